@@ -1,0 +1,196 @@
+#include "weir/job/check_spec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/base/schema.hpp"
+#include "weir/job/array_text.hpp"
+
+namespace weir::job {
+namespace {
+
+Result<void> within(std::string_view key, std::int64_t value, std::int64_t low, std::int64_t high) {
+    if (value >= low && value <= high) return {};
+    return fail(Code::invalid,
+                fmt::format("{}: {} is out of range; valid are {} to {}", key, value, low, high));
+}
+
+Result<void> one_line(std::string_view key, std::string_view value, std::size_t bytes_max) {
+    if (value.size() > bytes_max) {
+        return fail(
+            Code::invalid,
+            fmt::format("{}: has {} bytes; at most {} are valid", key, value.size(), bytes_max));
+    }
+    const bool control = std::any_of(value.begin(), value.end(), [](char c) {
+        return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+    });
+    if (control) {
+        return fail(Code::invalid,
+                    fmt::format("{}: must be one line without control characters", key));
+    }
+    return {};
+}
+
+Result<void> named(std::string_view key, std::string_view word, schema::Test test) {
+    if (const auto wrong = test(word)) {
+        return fail(Code::invalid, fmt::format("{}: '{}' {}", key, word.substr(0, 60), *wrong));
+    }
+    return {};
+}
+
+Result<void> check_gang(const Gang& gang) {
+    WEIR_CHECK(within("gang.replicas", gang.replicas, 1, replicas_max));
+    WEIR_CHECK(within("gang.chips", gang.chips, 0, fleet::chips_per_node_max));
+    WEIR_CHECK(within("gang.chips (thousandths)", gang.chip_permille, 0, 999));
+    if (gang.chips > 0 && gang.chip_permille > 0) {
+        return fail(Code::invalid, "gang.chips: whole chips and a fraction of one exclude another");
+    }
+    WEIR_CHECK(within("gang.cpus (thousandths)", gang.cpus_milli, 0, cpus_milli_max));
+    constexpr std::int64_t memory_max = std::int64_t{1} << 60;
+    WEIR_CHECK(within("gang.memory (bytes)", gang.memory.count, 0, memory_max));
+    if (gang.memory.count > memory_max / gang.replicas) {
+        return fail(Code::invalid,
+                    fmt::format("gang.memory: {} for each of {} replicas is more than 1EiB in all",
+                                format_bytes(gang.memory),
+                                gang.replicas));
+    }
+    return {};
+}
+
+Result<void> check_times(const JobSpec& spec) {
+    if (spec.limit) {
+        WEIR_CHECK(within("time.limit (ms)", spec.limit->count(), 1, duration_max.count()));
+    }
+    if (spec.expected) {
+        WEIR_CHECK(within("time.expected (ms)", spec.expected->count(), 1, duration_max.count()));
+        if (spec.limit && *spec.expected > *spec.limit) {
+            return fail(Code::invalid,
+                        fmt::format("time.expected: {} is longer than time.limit, {}: the job "
+                                    "would be stopped before it ends",
+                                    format_duration(*spec.expected),
+                                    format_duration(*spec.limit)));
+        }
+    }
+    if (spec.checkpoint) {
+        const Checkpoint& checkpoint = *spec.checkpoint;
+        WEIR_CHECK(
+            within("checkpoint.every (ms)", checkpoint.every.count(), 1, duration_max.count()));
+        WEIR_CHECK(
+            within("checkpoint.cost (ms)", checkpoint.cost.count(), 0, duration_max.count()));
+        WEIR_CHECK(within("checkpoint.signal", checkpoint.signal, 1, 64));
+    }
+    return within("grace (ms)", spec.grace.count(), 0, 86'400'000);
+}
+
+Result<void> check_env(const std::map<std::string, std::string>& env) {
+    constexpr std::size_t bytes_max = std::size_t{1} << 20;
+    std::size_t bytes = 0;
+    for (const auto& [name, value] : env) {
+        bytes += name.size() + value.size();
+        if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos) {
+            return fail(Code::invalid,
+                        fmt::format("env: '{}' is not the name of a variable", name));
+        }
+        if (value.find('\0') != std::string::npos) {
+            return fail(Code::invalid, fmt::format("env.{}: contains a NUL character", name));
+        }
+    }
+    if (bytes > bytes_max) {
+        return fail(Code::too_large, "env: has more than 1MiB of names and values");
+    }
+    return {};
+}
+
+}  // namespace
+
+std::optional<std::string> test_job_name(std::string_view name) {
+    if (auto wrong = schema::test_name(name)) return wrong;
+    if (name.find_first_not_of("0123456789_") == std::string_view::npos) {
+        return fmt::format("looks like the id of a job; write it with a letter, such as job-{}",
+                           name);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> test_tenant(std::string_view path) {
+    if (path.size() > 512) return "must have at most 512 bytes";
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        if (schema::test_name(path.substr(begin, end - begin))) {
+            return "must be names with '/' between, such as university/aero";
+        }
+        begin = end + 1;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> test_variable(std::string_view name) {
+    const auto letter = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    };
+    const bool good =
+        !name.empty() && letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) {
+            return letter(c) || (c >= '0' && c <= '9');
+        });
+    if (!good) return "must have letters, digits and '_' only, and not begin with a digit";
+    if (name.substr(0, 5) == "WEIR_") return "is set by weir itself; choose another name";
+    return std::nullopt;
+}
+
+Result<void> check_spec(const JobSpec& spec) {
+    if (!spec.name.empty()) WEIR_CHECK(named("name", spec.name, test_job_name));
+    WEIR_CHECK(one_line("tenant", spec.tenant, 512));
+    if (spec.script.find_first_not_of(" \t\r\n") == std::string::npos) {
+        return fail(Code::invalid, "run: is empty; write the command to run");
+    }
+    if (spec.script.size() > script_bytes_max) {
+        return fail(
+            Code::too_large,
+            fmt::format(
+                "run: has {} bytes; at most {} are valid", spec.script.size(), script_bytes_max));
+    }
+    if (spec.script.find('\0') != std::string::npos) {
+        return fail(Code::invalid, "run: contains a NUL character");
+    }
+    WEIR_CHECK(check_gang(spec.gang));
+    for (const std::string& chip : spec.chips_any_of) {
+        WEIR_CHECK(named("chips.any_of", chip, schema::test_name));
+    }
+    for (const std::string& site : spec.sites) {
+        WEIR_CHECK(named("sites", site, schema::test_name));
+    }
+    WEIR_CHECK(check_times(spec));
+    WEIR_CHECK(within("retries", spec.retries, 0, retries_max));
+    for (const auto* references : {&spec.after, &spec.after_any, &spec.after_failure}) {
+        for (const std::string& reference : *references) {
+            WEIR_CHECK(named("after", reference, schema::test_name));
+        }
+    }
+    if (spec.array) {
+        const auto& indices = spec.array->indices;
+        WEIR_CHECK(within(
+            "array (members)", static_cast<std::int64_t>(indices.size()), 1, array_members_max));
+        // Strictly ascending, so that a member is found by its index.
+        if (std::adjacent_find(indices.begin(), indices.end(), std::greater_equal<>()) !=
+            indices.end()) {
+            return fail(Code::invalid, "array: the indices must ascend without repetition");
+        }
+        WEIR_CHECK(within("array (index)", indices.back(), 0, array_index_max));
+    }
+    WEIR_CHECK(check_env(spec.env));
+    WEIR_CHECK(one_line("workdir", spec.workdir, 4096));
+    if (!spec.workdir.empty() && spec.workdir.front() != '/') {
+        return fail(Code::invalid,
+                    fmt::format("workdir: '{}' is not an absolute path; begin it with '/', or "
+                                "leave it out to run where the job is submitted",
+                                spec.workdir));
+    }
+    WEIR_CHECK(one_line("stdout", spec.stdout_path, 4096));
+    WEIR_CHECK(one_line("stderr", spec.stderr_path, 4096));
+    WEIR_CHECK(
+        within("output_limit (bytes)", spec.output_limit.count, 1024, std::int64_t{1} << 40));
+    return one_line("comment", spec.comment, 4096);
+}
+
+}  // namespace weir::job

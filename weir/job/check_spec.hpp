@@ -1,0 +1,34 @@
+// What every JobSpec must fulfil, however it was written.
+//
+// The parsers say more, with places; this is the last gate, and the only one for specs that arrive
+// as JSON. It keeps the promise of job.hpp that numbers are in ranges in which the core cannot
+// overflow. It is generous where a hub has filled in what an environment or a login gave.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "weir/base/result.hpp"
+#include "weir/job/job.hpp"
+
+namespace weir::job {
+
+inline constexpr std::uint32_t replicas_max = 1'000'000;
+inline constexpr std::int64_t cpus_milli_max = 1'000'000'000;
+inline constexpr std::uint32_t retries_max = 100;
+inline constexpr std::size_t script_bytes_max = std::size_t{1} << 20;
+inline constexpr Duration duration_max = seconds(std::int64_t{10} * 365 * 86'400);
+
+// The first thing that is wrong: "gang.replicas: 0 is out of range; valid are 1 to 1000000".
+Result<void> check_spec(const JobSpec& spec);
+
+// A name must not look like an id ("12", "12_3"): what a user writes behind `weir show` is either.
+// Nothing, or what would be valid.
+std::optional<std::string> test_job_name(std::string_view name);
+// "university/aero": names with '/' between.
+std::optional<std::string> test_tenant(std::string_view path);
+// A variable: letters, digits, '_'; not WEIR_…, which weir sets itself.
+std::optional<std::string> test_variable(std::string_view name);
+
+}  // namespace weir::job

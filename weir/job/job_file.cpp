@@ -1,0 +1,276 @@
+#include "weir/job/job_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weir/base/schema.hpp"
+#include "weir/job/array_text.hpp"
+#include "weir/job/check_spec.hpp"
+#include "weir/job/launch.hpp"
+#include "weir/job/schema.hpp"
+
+namespace weir::job {
+namespace {
+
+using schema::Problems;
+using schema::View;
+
+void read_gang(const View& view, Gang& gang) {
+    if (const auto replicas = view.integer("replicas")) {
+        gang.replicas = static_cast<std::uint32_t>(*replicas);
+    }
+    if (const auto chips = view.text("chips")) {
+        const std::uint32_t permille = chips_permille(*chips).value_or(0);
+        gang.chips = permille / 1000;
+        gang.chip_permille = permille % 1000;
+    }
+    if (const auto cpus = view.number("cpus")) {
+        gang.cpus_milli = static_cast<std::uint32_t>(std::llround(*cpus * 1000));
+    }
+    gang.memory = view.bytes("memory").value_or(gang.memory);
+    if (const auto within = view.text("within")) {
+        gang.within = fleet::level_from_name(*within).value_or(gang.within);
+    }
+    if (const auto prefer = view.text("prefer")) gang.prefer = fleet::level_from_name(*prefer);
+}
+
+// What no table can say: keys that need or exclude each other, quantities that must not be zero.
+void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
+    const bool run = view.node("run") != nullptr;
+    const bool script = view.node("script") != nullptr;
+    if (run == script) {
+        problems.add(
+            view.place(run ? "script" : ""),
+            "",
+            run ? "run and script exclude each other; keep one of them"
+                : "says nothing to run; write run: COMMAND, or script: with several lines");
+    } else if (spec.script.find_first_not_of(" \t\r\n") == std::string::npos) {
+        problems.add(view.place(run ? "run" : "script"),
+                     run ? "run" : "script",
+                     "is empty; write the command to run");
+    }
+    const auto positive = [&problems](const std::optional<View>& where,
+                                      std::string_view object,
+                                      std::string_view key) {
+        if (!where) return;
+        const auto value = where->duration(key);
+        if (!value || (*value > Duration{0} && *value <= duration_max)) return;
+        problems.add(where->place(key),
+                     fmt::format("{}.{}", object, key),
+                     fmt::format("{} is out of range; valid are durations over 0s and up to 10y",
+                                 format_duration(*value)));
+    };
+    const auto time = view.object("time");
+    positive(time, "time", "limit");
+    positive(time, "time", "expected");
+    positive(view.object("checkpoint"), "checkpoint", "every");
+    if (spec.limit && spec.expected && *spec.expected > *spec.limit) {
+        problems.add(time->place("expected"),
+                     "time.expected",
+                     fmt::format("{} is longer than the limit, {}: the job would be stopped "
+                                 "before it ends",
+                                 format_duration(*spec.expected),
+                                 format_duration(*spec.limit)));
+    }
+    if (spec.gang.prefer && *spec.gang.prefer > spec.gang.within) {
+        problems.add(view.object("gang")->place("prefer"),
+                     "gang.prefer",
+                     fmt::format("{} is wider than within, {}, which is required anyway",
+                                 fleet::name_of(*spec.gang.prefer),
+                                 fleet::name_of(spec.gang.within)));
+    }
+    if (const auto limit = view.bytes("output_limit"); limit && limit->count < 1024) {
+        problems.add(
+            view.place("output_limit"),
+            "output_limit",
+            fmt::format("{} is out of range; valid are 1KiB and more", format_bytes(*limit)));
+    }
+    for (const char* key : {"after", "after_any", "after_failure"}) {
+        for (const std::string& reference : view.texts(key)) {
+            if (reference != spec.name || spec.name.empty()) continue;
+            problems.add(view.place(key), key, fmt::format("'{}' is this job itself", reference));
+        }
+    }
+}
+
+JobSpec spec_of(const View& view, std::string_view source) {
+    JobSpec spec;
+    spec.name = view.text("name").value_or(name_from_source(source));
+    spec.tenant = view.text("tenant").value_or("");
+    spec.script = view.text("run").value_or(view.text("script").value_or(""));
+    spec.launch = launch_mode_for(spec.script);
+    if (const auto launch = view.text("launch")) spec.launch = *launch_mode_from_name(*launch);
+    if (const auto priority = view.text("priority")) {
+        spec.priority = *priority_from_name(*priority);
+    }
+    if (const auto gang = view.object("gang")) read_gang(*gang, spec.gang);
+    if (const auto chips = view.object("chips")) spec.chips_any_of = chips->texts("any_of");
+    spec.sites = view.texts("sites");
+    if (const auto time = view.object("time")) {
+        spec.limit = time->duration("limit");
+        spec.expected = time->duration("expected");
+    }
+    spec.retries = static_cast<std::uint32_t>(view.integer("retries").value_or(0));
+    if (const auto checkpoint = view.object("checkpoint")) {
+        Checkpoint& made = spec.checkpoint.emplace();
+        made.every = checkpoint->duration("every").value_or(made.every);
+        made.cost = checkpoint->duration("cost").value_or(made.cost);
+        if (const auto signal = checkpoint->text("signal")) {
+            made.signal = *signal_from_name(*signal);
+        }
+    }
+    spec.after = view.texts("after");
+    spec.after_any = view.texts("after_any");
+    spec.after_failure = view.texts("after_failure");
+    if (const auto array = view.text("array")) spec.array = *parse_array(*array);
+    if (const yaml::Node* env = view.node("env")) {
+        for (std::size_t i = 0; i < env->keys.size(); ++i) {
+            spec.env.emplace(env->keys[i].text, env->items[i].text);
+        }
+    }
+    spec.workdir = view.text("workdir").value_or("");
+    spec.stdout_path = view.text("stdout").value_or("");
+    spec.stderr_path = view.text("stderr").value_or("");
+    spec.output_limit = view.bytes("output_limit").value_or(spec.output_limit);
+    spec.grace = view.duration("grace").value_or(spec.grace);
+    spec.comment = view.text("comment").value_or("");
+    return spec;
+}
+
+std::string bytes_text(Bytes bytes) {
+    return fmt::format("{}B", bytes.count);
+}
+std::string duration_text(Duration duration) {
+    return fmt::format("{}ms", duration.count());
+}
+
+yaml::Node leaf(std::string text) {
+    yaml::Node node;
+    node.quoted = true;
+    node.text = std::move(text);
+    return node;
+}
+
+yaml::Node list(const std::vector<std::string>& texts) {
+    yaml::Node node;
+    node.kind = yaml::Kind::sequence;
+    for (const std::string& text : texts)
+        node.items.push_back(leaf(text));
+    return node;
+}
+
+// A map that is written key by key.
+struct Writer {
+    yaml::Node node;
+    Writer() { node.kind = yaml::Kind::map; }
+    void put(std::string key, yaml::Node value) {
+        node.keys.push_back({std::move(key), {}});
+        node.items.push_back(std::move(value));
+    }
+    void put(std::string key, std::string text) { put(std::move(key), leaf(std::move(text))); }
+    void put_unless_empty(const std::string& key, const std::string& text) {
+        if (!text.empty()) put(key, text);
+    }
+    void put_unless_empty(const std::string& key, const std::vector<std::string>& texts) {
+        if (!texts.empty()) put(key, list(texts));
+    }
+};
+
+}  // namespace
+
+std::string name_from_source(std::string_view source) {
+    const auto slash = source.rfind('/');
+    std::string_view stem = slash == std::string_view::npos ? source : source.substr(slash + 1);
+    const auto dot = stem.rfind('.');
+    if (dot == std::string_view::npos || dot == 0) return "";  // "-", "jobs[0]": no file
+    stem = stem.substr(0, dot);
+    return test_job_name(stem) ? "" : std::string(stem);
+}
+
+Result<ParsedJob> read_job_text(std::string_view text, std::string_view source) {
+    WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, yaml::job_limits));
+    WEIR_CHECK(schema::check(job_schema(), tree, source));
+    const View view(tree);
+    ParsedJob parsed;
+    parsed.spec = spec_of(view, source);
+    Problems problems(source);
+    check_whole(view, parsed.spec, problems);
+    WEIR_CHECK(problems.result());
+    if (const auto sound = check_spec(parsed.spec); !sound.has_value()) {
+        return fail(sound.error().at(source));
+    }
+    parsed.spec.not_honoured = schema::checked_only(job_schema(), tree);
+    for (const std::string& key : parsed.spec.not_honoured) {
+        parsed.notes.push_back(
+            key == "work"
+                ? "`work` is only advice and does not change what is decided"
+                : fmt::format("`{}` is checked but not honoured by this version, so a hub does "
+                              "not accept the job with it",
+                              key));
+    }
+    if (parsed.spec.gang.prefer) {
+        parsed.notes.push_back("`gang.prefer` is only a wish, and this version does not weigh it");
+    }
+    return parsed;
+}
+
+std::string print_job(const JobSpec& spec) {
+    Writer job;
+    job.put_unless_empty("name", spec.name);
+    job.put_unless_empty("tenant", spec.tenant);
+    job.put("script", spec.script);
+    job.put("launch", std::string(name_of(spec.launch)));
+    job.put("priority", std::string(name_of(spec.priority)));
+    const Gang& asked = spec.gang;
+    Writer gang;
+    gang.put("replicas", std::to_string(asked.replicas));
+    gang.put("chips",
+             asked.chip_permille > 0 ? fmt::format("0.{:03}", asked.chip_permille)
+                                     : std::to_string(asked.chips));
+    gang.put("cpus", fmt::format("{}.{:03}", asked.cpus_milli / 1000, asked.cpus_milli % 1000));
+    gang.put("memory", bytes_text(asked.memory));
+    gang.put("within", std::string(fleet::name_of(asked.within)));
+    if (asked.prefer) gang.put("prefer", std::string(fleet::name_of(*asked.prefer)));
+    job.put("gang", std::move(gang.node));
+    if (!spec.chips_any_of.empty()) {
+        Writer chips;
+        chips.put("any_of", list(spec.chips_any_of));
+        job.put("chips", std::move(chips.node));
+    }
+    job.put_unless_empty("sites", spec.sites);
+    if (spec.limit || spec.expected) {
+        Writer time;
+        if (spec.limit) time.put("limit", duration_text(*spec.limit));
+        if (spec.expected) time.put("expected", duration_text(*spec.expected));
+        job.put("time", std::move(time.node));
+    }
+    job.put("retries", std::to_string(spec.retries));
+    if (spec.checkpoint) {
+        Writer checkpoint;
+        checkpoint.put("every", duration_text(spec.checkpoint->every));
+        checkpoint.put("cost", duration_text(spec.checkpoint->cost));
+        checkpoint.put("signal", std::to_string(spec.checkpoint->signal));
+        job.put("checkpoint", std::move(checkpoint.node));
+    }
+    job.put_unless_empty("after", spec.after);
+    job.put_unless_empty("after_any", spec.after_any);
+    job.put_unless_empty("after_failure", spec.after_failure);
+    if (spec.array) job.put("array", array_text(*spec.array));
+    if (!spec.env.empty()) {
+        Writer env;
+        for (const auto& [name, value] : spec.env)
+            env.put(name, value);
+        job.put("env", std::move(env.node));
+    }
+    job.put_unless_empty("workdir", spec.workdir);
+    job.put_unless_empty("stdout", spec.stdout_path);
+    job.put_unless_empty("stderr", spec.stderr_path);
+    job.put("output_limit", bytes_text(spec.output_limit));
+    job.put("grace", duration_text(spec.grace));
+    job.put_unless_empty("comment", spec.comment);
+    return yaml::print(job.node);
+}
+
+}  // namespace weir::job

@@ -1,0 +1,237 @@
+#include "weir/job/job_json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/job/array_text.hpp"
+#include "weir/job/check_spec.hpp"
+
+namespace weir::job {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Reads the members of one object; remembers the first thing that is wrong, so that the code that
+// reads stays a list of fields.
+class Reader {
+public:
+    Reader(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+        if (!json.is_object()) wrong("", "must be an object");
+    }
+
+    template <class Integer>
+    void integer(const char* key, Integer& value) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_number_integer()) return wrong(key, "must be an integer");
+        // Unsigned numbers above 2^63 would wrap.
+        if (found->is_number_unsigned() && found->get<std::uint64_t>() > (std::uint64_t{1} << 62)) {
+            return wrong(key, "is out of range");
+        }
+        const auto number = found->get<std::int64_t>();
+        if (!std::in_range<Integer>(number)) return wrong(key, "is out of range");
+        value = static_cast<Integer>(number);
+    }
+    void duration(const char* key, Duration& value) {
+        std::int64_t count = value.count();
+        integer(key, count);
+        value = Duration{count};
+    }
+    void duration(const char* key, std::optional<Duration>& value) {
+        if (find(key) == nullptr) return;
+        value = Duration{};
+        duration(key, *value);
+    }
+    void text(const char* key, std::string& value) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_string()) return wrong(key, "must be a text");
+        value = found->get<std::string>();
+    }
+    void texts(const char* key, std::vector<std::string>& values) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_array()) return wrong(key, "must be a list of texts");
+        for (const Json& item : *found) {
+            if (!item.is_string()) return wrong(key, "must be a list of texts");
+            values.push_back(item.get<std::string>());
+        }
+    }
+    void texts(const char* key, std::map<std::string, std::string>& values) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_object()) return wrong(key, "must be an object of texts");
+        for (const auto& [name, item] : found->items()) {
+            if (!item.is_string()) return wrong(key, "must be an object of texts");
+            values.emplace(name, item.get<std::string>());
+        }
+    }
+    // A text that `parse` turns into a value, or none where it is not one of `valid`.
+    template <class T, class Parse>
+    void word(const char* key, T& value, Parse parse, const char* valid) {
+        std::string name;
+        text(key, name);
+        if (!error_.empty() || find(key) == nullptr) return;
+        const auto parsed = parse(name);
+        if (!parsed) return wrong(key, fmt::format("'{}' is not one of {}", name, valid));
+        value = *parsed;
+    }
+    // An object inside, or nothing.
+    template <class Read>
+    void object(const char* key, Read read) {
+        const Json* found = find(key);
+        if (found == nullptr || !error_.empty()) return;
+        Reader inner(*found, path_ + key + ".");
+        if (inner.error_.empty()) read(inner);
+        inner.finish();
+        error_ = inner.error_;
+    }
+    // Every member must have been asked for.
+    void finish() {
+        if (!error_.empty()) return;
+        for (const auto& [key, value] : json_.items()) {
+            if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) {
+                return wrong(key.substr(0, 60), "is not a key of a job");
+            }
+        }
+    }
+    [[nodiscard]] const std::string& error() const { return error_; }
+    void wrong(const std::string& key, const std::string& what) {
+        if (error_.empty()) error_ = fmt::format("{}{}: {}", path_, key, what);
+    }
+
+private:
+    const Json* find(const char* key) {
+        asked_.emplace_back(key);
+        if (!error_.empty()) return nullptr;
+        const auto found = json_.find(key);
+        return found == json_.end() || found->is_null() ? nullptr : &*found;
+    }
+
+    const Json& json_;
+    const std::string path_;
+    std::string error_;
+    std::vector<std::string> asked_;
+};
+
+void read_gang(Reader& json, Gang& gang) {
+    json.integer("replicas", gang.replicas);
+    json.integer("chips", gang.chips);
+    json.integer("chip_permille", gang.chip_permille);
+    json.integer("cpus_milli", gang.cpus_milli);
+    json.integer("memory_bytes", gang.memory.count);
+    json.word("within", gang.within, fleet::level_from_name, "node, rack, pod, pool, site");
+    json.word("prefer", gang.prefer, fleet::level_from_name, "node, rack, pod, pool, site");
+}
+
+void read_array(Reader& json, JobSpec& spec) {
+    std::string indices;
+    Array array;
+    json.text("indices", indices);
+    json.integer("at_once_max", array.at_once_max);
+    const auto parsed = parse_array(indices);
+    if (!parsed.has_value()) return json.wrong("indices", parsed.error().message);
+    array.indices = parsed->indices;
+    spec.array = std::move(array);
+}
+
+void read_spec(Reader& json, JobSpec& spec) {
+    json.text("name", spec.name);
+    json.text("tenant", spec.tenant);
+    json.text("script", spec.script);
+    json.word("launch", spec.launch, launch_mode_from_name, "replicas, once");
+    json.word("priority", spec.priority, priority_from_name, "low, normal, high, urgent");
+    json.object("gang", [&](Reader& inner) { read_gang(inner, spec.gang); });
+    json.texts("chips_any_of", spec.chips_any_of);
+    json.texts("sites", spec.sites);
+    json.duration("limit_ms", spec.limit);
+    json.duration("expected_ms", spec.expected);
+    json.integer("retries", spec.retries);
+    json.object("checkpoint", [&](Reader& inner) {
+        Checkpoint checkpoint;
+        inner.duration("every_ms", checkpoint.every);
+        inner.duration("cost_ms", checkpoint.cost);
+        inner.integer("signal", checkpoint.signal);
+        spec.checkpoint = checkpoint;
+    });
+    json.texts("after", spec.after);
+    json.texts("after_any", spec.after_any);
+    json.texts("after_failure", spec.after_failure);
+    json.object("array", [&](Reader& inner) { read_array(inner, spec); });
+    json.texts("env", spec.env);
+    json.text("workdir", spec.workdir);
+    json.text("stdout_path", spec.stdout_path);
+    json.text("stderr_path", spec.stderr_path);
+    json.integer("output_limit_bytes", spec.output_limit.count);
+    json.duration("grace_ms", spec.grace);
+    json.text("comment", spec.comment);
+    json.texts("not_honoured", spec.not_honoured);
+}
+
+}  // namespace
+
+std::string spec_to_json(const JobSpec& spec) {
+    const JobSpec standard;
+    Json json;
+    const auto put = [&json](const char* key, const auto& value, const auto& usual) {
+        if (value != usual) json[key] = value;
+    };
+    put("name", spec.name, standard.name);
+    put("tenant", spec.tenant, standard.tenant);
+    json["script"] = spec.script;
+    if (spec.launch != standard.launch) json["launch"] = name_of(spec.launch);
+    if (spec.priority != standard.priority) json["priority"] = name_of(spec.priority);
+    Json gang;
+    gang["replicas"] = spec.gang.replicas;
+    gang["chips"] = spec.gang.chips;
+    if (spec.gang.chip_permille != 0) gang["chip_permille"] = spec.gang.chip_permille;
+    gang["cpus_milli"] = spec.gang.cpus_milli;
+    gang["memory_bytes"] = spec.gang.memory.count;
+    gang["within"] = fleet::name_of(spec.gang.within);
+    if (spec.gang.prefer) gang["prefer"] = fleet::name_of(*spec.gang.prefer);
+    json["gang"] = std::move(gang);
+    put("chips_any_of", spec.chips_any_of, standard.chips_any_of);
+    put("sites", spec.sites, standard.sites);
+    if (spec.limit) json["limit_ms"] = spec.limit->count();
+    if (spec.expected) json["expected_ms"] = spec.expected->count();
+    put("retries", spec.retries, standard.retries);
+    if (spec.checkpoint) {
+        json["checkpoint"] = {{"every_ms", spec.checkpoint->every.count()},
+                              {"cost_ms", spec.checkpoint->cost.count()},
+                              {"signal", spec.checkpoint->signal}};
+    }
+    put("after", spec.after, standard.after);
+    put("after_any", spec.after_any, standard.after_any);
+    put("after_failure", spec.after_failure, standard.after_failure);
+    if (spec.array) {
+        json["array"] = {{"indices", array_text({spec.array->indices, 0})},
+                         {"at_once_max", spec.array->at_once_max}};
+    }
+    put("env", spec.env, standard.env);
+    put("workdir", spec.workdir, standard.workdir);
+    put("stdout_path", spec.stdout_path, standard.stdout_path);
+    put("stderr_path", spec.stderr_path, standard.stderr_path);
+    put("output_limit_bytes", spec.output_limit.count, standard.output_limit.count);
+    put("grace_ms", spec.grace.count(), standard.grace.count());
+    put("comment", spec.comment, standard.comment);
+    put("not_honoured", spec.not_honoured, standard.not_honoured);
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<JobSpec> spec_from_json(std::string_view text) {
+    const Json json = Json::parse(text.begin(), text.end(), nullptr, false);
+    if (json.is_discarded()) return fail(Code::invalid, "the job is no valid JSON");
+    JobSpec spec;
+    Reader reader(json, "");
+    if (reader.error().empty()) read_spec(reader, spec);
+    reader.finish();
+    if (!reader.error().empty()) return fail(Code::invalid, reader.error());
+    WEIR_CHECK(check_spec(spec));
+    return spec;
+}
+
+}  // namespace weir::job

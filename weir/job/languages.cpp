@@ -1,0 +1,106 @@
+// The languages by name: what `weir schema` prints and `weir schema check` answers.
+#include <fmt/format.h>
+
+#include "weir/fleet/fleet_file.hpp"
+#include "weir/job/job_file.hpp"
+#include "weir/job/sbatch.hpp"
+#include "weir/job/schema.hpp"
+
+namespace weir::job {
+namespace {
+
+tl::unexpected<Error> unknown(std::string_view language, std::string_view valid) {
+    return fail(Code::invalid,
+                fmt::format("'{}' is not a language of weir; valid are {}", language, valid));
+}
+
+std::string job_reference() {
+    return R"(# Job file
+
+What a user asks for: what to run, what must start together, for how long. Read by `weir submit FILE` and checked by
+`weir schema check FILE`. YAML or JSON, at most 1 MiB; quantities carry units (`128GiB`, `4h`). A file is accepted whole or refused
+whole. Parts marked *(checked only)* must be right, but a hub of this version does not accept a job that depends on them (`work` is
+only advice and always accepted). This page is generated: `weir schema job --markdown`.
+
+```yaml
+name: wing-flutter
+tenant: university/aero
+run: mpirun -n 32 ./flutter in.nml
+gang: {replicas: 8, chips: 4, cpus: 32, memory: 128GiB, within: rack}
+chips: {any_of: [h200, a100-sxm-80g]}
+time: {limit: 4h, expected: 3h}
+after: [mesh-wing]
+env: {OMP_NUM_THREADS: 8}
+```
+
+Every replica finds `WEIR_JOB_ID`, `WEIR_JOB_NAME`, `WEIR_REPLICA`, `WEIR_NODE`, `WEIR_RUN_DIR`, for arrays `WEIR_ARRAY_INDEX`, and
+what launchers expect: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT` and the visible-devices variable of its
+chips. Slurm users: [their scripts run unchanged](sbatch.md).
+
+)" + schema::markdown(job_schema());
+}
+
+// A key of the top level, in YAML or JSON.
+bool has_top_key(std::string_view text, std::string_view key) {
+    for (std::size_t at = text.find(key); at != std::string_view::npos;
+         at = text.find(key, at + 1)) {
+        const std::string_view before = text.substr(0, at);
+        const std::string_view after = text.substr(at + key.size());
+        const bool yaml = (before.empty() || before.back() == '\n') && after.substr(0, 1) == ":";
+        const bool json = before.size() >= 1 && before.back() == '"' &&
+                          after.substr(0, 1) == "\"" &&
+                          before.find_first_not_of(" \t\r\n{\"") == std::string_view::npos;
+        if (yaml || json) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& languages() {
+    static const std::vector<std::string_view> names{"job", "fleet"};
+    return names;
+}
+
+Result<std::string> language_json_schema(std::string_view language) {
+    if (language == "job") return schema::json_schema(job_schema(), "A job of weir");
+    if (language == "fleet") return schema::json_schema(fleet::fleet_schema(), "A fleet of weir");
+    return unknown(language, "job, fleet");
+}
+
+Result<std::string> language_reference(std::string_view language) {
+    if (language == "job") return job_reference();
+    if (language == "fleet") return fleet::fleet_reference();
+    if (language == "sbatch") return sbatch_reference();
+    return unknown(language, "job, fleet, sbatch");
+}
+
+std::string_view language_of(std::string_view text) {
+    if (looks_like_script(text)) return "sbatch";
+    // A job has sites too, but as names, and never without something to run.
+    if (has_top_key(text, "sites") && !has_top_key(text, "run") && !has_top_key(text, "script")) {
+        return "fleet";
+    }
+    return "job";
+}
+
+Result<std::vector<std::string>> check_text(std::string_view text,
+                                            std::string_view source,
+                                            std::string_view language) {
+    if (language.empty()) language = language_of(text);
+    if (language == "job") {
+        WEIR_TRY(ParsedJob parsed, read_job_text(text, source));
+        return std::move(parsed.notes);
+    }
+    if (language == "sbatch") {
+        WEIR_TRY(ParsedJob parsed, read_sbatch_text(text, source));
+        return std::move(parsed.notes);
+    }
+    if (language == "fleet") {
+        WEIR_TRY(fleet::ParsedFleet parsed, fleet::read_fleet_text(text, source));
+        return std::move(parsed.notes);
+    }
+    return unknown(language, "job, fleet, sbatch");
+}
+
+}  // namespace weir::job

@@ -1,0 +1,93 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/base/yaml.hpp"
+#include "weir/fleet/fleet_file.hpp"
+#include "weir/job/sbatch.hpp"
+#include "weir/job/schema.hpp"
+
+namespace weir::job {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string file(const std::string& path) {
+    std::ifstream stream(std::string(WEIR_SOURCE_DIR) + "/" + path);
+    std::stringstream text;
+    text << stream.rdbuf();
+    return text.str();
+}
+
+TEST(Languages, HaveReferencePagesThatMatchTheirTables) {
+    EXPECT_EQ(file("docs/reference/job.md"), *language_reference("job"))
+        << "regenerate it: weir schema job --markdown > docs/reference/job.md";
+    EXPECT_EQ(file("docs/reference/sbatch.md"), *language_reference("sbatch"))
+        << "regenerate it: weir schema sbatch --markdown > docs/reference/sbatch.md";
+    EXPECT_THAT(language_reference("poem").error().message, HasSubstr("valid are job, fleet"));
+}
+
+// Every example of a table must be valid where it stands, or the reference would lie.
+void check_examples(const schema::Object& object, const std::string& path) {
+    for (const schema::Field& field : object.fields) {
+        if (!field.example.empty() && field.example != "|") {
+            const std::string text = std::string(field.key) + ": " + std::string(field.example);
+            const auto tree = yaml::parse(text, path);
+            ASSERT_TRUE(tree.has_value()) << text;
+            // The field alone: what else the object requires is not asked here.
+            schema::Object alone{object.name, object.doc, {field}, {}};
+            const auto checked = schema::check(alone, *tree, path);
+            EXPECT_TRUE(checked.has_value()) << text << ": " << checked.error().message;
+        }
+        const std::function<void(const schema::Value&)> below = [&](const schema::Value& value) {
+            for (const schema::Value& inner : value.inner)
+                below(inner);
+            if (value.object != nullptr) {
+                check_examples(*value.object, path + "." + std::string(field.key));
+            }
+        };
+        below(field.value);
+    }
+}
+
+TEST(Languages, GiveOnlyExamplesThatAreValid) {
+    check_examples(job_schema(), "job");
+    check_examples(fleet::fleet_schema(), "fleet");
+}
+
+TEST(Languages, DescribeThemselvesToEditors) {
+    for (const std::string_view language : languages()) {
+        const auto json = nlohmann::json::parse(*language_json_schema(language));
+        EXPECT_EQ(json.at("$schema"), "https://json-schema.org/draft/2020-12/schema");
+        EXPECT_GT(json.at("properties").size(), 0U);
+        EXPECT_EQ(json.at("additionalProperties"), false);
+    }
+    EXPECT_FALSE(language_json_schema("sbatch").has_value());
+}
+
+TEST(Languages, AreRecognisedByTheirTexts) {
+    EXPECT_EQ(language_of("#!/bin/sh\n"), "sbatch");
+    EXPECT_EQ(language_of("sites:\n  - name: a\n"), "fleet");
+    EXPECT_EQ(language_of("{\"sites\": []}"), "fleet");
+    EXPECT_EQ(language_of("run: a\nsites: [local]\n"), "job");
+    EXPECT_EQ(language_of(""), "job");
+}
+
+TEST(Languages, AreCheckedWithNotes) {
+    EXPECT_TRUE(check_text("run: a\n", "j.yaml")->empty());
+    EXPECT_THAT(*check_text("run: a\nbudget: 5 CNY\n", "j.yaml"),
+                ::testing::ElementsAre(HasSubstr("`budget` is checked but not honoured")));
+    EXPECT_TRUE(check_text("sites: [{name: a, pools: [{name: p, nodes: 1, cpus: 1}]}]\n", "f.yaml")
+                    ->empty());
+    EXPECT_FALSE(check_text("run: a\n", "j.yaml", "fleet").has_value());
+    EXPECT_FALSE(check_text("run: a\n", "j.yaml", "poem").has_value());
+    EXPECT_EQ(check_text("#!/bin/sh\n#SBATCH -p x\n", "s.sh")->size(), 1U);
+}
+
+}  // namespace
+}  // namespace weir::job
