@@ -1,0 +1,104 @@
+// Engine: the decision core. (state, event, now) -> decisions with reasons, and nothing else.
+//
+// It reads no clock, no file and no random device, starts no thread and keeps no pointer into the
+// world: equal sequences of calls give equal decisions, byte for byte, on every machine. The live
+// hub and the simulator are two drivers of this one class.
+//
+//     engine.apply(event, now);            // something happened: change the state
+//     engine.decide(now, decisions);       // one pass: what starts, and why the first one waits
+//
+// apply() and decide() are apart because the driver knows what belongs together: the hub applies
+// everything that arrived and decides once, the replay of a classic log decides after every event.
+//
+// Pure does not mean copied: the engine owns its indices (free capacity now and at the time of the
+// reservation, running jobs by end, queue by priority) and changes them event by event.
+//
+// Policy: priority classes, first come first served inside a class; with Policy::easy also EASY
+// backfill (Lifka 1995; Mu'alem and Feitelson, IEEE TPDS 12(6), 2001): the first job that does not
+// fit gets a reservation at the earliest time at which it would, by the limits of what runs; a
+// later job may start now if it ends by then, or if the reserved job still fits at that time
+// beside it.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/fleet/fleet.hpp"
+#include "weir/sched/event.hpp"
+
+namespace weir::sched {
+
+enum class Policy : std::uint8_t { fcfs, easy };
+std::string_view name_of(Policy policy);
+std::optional<Policy> policy_from_name(std::string_view name);
+
+enum class Phase : std::uint8_t { unknown, held, pending, running, ended };
+
+struct Counts {
+    std::uint64_t held = 0;
+    std::uint64_t pending = 0;
+    std::uint64_t running = 0;
+    std::uint64_t decisions = 0;  // starts, reservations and drops since the beginning
+};
+
+// Why a job is where it is: what `weir explain` prints.
+struct Explanation {
+    Phase phase = Phase::unknown;
+    Reason reason;
+    std::uint64_t ahead = 0;  // jobs before it in the queue
+    std::string sentence;     // for people, with the numbers
+};
+
+class Engine {
+public:
+    Engine(fleet::Fleet fleet, Policy policy);
+    ~Engine();
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+
+    // Could it run if the fleet were empty and whole? The error says what is asked and what the
+    // largest place offers. Does not change anything; the hub asks before it accepts a job.
+    [[nodiscard]] Result<void> can_ever_fit(const fleet::Demand& demand) const;
+
+    // Changes the state. Requires: now never goes back; a submitted job is new and fits the empty
+    // fleet; an ended job is running; a cancelled one waits (held or pending).
+    void apply(const Event& event, Time now);
+
+    // One scheduling pass; appends to `decisions`. Ensures: the decisions over-commit nothing,
+    // start a gang whole or not at all, and delay no job past the time reserved for it by limits.
+    void decide(Time now, std::vector<Decision>& decisions);
+
+    // Would this pending job fit into what is free at this moment?
+    [[nodiscard]] bool fits_now(JobId job) const;
+
+    [[nodiscard]] Phase phase(JobId job) const;
+    [[nodiscard]] const fleet::Placement* placement(JobId job) const;  // null unless running
+    [[nodiscard]] Explanation explain(JobId job, Time now) const;
+    [[nodiscard]] Counts counts() const;
+    [[nodiscard]] const fleet::Fleet& fleet() const;
+    // What each pool has free now, in the order of Fleet::pools.
+    struct PoolFree {
+        std::uint32_t nodes_up = 0;
+        std::uint32_t nodes_idle = 0;
+        std::uint64_t chips_milli = 0;
+        std::uint64_t cpus_milli = 0;
+        Bytes memory;
+    };
+    [[nodiscard]] PoolFree free_of(PoolId pool) const;
+    [[nodiscard]] NodeHealth health(PoolId pool, std::uint32_t node) const;
+
+    // Fingerprint of every decision taken so far: equal for equal event sequences.
+    [[nodiscard]] std::uint64_t digest() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace weir::sched

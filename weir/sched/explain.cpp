@@ -1,0 +1,80 @@
+// Why a job is where it is, from the same state that decides. Nothing is kept for this: the causes
+// are asked for when somebody wants to know.
+#include "weir/sched/engine_state.hpp"
+#include "weir/sched/sentence.hpp"
+
+namespace weir::sched {
+
+Explanation Engine::explain(JobId id, Time now) const {
+    State& state = *state_;
+    const JobTable::Mark mark = state.jobs.mark(id);
+    Explanation answer{.phase = mark.phase, .reason = {}, .ahead = 0, .sentence = {}};
+    if (mark.slot == no_slot) {
+        answer.sentence = mark.phase == Phase::ended ? "It has ended." : "It is not known.";
+        return answer;
+    }
+    const Job& job = state.jobs.at(mark.slot);
+    const fleet::Shape& shape = state.shapes[job.shape].shape;
+    if (job.phase == Phase::running) {
+        answer.reason = {.cause = Cause::fits_now, .until = job.end_by};
+        answer.sentence = "It runs; by its limit it ends " + in_words(job.end_by, now) + ".";
+        return answer;
+    }
+    if (job.phase == Phase::held) {
+        answer.reason.cause = Cause::dependency;
+        if (const auto its = state.dependencies.find(id); its != state.dependencies.end()) {
+            for (const Dependency& dependency : its->second) {
+                if (state.jobs.mark(dependency.job).phase == Phase::ended) continue;
+                answer.reason.other = dependency.job;
+                break;
+            }
+        }
+        answer.sentence = "It waits for another job to end first.";
+        return answer;
+    }
+
+    std::uint32_t first_blocked = no_slot;  // who has, or would get, the reservation
+    for (std::uint32_t slot = state.queue.front(); slot != mark.slot;
+         slot = state.queue.after(slot)) {
+        ++answer.ahead;
+        if (first_blocked == no_slot && !state.held_back_by_array(state.jobs.at(slot))) {
+            first_blocked = slot;
+        }
+    }
+    const std::string asked = demand_in_words(shape.demand);
+    const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
+    if (state.held_back_by_array(job)) {
+        const State::Array& array = state.arrays.at(job.array);
+        answer.reason = {.cause = Cause::array_throttle, .other = job.array};
+        answer.sentence = "Its array runs " + std::to_string(array.running) +
+                          " members, which is as many as it asked to run at once.";
+    } else if (first_blocked == no_slot) {
+        const Time at = state.reserved == id ? state.reserved_at : never;
+        answer.reason = {.cause = Cause::reserved, .until = at};
+        answer.sentence = "It is first in the queue and asks for " + asked + ", but " + free_now +
+                          "; by the limits of what runs, it can start " + in_words(at, now) + ".";
+    } else {
+        const JobId other = state.jobs.at(first_blocked).id;
+        const bool fits = state.free.fits(shape);
+        if (state.policy == Policy::fcfs) {
+            answer.reason = {.cause = Cause::behind, .other = other};
+            answer.sentence =
+                "The order is strict and " + std::to_string(answer.ahead) + " jobs are before it.";
+        } else if (fits) {
+            answer.reason = {
+                .cause = Cause::would_delay, .other = other, .until = state.reserved_at};
+            answer.sentence =
+                "It fits now, but with its time limit it would delay the job that "
+                "is to start " +
+                in_words(state.reserved_at, now) + ".";
+        } else {
+            answer.reason = {
+                .cause = Cause::waits_for_room, .other = other, .until = state.reserved_at};
+            answer.sentence = "It asks for " + asked + ", but " + free_now + ", and " +
+                              std::to_string(answer.ahead) + " jobs are before it.";
+        }
+    }
+    return answer;
+}
+
+}  // namespace weir::sched

@@ -1,0 +1,98 @@
+// JobTable: the jobs that wait or run, and one word for every job there ever was.
+//
+// A live job is a slot in one array; slots are reused, so memory follows what waits and runs, not
+// what has been. Of an ended job only its outcome stays (for jobs that depend on it).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "weir/base/assert.hpp"
+#include "weir/base/id.hpp"
+#include "weir/base/time.hpp"
+#include "weir/fleet/demand.hpp"
+#include "weir/fleet/free_index.hpp"
+#include "weir/sched/engine.hpp"
+#include "weir/sched/event.hpp"
+
+namespace weir::sched {
+
+inline constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
+
+struct Job {
+    JobId id;
+    Phase phase = Phase::unknown;
+    job::Priority priority = job::Priority::normal;
+    std::uint32_t shape = 0;  // position in Shapes
+    Duration limit = forever;
+    Time end_by{};                     // running: start + limit
+    std::uint64_t order = 0;           // of submission: the place in the queue, also after a retry
+    std::uint32_t previous = no_slot;  // neighbours in the queue
+    std::uint32_t next = no_slot;
+    std::uint32_t unmet = 0;     // dependencies that have not ended
+    JobId array;                 // invalid when it is not a member of a throttled array
+    fleet::Placement placement;  // running
+};
+
+class JobTable {
+public:
+    struct Mark {
+        std::uint32_t slot = no_slot;
+        Phase phase = Phase::unknown;
+        Outcome outcome = Outcome::succeeded;  // valid iff ended
+    };
+
+    Job& add(JobId id) {
+        if (id.value >= marks_.size()) marks_.resize(id.value + 1 + id.value / 2);
+        Mark& mark = marks_[id.value];
+        WEIR_ASSERT(mark.phase == Phase::unknown);
+        if (free_.empty()) {
+            mark.slot = static_cast<std::uint32_t>(slots_.size());
+            slots_.emplace_back();
+        } else {
+            mark.slot = free_.back();
+            free_.pop_back();
+        }
+        slots_[mark.slot].id = id;
+        return slots_[mark.slot];
+    }
+
+    void set_phase(Job& job, Phase phase) {
+        job.phase = phase;
+        marks_[job.id.value].phase = phase;
+    }
+
+    void end(Job& job, Outcome outcome) {
+        Mark& mark = marks_[job.id.value];
+        const std::uint32_t slot = mark.slot;
+        mark = {.slot = no_slot, .phase = Phase::ended, .outcome = outcome};
+        job.placement.ranges.clear();
+        free_.push_back(slot);
+    }
+
+    [[nodiscard]] Mark mark(JobId id) const {
+        return id.value < marks_.size() ? marks_[id.value] : Mark{};
+    }
+    [[nodiscard]] std::uint32_t slot_of(JobId id) const { return mark(id).slot; }
+    [[nodiscard]] Job& at(std::uint32_t slot) { return slots_[slot]; }
+    [[nodiscard]] const Job& at(std::uint32_t slot) const { return slots_[slot]; }
+
+private:
+    std::vector<Job> slots_;
+    std::vector<std::uint32_t> free_;
+    std::vector<Mark> marks_;  // by id
+};
+
+// The different demands there are. Jobs with equal demands share one shape, so what is found out
+// about one of them in a pass holds for all.
+struct ShapeInfo {
+    fleet::Shape shape;
+    std::uint64_t blocked_at_gain = 0;  // did not fit since more became free for the n-th time
+    std::uint64_t beside_at_step = 0;   // would have delayed the reserved job at this step
+};
+using Shapes = std::deque<ShapeInfo>;  // a deque: shapes keep their addresses
+
+}  // namespace weir::sched

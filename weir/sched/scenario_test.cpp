@@ -1,0 +1,265 @@
+// Plays every file in scenarios/: a small world in the words of a user, and what must come of it.
+// The language is described in scenarios/README.md.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "weir/sched/engine.hpp"
+
+namespace weir::sched {
+namespace {
+
+struct Expectation {
+    std::string line;
+    std::string job;
+    std::optional<Time> starts;  // none = never
+    std::optional<Cause> because;
+    std::optional<Time> reserved;  // was announced at some time
+};
+
+struct Scenario {
+    fleet::Fleet fleet;
+    Policy policy = Policy::easy;
+    std::multimap<Time, std::vector<std::string>> events;  // words after "at T"
+    std::vector<Expectation> expectations;
+};
+
+Time time_in(const std::string& word) {
+    const Result<Duration> parsed = parse_duration(word);
+    if (!parsed) throw std::runtime_error("not a time: " + word);
+    return Time{} + *parsed;
+}
+
+Cause cause_in(const std::string& word) {
+    for (int i = 0; i <= static_cast<int>(Cause::dependency_failed); ++i) {
+        if (name_of(static_cast<Cause>(i)) == word) return static_cast<Cause>(i);
+    }
+    throw std::runtime_error("not a cause: " + word);
+}
+
+// "2 nodes x 8 chips x 16 cpus racks of 2"
+fleet::Pool pool_in(const std::vector<std::string>& words) {
+    fleet::Pool pool;
+    pool.name = "a";
+    pool.site = "here";
+    for (std::size_t i = 1; i + 1 < words.size(); ++i) {
+        const auto number = [&] { return static_cast<std::uint32_t>(std::stoul(words[i])); };
+        const std::string& unit = words[i + 1];
+        if (unit == "nodes" || unit == "node") pool.nodes = number();
+        if (unit == "chips" || unit == "chip") pool.chips_per_node = number();
+        if (unit == "cpus") pool.cpus_milli = number() * 1000;
+        if (words[i] == "of") pool.nodes_per_rack = static_cast<std::uint32_t>(std::stoul(unit));
+    }
+    pool.chip = pool.chips_per_node > 0 ? "chip" : "";
+    return pool;
+}
+
+Scenario read(const std::filesystem::path& path) {
+    Scenario scenario;
+    scenario.fleet.sites = {{.name = "here"}};
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream text(line.substr(0, line.find('#')));
+        std::vector<std::string> words;
+        for (std::string word; text >> word;)
+            words.push_back(word);
+        if (words.empty()) continue;
+        if (words[0] == "cluster") {
+            scenario.fleet.pools = {pool_in(words)};
+        } else if (words[0] == "policy") {
+            scenario.policy = policy_from_name(words.at(1)).value();
+        } else if (words[0] == "at") {
+            scenario.events.emplace(time_in(words.at(1)),
+                                    std::vector(words.begin() + 2, words.end()));
+        } else if (words[0] == "expect") {
+            Expectation expected{
+                .line = line, .job = words.at(1), .starts = {}, .because = {}, .reserved = {}};
+            if (words.at(2) == "starts") expected.starts = time_in(words.at(3));
+            if (words.at(2) == "reserved") expected.reserved = time_in(words.at(3));
+            for (std::size_t i = 3; i + 1 < words.size(); ++i) {
+                if (words[i] == "because") expected.because = cause_in(words[i + 1]);
+            }
+            scenario.expectations.push_back(expected);
+        } else {
+            throw std::runtime_error("not a line of a scenario: " + line);
+        }
+    }
+    return scenario;
+}
+
+class Player {
+public:
+    explicit Player(const Scenario& scenario)
+        : scenario_(scenario), engine_(scenario.fleet, scenario.policy) {}
+
+    void play() {
+        auto next = scenario_.events.begin();
+        while (next != scenario_.events.end() || !ends_.empty()) {
+            Time now = Time::max();
+            if (next != scenario_.events.end()) now = next->first;
+            if (!ends_.empty()) now = std::min(now, ends_.begin()->first);
+            while (!ends_.empty() && ends_.begin()->first == now) {
+                end(ends_.begin()->second, now);
+            }
+            for (; next != scenario_.events.end() && next->first == now; ++next) {
+                happen(next->second, now);
+            }
+            std::vector<Decision> decisions;
+            engine_.decide(now, decisions);
+            for (const Decision& decision : decisions)
+                note(decision, now);
+        }
+    }
+
+    void check() const {
+        for (const Expectation& expected : scenario_.expectations) {
+            SCOPED_TRACE(expected.line);
+            const JobId job = ids_.at(expected.job);
+            if (expected.reserved) {
+                EXPECT_EQ(reserved_.count({job, *expected.reserved}), 1U);
+                continue;
+            }
+            const auto start = starts_.find(job);
+            if (!expected.starts) {
+                EXPECT_TRUE(start == starts_.end()) << "it started";
+                continue;
+            }
+            ASSERT_TRUE(start != starts_.end()) << "it never started";
+            EXPECT_EQ(format_duration(start->second.first - Time{}),
+                      format_duration(*expected.starts - Time{}));
+            if (expected.because) {
+                EXPECT_EQ(name_of(start->second.second), name_of(*expected.because));
+            }
+        }
+    }
+
+private:
+    void end(JobId job, Time now) {
+        for (auto it = ends_.begin(); it != ends_.end(); ++it) {
+            if (it->second != job) continue;
+            ends_.erase(it);
+            break;
+        }
+        engine_.apply(JobEnded{job, fails_.count(job) > 0 ? Outcome::failed : Outcome::succeeded},
+                      now);
+    }
+
+    void happen(const std::vector<std::string>& words, Time now) {
+        const std::string& what = words.at(0);
+        if (what == "submit") {
+            submit(words, now);
+        } else if (what == "cancel") {
+            engine_.apply(JobCancelled{ids_.at(words.at(1))}, now);
+        } else if (what == "drain" || what == "restore") {
+            engine_.apply(NodeChanged{PoolId{0},
+                                      static_cast<std::uint32_t>(std::stoul(words.at(2))),
+                                      what == "drain" ? NodeHealth::drained : NodeHealth::up},
+                          now);
+        } else {
+            throw std::runtime_error("not an event: " + what);
+        }
+    }
+
+    void submit(const std::vector<std::string>& words, Time now) {
+        Request request;
+        request.demand.pools = {PoolId{0}};
+        fleet::GangPart part;
+        Duration run{};
+        bool fails = false;
+        std::uint32_t members = 1;
+        for (std::size_t i = 2; i < words.size(); ++i) {
+            const std::string key = words[i].substr(0, words[i].find('='));
+            const std::string value = words[i].substr(words[i].find('=') + 1);
+            const auto number = [&] { return static_cast<std::uint32_t>(std::stoul(value)); };
+            if (key == "chips" && value.find('.') != std::string::npos) {
+                part.each.chip_permille = static_cast<std::uint32_t>(std::stod(value) * 1000 + 0.5);
+            } else if (key == "chips") {
+                part.each.chips = number();
+            } else if (key == "cpus") {
+                part.each.cpus_milli = number() * 1000;
+            } else if (key == "replicas") {
+                part.replicas = number();
+            } else if (key == "within") {
+                request.demand.within = fleet::level_from_name(value).value();
+            } else if (key == "time") {
+                request.limit = time_in(value) - Time{};
+            } else if (key == "runs") {
+                run = time_in(value) - Time{};
+            } else if (key == "after") {
+                request.after.push_back({ids_.at(value), Needs::success});
+            } else if (key == "priority") {
+                for (const auto priority : {job::Priority::low,
+                                            job::Priority::normal,
+                                            job::Priority::high,
+                                            job::Priority::urgent}) {
+                    if (job::name_of(priority) == value) request.priority = priority;
+                }
+            } else if (key == "members") {
+                members = number();
+            } else if (key == "at_once") {
+                request.array_at_once_max = number();
+            } else if (key == "fails") {
+                fails = true;
+            } else {
+                throw std::runtime_error("not a property of a job: " + words[i]);
+            }
+        }
+        request.demand.parts = {part};
+        ASSERT_TRUE(engine_.can_ever_fit(request.demand).has_value());
+        for (std::uint32_t member = 0; member < members; ++member) {
+            request.job = JobId{++last_id_};
+            if (member == 0) request.array = request.job;
+            ids_[members == 1 ? words.at(1) : words.at(1) + "_" + std::to_string(member)] =
+                request.job;
+            runs_[request.job] = run == Duration{} ? request.limit : run;
+            if (fails) fails_.insert(request.job);
+            engine_.apply(JobSubmitted{request}, now);
+        }
+    }
+
+    void note(const Decision& decision, Time now) {
+        if (const auto* start = std::get_if<Start>(&decision.what)) {
+            starts_[start->job] = {now, decision.why.cause};
+            ends_.emplace(now + runs_.at(start->job), start->job);
+        }
+        if (const auto* reserve = std::get_if<Reserve>(&decision.what)) {
+            reserved_.insert({reserve->job, reserve->at});
+        }
+    }
+
+    const Scenario& scenario_;
+    Engine engine_;
+    std::uint64_t last_id_ = 0;
+    std::map<std::string, JobId> ids_;
+    std::map<JobId, Duration> runs_;
+    std::set<JobId> fails_;
+    std::multimap<Time, JobId> ends_;
+    std::map<JobId, std::pair<Time, Cause>> starts_;
+    std::set<std::pair<JobId, Time>> reserved_;
+};
+
+TEST(Scenarios, ComeOutAsTheySay) {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(
+             std::filesystem::path(WEIR_SOURCE_DIR) / "scenarios")) {
+        if (entry.path().extension() == ".scn") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    EXPECT_GE(files.size(), 10U);
+    for (const std::filesystem::path& file : files) {
+        SCOPED_TRACE(file.string());
+        const Scenario scenario = read(file);
+        EXPECT_FALSE(scenario.expectations.empty());
+        Player player(scenario);
+        player.play();
+        player.check();
+    }
+}
+
+}  // namespace
+}  // namespace weir::sched

@@ -1,0 +1,28 @@
+// Sentences: the core's reasons in words, with their numbers.
+#pragma once
+
+#include <string>
+
+#include "weir/base/result.hpp"
+#include "weir/base/time.hpp"
+#include "weir/fleet/demand.hpp"
+#include "weir/fleet/free_index.hpp"
+
+namespace weir::sched {
+
+// Whether the demand fits the empty and whole fleet; the error says what is asked and what the
+// pools offer at most.
+Result<void> can_ever_fit(const fleet::Fleet& fleet, const fleet::Demand& demand);
+
+// "2 replicas with 4 chips, 32 CPUs and 128GiB each, within one rack".
+std::string demand_in_words(const fleet::Demand& demand);
+
+// "pool a has 3 of 8 chips and 12 of 96 CPUs free" for the pools that the demand may use.
+std::string free_in_words(const fleet::Fleet& fleet,
+                          const fleet::FreeIndex& free,
+                          const fleet::Demand& demand);
+
+// "in 1h 05m", "any moment" when it is due, "at a time not known" for never.
+std::string in_words(Time at, Time now);
+
+}  // namespace weir::sched
