@@ -1,0 +1,98 @@
+#include "weir/sim/demand_of.hpp"
+
+#include <algorithm>
+
+namespace weir::sim {
+
+DemandsOf::DemandsOf(const Trace& trace, fleet::Fleet fleet)
+    : trace_(trace), fleet_(std::move(fleet)) {}
+
+DemandsOf::Known& DemandsOf::known(const TraceJob& job) {
+    const Key key{
+        job.chips, job.chip_permille, job.nodes, job.cpus_milli, job.memory.count, job.accepts};
+    const auto [entry, added] = known_.try_emplace(key);
+    if (added) entry->second.demand = make(job);
+    return entry->second;
+}
+
+const fleet::Demand& DemandsOf::of(const TraceJob& job) {
+    return known(job).demand;
+}
+
+bool DemandsOf::can_ever_fit(const sched::Engine& engine, const TraceJob& job) {
+    Known& its = known(job);
+    if (its.fits < 0) its.fits = engine.can_ever_fit(its.demand).has_value() ? 1 : 0;
+    return its.fits == 1;
+}
+
+std::vector<PoolId> DemandsOf::pools_for(const TraceJob& job) const {
+    std::vector<PoolId> pools;
+    const auto add_if = [&](auto accepts) {
+        for (std::uint32_t i = 0; i < fleet_.pools.size(); ++i) {
+            if (accepts(fleet_.pools[i])) pools.push_back(PoolId{i});
+        }
+    };
+    if (job.chips > 0 && job.accepts != unknown_name) {
+        for (const std::string& chip : trace_.chip_sets[job.accepts]) {
+            add_if([&](const fleet::Pool& pool) {
+                return pool.chips_per_node > 0 && pool.chip == chip;
+            });
+        }
+        return pools;
+    }
+    // Work that needs no chip goes where there is none, as long as there is room.
+    if (job.chips == 0) add_if([](const fleet::Pool& pool) { return pool.chips_per_node == 0; });
+    add_if([](const fleet::Pool& pool) { return pool.chips_per_node > 0; });
+    if (trace_.classic && pools.empty()) add_if([](const fleet::Pool&) { return true; });
+    return pools;
+}
+
+fleet::Demand DemandsOf::make(const TraceJob& job) const {
+    fleet::Demand demand{.parts = {}, .within = fleet::Level::site, .pools = pools_for(job)};
+    if (trace_.classic) {
+        const bool by_chips =
+            std::any_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
+                return fleet_.pool(pool).chips_per_node > 0;
+            });
+        demand.parts = {
+            {.replicas = job.chips,
+             .each = {.chips = by_chips ? 1U : 0U, .cpus_milli = by_chips ? 0U : 1000U}}};
+        return demand;
+    }
+
+    const auto part = [&](std::uint32_t replicas, std::uint32_t chips, std::uint64_t of) {
+        // The share of one replica in the CPUs and the memory of the job, rounded up.
+        const std::uint64_t share = std::max<std::uint32_t>(chips, 1);
+        const auto cut = [&](std::uint64_t whole) { return (whole * share + of - 1) / of; };
+        demand.parts.push_back(
+            {.replicas = replicas,
+             .each = {.chips = chips,
+                      .cpus_milli = static_cast<std::uint32_t>(cut(job.cpus_milli)),
+                      .memory = {static_cast<std::int64_t>(
+                          cut(static_cast<std::uint64_t>(job.memory.count)))}}});
+    };
+    if (job.chips == 0) {
+        part(std::max(job.nodes, 1U), 0, std::max(job.nodes, 1U));
+        return demand;
+    }
+    if (job.chip_permille < 1000) {
+        part(1, 0, 1);
+        demand.parts.front().each.chip_permille = job.chip_permille;
+        return demand;
+    }
+    std::uint32_t on_node = 0;
+    for (const PoolId pool : demand.pools) {
+        on_node = std::max(on_node, fleet_.pool(pool).chips_per_node);
+    }
+    if (job.nodes > 1 && job.chips % job.nodes == 0) {
+        part(job.nodes, job.chips / job.nodes, job.chips);
+    } else if (job.chips <= on_node || on_node == 0) {
+        part(1, job.chips, job.chips);
+    } else {
+        part(job.chips / on_node, on_node, job.chips);
+        if (job.chips % on_node > 0) part(1, job.chips % on_node, job.chips);
+    }
+    return demand;
+}
+
+}  // namespace weir::sim

@@ -1,0 +1,72 @@
+// The simulator: a trace, a virtual clock, and the same decision core that runs live jobs.
+//
+// Jobs are submitted when the log says, run for as long as the log says, and hold what the core
+// gave them; everything else is the core's decision. Equal inputs give equal schedules.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/base/time.hpp"
+#include "weir/sched/engine.hpp"
+#include "weir/sim/trace.hpp"
+
+namespace weir::sim {
+
+struct SimulationOptions {
+    sched::Policy policy = sched::Policy::easy;
+    std::uint32_t scale = 1;      // this many copies of every job, on as many copies of the fleet
+    std::optional<Time> from{};   // only jobs submitted from here ...
+    std::optional<Time> until{};  // ... to here, both included; they run to their ends
+    bool apart = false;           // each group with a quota on its own nodes, with its own queue
+    // Called about ten times a second with the share of jobs that ended, 0..1.
+    std::function<void(double)> progress{};
+};
+
+// One job of the outcome, in the order of the trace.
+struct ScheduledJob {
+    std::uint32_t trace_job = 0;  // position in Trace::jobs
+    std::uint32_t copy = 0;       // 0 .. scale-1
+    Time start{};
+    Time end{};
+    std::uint32_t nodes = 0;
+    double chips = 0;  // a share of a chip counts as that share
+    PoolId pool{};     // of its first node; position in the replayed fleet
+};
+
+struct Metrics {
+    std::uint64_t jobs = 0;
+    std::uint64_t jobs_skipped = 0;  // outside the window, without quota, wider than the fleet
+    double makespan_s = 0;           // last end - first submission
+    double wait_mean_s = 0;
+    double wait_median_s = 0;  // element n/2 of the sorted waits
+    double wait_p95_s = 0;     // element 0.95 (n-1)
+    double wait_p99_s = 0;
+    double wait_max_s = 0;
+    double bounded_slowdown_mean = 0;  // max(1, (wait + run) / max(run, 10 s))
+    double completion_mean_s = 0;      // end - submission
+    double utilisation = 0;            // busy chip-seconds (or CPU-seconds, see below) / capacity
+    double wall_s = 0;                 // of the replay, without reading the trace
+    std::uint64_t decisions = 0;
+    std::uint64_t digest = 0;  // of all decisions
+};
+
+struct Simulation {
+    fleet::Fleet fleet;              // that was replayed on, scaled
+    std::vector<ScheduledJob> jobs;  // only those that ran
+    Metrics metrics;
+    std::vector<std::string> notes;  // what was left out and why
+};
+
+// Whether use is counted in chips, else in CPUs: a log most of whose jobs ask for no chip is about
+// CPUs, even where a few nodes have chips.
+bool counted_in_chips(const Simulation& simulation);
+
+// Requires: trace.fleet is what to replay on (put another one there for --fleet).
+Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options);
+
+}  // namespace weir::sim
