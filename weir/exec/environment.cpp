@@ -1,0 +1,199 @@
+#include "weir/exec/environment.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "weir/base/assert.hpp"
+#include "weir/base/random.hpp"
+
+namespace weir::exec {
+namespace {
+
+struct Vendor {
+    std::string_view prefix;  // of the catalogue name
+    std::string_view variable;
+};
+
+// clang-format off
+constexpr Vendor vendors[] = {
+    {"ascend-", "ASCEND_RT_VISIBLE_DEVICES"},  // CANN
+    {"mi",      "ROCR_VISIBLE_DEVICES"},       // AMD Instinct
+    {"radeon-", "ROCR_VISIBLE_DEVICES"},
+    {"hygon-",  "HIP_VISIBLE_DEVICES"},        // DTK speaks HIP
+    {"mlu",     "MLU_VISIBLE_DEVICES"},        // Cambricon
+    {"mtt-",    "MUSA_VISIBLE_DEVICES"},       // Moore Threads
+    {"p800",    "XPU_VISIBLE_DEVICES"},        // Kunlunxin
+    {"gaudi",   "HABANA_VISIBLE_MODULES"},     // Intel
+    {"v100", "CUDA_VISIBLE_DEVICES"}, {"t4",   "CUDA_VISIBLE_DEVICES"},
+    {"a10",  "CUDA_VISIBLE_DEVICES"}, {"a16",  "CUDA_VISIBLE_DEVICES"},
+    {"a2",   "CUDA_VISIBLE_DEVICES"}, {"a30",  "CUDA_VISIBLE_DEVICES"},
+    {"a40",  "CUDA_VISIBLE_DEVICES"}, {"a800", "CUDA_VISIBLE_DEVICES"},
+    {"l2",   "CUDA_VISIBLE_DEVICES"}, {"l4",   "CUDA_VISIBLE_DEVICES"},
+    {"h100", "CUDA_VISIBLE_DEVICES"}, {"h20",  "CUDA_VISIBLE_DEVICES"},
+    {"h800", "CUDA_VISIBLE_DEVICES"}, {"gh200", "CUDA_VISIBLE_DEVICES"},
+    {"b100", "CUDA_VISIBLE_DEVICES"}, {"b200", "CUDA_VISIBLE_DEVICES"},
+    {"b300", "CUDA_VISIBLE_DEVICES"}, {"gb200", "CUDA_VISIBLE_DEVICES"},
+    {"gb300", "CUDA_VISIBLE_DEVICES"}, {"rtx-", "CUDA_VISIBLE_DEVICES"},
+    {"nvidia-", "CUDA_VISIBLE_DEVICES"},
+};
+// clang-format on
+
+bool is_sbatch_script(std::string_view script) {
+    return script.substr(0, 7) == "#SBATCH" || script.find("\n#SBATCH") != std::string_view::npos;
+}
+
+std::string device_list(std::uint64_t mask) {
+    std::string list;
+    for (std::uint32_t chip = 0; chip < fleet::chips_per_node_max; ++chip) {
+        if ((mask >> chip & 1) == 0) continue;
+        if (!list.empty()) list += ',';
+        list += std::to_string(chip);
+    }
+    return list;
+}
+
+std::uint32_t ranks_on(const LaunchContext& context, const std::string& node) {
+    std::uint32_t count = 0;
+    for (const RankPlace& place : context.ranks)
+        count += place.node == node ? 1u : 0u;
+    return count;
+}
+
+std::vector<std::string> nodes_of(const LaunchContext& context) {
+    std::vector<std::string> nodes;
+    std::set<std::string> seen;
+    for (const RankPlace& place : context.ranks) {
+        if (seen.insert(place.node).second) nodes.push_back(place.node);
+    }
+    return nodes;
+}
+
+void add_slurm(Environment& env, const LaunchContext& context, const job::JobSpec& spec) {
+    // A script of Slurm sees numbers only: every member of an array has a number of its own there
+    // as well.
+    env["SLURM_JOB_ID"] = std::to_string(context.attempt.job.value);
+    env["SLURM_JOB_NAME"] = spec.name;
+    env["SLURM_NTASKS"] = std::to_string(context.ranks.size());
+    env["SLURM_CPUS_PER_TASK"] = std::to_string((spec.gang.cpus_milli + 999) / 1000);
+    env["SLURM_JOB_NUM_NODES"] = std::to_string(nodes_of(context).size());
+    env["SLURM_SUBMIT_DIR"] = context.submit_dir;
+    if (context.array_index) {
+        env["SLURM_ARRAY_JOB_ID"] = context.array_id;
+        env["SLURM_ARRAY_TASK_ID"] = std::to_string(*context.array_index);
+    }
+}
+
+}  // namespace
+
+std::string_view visible_devices_variable(std::string_view chip) {
+    for (const Vendor& vendor : vendors) {
+        if (chip.substr(0, vendor.prefix.size()) == vendor.prefix) return vendor.variable;
+    }
+    return {};
+}
+
+Environment shared_environment(const LaunchContext& context, const job::JobSpec& spec) {
+    WEIR_ASSERT(!context.ranks.empty());
+    Environment env = context.account_env;
+    for (const auto& [name, value] : context.submitted_env)
+        env[name] = value;
+    for (const auto& [name, value] : spec.env)
+        env[name] = value;
+    if (context.as_root) {
+        env.try_emplace("OMPI_ALLOW_RUN_AS_ROOT", "1");
+        env.try_emplace("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    }
+
+    std::string nodes;
+    for (const std::string& node : nodes_of(context))
+        nodes += (nodes.empty() ? "" : ",") + node;
+    env["WEIR_JOB_ID"] = context.job_id;
+    env["WEIR_JOB_NAME"] = spec.name;
+    env["WEIR_ATTEMPT"] = std::to_string(context.attempt.number);
+    env["WEIR_TENANT"] = spec.tenant;
+    env["WEIR_HUB"] = context.hub_url;
+    env["WEIR_NODES"] = nodes;
+    env["WEIR_REPLICAS"] = std::to_string(context.ranks.size());
+    env["WEIR_RUN_DIR"] = context.run_dir;
+    if (context.array_index) {
+        env["WEIR_ARRAY_ID"] = context.array_id;
+        env["WEIR_ARRAY_INDEX"] = std::to_string(*context.array_index);
+    }
+    env["WORLD_SIZE"] = std::to_string(context.ranks.size());
+    env["MASTER_ADDR"] = context.master_address;
+    if (context.master_port != 0) env["MASTER_PORT"] = std::to_string(context.master_port);
+    if (is_sbatch_script(spec.script)) add_slurm(env, context, spec);
+    return env;
+}
+
+Environment rank_environment(const LaunchContext& context,
+                             const job::JobSpec& spec,
+                             std::uint32_t rank) {
+    WEIR_ASSERT(rank < context.ranks.size());
+    const RankPlace& place = context.ranks[rank];
+    std::uint32_t local_rank = 0;
+    for (std::uint32_t before = 0; before < rank; ++before) {
+        local_rank += context.ranks[before].node == place.node ? 1u : 0u;
+    }
+    Environment env;
+    env["RANK"] = std::to_string(rank);
+    env["LOCAL_RANK"] = std::to_string(local_rank);
+    env["LOCAL_WORLD_SIZE"] = std::to_string(ranks_on(context, place.node));
+    env["WEIR_REPLICA"] = std::to_string(rank);
+    env["WEIR_NODE"] = place.node;
+
+    const std::string_view variable = visible_devices_variable(context.chip);
+    if (variable.empty()) return env;
+    std::uint64_t mask = place.chip_mask;
+    if (spec.launch == job::LaunchMode::once) {
+        // The launcher hands the chips of its node on to the ranks that it starts there.
+        for (const RankPlace& other : context.ranks) {
+            if (other.node == place.node) mask |= other.chip_mask;
+        }
+    }
+    // A job that asked for no chip sees none: an empty list hides them all.
+    env[std::string(variable)] = device_list(mask);
+    return env;
+}
+
+Environment account_environment() {
+    Environment env;
+    for (const char* const name :
+         {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"}) {
+        const char* const value = std::getenv(name);
+        if (value != nullptr) env[name] = value;
+    }
+    env.try_emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
+    return env;
+}
+
+std::uint16_t free_master_port(AttemptId attempt) {
+    constexpr std::uint32_t low = 20000;
+    constexpr std::uint32_t count = 12000;  // up to 31999: Linux takes its own from 32768 on
+    Random random(attempt.job.value * 1000003 + attempt.number);
+    const auto first = static_cast<std::uint32_t>(random.between(0, count - 1));
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        const auto port = static_cast<std::uint16_t>(low + (first + i * 37) % count);
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) return 0;
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_ANY);
+        // As a rendezvous server will do it: a port that is only waiting out its last
+        // connection may be had.
+        const int on = 1;
+        ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        const bool free =
+            ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        ::close(fd);
+        if (free) return port;
+    }
+    return 0;
+}
+
+}  // namespace weir::exec
