@@ -1,0 +1,251 @@
+#include "weir/hub/admission.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "weir/hub/verdict.hpp"
+#include "weir/job/job_json.hpp"
+
+namespace weir::hub {
+namespace {
+
+// Parts of the language that are only advice: without them a job is served no worse than it asked.
+constexpr std::array<std::string_view, 1> advice{"work"};
+
+std::string quoted_list(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) {
+        if (!text.empty()) text += ", ";
+        text += word;
+    }
+    return text.empty() ? "none" : text;
+}
+
+template <class Items, class NameOf>
+std::vector<std::string> names_in(const Items& items, NameOf name_of_item) {
+    std::vector<std::string> names;
+    for (const auto& item : items) {
+        const std::string name = name_of_item(item);
+        if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) continue;
+        names.push_back(name);
+    }
+    return names;
+}
+
+// In the order of preference of chips_any_of; without it, in the order of the fleet.
+Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSpec& spec) {
+    for (const std::string& site : spec.sites) {
+        const bool known =
+            std::any_of(fleet.sites.begin(), fleet.sites.end(), [&site](const fleet::Site& each) {
+                return each.name == site;
+            });
+        if (known) continue;
+        const auto names = names_in(fleet.sites, [](const fleet::Site& each) { return each.name; });
+        return fail(
+            Code::never_fits,
+            "sites: the fleet has no site \"" + site + "\"; its sites are " + quoted_list(names));
+    }
+    const auto site_accepted = [&spec](const fleet::Pool& pool) {
+        return spec.sites.empty() ||
+               std::find(spec.sites.begin(), spec.sites.end(), pool.site) != spec.sites.end();
+    };
+    std::vector<PoolId> accepted;
+    const auto add_pools = [&](std::string_view chip) {
+        for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
+            const fleet::Pool& pool = fleet.pools[i];
+            if (!site_accepted(pool) || (!chip.empty() && pool.chip != chip)) continue;
+            if (std::find(accepted.begin(), accepted.end(), PoolId{i}) != accepted.end()) continue;
+            accepted.push_back(PoolId{i});
+        }
+    };
+    if (spec.chips_any_of.empty()) add_pools("");
+    for (const std::string& chip : spec.chips_any_of)
+        add_pools(chip);
+    if (!accepted.empty()) return accepted;
+
+    const auto chips = names_in(fleet.pools, [&](const fleet::Pool& pool) {
+        return site_accepted(pool) ? pool.chip : std::string();
+    });
+    return fail(
+        Code::never_fits,
+        "chips.any_of: no pool " +
+            (spec.sites.empty() ? std::string("of the fleet") : "at " + quoted_list(spec.sites)) +
+            " has " + quoted_list(spec.chips_any_of) + "; its kinds of chip are " +
+            quoted_list(chips));
+}
+
+Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& notes) {
+    std::vector<std::string> refused;
+    for (const std::string& key : spec.not_honoured) {
+        if (std::find(advice.begin(), advice.end(), key) != advice.end()) {
+            notes.push_back("`" + key + "` is only advice and does not change what is decided");
+        } else {
+            refused.push_back(key);
+        }
+    }
+    if (refused.empty()) return {};
+    return fail(Code::unsupported,
+                quoted_list(refused) +
+                    ": checked but not honoured by this version; leave it out to run the job "
+                    "without that promise");
+}
+
+std::string job_or_jobs(std::size_t count) {
+    return std::to_string(count) + (count == 1 ? " job" : " jobs");
+}
+
+}  // namespace
+
+std::string owner_of(const Submission& submission) {
+    return submission.spec.tenant.empty() ? submission.user : submission.spec.tenant;
+}
+
+Admission::Admission(const Book& book, Duration default_limit)
+    : book_(book), default_limit_(default_limit), next_(book.everybody().next()) {}
+
+// An id; else a name: in this submission, then the newest of the same tenant, then of any.
+Result<std::vector<JobId>> Admission::find(const job::JobSpec& spec,
+                                           const char* key,
+                                           const std::string& reference,
+                                           std::vector<std::string>& notes) const {
+    const Register& everybody = book_.everybody();
+    const auto range = [](JobId first, std::uint32_t count) {
+        std::vector<JobId> members;
+        for (std::uint32_t i = 0; i < count; ++i)
+            members.push_back(JobId{first.value + i});
+        return members;
+    };
+    const bool looks_like_id =
+        !reference.empty() && reference.find_first_not_of("0123456789_") == std::string::npos;
+    if (looks_like_id) {
+        if (auto found = everybody.find(reference); !found.empty()) return found;
+    }
+    if (const auto found = earlier_.find(reference); found != earlier_.end()) {
+        return range(found->second.first, found->second.count);
+    }
+    if (const auto found = everybody.newest_named(reference, spec.tenant)) {
+        return members_of(everybody, *found);
+    }
+    if (const auto found = everybody.newest_named(reference)) {
+        notes.push_back(std::string(key) + ": " + reference + " is " + book_.described(*found) +
+                        " of tenant " + everybody.text(everybody.line(*found).tenant));
+        return members_of(everybody, *found);
+    }
+    return fail(Code::not_found,
+                std::string(key) + ": no job with the " + (looks_like_id ? "id" : "name") + " \"" +
+                    reference +
+                    "\" was submitted; name an earlier job of this submission or one that `weir "
+                    "ps --all` lists, by name or id");
+}
+
+Result<void> Admission::add_dependencies(Admitted& admitted,
+                                         const char* key,
+                                         const std::vector<std::string>& references,
+                                         sched::Needs needs) const {
+    const Register& everybody = book_.everybody();
+    std::vector<sched::Dependency>& after = admitted.submitted.request.after;
+    for (const std::string& reference : references) {
+        WEIR_TRY(const std::vector<JobId> found,
+                 find(admitted.spec, key, reference, admitted.notes));
+        for (const JobId job : found) {
+            if (!everybody.knows(job) || !is_final(everybody.line(job).state)) {
+                after.push_back({job, needs});
+            } else if (!satisfies(everybody.line(job).state, needs)) {
+                admitted.failed_dependency = job;
+            }
+        }
+        if (after.size() > dependencies_max) {
+            return fail(Code::too_large,
+                        std::string(key) + ": the job would wait for more than " +
+                            std::to_string(dependencies_max) +
+                            " others; put one job that waits for them between");
+        }
+    }
+    return {};
+}
+
+Result<void> Admission::fill(Admitted& admitted) const {
+    const job::JobSpec& spec = admitted.spec;
+    std::vector<std::string>& notes = admitted.notes;
+    sched::Request& request = admitted.submitted.request;
+
+    WEIR_CHECK(check_honoured(spec, notes));
+    // What the journal takes it must give back, or no hub could ever start from it again.
+    admitted.spec_text = job::spec_to_json(spec);
+    WEIR_TRY(const job::JobSpec read_back, job::spec_from_json(admitted.spec_text));
+    if (read_back != spec) {
+        return fail(Code::invalid, "it holds text that is not UTF-8");
+    }
+    const std::size_t members = spec.array ? spec.array->indices.size() : 1;
+    const std::uint64_t members_so_far = next_.value - book_.everybody().next().value;
+    if (members == 0 || members_so_far + members > members_max) {
+        return fail(Code::too_large,
+                    "array: has " + job_or_jobs(members) +
+                        ", and one submission takes between 1 and " + std::to_string(members_max) +
+                        " in all");
+    }
+    admitted.submitted.count = static_cast<std::uint32_t>(members);
+
+    request.job = next_;
+    request.priority = spec.priority;
+    request.limit = spec.limit.value_or(default_limit_);
+    request.demand.within = spec.gang.within;
+    WEIR_TRY(request.demand.pools, pools_of(book_.engine().fleet(), spec));
+    request.demand.parts.push_back({.replicas = spec.gang.replicas,
+                                    .each = {.chips = spec.gang.chips,
+                                             .chip_permille = spec.gang.chip_permille,
+                                             .cpus_milli = spec.gang.cpus_milli,
+                                             .memory = spec.gang.memory}});
+    WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+
+    using sched::Needs;
+    WEIR_CHECK(add_dependencies(admitted, "after", spec.after, Needs::success));
+    WEIR_CHECK(add_dependencies(admitted, "after_any", spec.after_any, Needs::end));
+    WEIR_CHECK(add_dependencies(admitted, "after_failure", spec.after_failure, Needs::failure));
+    if (request.after.size() * members > dependencies_max) {
+        return fail(Code::too_large,
+                    "after: " + job_or_jobs(members) + " that wait for " +
+                        job_or_jobs(request.after.size()) +
+                        " each are too many; put one job that waits for them between");
+    }
+    if (spec.array) {
+        request.array = next_;
+        request.array_at_once_max = spec.array->at_once_max;
+        admitted.submitted.indices = spec.array->indices;
+    }
+    if (!spec.limit) {
+        notes.push_back("no time limit was given, so " + format_duration(request.limit) +
+                        " is in force; a job with a shorter one may start earlier");
+    }
+    return {};
+}
+
+Result<Admitted> Admission::admit(const Submission& submission) {
+    Admitted admitted;
+    admitted.spec = submission.spec;
+    if (admitted.spec.name.empty()) admitted.spec.name = "job";
+    admitted.spec.tenant = owner_of(submission);
+    admitted.submitted.name = admitted.spec.name;
+    admitted.submitted.tenant = admitted.spec.tenant;
+    admitted.submitted.user = submission.user;
+    if (const auto filled = fill(admitted); !filled) {
+        return fail(filled.error().at("job \"" + admitted.spec.name + "\""));
+    }
+    earlier_[admitted.spec.name] = {.first = next_, .count = admitted.submitted.count};
+    next_ = JobId{next_.value + admitted.submitted.count};
+    return admitted;
+}
+
+Result<sched::Request> request_for_fleet(const sched::Request& request,
+                                         const job::JobSpec& spec,
+                                         std::vector<sched::Dependency> unmet,
+                                         const sched::Engine& engine) {
+    sched::Request carried = request;
+    carried.after = std::move(unmet);
+    WEIR_TRY(carried.demand.pools, pools_of(engine.fleet(), spec));
+    WEIR_CHECK(engine.can_ever_fit(carried.demand));
+    return carried;
+}
+
+}  // namespace weir::hub

@@ -1,0 +1,75 @@
+// Admission: may this submission become a job, and what does the core hear of it?
+//
+// It refuses what could never be served: parts of the language that this version does not honour,
+// chips and sites that the fleet does not have, dependencies that nobody submitted, gangs that no
+// empty fleet could hold. The error says what was asked and what there is; nothing has changed
+// then. What it accepts it turns into the request of the decision core, and says in notes what it
+// filled in.
+//
+// A submission of several jobs is admitted in order: a later one may depend on an earlier one by
+// name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
+// because the core of a new fleet does not know them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/hub/book.hpp"
+#include "weir/hub/hub.hpp"
+#include "weir/hub/journal.hpp"
+
+namespace weir::hub {
+
+// Jobs that the jobs of one array may wait for, all counted.
+inline constexpr std::size_t dependencies_max = 1'000'000;
+
+struct Admitted {
+    journal::Submitted submitted;
+    job::JobSpec spec;      // as given, with tenant and name filled in
+    std::string spec_text;  // the same for the journal, known to be readable
+    std::vector<std::string> notes;
+    JobId failed_dependency;  // valid when it can never start: it is cancelled at once
+};
+
+class Admission {
+public:
+    // Threads and lifetime: borrows the book for one submission.
+    Admission(const Book& book, Duration default_limit);
+
+    Result<Admitted> admit(const Submission& submission);
+
+private:
+    struct Members {
+        JobId first;
+        std::uint32_t count = 1;
+    };
+
+    Result<void> fill(Admitted& admitted) const;
+    Result<void> add_dependencies(Admitted& admitted,
+                                  const char* key,
+                                  const std::vector<std::string>& references,
+                                  sched::Needs needs) const;
+    Result<std::vector<JobId>> find(const job::JobSpec& spec,
+                                    const char* key,
+                                    const std::string& reference,
+                                    std::vector<std::string>& notes) const;
+
+    const Book& book_;
+    Duration default_limit_;
+    JobId next_;
+    std::map<std::string, Members> earlier_;  // of this submission, by name
+};
+
+// Who a client's key belongs to.
+std::string owner_of(const Submission& submission);
+
+// The request of a waiting job for another fleet: pools and dependencies anew, everything else as
+// it was. `unmet` are those of its dependencies that have not ended.
+Result<sched::Request> request_for_fleet(const sched::Request& request,
+                                         const job::JobSpec& spec,
+                                         std::vector<sched::Dependency> unmet,
+                                         const sched::Engine& engine);
+
+}  // namespace weir::hub

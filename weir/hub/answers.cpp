@@ -1,0 +1,75 @@
+// What the Keeper answers to questions: from the book for jobs that wait or run, from their
+// documents for those that ended.
+#include <algorithm>
+
+#include "weir/hub/keeper.hpp"
+#include "weir/hub/views.hpp"
+
+namespace weir::hub {
+
+Result<JobView> Keeper::load(JobId id) {
+    if (const Job* job = book_->find(id)) return view_of(*job, *book_, options_.data_dir);
+    WEIR_TRY(const auto document, store_.find(job_collection, std::to_string(id.value)));
+    if (!document) {
+        return fail(Code::io,
+                    book_->described(id) + " has ended, but the store has no document of it");
+    }
+    return job_view_of(*document);
+}
+
+Result<std::vector<JobView>> Keeper::job(const std::string& reference) {
+    const std::vector<JobId> found = book_->everybody().find(reference);
+    if (found.empty()) return fail(unknown_job(reference));
+    std::vector<JobView> views;
+    views.reserve(found.size());
+    for (const JobId id : found) {
+        WEIR_TRY(JobView view, load(id));
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+Result<std::vector<JobView>> Keeper::jobs(const JobFilter& filter) {
+    const Register& everybody = book_->everybody();
+    const Sieve sieve(filter, everybody);
+    std::vector<JobView> views;
+    for (std::uint64_t id = everybody.next().value - 1; id > 0; --id) {
+        if (views.size() >= filter.limit) break;
+        if (!sieve.takes(everybody.line(JobId{id}))) continue;
+        WEIR_TRY(JobView view, load(JobId{id}));
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+Result<ExplainView> Keeper::explain(const std::string& reference) {
+    const std::vector<JobId> found = book_->everybody().find(reference);
+    if (found.empty()) return fail(unknown_job(reference));
+    // Of an array, the member that is next: what holds it up holds up the others.
+    for (const JobId id : found) {
+        const Job* job = book_->find(id);
+        if (job != nullptr && job->waits()) return hub::explain(*job, *book_, now_);
+    }
+    for (const JobId id : found) {
+        if (const Job* job = book_->find(id)) return hub::explain(*job, *book_, now_);
+    }
+    WEIR_TRY(const JobView ended, load(found.back()));
+    return hub::explain(ended);
+}
+
+std::vector<PoolView> Keeper::pools() const {
+    return pools_of(*book_);
+}
+
+Status Keeper::status() const {
+    return {.started_at = started_at_,
+            .journal_entries = journal_entries_,
+            .counts = book_->engine().counts(),
+            .jobs_accepted = book_->everybody().next().value - 1,
+            .jobs_ended = book_->jobs_ended(),
+            .commits = commits_,
+            .commit_microseconds_total = commit_microseconds_,
+            .digest = book_->engine().digest()};
+}
+
+}  // namespace weir::hub

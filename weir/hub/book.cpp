@@ -1,0 +1,359 @@
+#include "weir/hub/book.hpp"
+
+#include <utility>
+
+#include "weir/base/assert.hpp"
+#include "weir/job/job_json.hpp"
+
+namespace weir::hub {
+
+Result<void> check_fleet(const fleet::Fleet& fleet) {
+    constexpr std::uint64_t nodes_max = 16'000'000;
+    if (fleet.pools.empty()) {
+        return fail(Code::invalid, "the fleet has no pool, so no job could ever run");
+    }
+    for (const fleet::Pool& pool : fleet.pools) {
+        if (pool.chips_per_node > fleet::chips_per_node_max) {
+            return fail(Code::invalid,
+                        "pool " + pool.name + " has " + std::to_string(pool.chips_per_node) +
+                            " chips on a node; valid are up to " +
+                            std::to_string(fleet::chips_per_node_max));
+        }
+    }
+    if (fleet.nodes_total() > nodes_max) {
+        return fail(Code::invalid,
+                    "the fleet has " + std::to_string(fleet.nodes_total()) +
+                        " nodes; valid are up to " + std::to_string(nodes_max));
+    }
+    return {};
+}
+
+std::vector<std::string> nodes_by_rank(const fleet::Placement& placement,
+                                       const fleet::Fleet& fleet) {
+    std::vector<std::string> nodes;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        for (std::uint32_t i = 0; i < range.count; ++i) {
+            nodes.insert(nodes.end(), range.replicas, fleet.node_name(range.pool, range.first + i));
+        }
+    }
+    return nodes;
+}
+
+Result<void> Book::apply(const journal::Record& record, Time at) {
+    if (!begun() && !std::holds_alternative<journal::FleetSet>(record)) {
+        return fail(Code::io, "the journal does not begin with a fleet");
+    }
+    return std::visit([this, at](const auto& what) { return on(what, at); }, record);
+}
+
+const Job* Book::find(JobId job) const {
+    const auto found = jobs_.find(job);
+    return found == jobs_.end() ? nullptr : &found->second;
+}
+
+std::optional<Time> Book::expected_start(JobId job) const {
+    if (job != reserved_ || reserved_at_ >= never) return std::nullopt;
+    return reserved_at_;
+}
+
+std::string Book::described(JobId job) const {
+    if (!register_.knows(job)) return "job " + std::to_string(job.value);
+    return "job " + register_.id_of(job) + " (" + register_.text(register_.line(job).name) + ")";
+}
+
+std::string Book::dependency_failed(JobId other) const {
+    std::string reason = "dependency failed: " + described(other);
+    if (register_.knows(other)) {
+        reason += " is " + std::string(name_of(register_.line(other).state));
+    }
+    return reason;
+}
+
+std::vector<JobId> Book::take_finished() {
+    return std::exchange(finished_, {});
+}
+std::vector<Change> Book::take_changes() {
+    return std::exchange(changes_, {});
+}
+
+void Book::release(JobId id) {
+    const auto job = jobs_.find(id);
+    WEIR_ASSERT(job != jobs_.end() && is_final(job->second.state));
+    const JobId first = job->second.family->first;
+    jobs_.erase(job);
+    const auto family = families_.find(first);
+    if (--family->second.left == 0) families_.erase(family);
+}
+
+void Book::set_spec(JobId first, job::JobSpec spec) {
+    Family& family = families_.at(first);
+    family.spec = std::move(spec);
+    family.spec_text.clear();
+    family.spec_text.shrink_to_fit();
+}
+
+Result<void> Book::parse_specs() {
+    for (auto& [first, family] : families_) {
+        if (family.spec_text.empty()) continue;
+        auto spec = job::spec_from_json(family.spec_text);
+        if (!spec) {
+            return fail(spec.error().at("the journal's description of " + described(first)));
+        }
+        set_spec(first, std::move(spec).value());
+    }
+    return {};
+}
+
+// ------------------------------------------------------------------------- state of a job
+
+void Book::set_state(Job& job, JobState state, std::string reason, Time at) {
+    job.state = state;
+    job.reason = std::move(reason);
+    register_.set_state(job.id, state);
+    if (++change_sequence_ <= muted_until_) return;
+    changes_.push_back({.sequence = change_sequence_,
+                        .at = at,
+                        .job = job.id,
+                        .id = register_.id_of(job.id),
+                        .name = job.family->name,
+                        .state = state,
+                        .reason = job.reason});
+}
+
+// The engine has heard of it already.
+void Book::finish(Job& job, JobState state, std::string reason, Time at) {
+    WEIR_ASSERT(is_final(state));
+    job.ended_at = at;
+    ++jobs_ended_;
+    set_state(job, state, std::move(reason), at);
+    finished_.push_back(job.id);
+    if (reserved_ == job.id) reserved_ = JobId::none();
+    release_dependents(job.id, at);
+}
+
+// The engine does not announce that a held job may start now; it is seen in its phase.
+void Book::release_dependents(JobId ended, Time at) {
+    const auto waiting = dependents_.find(ended);
+    if (waiting == dependents_.end()) return;
+    const std::vector<JobId> families = std::move(waiting->second);
+    dependents_.erase(waiting);
+    for (const JobId first : families) {
+        const auto family = families_.find(first);
+        if (family == families_.end()) continue;
+        for (std::uint32_t i = 0; i < family->second.count; ++i) {
+            const auto job = jobs_.find(JobId{first.value + i});
+            if (job == jobs_.end() || job->second.state != JobState::held) continue;
+            if (engine_->phase(job->first) != sched::Phase::pending) continue;
+            set_state(job->second, JobState::pending, "", at);
+        }
+    }
+}
+
+Result<Job*> Book::job_that(JobId id, bool (Job::*is)() const, const char* what) {
+    const auto job = jobs_.find(id);
+    if (job == jobs_.end() || !(job->second.*is)()) {
+        return fail(Code::io,
+                    "the journal speaks of job " + std::to_string(id.value) + " as one that " +
+                        what + ", which it is not");
+    }
+    return &job->second;
+}
+
+// ------------------------------------------------------------------------------- records
+
+Result<void> Book::on(const journal::FleetSet& record, Time) {
+    if (!running_.empty()) {
+        return fail(Code::io, "the journal changes the fleet while jobs run");
+    }
+    if (const auto checked = check_fleet(record.fleet); !checked) {
+        return fail(Code::io, "the journal's fleet is damaged: " + checked.error().message);
+    }
+    engine_.emplace(record.fleet, record.policy);
+    policy_ = record.policy;
+    reserved_ = JobId::none();
+    return {};
+}
+
+Result<void> Book::on(const journal::SpecGiven& record, Time) {
+    given_spec_ = record.text;
+    return {};
+}
+
+// What the engine would assert: a damaged journal must not end the process.
+Result<void> Book::check_request(const sched::Request& request) const {
+    const std::string whose = "the journal's request of job " + std::to_string(request.job.value);
+    if (request.demand.parts.empty() || request.demand.pools.empty()) {
+        return fail(Code::io, whose + " asks for nothing or accepts no pool");
+    }
+    for (const PoolId pool : request.demand.pools) {
+        if (pool.value >= engine_->fleet().pools.size()) {
+            return fail(Code::io, whose + " names a pool that the fleet does not have");
+        }
+    }
+    for (const sched::Dependency& dependency : request.after) {
+        if (engine_->phase(dependency.job) == sched::Phase::unknown) {
+            return fail(Code::io, whose + " waits for a job that is not known");
+        }
+    }
+    for (const fleet::GangPart& part : request.demand.parts) {
+        if (part.replicas == 0) return fail(Code::io, whose + " has a gang of nobody");
+    }
+    if (request.limit.count() <= 0 || request.limit > forever) {
+        return fail(Code::io, whose + " has no possible time limit");
+    }
+    if (const auto fits = engine_->can_ever_fit(request.demand); !fits) {
+        return fail(Code::io, whose + " can never be served: " + fits.error().message);
+    }
+    return {};
+}
+
+Result<void> Book::on(const journal::Submitted& record, Time at) {
+    const JobId first = record.request.job;
+    if (first != register_.next() || record.count == 0 || record.count > members_max ||
+        (!record.indices.empty() && record.indices.size() != record.count)) {
+        return fail(Code::io,
+                    "the journal submits job " + std::to_string(first.value) + " where job " +
+                        std::to_string(register_.next().value) + " was expected");
+    }
+    WEIR_CHECK(check_request(record.request));
+    register_.enter(record.name, record.tenant, record.user, record.count, record.indices);
+
+    Family& family = families_[first];
+    family.first = first;
+    family.count = record.count;
+    family.left = record.count;
+    family.is_array = !record.indices.empty();
+    family.name = record.name;
+    family.tenant = record.tenant;
+    family.user = record.user;
+    family.submitted_at = at;
+    family.request = record.request;
+    family.spec_text = std::exchange(given_spec_, {});
+
+    for (const sched::Dependency& dependency : record.request.after) {
+        if (engine_->phase(dependency.job) == sched::Phase::ended) continue;
+        dependents_[dependency.job].push_back(first);
+    }
+    for (std::uint32_t i = 0; i < record.count; ++i) {
+        sched::Request request = record.request;
+        request.job = JobId{first.value + i};
+        const JobId id = request.job;
+        engine_->apply(sched::JobSubmitted{std::move(request)}, at);
+        Job& job = jobs_[id];
+        job.id = id;
+        job.family = &family;
+        const bool pending = engine_->phase(id) == sched::Phase::pending;
+        set_state(job, pending ? JobState::pending : JobState::held, "", at);
+    }
+    return {};
+}
+
+Result<void> Book::on(const journal::Carried& record, Time at) {
+    WEIR_TRY(Job * job, job_that(record.request.job, &Job::waits, "waits"));
+    WEIR_CHECK(check_request(record.request));
+    if (engine_->phase(job->id) != sched::Phase::unknown) {
+        return fail(Code::io,
+                    "the journal carries " + described(job->id) + " over to a fleet twice");
+    }
+    job->family->request = record.request;
+    job->family->request.job = job->family->first;
+    engine_->apply(sched::JobSubmitted{record.request}, at);
+    const bool pending = engine_->phase(job->id) == sched::Phase::pending;
+    const JobState state = pending ? JobState::pending : JobState::held;
+    if (state != job->state) set_state(*job, state, "", at);
+    return {};
+}
+
+Result<void> Book::on(const journal::Ended& record, Time at) {
+    WEIR_TRY(Job * job, job_that(record.end.attempt.job, &Job::runs, "runs"));
+    Attempt& attempt = job->attempts.back();
+    if (attempt.number != record.end.attempt.number) {
+        return fail(Code::io,
+                    "the journal ends attempt " + std::to_string(record.end.attempt.number) +
+                        " of " + described(job->id) + " while attempt " +
+                        std::to_string(attempt.number) + " runs");
+    }
+    if (record.requeue != (record.state == JobState::pending) ||
+        (!record.requeue && !is_final(record.state))) {
+        return fail(Code::io,
+                    "the journal ends " + described(job->id) + " with a state that is no end");
+    }
+    attempt.end = record.end;
+    attempt.nodes_by_rank = nodes_by_rank(attempt.placement, engine_->fleet());
+    attempt.placement = {};
+    running_.erase(job->id);
+    --job->family->running;
+    engine_->apply(
+        sched::JobEnded{.job = job->id, .outcome = record.outcome, .requeue = record.requeue}, at);
+    if (record.requeue) {
+        set_state(*job, JobState::pending, record.reason, at);
+    } else {
+        finish(*job, record.state, record.reason, at);
+    }
+    return {};
+}
+
+Result<void> Book::on(const journal::Cancelled& record, Time at) {
+    WEIR_TRY(Job * job, job_that(record.job, &Job::waits, "waits"));
+    // Between two fleets no engine knows it.
+    if (engine_->phase(job->id) != sched::Phase::unknown) {
+        engine_->apply(sched::JobCancelled{job->id}, at);
+    }
+    finish(*job, JobState::cancelled, record.reason, at);
+    return {};
+}
+
+Result<void> Book::on(const journal::StopAsked& record, Time at) {
+    WEIR_TRY(Job * job, job_that(record.job, &Job::runs, "runs"));
+    set_state(*job, JobState::stopping, "asked to stop", at);
+    return {};
+}
+
+Result<void> Book::on(const journal::NodeSet& record, Time at) {
+    const auto& pools = engine_->fleet().pools;
+    if (record.pool.value >= pools.size() || record.node >= pools[record.pool.value].nodes) {
+        return fail(Code::io, "the journal names a node that the fleet does not have");
+    }
+    engine_->apply(
+        sched::NodeChanged{.pool = record.pool, .node = record.node, .health = record.health}, at);
+    return {};
+}
+
+Result<void> Book::on(const journal::Step&, Time) {
+    return fail(Code::internal, "a step is decided, not applied");
+}
+
+// ----------------------------------------------------------------------------- decisions
+
+journal::Step Book::decide(Time at) {
+    std::vector<sched::Decision> decisions;
+    engine_->decide(at, decisions);
+    journal::Step step;
+    for (sched::Decision& decision : decisions) {
+        if (auto* start = std::get_if<sched::Start>(&decision.what)) {
+            Job& job = jobs_.at(start->job);
+            const auto number = static_cast<std::uint32_t>(job.attempts.size() + 1);
+            job.attempts.push_back({.number = number,
+                                    .started_at = at,
+                                    .placement = std::move(start->placement),
+                                    .end = std::nullopt,
+                                    .nodes_by_rank = {}});
+            running_.insert(job.id);
+            ++job.family->running;
+            if (reserved_ == job.id) reserved_ = JobId::none();
+            set_state(job, JobState::running, "", at);
+            step.starts.push_back({job.id, number});
+        } else if (const auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
+            reserved_ = reserve->job;
+            reserved_at_ = reserve->at;
+        } else {
+            Job& job = jobs_.at(std::get<sched::Drop>(decision.what).job);
+            finish(job, JobState::cancelled, dependency_failed(decision.why.other), at);
+            step.drops.push_back(job.id);
+        }
+    }
+    step.digest = engine_->digest();
+    return step;
+}
+
+}  // namespace weir::hub

@@ -1,0 +1,159 @@
+// Book: the state of the hub as its journal says, and nothing else.
+//
+// The live hub and a replay change it by the same two calls: apply() for a record and decide() for
+// a scheduling pass. So whatever the hub knew when it died is what a replay of its journal knows,
+// by construction and not by care. It holds the engine, the jobs that are not final, and the
+// register of all jobs; it reads no clock, no disk and no executor.
+//
+// A job that becomes final stays until release(), so that its document can be written first.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "weir/hub/hub.hpp"
+#include "weir/hub/journal.hpp"
+#include "weir/hub/register.hpp"
+#include "weir/job/job.hpp"
+#include "weir/sched/engine.hpp"
+
+namespace weir::hub {
+
+// Members of one submission, over all arrays in it.
+inline constexpr std::uint32_t members_max = 100'000;
+
+// What the core can hold: every pool within its limits, and not more nodes than any fleet will have
+// in our time. A journal that says otherwise is damaged.
+Result<void> check_fleet(const fleet::Fleet& fleet);
+
+struct Attempt {
+    std::uint32_t number = 1;
+    Time started_at{};
+    fleet::Placement placement;  // while it runs
+    std::optional<exec::AttemptEnd> end;
+    // Once it has ended, names instead of a placement: the fleet may be another one by the time
+    // somebody asks.
+    std::vector<std::string> nodes_by_rank;
+};
+
+// The node of every replica. Ranks count over the ranges in order, node by node.
+std::vector<std::string> nodes_by_rank(const fleet::Placement& placement,
+                                       const fleet::Fleet& fleet);
+
+// What the members of one submission share; a job without an array is a family of one.
+struct Family {
+    JobId first;
+    std::uint32_t count = 1;
+    std::uint32_t left = 1;     // members that are not released
+    std::uint32_t running = 0;  // members that run
+    bool is_array = false;
+    std::string name;
+    std::string tenant;
+    std::string user;
+    Time submitted_at{};
+    sched::Request request;  // of the first member
+    std::string spec_text;   // "" once it is parsed
+    job::JobSpec spec;       // valid iff spec_text is empty
+};
+
+struct Job {
+    JobId id;
+    JobState state = JobState::pending;
+    std::string reason;
+    std::vector<Attempt> attempts;
+    std::optional<Time> ended_at;
+    Family* family = nullptr;
+
+    [[nodiscard]] bool runs() const {
+        return state == JobState::running || state == JobState::stopping;
+    }
+    [[nodiscard]] bool waits() const {
+        return state == JobState::held || state == JobState::pending;
+    }
+};
+
+class Book {
+public:
+    Book() = default;
+    Book(Book&&) = default;
+    Book& operator=(Book&&) = default;
+
+    // The error says what the record supposes and the book does not know: a damaged journal.
+    // After an error the book is worthless.
+    Result<void> apply(const journal::Record& record, Time at);
+    // Requires: begun(). The decisions are in the book when it returns.
+    journal::Step decide(Time at);
+
+    [[nodiscard]] bool begun() const { return engine_.has_value(); }  // there is a fleet
+    [[nodiscard]] const sched::Engine& engine() const { return *engine_; }
+    [[nodiscard]] sched::Policy policy() const { return policy_; }
+    [[nodiscard]] const Register& everybody() const { return register_; }
+    [[nodiscard]] const std::map<JobId, Job>& jobs() const { return jobs_; }
+    [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
+    [[nodiscard]] const std::set<JobId>& running() const { return running_; }
+    [[nodiscard]] std::uint64_t jobs_ended() const { return jobs_ended_; }
+    [[nodiscard]] std::optional<Time> expected_start(JobId job) const;
+
+    // "job 12 (mesh)", for sentences.
+    [[nodiscard]] std::string described(JobId job) const;
+    // Why a job that depends on this one can never start.
+    [[nodiscard]] std::string dependency_failed(JobId other) const;
+
+    // The jobs that became final since the last call.
+    std::vector<JobId> take_finished();
+    // Requires: the job is final. Its document is written: it leaves memory.
+    void release(JobId job);
+    // What changed since the last call, for listeners. Changes count up from the first entry of the
+    // journal, so their numbers go on across a restart; up to the number given to mute_until()
+    // they are counted but not kept.
+    std::vector<Change> take_changes();
+    void mute_until(std::uint64_t change) { muted_until_ = change; }
+    [[nodiscard]] std::uint64_t changes_so_far() const { return change_sequence_; }
+
+    // The parsed description of a submission, where it is at hand.
+    void set_spec(JobId first, job::JobSpec spec);
+    // Parses those that came from the journal as text; after a replay.
+    Result<void> parse_specs();
+
+private:
+    Result<void> on(const journal::FleetSet& record, Time at);
+    Result<void> on(const journal::SpecGiven& record, Time at);
+    Result<void> on(const journal::Submitted& record, Time at);
+    Result<void> on(const journal::Carried& record, Time at);
+    Result<void> on(const journal::Ended& record, Time at);
+    Result<void> on(const journal::Cancelled& record, Time at);
+    Result<void> on(const journal::StopAsked& record, Time at);
+    Result<void> on(const journal::NodeSet& record, Time at);
+    Result<void> on(const journal::Step& record, Time at);
+
+    Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
+    Result<void> check_request(const sched::Request& request) const;
+    void set_state(Job& job, JobState state, std::string reason, Time at);
+    void finish(Job& job, JobState state, std::string reason, Time at);
+    void release_dependents(JobId ended, Time at);
+
+    std::optional<sched::Engine> engine_;
+    sched::Policy policy_ = sched::Policy::easy;
+    Register register_;
+    std::map<JobId, Job> jobs_;
+    std::map<JobId, Family> families_;  // by first member
+    std::set<JobId> running_;
+    std::unordered_map<JobId, std::vector<JobId>> dependents_;  // families that wait, by job
+    std::string given_spec_;
+    JobId reserved_;
+    Time reserved_at_ = never;
+    std::uint64_t jobs_ended_ = 0;
+    std::uint64_t change_sequence_ = 0;
+    std::uint64_t muted_until_ = 0;
+    std::vector<JobId> finished_;
+    std::vector<Change> changes_;
+};
+
+}  // namespace weir::hub

@@ -1,0 +1,191 @@
+// Hub: the live service. It drives the decision core with the real clock and keeps its promises.
+//
+// One thread owns the core, the journal and the jobs. Everything that arrives (submissions,
+// cancellations, ends of attempts, queries) is a message to it; it takes all that wait, applies
+// them, lets the core decide, appends the batch to the journal in one durable commit, and only
+// then answers the clients and hands the starts to the executor. So an acknowledged job is on
+// disk, a start is on disk before it happens, and the cost of a commit is shared by the batch.
+// After a crash open() replays the journal through the same core, compares the digests, and asks
+// the executor about every attempt that should be running.
+//
+// Threads: every public function may be called from any thread. Replies and listeners are called
+// on the hub's thread and must be quick (hand over, do not compute).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/base/id.hpp"
+#include "weir/base/result.hpp"
+#include "weir/base/time.hpp"
+#include "weir/exec/executor.hpp"
+#include "weir/fleet/fleet.hpp"
+#include "weir/job/job.hpp"
+#include "weir/sched/engine.hpp"
+#include "weir/store/store.hpp"
+
+namespace weir::hub {
+
+enum class JobState : std::uint8_t {
+    held,      // waits for other jobs
+    pending,   // waits for room
+    running,   // journalled as started; the executor has it
+    stopping,  // was asked to stop
+    succeeded,
+    failed,  // the user's command failed
+    time_limit,
+    cancelled,
+    lost,  // infrastructure; how it ended is not known
+};
+std::string_view name_of(JobState state);
+std::optional<JobState> job_state_from_name(std::string_view name);
+bool is_final(JobState state);
+
+struct Options {
+    std::string data_dir;  // absolute: store, runs/, logs
+    sched::Policy policy = sched::Policy::easy;
+    Duration default_limit = seconds(24 * 3600);
+    std::string url;  // of this hub, for its jobs: WEIR_HUB; "" = unset
+    // How often the executor is asked about attempts whose end may have gone unreported.
+    Duration housekeeping = seconds(5);
+};
+
+struct Submission {
+    job::JobSpec spec;
+    std::string key;          // of the client; "" = none
+    std::string body_digest;  // of what was sent: same key + other digest is a conflict
+    std::string user;
+};
+
+struct Accepted {
+    JobId first;              // the job, or the first member of the array
+    std::uint32_t count = 1;  // members
+    std::string id;           // as users write it: "12"
+    bool repeated = false;    // the key was known: this is the earlier answer
+    std::vector<std::string> notes;
+};
+
+struct TaskView {
+    std::uint32_t rank = 0;
+    std::string node;
+    std::string stdout_path;
+    std::string stderr_path;
+};
+
+struct AttemptView {
+    std::uint32_t number = 1;
+    Time started_at{};
+    std::optional<exec::AttemptEnd> end;
+    std::vector<TaskView> tasks;
+};
+
+struct JobView {
+    JobId job;
+    std::string id;  // "12", or "12_3" for index 3 of array 12
+    std::optional<std::uint32_t> array_index;
+    JobState state = JobState::pending;
+    std::string reason;  // short: why it waits, how it ended
+    job::JobSpec spec;
+    std::string user;
+    Time submitted_at{};
+    std::optional<Time> started_at;  // of the last attempt
+    std::optional<Time> ended_at;
+    std::optional<Time> expected_start;  // when it has a reservation
+    Duration limit{};                    // in force
+    std::vector<std::string> nodes;
+    std::vector<AttemptView> attempts;
+};
+
+struct JobFilter {
+    std::vector<JobState> states;  // empty = all
+    std::string name;
+    std::string tenant;
+    std::string user;
+    std::size_t limit = 1000;  // newest first
+};
+
+struct ExplainView {
+    std::string id;
+    JobState state = JobState::pending;
+    std::string sentence;  // the binding cause with its numbers
+    std::string cause;     // name_of(sched::Cause), "" when it does not wait
+    std::uint64_t ahead = 0;
+    std::optional<Time> expected_start;
+    std::vector<std::string> details;  // further sentences: what is asked, what is free, who has it
+};
+
+struct PoolView {
+    fleet::Pool pool;
+    sched::Engine::PoolFree free;
+    std::uint32_t jobs_running = 0;
+};
+
+struct Status {
+    Time started_at{};
+    std::uint64_t journal_entries = 0;
+    sched::Counts counts;
+    std::uint64_t jobs_accepted = 0;
+    std::uint64_t jobs_ended = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t commit_microseconds_total = 0;
+    std::uint64_t digest = 0;
+};
+
+// Something changed: goes to the event stream. `sequence` counts up without gaps.
+struct Change {
+    std::uint64_t sequence = 0;
+    Time at{};
+    JobId job;
+    std::string id;
+    std::string name;
+    JobState state = JobState::pending;
+    std::string reason;
+};
+
+template <class T>
+using Reply = std::function<void(Result<T>)>;
+
+class Hub {
+public:
+    // Opens the store's journal, recovers, adopts what runs, starts the thread. `fleet` is what
+    // discovery found now; where it differs from the journal's, the journal gets the new one.
+    static Result<std::unique_ptr<Hub>> open(Options options,
+                                             fleet::Fleet fleet,
+                                             store::Store& store,
+                                             exec::Executor& executor);
+    // Stops the thread; running jobs run on. Requests that still wait are answered `unavailable`.
+    // Requires: the executor reports no more.
+    ~Hub();
+
+    void submit(Submission submission, Reply<Accepted> reply);
+    // A batch is accepted whole or not at all; later ones may depend on earlier ones by name.
+    void submit_all(std::vector<Submission> submissions, Reply<std::vector<Accepted>> reply);
+    // `reference` is an id ("12", "12_3"; "12" of an array means all members) or the name of a
+    // job (the newest that has it).
+    void cancel(std::string reference, Reply<std::uint32_t> reply);  // how many were not yet final
+    void job(std::string reference, Reply<std::vector<JobView>> reply);  // all members of an array
+    void jobs(JobFilter filter, Reply<std::vector<JobView>> reply);
+    void explain(std::string reference, Reply<ExplainView> reply);
+    void fleet(Reply<std::vector<PoolView>> reply);
+    void status(Reply<Status> reply);
+
+    // The executor's callback goes here.
+    void attempt_ended(const exec::AttemptEnd& end);
+
+    // Called for every change from now on, in order, after it is durable. Returns a handle. When
+    // unlisten() returns, the listener is not running and will not be called again; it must not
+    // be called by a listener.
+    std::uint64_t listen(std::function<void(const Change&)> listener);
+    void unlisten(std::uint64_t handle);
+
+private:
+    struct State;
+    explicit Hub(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace weir::hub

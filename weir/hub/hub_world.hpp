@@ -1,0 +1,139 @@
+// HubWorld: a small language for stories about the hub. For tests only.
+//
+//     world.fleet("4 nodes");  submit({.name = "a", .nodes = 2});  end("a");  expect_state("b",
+//     ...)
+//
+// A Keeper over a memory store and a fake executor, with a virtual clock that the story moves.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "weir/hub/fake_executor.hpp"
+#include "weir/hub/faulty_store.hpp"
+#include "weir/hub/keeper.hpp"
+#include "weir/store/memory_store.hpp"
+
+namespace weir::hub {
+
+// Nodes with 4 chips, 16 CPUs and 64 GiB each.
+inline fleet::Fleet small_fleet(std::uint32_t nodes) {
+    fleet::Fleet fleet;
+    fleet.sites.push_back({.name = "local", .executor = "local", .power_watts = 0});
+    fleet::Pool pool;
+    pool.name = "main";
+    pool.site = "local";
+    pool.chip = "a100";
+    pool.nodes = nodes;
+    pool.chips_per_node = 4;
+    pool.cpus_milli = 16'000;
+    pool.memory = gibibytes(64);
+    fleet.pools.push_back(pool);
+    return fleet;
+}
+
+inline Submission submission_of(const std::string& name,
+                                std::uint32_t replicas = 1,
+                                std::uint32_t chips = 4) {
+    Submission submission;
+    submission.spec.name = name;
+    submission.spec.tenant = "lab";
+    submission.spec.script = "./" + name;
+    submission.spec.workdir = "/work";
+    submission.spec.gang.replicas = replicas;
+    submission.spec.gang.chips = chips;
+    submission.spec.limit = seconds(3600);
+    submission.user = "ada";
+    return submission;
+}
+
+class HubWorld {
+public:
+    explicit HubWorld(fleet::Fleet its_fleet) : fleet(std::move(its_fleet)) {
+        options.data_dir = "/data";
+    }
+
+    Result<void> open() {
+        keeper.reset();
+        auto opened = Keeper::open(
+            options,
+            fleet,
+            store,
+            executor,
+            [this](const Change& change) { changes.push_back(change); },
+            now);
+        if (!opened) return fail(opened.error());
+        keeper = std::move(opened).value();
+        return {};
+    }
+
+    Result<std::vector<Accepted>> submit_all(std::vector<Submission> submissions) {
+        Result<std::vector<Accepted>> answer = fail(Code::internal, "no answer came");
+        turn({SubmitMessage{std::move(submissions),
+                            [&answer](Result<std::vector<Accepted>> a) { answer = a; }}});
+        return answer;
+    }
+    Result<Accepted> submit(Submission submission) {
+        auto answer = submit_all({std::move(submission)});
+        if (!answer) return fail(answer.error());
+        return answer->front();
+    }
+    Result<std::uint32_t> cancel(const std::string& reference) {
+        Result<std::uint32_t> answer = fail(Code::internal, "no answer came");
+        turn({CancelMessage{reference, [&answer](Result<std::uint32_t> a) { answer = a; }}});
+        return answer;
+    }
+    void report(const exec::AttemptEnd& end) { turn({EndMessage{end}}); }
+    // The job's attempt that is alive ends, and the hub hears of it.
+    void end(const std::string& reference, int exit_code = 0) {
+        report(executor.finish(alive(reference), exit_code, now));
+    }
+    void turn(std::vector<Message> messages) {
+        now += Duration{1};
+        keeper->turn(std::move(messages), now);
+    }
+
+    exec::AttemptId alive(const std::string& reference) {
+        const JobId job = view(reference).job;
+        for (const exec::AttemptId id : executor.alive()) {
+            if (id.job == job) return id;
+        }
+        ADD_FAILURE() << "no attempt of " << reference << " is alive";
+        return {};
+    }
+    JobView view(const std::string& reference) {
+        auto views = keeper->job(reference);
+        if (!views || views->empty()) {
+            ADD_FAILURE() << "no job " << reference << (views ? "" : views.error().message);
+            return {};
+        }
+        return views->front();
+    }
+    std::string state(const std::string& reference) {
+        return std::string(name_of(view(reference).state));
+    }
+    // "1.1 2.1": every attempt that was ever started, in order.
+    [[nodiscard]] std::string started() const {
+        std::string text;
+        for (const exec::AttemptId id : executor.order) {
+            text += (text.empty() ? "" : " ") + exec::text_of(id);
+        }
+        return text;
+    }
+
+    Options options;
+    fleet::Fleet fleet;
+    store::MemoryStore memory;
+    FaultyStore store{memory};
+    FakeExecutor executor;
+    std::vector<Change> changes;
+    Time now = at_seconds(1'000'000);
+    std::unique_ptr<Keeper> keeper;
+};
+
+}  // namespace weir::hub

@@ -1,0 +1,245 @@
+// What goes into the journal comes out of it, for ever and for any value.
+#include "weir/hub/journal.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "weir/base/random.hpp"
+#include "weir/hub/documents.hpp"
+
+namespace weir::hub {
+namespace {
+
+using testing::HasSubstr;
+
+std::string any_text(Random& random) {
+    static const std::vector<std::string> pieces{"a",
+                                                 "Z",
+                                                 " ",
+                                                 "\"",
+                                                 "\\",
+                                                 "\n",
+                                                 "\x01",
+                                                 "/",
+                                                 "\xe5\xa0\xb0",
+                                                 "\xf0\x9f\x9a\x80",
+                                                 "0",
+                                                 "{}"};
+    std::string text;
+    for (std::int64_t i = random.between(0, 8); i > 0; --i) {
+        text += pieces[static_cast<std::size_t>(
+            random.between(0, static_cast<std::int64_t>(pieces.size()) - 1))];
+    }
+    return text;
+}
+
+std::uint32_t any_small(Random& random) {
+    return static_cast<std::uint32_t>(random.chance(0.1) ? random.word() : random.word() % 100);
+}
+
+Time any_time(Random& random) {
+    return Time{Duration{random.between(-1000, std::int64_t{1} << 60)}};
+}
+
+sched::Request any_request(Random& random) {
+    sched::Request request;
+    request.job = JobId{random.word() >> random.between(0, 60)};
+    request.priority = static_cast<job::Priority>(random.between(0, 3));
+    request.limit = random.chance(0.2) ? forever : Duration{random.between(1, 1'000'000'000)};
+    for (std::int64_t i = random.between(1, 3); i > 0; --i) {
+        request.demand.parts.push_back({.replicas = any_small(random),
+                                        .each = {.chips = any_small(random),
+                                                 .chip_permille = any_small(random),
+                                                 .cpus_milli = any_small(random),
+                                                 .memory = Bytes{random.between(0, 1LL << 60)}}});
+    }
+    request.demand.within = static_cast<fleet::Level>(random.between(0, 4));
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        request.demand.pools.push_back(PoolId{any_small(random)});
+    }
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        request.after.push_back(
+            {JobId{random.word()}, static_cast<sched::Needs>(random.between(0, 2))});
+    }
+    if (random.chance(0.5)) {
+        request.array = request.job;
+        request.array_at_once_max = any_small(random);
+    }
+    return request;
+}
+
+fleet::Fleet any_fleet(Random& random) {
+    fleet::Fleet fleet;
+    for (std::int64_t i = random.between(0, 2); i > 0; --i) {
+        fleet.sites.push_back({any_text(random), any_text(random), random.unit() * 1e7});
+    }
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        fleet::Pool pool;
+        pool.name = any_text(random);
+        pool.site = any_text(random);
+        pool.chip = any_text(random);
+        pool.nodes = any_small(random);
+        pool.chips_per_node = any_small(random);
+        pool.cpus_milli = any_small(random);
+        pool.memory = Bytes{random.between(0, 1LL << 60)};
+        pool.nodes_per_rack = any_small(random);
+        pool.racks_per_pod = any_small(random);
+        pool.rack_power_watts = random.unit() * 1e5;
+        pool.node_idle_watts = random.unit() * 1e4;
+        pool.node_busy_watts = random.unit() * 1e4;
+        if (random.chance(0.5)) pool.node_names = {any_text(random), any_text(random)};
+        fleet.pools.push_back(std::move(pool));
+    }
+    return fleet;
+}
+
+exec::AttemptEnd any_end(Random& random) {
+    exec::AttemptEnd end;
+    end.attempt = {JobId{random.word()}, any_small(random)};
+    end.kind = static_cast<exec::EndKind>(random.between(0, 5));
+    end.exit_code = static_cast<int>(random.between(-1, 255));
+    end.signal = static_cast<int>(random.between(0, 64));
+    end.rank = any_small(random);
+    end.detail = any_text(random);
+    end.started_at = any_time(random);
+    end.ended_at = any_time(random);
+    end.max_rss = Bytes{random.between(0, 1LL << 50)};
+    end.cpu = Duration{random.between(0, 1LL << 50)};
+    end.output_cut = random.chance(0.5);
+    return end;
+}
+
+journal::Record any_record(Random& random) {
+    switch (random.between(0, 8)) {
+        case 0:
+            return journal::FleetSet{any_fleet(random),
+                                     static_cast<sched::Policy>(random.between(0, 1))};
+        case 1:
+            return journal::SpecGiven{any_text(random)};
+        case 2: {
+            journal::Submitted record{any_request(random),
+                                      any_small(random),
+                                      {},
+                                      any_text(random),
+                                      any_text(random),
+                                      any_text(random)};
+            if (random.chance(0.5)) record.indices = {any_small(random), any_small(random)};
+            return record;
+        }
+        case 3:
+            return journal::Carried{any_request(random)};
+        case 4:
+            return journal::Ended{any_end(random),
+                                  static_cast<sched::Outcome>(random.between(0, 3)),
+                                  random.chance(0.5),
+                                  static_cast<JobState>(random.between(0, 8)),
+                                  any_text(random)};
+        case 5:
+            return journal::Cancelled{JobId{random.word()}, any_text(random)};
+        case 6:
+            return journal::StopAsked{JobId{random.word()}};
+        case 7:
+            return journal::NodeSet{PoolId{any_small(random)},
+                                    any_small(random),
+                                    static_cast<sched::NodeHealth>(random.between(0, 2))};
+        default: {
+            journal::Step step{random.word(), {}, {}};
+            for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+                step.starts.push_back({JobId{random.word()}, any_small(random)});
+                step.drops.push_back(JobId{random.word()});
+            }
+            return step;
+        }
+    }
+}
+
+TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
+    for (std::uint64_t seed = 1; seed <= 5000; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Random random(seed);
+        const journal::Record record = any_record(random);
+        const store::Entry entry = journal::encode(record, any_time(random));
+        const auto decoded = journal::decode(entry);
+        ASSERT_TRUE(decoded) << decoded.error().message;
+        ASSERT_EQ(decoded->index(), record.index()) << entry.kind;
+        // Equal when it is written again: every field is in the text.
+        const store::Entry again = journal::encode(*decoded, entry.at);
+        ASSERT_EQ(again.kind, entry.kind);
+        ASSERT_EQ(again.body, entry.body);
+        if (const auto* submitted = std::get_if<journal::Submitted>(&record)) {
+            ASSERT_EQ(std::get<journal::Submitted>(*decoded).request, submitted->request);
+        }
+        if (const auto* fleet = std::get_if<journal::FleetSet>(&record)) {
+            ASSERT_EQ(std::get<journal::FleetSet>(*decoded).fleet, fleet->fleet);
+        }
+    }
+}
+
+TEST(Journal, ReportsADamagedEntryByItsNumberAndNeverThrows) {
+    Random random(7);
+    int refused = 0;
+    for (int i = 0; i < 3000; ++i) {
+        store::Entry entry = journal::encode(any_record(random), Time{});
+        if (entry.kind == "spec") continue;
+        entry.sequence = 42;
+        const auto at = static_cast<std::size_t>(
+            random.between(0, static_cast<std::int64_t>(entry.body.size()) - 1));
+        if (random.chance(0.5)) {
+            entry.body.resize(at);
+        } else {
+            entry.body[at] = static_cast<char>(random.word());
+        }
+        const auto decoded = journal::decode(entry);
+        if (decoded) continue;  // a changed digit is still a number
+        ++refused;
+        EXPECT_THAT(decoded.error().message, HasSubstr("journal entry 42"));
+    }
+    EXPECT_GT(refused, 1000);
+    EXPECT_THAT(journal::decode({1, Time{}, "weather", "{}"}).error().message,
+                HasSubstr("\"weather\""));
+}
+
+TEST(Documents, GiveBackAJobAsItWas) {
+    JobView view;
+    view.job = JobId{12};
+    view.id = "12_3";
+    view.array_index = 3;
+    view.state = JobState::time_limit;
+    view.reason = "its time limit was reached: \"quoted\"";
+    view.spec.name = "wing";
+    view.spec.tenant = "university/aero";
+    view.spec.script = "./run\n";
+    view.spec.after = {"mesh"};
+    view.spec.limit = seconds(60);
+    view.user = "ada";
+    view.submitted_at = at_seconds(1);
+    view.started_at = at_seconds(2);
+    view.ended_at = at_seconds(3);
+    view.limit = seconds(60);
+    view.nodes = {"n0", "n1"};
+    Random random(3);
+    exec::AttemptEnd end = any_end(random);
+    end.attempt = {JobId{12}, 2};
+    view.attempts = {{.number = 1, .started_at = at_seconds(2), .end = {}, .tasks = {}},
+                     {.number = 2,
+                      .started_at = at_seconds(2),
+                      .end = end,
+                      .tasks = {{0, "n0", "/o", "/e"}, {1, "n1", "/o1", "/e1"}}}};
+    const store::Document document = document_of(view);
+    EXPECT_EQ(document.id, "12");
+    EXPECT_EQ(document.tag, "time_limit");
+    const auto read = job_view_of(document);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(document_of(*read).body, document.body);
+    EXPECT_EQ(read->spec, view.spec);
+    EXPECT_EQ(read->attempts.at(1).end->attempt, end.attempt);
+    EXPECT_EQ(read->attempts.at(1).tasks.at(1).stderr_path, "/e1");
+    EXPECT_EQ(read->array_index, 3U);
+
+    store::Document damaged = document;
+    damaged.body.resize(damaged.body.size() / 2);
+    EXPECT_THAT(job_view_of(damaged).error().message, HasSubstr("document job/12"));
+}
+
+}  // namespace
+}  // namespace weir::hub

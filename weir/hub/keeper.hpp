@@ -1,0 +1,153 @@
+// Keeper: the hub without its thread and its clock. It keeps the promises.
+//
+// A turn takes the messages that wait and the time, and goes through these steps, always in this
+// order: apply what arrived to the book; let the core decide; append everything to the store in one
+// durable commit; only then answer clients, tell listeners, and call the executor. So what a client
+// was told is on disk, and what the executor is told was on disk before.
+//
+// When a commit fails, the book knows more than the disk. Then everybody who waits is refused, the
+// book is thrown away and read again from the journal, and the executor is asked about every
+// attempt that the journal says is running; until that works, everything is refused. The same
+// reading is how open() begins, so recovery from a crash and from a full disk are one path. Where
+// the journal is long, what changes something is refused until the next housekeeping, so that a
+// disk that stays full does not cost a reading for every request; questions are answered.
+//
+// Tests drive a Keeper with a virtual clock, a store that fails on demand and an executor that
+// forgets; the Hub (hub.hpp) drives it with a thread.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "weir/exec/executor.hpp"
+#include "weir/hub/book.hpp"
+#include "weir/hub/documents.hpp"
+#include "weir/hub/hub.hpp"
+#include "weir/hub/journal.hpp"
+#include "weir/store/store.hpp"
+
+namespace weir::hub {
+
+class Keeper;
+
+struct SubmitMessage {
+    std::vector<Submission> submissions;
+    Reply<std::vector<Accepted>> reply;
+};
+struct CancelMessage {
+    std::string reference;
+    Reply<std::uint32_t> reply;
+};
+struct EndMessage {
+    exec::AttemptEnd end;
+};
+// A question. It is answered after the commit, so it sees what its client was told before.
+struct QueryMessage {
+    std::function<void(Keeper&)> answer;
+    std::function<void(const Error&)> refuse;
+};
+using Message = std::variant<SubmitMessage, CancelMessage, EndMessage, QueryMessage>;
+
+// Answers a message without doing what it asks.
+void refuse(const Message& message, const Error& error);
+
+// For a reference that names no job.
+Error unknown_job(const std::string& reference);
+
+class Keeper {
+public:
+    using OnChange = std::function<void(const Change&)>;
+
+    // Reads the journal, asks the executor about what should run, and begins a journal for the
+    // fleet where there is none.
+    static Result<std::unique_ptr<Keeper>> open(Options options,
+                                                fleet::Fleet fleet,
+                                                store::Store& store,
+                                                exec::Executor& executor,
+                                                OnChange on_change,
+                                                Time now);
+
+    void turn(std::vector<Message> messages, Time now);
+
+    // Level-triggered: asks the executor about some of the running attempts, in turn, and acts on
+    // what it hears, so that a report that got lost comes to nothing. Tries to recover where the
+    // store failed.
+    void housekeep(Time now);
+
+    // Answers to queries; for QueryMessage::answer, and for tests between two turns.
+    Result<std::vector<JobView>> job(const std::string& reference);
+    Result<std::vector<JobView>> jobs(const JobFilter& filter);
+    Result<ExplainView> explain(const std::string& reference);
+    [[nodiscard]] std::vector<PoolView> pools() const;
+    [[nodiscard]] Status status() const;
+    [[nodiscard]] const Book& book() const { return *book_; }
+    // Set while the journal cannot be read back after a failed commit.
+    [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
+
+private:
+    // What one turn does, gathered until the commit.
+    struct Work;
+
+    Keeper(Options options,
+           fleet::Fleet fleet,
+           store::Store& store,
+           exec::Executor& executor,
+           OnChange on_change);
+
+    void advance(Time now);
+    void run(std::vector<Message> messages);
+    // Commits and acts; or refuses everybody and recovers.
+    void settle(Work& work);
+    void record(Work& work, journal::Record record);
+    void on(Work& work, SubmitMessage& message);
+    void on(Work& work, CancelMessage& message);
+    void on(Work& work, EndMessage& message);
+    void on(Work& work, QueryMessage& message);
+    Result<std::vector<Accepted>> submit(Work& work, const std::vector<Submission>& submissions);
+    Result<std::optional<Accepted>> repeated(const Work& work, const Submission& submission);
+    void ended(Work& work, const exec::AttemptEnd& end, bool refused);
+    void start(exec::AttemptId attempt);
+    void look_after(Work& work, JobId job);
+
+    void compare_fleet();
+    void change_fleet(Work& work);
+    void put_finished(Work& work);
+    Result<void> commit(Work& work);
+    void act(Work& work);
+
+    Result<void> recover();
+    Result<void> reconcile();
+    Result<JobView> load(JobId job);
+
+    const Options options_;
+    const fleet::Fleet fleet_;  // what discovery found; the book has the one in force
+    store::Store& store_;
+    exec::Executor& executor_;
+    const OnChange on_change_;
+
+    std::unique_ptr<Book> book_;
+    Time now_{};
+    bool told_clock_ = false;
+    Time started_at_{};
+    std::uint64_t changes_heard_ = 0;  // listeners were told all up to this one
+    JobId looked_after_{0};            // where the last housekeeping stopped
+    std::optional<Error> broken_;
+    std::optional<Error> read_only_;  // since a failed commit, until the next housekeeping
+    bool fleet_is_new_ = false;       // fleet or policy are others than those in force
+    std::map<exec::AttemptId, std::uint32_t> failed_starts_;  // tries, of attempts to try again
+    std::vector<exec::AttemptEnd> given_up_;  // attempts that the executor will not take
+
+    std::uint64_t journal_entries_ = 0;
+    std::uint64_t commits_ = 0;
+    std::uint64_t commit_microseconds_ = 0;
+};
+
+}  // namespace weir::hub

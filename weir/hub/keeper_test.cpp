@@ -1,0 +1,543 @@
+// The life of jobs in the hub, told as stories over a fake executor and a virtual clock.
+#include "weir/hub/keeper.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <stdexcept>
+
+#include "weir/hub/admission.hpp"
+#include "weir/hub/hub_world.hpp"
+#include "weir/hub/replay.hpp"
+
+namespace weir::hub {
+namespace {
+
+using testing::HasSubstr;
+
+class KeeperStory : public testing::Test {
+protected:
+    KeeperStory() { open(); }
+    void TearDown() override {
+        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
+        const auto report = replay(world.memory, nullptr);
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_FALSE(report->difference) << report->difference->sentence;
+    }
+
+    void open() {
+        const auto opened = world.open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    JobId accepted(Submission submission) {
+        const auto answer = world.submit(std::move(submission));
+        EXPECT_TRUE(answer) << (answer ? "" : answer.error().message);
+        return answer ? answer->first : JobId::none();
+    }
+    Error refused(Submission submission) {
+        const auto before = world.keeper->status().journal_entries;
+        const auto answer = world.submit(std::move(submission));
+        EXPECT_FALSE(answer) << "it was accepted";
+        EXPECT_EQ(world.keeper->status().journal_entries, before) << "something changed";
+        return answer ? Error{} : answer.error();
+    }
+
+    HubWorld world{small_fleet(2)};
+};
+
+TEST_F(KeeperStory, StartsAJobThatFitsAndRecordsHowItEnded) {
+    accepted(submission_of("a"));
+    EXPECT_EQ(world.started(), "1.1");
+    EXPECT_EQ(world.state("a"), "running");
+    EXPECT_EQ(world.view("a").nodes, std::vector<std::string>{"main-0"});
+    world.end("a", 3);
+    const JobView view = world.view("1");
+    EXPECT_EQ(name_of(view.state), "failed");
+    EXPECT_EQ(view.reason, "exit status 3");
+    ASSERT_EQ(view.attempts.size(), 1U);
+    EXPECT_EQ(view.attempts[0].end->exit_code, 3);
+    EXPECT_TRUE(world.executor.attempts.at({JobId{1}, 1}).forgotten);
+    EXPECT_TRUE(world.keeper->book().jobs().empty()) << "an ended job is still in memory";
+}
+
+TEST_F(KeeperStory, StartsAGangWholeAndGivesEachRankItsPlaceAndItsFiles) {
+    accepted(submission_of("gang", 2));
+    const auto& tasks = world.executor.attempts.at({JobId{1}, 1}).launch.tasks;
+    ASSERT_EQ(tasks.size(), 2U);
+    EXPECT_EQ(tasks[0].node, "main-0");
+    EXPECT_EQ(tasks[1].node, "main-1");
+    EXPECT_EQ(tasks[0].stdout_path, "/data/runs/1.1/stdout.0");
+    EXPECT_EQ(tasks[1].stderr_path, "/data/runs/1.1/stderr.1");
+    EXPECT_EQ(tasks[1].env.at("RANK"), "1");
+    const exec::Launch& launch = world.executor.attempts.at({JobId{1}, 1}).launch;
+    EXPECT_EQ(launch.env.at("WORLD_SIZE"), "2");
+    EXPECT_EQ(launch.env.at("WEIR_JOB_ID"), "1");
+    EXPECT_EQ(launch.workdir, "/work");
+    EXPECT_EQ(launch.limit, seconds(3600));
+}
+
+TEST_F(KeeperStory, KeepsTheNextJobWaitingAndExplainsWhoHoldsTheRoomUntilWhen) {
+    accepted(submission_of("long", 2));
+    accepted(submission_of("next", 2));
+    EXPECT_EQ(world.state("next"), "pending");
+    EXPECT_EQ(world.view("next").reason, "next in line");
+    const auto explained = world.keeper->explain("next");
+    ASSERT_TRUE(explained);
+    EXPECT_EQ(explained->cause, "reserved");
+    EXPECT_EQ(explained->expected_start, world.view("long").started_at.value() + seconds(3600));
+    std::string details;
+    for (const std::string& detail : explained->details)
+        details += detail + "\n";
+    EXPECT_THAT(details, HasSubstr("2 replicas of 4 chips, 1 CPUs"));
+    EXPECT_THAT(details, HasSubstr("pool main has free: 0 of 8 chips (a100), 30 of 32 CPUs"));
+    EXPECT_THAT(details, HasSubstr("job 1 (long) holds 8 chips and 2 CPUs, by its limit until"));
+    world.end("long");
+    EXPECT_EQ(world.started(), "1.1 2.1");
+}
+
+TEST_F(KeeperStory, GivesTheSameAnswerForTheSameKeyAlsoAfterARestart) {
+    Submission keyed = submission_of("a");
+    keyed.key = "k";
+    keyed.body_digest = "d1";
+    EXPECT_FALSE(world.submit(keyed)->repeated);
+    EXPECT_TRUE(world.submit(keyed)->repeated);
+    open();
+    const auto again = world.submit(keyed);
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->repeated);
+    EXPECT_EQ(again->id, "1");
+    keyed.body_digest = "d2";
+    const Error conflict = refused(keyed);
+    EXPECT_EQ(conflict.code, Code::conflict);
+    EXPECT_THAT(conflict.message, HasSubstr("\"k\" stands for job 1"));
+    keyed.spec.tenant = "other";
+    EXPECT_EQ(world.submit(keyed)->id, "2") << "keys of another tenant are other keys";
+}
+
+TEST_F(KeeperStory, AnswersARepeatedKeyInsideOneTurn) {
+    Submission keyed = submission_of("a");
+    keyed.key = "k";
+    std::vector<std::string> ids;
+    const auto note = [&ids](Result<std::vector<Accepted>> answer) {
+        ids.push_back(answer ? answer->front().id + (answer->front().repeated ? " again" : "")
+                             : answer.error().message);
+    };
+    world.turn({SubmitMessage{{keyed}, note}, SubmitMessage{{keyed}, note}});
+    EXPECT_EQ(ids, (std::vector<std::string>{"1", "1 again"}));
+}
+
+TEST_F(KeeperStory, AcceptsABatchWholeOrNotAtAllAndAKeyOfARefusedBatchStaysFree) {
+    Submission good = submission_of("good");
+    good.key = "k";
+    Submission bad = submission_of("bad", 3);
+    const auto answer = world.submit_all({good, bad});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::never_fits);
+    EXPECT_THAT(answer.error().message, HasSubstr("job \"bad\""));
+    EXPECT_EQ(world.started(), "");
+    EXPECT_FALSE(world.submit(good)->repeated);
+}
+
+TEST_F(KeeperStory, RefusesWhatCanNeverRunAndSaysWhatThereIs) {
+    Submission job = submission_of("x");
+    job.spec.chips_any_of = {"h200", "tpu"};
+    EXPECT_THAT(refused(job).message, HasSubstr("its kinds of chip are a100"));
+    job = submission_of("x");
+    job.spec.sites = {"mars"};
+    EXPECT_THAT(refused(job).message, HasSubstr("no site \"mars\"; its sites are local"));
+    job = submission_of("x");
+    job.spec.gang.memory = gibibytes(65);
+    EXPECT_EQ(refused(job).code, Code::never_fits);
+    job = submission_of("x");
+    job.spec.after = {"nobody"};
+    EXPECT_THAT(refused(job).message, HasSubstr("after: no job with the name \"nobody\""));
+    job = submission_of("x");
+    job.spec.after_any = {"77"};
+    EXPECT_THAT(refused(job).message, HasSubstr("after_any: no job with the id \"77\""));
+    job = submission_of("x");
+    job.spec.not_honoured = {"precision", "work", "deadline"};
+    const Error unsupported = refused(job);
+    EXPECT_EQ(unsupported.code, Code::unsupported);
+    EXPECT_THAT(unsupported.message, HasSubstr("precision, deadline: checked but not honoured"));
+    job = submission_of("x");
+    job.spec.comment = "\xff\xfe";
+    EXPECT_EQ(refused(job).code, Code::invalid);
+    job = submission_of("x", 1, 0);
+    job.spec.array = job::Array{};
+    for (std::uint32_t i = 0; i < members_max; ++i)
+        job.spec.array->indices.push_back(i);
+    const auto too_many = world.submit_all({submission_of("first"), job});
+    ASSERT_FALSE(too_many);
+    EXPECT_EQ(too_many.error().code, Code::too_large);
+}
+
+TEST_F(KeeperStory, TellsInNotesWhatItFilledInAndWhatIsOnlyAdvice) {
+    Submission job = submission_of("x");
+    job.spec.limit.reset();
+    job.spec.not_honoured = {"work"};
+    const auto answer = world.submit(job);
+    ASSERT_TRUE(answer);
+    ASSERT_EQ(answer->notes.size(), 2U);
+    EXPECT_THAT(answer->notes[0], HasSubstr("`work` is only advice"));
+    EXPECT_THAT(answer->notes[1], HasSubstr("no time limit was given"));
+    EXPECT_EQ(world.view("x").limit, seconds(24 * 3600));
+    job.spec.tenant.clear();
+    job.spec.name = "mine";
+    ASSERT_TRUE(world.submit(job));
+    EXPECT_EQ(world.view("mine").spec.tenant, "ada");
+}
+
+TEST_F(KeeperStory, HoldsAJobUntilItsDependenciesSucceededAndPrefersItsOwnSubmission) {
+    accepted(submission_of("mesh"));
+    Submission solve = submission_of("solve");
+    solve.spec.after = {"mesh"};
+    ASSERT_TRUE(world.submit_all({submission_of("mesh"), solve}));
+    EXPECT_EQ(world.state("solve"), "held");
+    EXPECT_EQ(world.view("solve").reason, "waits for job 2 (mesh)");
+    EXPECT_THAT(world.keeper->explain("solve")->sentence, HasSubstr("job 2 (mesh) to succeed"));
+    world.end("1");
+    EXPECT_EQ(world.state("solve"), "held") << "it waited for the mesh of another submission";
+    world.end("2");
+    EXPECT_EQ(world.state("solve"), "running");
+}
+
+TEST_F(KeeperStory, CancelsWhatDependsOnAFailureAndRunsWhatWaitsForOne) {
+    accepted(submission_of("mesh"));
+    Submission solve = submission_of("solve");
+    solve.spec.after = {"mesh"};
+    accepted(solve);
+    Submission draw = submission_of("draw");
+    draw.spec.after = {"solve"};
+    accepted(draw);
+    Submission rescue = submission_of("rescue");
+    rescue.spec.after_failure = {"mesh"};
+    accepted(rescue);
+    Submission clean = submission_of("clean");
+    clean.spec.after_any = {"mesh", "solve"};
+    accepted(clean);
+    world.end("mesh", 1);
+    EXPECT_EQ(world.state("solve"), "cancelled");
+    EXPECT_EQ(world.view("solve").reason, "dependency failed: job 1 (mesh) is failed");
+    EXPECT_EQ(world.state("draw"), "cancelled");
+    EXPECT_EQ(world.state("rescue"), "running");
+    EXPECT_EQ(world.state("clean"), "running");
+    // Too late is answered like in time: accepted, and at once cancelled with the reason.
+    Submission late = submission_of("late");
+    late.spec.after = {"mesh"};
+    accepted(late);
+    EXPECT_EQ(world.state("late"), "cancelled");
+}
+
+TEST_F(KeeperStory, FindsADependencyOfAnotherTenantWhenItsOwnHasNoneAndSaysSo) {
+    Submission other = submission_of("sweep");
+    other.spec.tenant = "startup";
+    accepted(other);
+    Submission post = submission_of("post");
+    post.spec.after = {"sweep"};
+    const auto answer = world.submit(post);
+    ASSERT_TRUE(answer);
+    EXPECT_THAT(answer->notes.at(0), HasSubstr("job 1 (sweep) of tenant startup"));
+}
+
+TEST_F(KeeperStory, RunsAnArrayNoFasterThanItAsksAndNamesItsMembers) {
+    Submission array = submission_of("sweep", 1, 1);
+    array.spec.array = job::Array{.indices = {0, 5, 7}, .at_once_max = 2};
+    const auto answer = world.submit(array);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->count, 3U);
+    EXPECT_EQ(answer->id, "1");
+    EXPECT_EQ(world.started(), "1.1 2.1");
+    EXPECT_EQ(world.view("1_7").job, JobId{3});
+    EXPECT_EQ(world.view("3").id, "1_7");
+    EXPECT_EQ(world.view("1_7").reason, "as many of its array run as may");
+    EXPECT_EQ(world.keeper->job("sweep")->size(), 3U);
+    EXPECT_FALSE(world.keeper->job("1_3"));
+    Submission after = submission_of("after");
+    after.spec.after = {"1"};
+    accepted(after);
+    world.end("1_0");
+    EXPECT_EQ(world.started(), "1.1 2.1 3.1");
+    world.end("1_5");
+    EXPECT_EQ(world.state("after"), "held");
+    world.end("1_7");
+    EXPECT_EQ(world.state("after"), "running");
+}
+
+TEST_F(KeeperStory, CancelsWaitingJobsAtOnceAndRunningOnesWhenTheirEndArrives) {
+    accepted(submission_of("runs", 2));
+    accepted(submission_of("waits", 2));
+    EXPECT_EQ(*world.cancel("waits"), 1U);
+    EXPECT_EQ(world.state("waits"), "cancelled");
+    EXPECT_EQ(*world.cancel("runs"), 1U);
+    EXPECT_EQ(world.state("runs"), "stopping");
+    EXPECT_TRUE(world.executor.attempts.at({JobId{1}, 1}).stop_asked);
+    world.end("runs");
+    EXPECT_EQ(world.state("runs"), "cancelled");
+    EXPECT_EQ(*world.cancel("runs"), 0U);
+    EXPECT_EQ(world.cancel("nobody").error().code, Code::not_found);
+    EXPECT_EQ(world.started(), "1.1");
+}
+
+TEST_F(KeeperStory, TriesAgainWhatWasLostAsOftenAsTheJobAllowsAndNoUserFailure) {
+    Submission job = submission_of("a");
+    job.spec.retries = 1;
+    accepted(job);
+    world.report(world.executor.lose({JobId{1}, 1}, world.now));
+    EXPECT_EQ(world.started(), "1.1 1.2");
+    world.report(world.executor.lose({JobId{1}, 2}, world.now));
+    EXPECT_EQ(world.state("a"), "lost");
+    EXPECT_EQ(world.view("a").attempts.size(), 2U);
+    job.spec.name = "b";
+    accepted(job);
+    world.end("b", 1);
+    EXPECT_EQ(world.state("b"), "failed");
+    EXPECT_EQ(world.started(), "1.1 1.2 2.1");
+}
+
+TEST_F(KeeperStory, IgnoresReportsThatComeTwiceOrLate) {
+    Submission job = submission_of("a");
+    job.spec.retries = 1;
+    accepted(job);
+    const exec::AttemptEnd first = world.executor.lose({JobId{1}, 1}, world.now);
+    world.report(first);
+    world.report(first);
+    EXPECT_EQ(world.state("a"), "running") << "the second attempt runs";
+    world.end("a");
+    world.report(first);
+    EXPECT_EQ(world.state("a"), "succeeded");
+}
+
+TEST_F(KeeperStory, HearsOfALostReportByAsking) {
+    accepted(submission_of("a"));
+    world.executor.finish({JobId{1}, 1}, 0, world.now);
+    EXPECT_EQ(world.state("a"), "running");
+    world.keeper->housekeep(world.now);
+    EXPECT_EQ(world.state("a"), "succeeded");
+}
+
+TEST_F(KeeperStory, OffersAnAttemptAgainToAnExecutorThatFailsAndGivesUpInTheEnd) {
+    world.executor.refuse_starts = Error{Code::io, "no space left"};
+    accepted(submission_of("a"));
+    world.keeper->housekeep(world.now);
+    EXPECT_EQ(world.state("a"), "running");
+    world.executor.refuse_starts.reset();
+    world.keeper->housekeep(world.now);
+    EXPECT_EQ(world.started(), "1.1");
+    world.end("a");
+    world.executor.refuse_starts = Error{Code::io, "no space left"};
+    accepted(submission_of("b"));
+    for (int i = 0; i < 10; ++i)
+        world.keeper->housekeep(world.now);
+    EXPECT_EQ(world.state("b"), "failed");
+    EXPECT_EQ(world.view("b").reason, "could not be started: no space left");
+    world.executor.refuse_starts = Error{Code::too_large, "too many tasks"};
+    accepted(submission_of("c"));
+    EXPECT_EQ(world.state("c"), "failed") << "what cannot work is not tried again";
+}
+
+TEST_F(KeeperStory, TellsListenersEveryChangeInOrderAndGoesOnCountingAfterARestart) {
+    accepted(submission_of("a"));
+    world.end("a");
+    open();
+    accepted(submission_of("b"));
+    std::string told;
+    std::uint64_t expected = 1;
+    for (const Change& change : world.changes) {
+        EXPECT_EQ(change.sequence, expected++);
+        told += change.id + " " + std::string(name_of(change.state)) + "; ";
+    }
+    EXPECT_EQ(told, "1 pending; 1 running; 1 succeeded; 2 pending; 2 running; ");
+}
+
+TEST_F(KeeperStory, ListsNewestFirstFromMemoryAndDocumentsAndFilters) {
+    for (const char* name : {"a", "b", "a", "c"})
+        accepted(submission_of(name));
+    world.end("1");
+    world.end("2");
+    const auto listed = [this](const std::function<void(JobFilter&)>& narrow) {
+        JobFilter filter;
+        narrow(filter);
+        std::string ids;
+        const auto views = world.keeper->jobs(filter);
+        EXPECT_TRUE(views) << (views ? "" : views.error().message);
+        for (const JobView& view : *views)
+            ids += view.id + " ";
+        return ids;
+    };
+    EXPECT_EQ(listed([](JobFilter&) {}), "4 3 2 1 ");
+    EXPECT_EQ(listed([](JobFilter& filter) { filter.limit = 2; }), "4 3 ");
+    EXPECT_EQ(listed([](JobFilter& filter) { filter.name = "a"; }), "3 1 ");
+    EXPECT_EQ(listed([](JobFilter& filter) { filter.states = {JobState::succeeded}; }), "2 1 ");
+    EXPECT_EQ(listed([](JobFilter& filter) {
+                  filter.states = {JobState::pending, JobState::running};
+                  filter.tenant = "lab";
+              }),
+              "4 3 ");
+    EXPECT_EQ(listed([](JobFilter& filter) { filter.user = "nobody"; }), "");
+}
+
+// ------------------------------------------------------------------------------ recovery
+
+TEST_F(KeeperStory, AdoptsWhatRunsAndStartsNothingTwiceAfterARestart) {
+    accepted(submission_of("runs"));
+    accepted(submission_of("ended-meanwhile"));
+    accepted(submission_of("waits"));
+    world.executor.finish({JobId{2}, 1}, 0, world.now);
+    open();
+    EXPECT_EQ(world.state("runs"), "running");
+    EXPECT_EQ(world.state("2"), "succeeded");
+    EXPECT_EQ(world.state("waits"), "running");
+    EXPECT_EQ(world.started(), "1.1 2.1 3.1");
+    const JobView view = world.view("runs");
+    EXPECT_EQ(view.spec.script, "./runs");
+    EXPECT_EQ(view.nodes, std::vector<std::string>{"main-0"});
+}
+
+TEST_F(KeeperStory, StartsUnderTheSameNumberWhatAnEarlierHubOnlyJournalled) {
+    world.executor.at_boundary = [](const char* where) {
+        if (std::string(where) == "start") throw std::runtime_error("the process dies here");
+    };
+    EXPECT_THROW(accepted(submission_of("a")), std::runtime_error);
+    world.executor.at_boundary = nullptr;
+    open();
+    EXPECT_EQ(world.started(), "1.1");
+    EXPECT_EQ(world.view("a").attempts.size(), 1U);
+}
+
+TEST_F(KeeperStory, KeepsOnStoppingWhatWasAskedToStopBeforeARestart) {
+    accepted(submission_of("a"));
+    world.executor.at_boundary = [](const char* where) {
+        if (std::string(where) == "stop") throw std::runtime_error("the process dies here");
+    };
+    EXPECT_THROW((void)world.cancel("a"), std::runtime_error);
+    world.executor.at_boundary = nullptr;
+    open();
+    EXPECT_EQ(world.state("a"), "stopping");
+    EXPECT_TRUE(world.executor.attempts.at({JobId{1}, 1}).stop_asked);
+}
+
+TEST_F(KeeperStory, RefusesTheWholeTurnWhenTheJournalFailsAndGoesOnFromTheDisk) {
+    accepted(submission_of("before"));
+    for (const auto fault : {FaultyStore::Fault::refuse, FaultyStore::Fault::keep_and_refuse}) {
+        int fails_left = 1;
+        world.store.fault_of_append = [&] {
+            return fails_left-- > 0 ? fault : FaultyStore::Fault::none;
+        };
+        Submission keyed = submission_of("during");
+        keyed.key = fault == FaultyStore::Fault::refuse ? "refused" : "kept";
+        const auto answer = world.submit(keyed);
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().code, Code::unavailable);
+        EXPECT_THAT(answer.error().message, HasSubstr("the disk is"));
+        world.store.fault_of_append = nullptr;
+        const auto again = world.submit(keyed);
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(again->repeated, fault == FaultyStore::Fault::keep_and_refuse);
+    }
+    EXPECT_EQ(world.state("before"), "running");
+    EXPECT_EQ(world.started(), "1.1 2.1");
+    EXPECT_EQ(world.keeper->status().jobs_accepted, 3U);
+}
+
+TEST_F(KeeperStory, DoesNotLoseAnEndThatCameWhileTheJournalFailed) {
+    accepted(submission_of("a"));
+    int fails_left = 1;
+    world.store.fault_of_append = [&] {
+        return fails_left-- > 0 ? FaultyStore::Fault::refuse : FaultyStore::Fault::none;
+    };
+    world.end("a");
+    EXPECT_EQ(world.state("a"), "succeeded");
+}
+
+TEST_F(KeeperStory, RefusesEverythingWhileTheDiskIsGoneAndComesBackWithIt) {
+    accepted(submission_of("a"));
+    world.store.fault_of_append = [] { return FaultyStore::Fault::refuse; };
+    world.store.unreadable = true;
+    EXPECT_EQ(world.submit(submission_of("b")).error().code, Code::unavailable);
+    EXPECT_EQ(world.cancel("a").error().code, Code::unavailable);
+    ASSERT_TRUE(world.keeper->broken());
+    world.keeper->housekeep(world.now);
+    EXPECT_TRUE(world.keeper->broken());
+    world.store.unreadable = false;
+    world.executor.finish({JobId{1}, 1}, 0, world.now);
+    world.keeper->housekeep(world.now);
+    EXPECT_TRUE(world.keeper->broken()) << "the end of job 1 cannot be written yet";
+    world.store.fault_of_append = nullptr;
+    world.keeper->housekeep(world.now);
+    EXPECT_FALSE(world.keeper->broken());
+    EXPECT_EQ(world.state("a"), "succeeded");
+}
+
+TEST_F(KeeperStory, AnswersQuestionsButTakesNothingForAWhileWhenALongJournalFails) {
+    store::Batch filler;
+    for (int i = 0; i < 11'000; ++i) {
+        filler.entries.push_back(journal::encode(journal::SpecGiven{"{}"}, world.now));
+    }
+    ASSERT_TRUE(world.memory.append(filler));
+    open();
+    int appends = 0;
+    world.store.fault_of_append = [&appends] {
+        ++appends;
+        return FaultyStore::Fault::refuse;
+    };
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(world.submit(submission_of("a")).error().code, Code::unavailable);
+    }
+    EXPECT_EQ(appends, 1) << "every refusal cost a reading of the journal";
+    bool answered = false;
+    world.turn({QueryMessage{[&answered](Keeper&) { answered = true; }, [](const Error&) {}}});
+    EXPECT_TRUE(answered);
+    world.store.fault_of_append = nullptr;
+    world.keeper->housekeep(world.now);
+    EXPECT_TRUE(world.submit(submission_of("a")));
+}
+
+TEST_F(KeeperStory, TakesUpANewFleetWhenNothingRunsAndCancelsWhatNoLongerFits) {
+    accepted(submission_of("runs", 2));
+    accepted(submission_of("large", 2));
+    accepted(submission_of("small", 1));
+    Submission after = submission_of("after-large");
+    after.spec.after = {"large"};
+    accepted(after);
+    Submission whatever = submission_of("whatever", 1);
+    whatever.spec.after_any = {"large"};
+    whatever.spec.after = {"small"};
+    accepted(whatever);
+    world.fleet = small_fleet(1);
+    open();
+    EXPECT_EQ(world.keeper->pools().at(0).pool.nodes, 2U) << "job 1 still runs on two nodes";
+    world.end("runs");
+    EXPECT_EQ(world.keeper->pools().at(0).pool.nodes, 1U);
+    EXPECT_EQ(world.state("large"), "cancelled");
+    EXPECT_THAT(world.view("large").reason, HasSubstr("the fleet has changed"));
+    EXPECT_EQ(world.state("after-large"), "cancelled");
+    EXPECT_EQ(world.state("small"), "running");
+    EXPECT_EQ(world.state("whatever"), "held");
+    open();
+    EXPECT_EQ(world.state("small"), "running");
+    world.end("small");
+    EXPECT_EQ(world.state("whatever"), "running");
+}
+
+TEST_F(KeeperStory, RefusesAJournalWhoseDecisionsItWouldNotTakeAndNamesTheEntry) {
+    accepted(submission_of("a"));
+    store::Batch batch;
+    batch.entries.push_back(
+        journal::encode(journal::Step{.digest = 1, .starts = {}, .drops = {}}, world.now));
+    store::MemoryStore& journal = world.memory;
+    const auto sequence = world.keeper->status().journal_entries + 1;
+    ASSERT_TRUE(journal.append(batch));
+    const auto opened = world.open();
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("at entry " + std::to_string(sequence)));
+    const auto report = replay(journal, nullptr);
+    ASSERT_TRUE(report && report->difference);
+    EXPECT_EQ(report->difference->sequence, sequence);
+    // The fixture expects a journal without differences in the end.
+    world.memory = store::MemoryStore();
+    open();
+}
+
+}  // namespace
+}  // namespace weir::hub

@@ -1,0 +1,107 @@
+#include "weir/hub/verdict.hpp"
+
+#include <string.h>
+
+namespace weir::hub {
+namespace {
+
+std::string signal_in_words(int number) {
+    const char* name = sigabbrev_np(number);
+    std::string text = "signal " + std::to_string(number);
+    if (name != nullptr) text += std::string(" (SIG") + name + ")";
+    return text;
+}
+
+// "exit status 3 (rank 2): detail"
+std::string how_it_ended(const exec::AttemptEnd& end) {
+    std::string text;
+    if (end.signal != 0) {
+        text = "ended by " + signal_in_words(end.signal);
+    } else {
+        text = "exit status " + std::to_string(end.exit_code);
+    }
+    if (end.rank != 0) text += " of rank " + std::to_string(end.rank);
+    if (!end.detail.empty()) text += ": " + end.detail;
+    return text;
+}
+
+std::string with_detail(std::string text, const exec::AttemptEnd& end) {
+    if (!end.detail.empty()) text += ": " + end.detail;
+    return text;
+}
+
+}  // namespace
+
+Verdict verdict_of(const exec::AttemptEnd& end,
+                   bool stop_asked,
+                   bool refused,
+                   std::uint32_t retries) {
+    using sched::Outcome;
+    if (stop_asked) {
+        return {.outcome = Outcome::cancelled,
+                .state = JobState::cancelled,
+                .requeue = false,
+                .reason = end.kind == exec::EndKind::lost
+                              ? with_detail("cancelled while it ran; then it was lost", end)
+                              : "cancelled while it ran"};
+    }
+    const bool infrastructure = end.kind == exec::EndKind::lost || refused;
+    if (infrastructure && end.attempt.number <= retries) {
+        return {.outcome = Outcome::lost,
+                .state = JobState::pending,
+                .requeue = true,
+                .reason = with_detail("attempt " + std::to_string(end.attempt.number) +
+                                          (refused ? " could not be started" : " was lost"),
+                                      end)};
+    }
+    switch (end.kind) {
+        case exec::EndKind::exited:
+            if (end.succeeded()) return {};
+            return {.outcome = Outcome::failed,
+                    .state = JobState::failed,
+                    .requeue = false,
+                    .reason = how_it_ended(end)};
+        case exec::EndKind::time_limit:
+            return {.outcome = Outcome::failed,
+                    .state = JobState::time_limit,
+                    .requeue = false,
+                    .reason = with_detail("its time limit was reached", end)};
+        case exec::EndKind::memory:
+            return {.outcome = Outcome::failed,
+                    .state = JobState::failed,
+                    .requeue = false,
+                    .reason = with_detail("its memory limit was reached", end)};
+        case exec::EndKind::not_started:
+            return {.outcome = Outcome::failed,
+                    .state = JobState::failed,
+                    .requeue = false,
+                    .reason = with_detail("could not be started", end)};
+        case exec::EndKind::stopped:
+            // Nobody asked the hub: an operator stopped it at the executor.
+            return {.outcome = Outcome::cancelled,
+                    .state = JobState::cancelled,
+                    .requeue = false,
+                    .reason = with_detail("stopped from outside", end)};
+        case exec::EndKind::lost:
+            return {.outcome = Outcome::lost,
+                    .state = JobState::lost,
+                    .requeue = false,
+                    .reason = with_detail("it was lost; how it ended is not known", end)};
+    }
+    return {};
+}
+
+bool satisfies(JobState ended, sched::Needs needs) {
+    switch (needs) {
+        case sched::Needs::success:
+            return ended == JobState::succeeded;
+        case sched::Needs::failure:
+            return ended == JobState::failed || ended == JobState::time_limit ||
+                   ended == JobState::lost;
+        case sched::Needs::end:
+            return is_final(ended);
+    }
+    return false;
+}
+
+}  // namespace weir::hub

@@ -1,0 +1,300 @@
+#include "weir/hub/views.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "weir/hub/launching.hpp"
+
+namespace weir::hub {
+namespace {
+
+std::string amount(std::uint64_t milli) {
+    std::string text = std::to_string(milli / 1000);
+    if (milli % 1000 == 0) return text;
+    std::string rest = std::to_string(1000 + milli % 1000).substr(1);
+    while (rest.back() == '0')
+        rest.pop_back();
+    return text + "." + rest;
+}
+
+// Every node once, in the order of the first rank on it.
+std::vector<std::string> nodes_of(const Attempt& attempt, const fleet::Fleet& fleet) {
+    const std::vector<std::string> all =
+        attempt.end ? attempt.nodes_by_rank : nodes_by_rank(attempt.placement, fleet);
+    std::vector<std::string> nodes;
+    std::set<std::string_view> seen;
+    for (const std::string& node : all) {
+        if (seen.insert(node).second) nodes.push_back(node);
+    }
+    return nodes;
+}
+
+// The first job that a held one waits for.
+std::optional<sched::Dependency> first_unmet(const Job& job, const Book& book) {
+    for (const sched::Dependency& dependency : job.family->request.after) {
+        if (!is_final(book.everybody().line(dependency.job).state)) return dependency;
+    }
+    return std::nullopt;
+}
+
+// Short enough for a table, and cheap: no walk through the queue.
+std::string why_it_waits(const Job& job, const Book& book) {
+    if (!job.reason.empty()) return job.reason;
+    if (job.state == JobState::held) {
+        const auto unmet = first_unmet(job, book);
+        return unmet ? "waits for " + book.described(unmet->job) : "waits for another job";
+    }
+    const sched::Request& request = job.family->request;
+    if (request.array_at_once_max > 0 && job.family->running >= request.array_at_once_max) {
+        return "as many of its array run as may";
+    }
+    if (book.expected_start(job.id)) return "next in line";
+    return "waits for room";
+}
+
+const char* word_for(sched::Needs needs) {
+    switch (needs) {
+        case sched::Needs::success:
+            return "to succeed";
+        case sched::Needs::end:
+            return "to end";
+        case sched::Needs::failure:
+            return "to fail";
+    }
+    return "to end";
+}
+
+std::string asked_by(const fleet::Demand& demand) {
+    std::string text;
+    for (const fleet::GangPart& part : demand.parts) {
+        if (!text.empty()) text += " and ";
+        if (part.replicas > 1) text += std::to_string(part.replicas) + " replicas of ";
+        const std::uint64_t chips_milli =
+            std::uint64_t{part.each.chips} * 1000 + part.each.chip_permille;
+        if (chips_milli > 0) text += amount(chips_milli) + " chips, ";
+        text += amount(part.each.cpus_milli) + " CPUs";
+        if (part.each.memory.count > 0) text += ", " + format_bytes(part.each.memory);
+    }
+    if (demand.within != fleet::Level::site) {
+        text += ", all within one " + std::string(fleet::name_of(demand.within));
+    }
+    return text;
+}
+
+std::string free_in(const fleet::Pool& pool, const sched::Engine::PoolFree& free) {
+    std::string text = "pool " + pool.name + " has free: ";
+    if (pool.chips_per_node > 0) {
+        text += amount(free.chips_milli) + " of " +
+                std::to_string(std::uint64_t{pool.nodes} * pool.chips_per_node) + " chips (" +
+                pool.chip + "), ";
+    }
+    text += amount(free.cpus_milli) + " of " + amount(std::uint64_t{pool.nodes} * pool.cpus_milli) +
+            " CPUs";
+    if (pool.memory.count > 0) {
+        text += ", " + format_bytes(free.memory) + " of " +
+                format_bytes(Bytes{pool.memory.count * pool.nodes});
+    }
+    return text + "; " + std::to_string(free.nodes_idle) + " of " + std::to_string(pool.nodes) +
+           " nodes idle";
+}
+
+// The running jobs that hold most of these pools, the largest first.
+void add_holders(std::vector<std::string>& details,
+                 const Book& book,
+                 const std::vector<PoolId>& pools) {
+    constexpr std::size_t holders_named_max = 5;
+    struct Holder {
+        std::uint64_t chips_milli;
+        std::uint64_t cpus_milli;
+        const Job* job;
+    };
+    std::vector<Holder> holders;
+    for (const JobId id : book.running()) {
+        const Job* job = book.find(id);
+        const fleet::Placement* placement = book.engine().placement(id);
+        if (job == nullptr || placement == nullptr) continue;
+        Holder holder{0, 0, job};
+        for (const fleet::NodeRange& range : placement->ranges) {
+            if (std::find(pools.begin(), pools.end(), range.pool) == pools.end()) continue;
+            const fleet::ReplicaDemand& each =
+                job->family->request.demand.parts.at(range.part).each;
+            const std::uint64_t replicas = std::uint64_t{range.count} * range.replicas;
+            holder.chips_milli +=
+                replicas * (std::uint64_t{each.chips} * 1000 + each.chip_permille);
+            holder.cpus_milli += replicas * each.cpus_milli;
+        }
+        if (holder.chips_milli + holder.cpus_milli > 0) holders.push_back(holder);
+    }
+    std::stable_sort(holders.begin(), holders.end(), [](const Holder& a, const Holder& b) {
+        if (a.chips_milli != b.chips_milli) return a.chips_milli > b.chips_milli;
+        return a.cpus_milli > b.cpus_milli;
+    });
+    for (std::size_t i = 0; i < holders.size() && i < holders_named_max; ++i) {
+        const Holder& holder = holders[i];
+        std::string text = book.described(holder.job->id) + " holds ";
+        if (holder.chips_milli > 0) text += amount(holder.chips_milli) + " chips and ";
+        text += amount(holder.cpus_milli) + " CPUs";
+        const Duration limit = holder.job->family->request.limit;
+        if (limit < forever) {
+            text += ", by its limit until " +
+                    format_time(holder.job->attempts.back().started_at + limit);
+        }
+        details.push_back(std::move(text));
+    }
+    if (holders.size() > holders_named_max) {
+        details.push_back(std::to_string(holders.size() - holders_named_max) +
+                          " more jobs hold the rest");
+    }
+}
+
+void explain_held(ExplainView& view, const Job& job, const Book& book) {
+    constexpr std::size_t named_max = 10;
+    std::size_t unmet = 0;
+    for (const sched::Dependency& dependency : job.family->request.after) {
+        const JobState state = book.everybody().line(dependency.job).state;
+        if (is_final(state)) continue;
+        if (++unmet > named_max) continue;
+        view.details.push_back("it waits for " + book.described(dependency.job) + " " +
+                               word_for(dependency.needs) + ", which is " +
+                               std::string(name_of(state)));
+    }
+    if (unmet > named_max) {
+        view.details.push_back("and for " + std::to_string(unmet - named_max) + " more jobs");
+    }
+    if (const auto first = first_unmet(job, book)) {
+        view.sentence = "It waits for " + book.described(first->job) + " " +
+                        word_for(first->needs) +
+                        (unmet > 1 ? ", and for " + std::to_string(unmet - 1) + " others." : ".");
+    }
+}
+
+std::string ended_sentence(JobState state, const std::string& reason, std::optional<Time> at) {
+    std::string text = "It ended as " + std::string(name_of(state));
+    if (at) text += " at " + format_time(*at);
+    if (!reason.empty()) text += ": " + reason;
+    return text + ".";
+}
+
+}  // namespace
+
+JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
+    const Register& everybody = book.everybody();
+    const Family& family = *job.family;
+    JobView view;
+    view.job = job.id;
+    view.id = everybody.id_of(job.id);
+    view.array_index = everybody.array_index(job.id);
+    view.state = job.state;
+    view.reason = job.waits() ? why_it_waits(job, book) : job.reason;
+    view.spec = family.spec;
+    view.user = family.user;
+    view.submitted_at = family.submitted_at;
+    view.ended_at = job.ended_at;
+    view.limit = family.request.limit;
+    if (job.state == JobState::pending) view.expected_start = book.expected_start(job.id);
+    for (const Attempt& attempt : job.attempts) {
+        view.attempts.push_back(
+            {.number = attempt.number,
+             .started_at = attempt.started_at,
+             .end = attempt.end,
+             .tasks = tasks_of(job, attempt, everybody, book.engine().fleet(), data_dir)});
+    }
+    // A job that went back to the queue is nowhere and has not started.
+    if (!job.attempts.empty() && !job.waits()) {
+        view.started_at = job.attempts.back().started_at;
+        view.nodes = nodes_of(job.attempts.back(), book.engine().fleet());
+    }
+    return view;
+}
+
+Sieve::Sieve(const JobFilter& filter, const Register& everybody) {
+    for (const JobState state : filter.states)
+        states_ |= 1U << static_cast<unsigned>(state);
+    const auto set = [&](std::optional<Register::Symbol>& symbol, const std::string& text) {
+        if (text.empty()) return;
+        symbol = everybody.symbol_of(text);
+        if (!symbol) nobody_ = true;
+    };
+    set(name_, filter.name);
+    set(tenant_, filter.tenant);
+    set(user_, filter.user);
+}
+
+bool Sieve::takes(const Register::Line& line) const {
+    if (nobody_) return false;
+    if (states_ != 0 && (states_ >> static_cast<unsigned>(line.state) & 1U) == 0) return false;
+    return (!name_ || line.name == *name_) && (!tenant_ || line.tenant == *tenant_) &&
+           (!user_ || line.user == *user_);
+}
+
+ExplainView explain(const Job& job, const Book& book, Time now) {
+    ExplainView view;
+    view.id = book.everybody().id_of(job.id);
+    view.state = job.state;
+    if (is_final(job.state)) {
+        view.sentence = ended_sentence(job.state, job.reason, job.ended_at);
+        return view;
+    }
+    const sched::Explanation told = book.engine().explain(job.id, now);
+    view.sentence = told.sentence;
+    if (job.runs()) {
+        if (job.state == JobState::stopping) view.sentence = "It was asked to stop and is ending.";
+        const Attempt& attempt = job.attempts.back();
+        std::string where;
+        for (const std::string& node : nodes_of(attempt, book.engine().fleet())) {
+            where += (where.empty() ? "" : ", ") + node;
+        }
+        view.details.push_back("attempt " + std::to_string(attempt.number) + " runs since " +
+                               format_time(attempt.started_at) + " on " + where);
+        return view;
+    }
+    view.cause = std::string(sched::name_of(told.reason.cause));
+    view.ahead = told.ahead;
+    view.expected_start = book.expected_start(job.id);
+    if (job.state == JobState::held) {
+        explain_held(view, job, book);
+        return view;
+    }
+    const fleet::Demand& demand = job.family->request.demand;
+    if (told.reason.other.valid() && told.reason.other != job.id) {
+        view.details.push_back("in front of it: " + book.described(told.reason.other));
+    }
+    view.details.push_back("it asks for " + asked_by(demand));
+    for (const PoolId pool : demand.pools) {
+        view.details.push_back(
+            free_in(book.engine().fleet().pool(pool), book.engine().free_of(pool)));
+    }
+    add_holders(view.details, book, demand.pools);
+    return view;
+}
+
+ExplainView explain(const JobView& ended) {
+    ExplainView view;
+    view.id = ended.id;
+    view.state = ended.state;
+    view.sentence = ended_sentence(ended.state, ended.reason, ended.ended_at);
+    return view;
+}
+
+std::vector<PoolView> pools_of(const Book& book) {
+    const fleet::Fleet& fleet = book.engine().fleet();
+    std::vector<PoolView> views;
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
+        views.push_back(
+            {.pool = fleet.pools[i], .free = book.engine().free_of(PoolId{i}), .jobs_running = 0});
+    }
+    for (const JobId id : book.running()) {
+        const fleet::Placement* placement = book.engine().placement(id);
+        if (placement == nullptr) continue;
+        std::vector<PoolId> seen;
+        for (const fleet::NodeRange& range : placement->ranges) {
+            if (std::find(seen.begin(), seen.end(), range.pool) != seen.end()) continue;
+            seen.push_back(range.pool);
+            ++views.at(range.pool.value).jobs_running;
+        }
+    }
+    return views;
+}
+
+}  // namespace weir::hub
