@@ -1,0 +1,229 @@
+#include "weir/api/json_views.hpp"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/base/digest.hpp"
+#include "weir/job/job_json.hpp"
+
+namespace weir::api {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json milliseconds_of(const std::optional<Time>& time) {
+    return time ? Json(time->time_since_epoch().count()) : Json(nullptr);
+}
+
+// Counted in thousandths inside, shown as a number: 1500 -> 1.5, 2000 -> 2.
+Json number_of_milli(std::uint64_t milli) {
+    if (milli % 1000 == 0) return milli / 1000;
+    return static_cast<double>(milli) / 1000.0;
+}
+
+Json attempt_of(const hub::AttemptView& attempt) {
+    Json json;
+    json["number"] = attempt.number;
+    json["started_at_ms"] = milliseconds_of(attempt.started_at);
+    if (const auto& end = attempt.end) {
+        json["ended_at_ms"] = milliseconds_of(end->ended_at);
+        json["kind"] = exec::name_of(end->kind);
+        json["exit_code"] = end->exit_code;
+        json["signal"] = end->signal;
+        json["rank"] = end->rank;
+        json["detail"] = end->detail;
+        json["max_rss_bytes"] = end->max_rss.count;
+        json["cpu_ms"] = end->cpu.count();
+        json["output_cut"] = end->output_cut;
+    } else {
+        for (const char* key : {"ended_at_ms", "kind", "exit_code", "signal", "rank"}) {
+            json[key] = nullptr;
+        }
+        json["detail"] = "";
+        json["max_rss_bytes"] = nullptr;
+        json["cpu_ms"] = nullptr;
+        json["output_cut"] = false;
+    }
+    json["tasks"] = Json::array();
+    for (const hub::TaskView& task : attempt.tasks) {
+        json["tasks"].push_back({{"rank", task.rank},
+                                 {"node", task.node},
+                                 {"stdout", task.stdout_path},
+                                 {"stderr", task.stderr_path}});
+    }
+    return json;
+}
+
+Json job_of(const hub::JobView& view, bool detail) {
+    const job::JobSpec& spec = view.spec;
+    const job::Gang& gang = spec.gang;
+    const std::uint64_t chips_milli =
+        (std::uint64_t{gang.chips} * 1000 + gang.chip_permille) * gang.replicas;
+    // What the last attempt came to, as long as it is the end of the job.
+    const exec::AttemptEnd* end = nullptr;
+    if (!view.attempts.empty() && view.attempts.back().end) end = &*view.attempts.back().end;
+
+    Json json;
+    json["id"] = view.id;
+    json["array_index"] = view.array_index ? Json(*view.array_index) : Json(nullptr);
+    json["name"] = spec.name;
+    json["tenant"] = spec.tenant;
+    json["user"] = view.user;
+    json["state"] = hub::name_of(view.state);
+    json["reason"] = view.reason;
+    json["priority"] = job::name_of(spec.priority);
+    json["replicas"] = gang.replicas;
+    json["chips"] = number_of_milli(chips_milli);
+    json["cpus"] = number_of_milli(std::uint64_t{gang.cpus_milli} * gang.replicas);
+    json["memory_bytes"] = gang.memory.count * gang.replicas;
+    json["submitted_at_ms"] = milliseconds_of(view.submitted_at);
+    json["started_at_ms"] = milliseconds_of(view.started_at);
+    json["ended_at_ms"] = milliseconds_of(view.ended_at);
+    json["expected_start_ms"] = milliseconds_of(view.expected_start);
+    json["limit_ms"] = view.limit.count();
+    json["nodes"] = view.nodes;
+    json["exit_code"] = end != nullptr ? Json(end->exit_code) : Json(nullptr);
+    json["signal"] = end != nullptr ? Json(end->signal) : Json(nullptr);
+    json["max_rss_bytes"] = end != nullptr ? Json(end->max_rss.count) : Json(nullptr);
+    json["cpu_ms"] = end != nullptr ? Json(end->cpu.count()) : Json(nullptr);
+    json["workdir"] = spec.workdir;
+    if (detail) {
+        json["spec"] = Json::parse(job::spec_to_json(spec), nullptr, false);
+        json["attempts"] = Json::array();
+        for (const hub::AttemptView& attempt : view.attempts) {
+            json["attempts"].push_back(attempt_of(attempt));
+        }
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string error_json(const Error& error) {
+    return text_of({{"error", {{"code", name_of(error.code)}, {"message", error.message}}}});
+}
+
+std::optional<Error> error_from_json(std::string_view json) {
+    const Json parsed = Json::parse(json.begin(), json.end(), nullptr, false);
+    if (!parsed.is_object()) return std::nullopt;
+    const auto error = parsed.find("error");
+    if (error == parsed.end() || !error->is_object()) return std::nullopt;
+    const auto code = error->find("code");
+    const auto message = error->find("message");
+    if (code == error->end() || !code->is_string()) return std::nullopt;
+    if (message == error->end() || !message->is_string()) return std::nullopt;
+    return Error{code_from_name(code->get_ref<const std::string&>()), message->get<std::string>()};
+}
+
+std::string accepted_json(const std::vector<hub::Accepted>& accepted) {
+    Json jobs = Json::array();
+    for (const hub::Accepted& job : accepted) {
+        jobs.push_back({{"id", job.id},
+                        {"count", job.count},
+                        {"repeated", job.repeated},
+                        {"notes", job.notes}});
+    }
+    return text_of({{"jobs", std::move(jobs)}});
+}
+
+std::string jobs_json(const std::vector<hub::JobView>& jobs, bool detail) {
+    // Job by job, so that ten thousand of them never stand in memory as a tree of values.
+    std::string text = "{\"jobs\":[";
+    for (const hub::JobView& job : jobs) {
+        if (text.back() != '[') text += ',';
+        text += text_of(job_of(job, detail));
+    }
+    return text + "]}";
+}
+
+std::string cancelled_json(std::uint32_t count) {
+    return fmt::format("{{\"cancelled\":{}}}", count);
+}
+
+std::string explain_json(const hub::ExplainView& view) {
+    return text_of({{"id", view.id},
+                    {"state", hub::name_of(view.state)},
+                    {"sentence", view.sentence},
+                    {"cause", view.cause},
+                    {"ahead", view.ahead},
+                    {"expected_start_ms", milliseconds_of(view.expected_start)},
+                    {"details", view.details}});
+}
+
+std::string fleet_json(const std::vector<hub::PoolView>& pools,
+                       const std::vector<std::vector<Rate>>& rates) {
+    Json list = Json::array();
+    for (std::size_t i = 0; i < pools.size(); ++i) {
+        const fleet::Pool& pool = pools[i].pool;
+        const sched::Engine::PoolFree& free = pools[i].free;
+        const std::uint64_t nodes = pool.nodes;
+        Json shown_rates = Json::array();
+        if (i < rates.size()) {
+            for (const Rate& rate : rates[i]) {
+                shown_rates.push_back({{"name", rate.name},
+                                       {"value", rate.value},
+                                       {"unit", rate.unit},
+                                       {"basis", rate.basis}});
+            }
+        }
+        list.push_back(
+            {{"site", pool.site},
+             {"name", pool.name},
+             {"chip", pool.chip},
+             {"nodes", pool.nodes},
+             {"nodes_up", free.nodes_up},
+             {"nodes_idle", free.nodes_idle},
+             {"chips_per_node", pool.chips_per_node},
+             {"chips_total", nodes * pool.chips_per_node},
+             {"chips_free", number_of_milli(free.chips_milli)},
+             {"cpus_total", number_of_milli(nodes * pool.cpus_milli)},
+             {"cpus_free", number_of_milli(free.cpus_milli)},
+             {"memory_total_bytes", static_cast<std::int64_t>(nodes) * pool.memory.count},
+             {"memory_free_bytes", free.memory.count},
+             {"jobs_running", pools[i].jobs_running},
+             {"rates", std::move(shown_rates)}});
+    }
+    return text_of({{"pools", std::move(list)}});
+}
+
+std::string checks_json(const std::vector<Check>& checks) {
+    Json list = Json::array();
+    for (const Check& check : checks) {
+        const char* state = check.state == CheckState::ok     ? "ok"
+                            : check.state == CheckState::warn ? "warn"
+                                                              : "fail";
+        list.push_back({{"name", check.name}, {"state", state}, {"detail", check.detail}});
+    }
+    return text_of({{"checks", std::move(list)}});
+}
+
+std::string status_json(const hub::Status& status, const HubFacts& facts) {
+    return text_of({{"version", facts.version},
+                    {"started_at_ms", status.started_at.time_since_epoch().count()},
+                    {"policy", facts.policy},
+                    {"journal_entries", status.journal_entries},
+                    {"held", status.counts.held},
+                    {"pending", status.counts.pending},
+                    {"running", status.counts.running},
+                    {"decisions", status.counts.decisions},
+                    {"jobs_accepted", status.jobs_accepted},
+                    {"jobs_ended", status.jobs_ended},
+                    {"digest", hex_of(status.digest)},
+                    {"data_dir", facts.data_dir},
+                    {"url", facts.url}});
+}
+
+std::string change_json(const hub::Change& change) {
+    return text_of({{"id", change.id},
+                    {"name", change.name},
+                    {"state", hub::name_of(change.state)},
+                    {"reason", change.reason},
+                    {"at_ms", change.at.time_since_epoch().count()}});
+}
+
+}  // namespace weir::api
