@@ -1,0 +1,127 @@
+// The commands: what each takes, and the function that does it.
+//
+// main.cpp fills these structs from the command line and calls the function; the function prints
+// and returns the exit status. None of them parses an option, none of main.cpp does any work.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace weir::cli {
+
+inline constexpr const char* version = "0.1.0";
+
+struct Common {
+    std::string hub;  // URL; "" = $WEIR_HUB or the default
+    bool json = false;
+};
+
+struct UpOptions {
+    Common common;
+    std::string data = ".weir";
+    std::string listen = "127.0.0.1:8421";
+    std::string policy = "easy";
+    std::string fleet;     // path of a fleet file; "" = what discovery finds
+    std::string campaign;  // folder of job files; "" = none
+    bool once = false;     // end after the campaign
+};
+int up(const UpOptions& options);
+
+struct SubmitOptions {
+    Common common;
+    std::vector<std::string> files;  // "-" = standard input
+    std::vector<std::string> args;   // of #SBATCH scripts
+    std::string key;
+    std::string environment;  // all | basic | none | NAME,NAME; "" = by format
+    bool wait = false;
+};
+int submit(const SubmitOptions& options);
+
+struct RunOptions {
+    Common common;
+    std::vector<std::string> command;
+    std::string name;
+    std::string tenant;
+    std::string priority;
+    std::string cpus;
+    std::string chips;
+    std::string memory;
+    std::string time;
+    std::string within;
+    std::string key;
+    std::string environment = "all";
+    std::uint32_t replicas = 0;  // 0 = not given
+    std::vector<std::string> any_of;
+    std::vector<std::string> after;
+    bool detach = false;
+};
+int run(const RunOptions& options);
+
+struct PsOptions {
+    Common common;
+    std::vector<std::string> states;
+    std::string name;
+    std::string tenant;
+    std::string user;
+    std::uint64_t limit = 0;
+    bool all = false;
+    bool watch = false;
+    bool ids = false;
+    bool members = false;  // each member of an array on a line of its own
+};
+int ps(const PsOptions& options);
+
+struct ShowOptions {
+    Common common;
+    std::string job;
+};
+int show(const ShowOptions& options);
+int explain(const ShowOptions& options);
+
+struct LogsOptions {
+    Common common;
+    std::string job;
+    std::int64_t rank = -1;     // -1 = every rank
+    std::uint32_t attempt = 0;  // 0 = the last
+    bool follow = false;
+    bool only_stdout = false;
+    bool only_stderr = false;
+};
+int logs(const LogsOptions& options);
+
+struct JobsOptions {
+    Common common;
+    std::vector<std::string> jobs;
+    std::string timeout;  // of wait
+};
+int cancel(const JobsOptions& options);
+int wait(const JobsOptions& options);
+
+int fleet(const Common& common);
+int doctor(const Common& common);
+
+struct SchemaOptions {
+    Common common;
+    std::string language = "job";  // job | fleet
+    bool markdown = false;
+};
+int schema(const SchemaOptions& options);
+
+struct SchemaCheckOptions {
+    Common common;
+    std::vector<std::string> files;
+    std::string language;  // job | fleet; "" = by what the file says
+};
+int schema_check(const SchemaCheckOptions& options);
+
+struct ReplayOptions {
+    Common common;
+    std::string data = ".weir";
+};
+int replay(const ReplayOptions& options);
+
+int version_command(const Common& common);
+
+}  // namespace weir::cli

@@ -1,0 +1,213 @@
+// HubLink: a hub, as the commands see it.
+//
+// Each function is one request of the HTTP API (docs: weir/api) and answers both the decoded values
+// and the JSON as it came, which is what --json prints. This is the only place of the room that
+// decodes JSON. A hub that cannot be reached is Code::unavailable with one sentence that says
+// where it was looked for.
+//
+// Threads: one at a time; each thread makes a link of its own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+
+namespace weir::api {
+class Client;
+}
+
+namespace weir::cli {
+
+// --hub when given, else $WEIR_HUB, else http://127.0.0.1:8421.
+std::string hub_url(const std::string& given);
+
+struct TaskInfo {
+    std::uint32_t rank = 0;
+    std::string node;
+    std::string stdout_path;
+    std::string stderr_path;
+};
+
+struct AttemptInfo {
+    std::uint32_t number = 1;
+    std::optional<std::int64_t> started_at_ms;
+    std::optional<std::int64_t> ended_at_ms;
+    std::string kind;  // "" while it runs
+    int exit_code = 0;
+    int signal = 0;
+    std::string detail;
+    std::int64_t max_rss_bytes = 0;
+    std::int64_t cpu_ms = 0;
+    bool output_cut = false;
+    std::vector<TaskInfo> tasks;
+};
+
+struct JobInfo {
+    std::string id;
+    std::optional<std::uint32_t> array_index;
+    std::string name;
+    std::string tenant;
+    std::string user;
+    std::string state;
+    std::string reason;
+    std::string priority;
+    std::uint32_t replicas = 1;
+    double chips = 0;
+    double cpus = 0;
+    std::int64_t memory_bytes = 0;
+    std::optional<std::int64_t> submitted_at_ms;
+    std::optional<std::int64_t> started_at_ms;
+    std::optional<std::int64_t> ended_at_ms;
+    std::optional<std::int64_t> expected_start_ms;
+    std::optional<std::int64_t> limit_ms;
+    std::vector<std::string> nodes;
+    std::optional<int> exit_code;
+    std::optional<int> signal;
+    std::optional<std::int64_t> max_rss_bytes;
+    std::optional<std::int64_t> cpu_ms;
+    std::string workdir;
+    std::string spec;                   // JSON; only with detail
+    std::vector<AttemptInfo> attempts;  // only with detail
+
+    [[nodiscard]] bool is_final() const;
+};
+
+struct SubmittedInfo {
+    std::string id;
+    std::uint32_t count = 1;
+    bool repeated = false;
+    std::vector<std::string> notes;
+};
+
+// One job of a submission: a text as the user wrote it.
+struct JobText {
+    std::string format;  // yaml | sbatch
+    std::string text;
+    std::string source;  // path, for errors
+    std::string key;
+    std::vector<std::string> args;
+};
+
+struct SubmitRequest {
+    std::vector<JobText> jobs;
+    std::string user;
+    std::string workdir;
+    std::map<std::string, std::string> env;
+};
+
+struct ExplainInfo {
+    std::string id;
+    std::string state;
+    std::string sentence;
+    std::string cause;
+    std::uint64_t ahead = 0;
+    std::optional<std::int64_t> expected_start_ms;
+    std::vector<std::string> details;
+};
+
+struct RateInfo {
+    std::string name;
+    double value = 0;
+    std::string unit;
+    std::string basis;
+};
+
+struct PoolInfo {
+    std::string site;
+    std::string name;
+    std::string chip;
+    std::uint64_t nodes = 0;
+    std::uint64_t nodes_up = 0;
+    std::uint64_t nodes_idle = 0;
+    double chips_total = 0;
+    double chips_free = 0;
+    double cpus_total = 0;
+    double cpus_free = 0;
+    std::int64_t memory_total_bytes = 0;
+    std::int64_t memory_free_bytes = 0;
+    std::uint64_t jobs_running = 0;
+    std::vector<RateInfo> rates;
+};
+
+struct CheckInfo {
+    std::string name;
+    std::string state;  // ok | warn | fail
+    std::string detail;
+};
+
+struct StatusInfo {
+    std::string version;
+    std::string policy;
+    std::string digest;
+    std::string data_dir;
+    std::uint64_t pending = 0;
+    std::uint64_t running = 0;
+    std::uint64_t held = 0;
+    std::int64_t started_at_ms = 0;
+};
+
+struct JobQuery {
+    std::vector<std::string> states;  // empty = all
+    std::string name;
+    std::string tenant;
+    std::string user;
+    std::size_t limit = 0;  // 0 = the hub's
+};
+
+struct LogQuery {
+    std::string stream = "stdout";
+    std::uint32_t rank = 0;
+    std::uint32_t attempt = 0;  // 0 = the last
+    std::uint64_t offset = 0;
+    std::uint64_t limit = 0;  // 0 = the hub's
+};
+
+struct LogChunk {
+    std::string bytes;
+    std::uint64_t next = 0;  // offset to ask next
+    bool end = false;        // the job is final and everything was sent
+};
+
+template <class T>
+struct Answer {
+    T value;
+    std::string json;
+};
+
+class HubLink {
+public:
+    explicit HubLink(std::string url);
+    ~HubLink();
+
+    [[nodiscard]] const std::string& url() const { return url_; }
+
+    Result<Answer<std::vector<SubmittedInfo>>> submit(const SubmitRequest& request);
+    Result<Answer<std::vector<JobInfo>>> jobs(const JobQuery& query);
+    Result<Answer<std::vector<JobInfo>>> job(const std::string& reference);
+    Result<Answer<std::uint64_t>> cancel(const std::string& reference);
+    Result<Answer<ExplainInfo>> explain(const std::string& reference);
+    Result<LogChunk> logs(const std::string& reference, const LogQuery& query);
+    Result<Answer<std::vector<PoolInfo>>> fleet();
+    Result<Answer<std::vector<CheckInfo>>> doctor();
+    Result<Answer<StatusInfo>> status();
+
+private:
+    std::string url_;
+    std::unique_ptr<api::Client> client_;
+};
+
+// The JSON of some answers, joined: {"jobs":[...]} of several requests as one.
+std::string joined_jobs_json(const std::vector<std::string>& answers);
+// Small JSON for commands that answer without a hub.
+std::string json_object(const std::vector<std::pair<std::string, std::string>>& fields);
+std::string json_checks(const std::vector<CheckInfo>& checks);
+std::string json_string(std::string_view text);
+// Pretty-printed with two spaces; the text itself when it is not JSON.
+std::string json_pretty(const std::string& json);
+
+}  // namespace weir::cli

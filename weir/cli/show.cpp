@@ -1,0 +1,171 @@
+// `weir show` and `weir explain`: everything about one job, and why it is where it is.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "weir/base/text_table.hpp"
+#include "weir/base/units.hpp"
+#include "weir/cli/commands.hpp"
+#include "weir/cli/hub_link.hpp"
+#include "weir/cli/print.hpp"
+
+namespace weir::cli {
+namespace {
+
+std::size_t output_width() {
+    return ::isatty(1) == 1 ? terminal_width() : 0;
+}
+
+std::string line(std::string_view name, const std::string& value) {
+    return value.empty()
+               ? ""
+               : fmt::format("{}  {}\n", paint(fmt::format("{:>10}", name), Tone::quiet), value);
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string all;
+    for (const std::string& word : words)
+        all += (all.empty() ? "" : ", ") + word;
+    return all;
+}
+
+std::string ending(const AttemptInfo& attempt) {
+    if (attempt.kind.empty()) return "running";
+    if (attempt.kind != "exited") return attempt.kind;
+    if (attempt.signal > 0) return fmt::format("signal {}", attempt.signal);
+    return fmt::format("exit {}", attempt.exit_code);
+}
+
+void print_job(const JobInfo& job) {
+    std::string text;
+    text += paint(fmt::format("{}  {}", job.id, job.name), Tone::strong) + "\n";
+    text += line(
+        "state",
+        paint(job.state, tone_of_state(job.state)) + (job.reason.empty() ? "" : "  " + job.reason));
+    text += line("tenant", job.tenant);
+    text += line("user", job.user);
+    text += line("priority", job.priority);
+    std::string asks =
+        fmt::format("{} {}", job.replicas, job.replicas == 1 ? "replica" : "replicas");
+    asks += fmt::format("; in all {} cpus", number_cell(job.cpus));
+    if (job.chips > 0) asks += fmt::format(", {} chips", number_cell(job.chips));
+    if (job.memory_bytes > 0) asks += ", " + format_bytes({job.memory_bytes}) + " memory";
+    text += line("asks", asks);
+    if (job.limit_ms) text += line("limit", format_duration(Duration{*job.limit_ms}));
+    text += line("submitted", time_cell(job.submitted_at_ms));
+    const std::optional<std::int64_t> now = now_ms();
+    if (job.started_at_ms) {
+        text += line("started",
+                     fmt::format("{}  after {}",
+                                 time_cell(job.started_at_ms),
+                                 duration_cell(job.submitted_at_ms, job.started_at_ms)));
+    } else if (job.expected_start_ms) {
+        text += line("expected", time_cell(job.expected_start_ms));
+    }
+    if (job.ended_at_ms) {
+        text += line("ended",
+                     fmt::format("{}  after {}",
+                                 time_cell(job.ended_at_ms),
+                                 duration_cell(job.started_at_ms, job.ended_at_ms)));
+    } else if (job.started_at_ms) {
+        text += line("running", duration_cell(job.started_at_ms, now));
+    }
+    text += line("nodes", joined(job.nodes));
+    if (job.max_rss_bytes && *job.max_rss_bytes > 0) {
+        text += line("memory", format_bytes({*job.max_rss_bytes}) + " resident at most");
+    }
+    if (job.cpu_ms) text += line("cpu time", format_duration(Duration{*job.cpu_ms}));
+    text += line("folder", job.workdir);
+    out(text);
+
+    if (!job.attempts.empty()) {
+        TextTable table({{"attempt", true},
+                         {"rank", true},
+                         {"node", false, true},
+                         {"ended"},
+                         {"run", true},
+                         {"output", false, true}});
+        for (const AttemptInfo& attempt : job.attempts) {
+            for (const TaskInfo& task : attempt.tasks) {
+                table.row({std::to_string(attempt.number),
+                           std::to_string(task.rank),
+                           task.node,
+                           ending(attempt),
+                           duration_cell(attempt.started_at_ms,
+                                         attempt.ended_at_ms ? attempt.ended_at_ms : now),
+                           task.stdout_path});
+            }
+        }
+        out("\n" + table.text(output_width()));
+        for (const AttemptInfo& attempt : job.attempts) {
+            if (!attempt.detail.empty()) {
+                out(fmt::format("attempt {}: {}\n", attempt.number, attempt.detail));
+            }
+            if (attempt.output_cut) {
+                out(fmt::format("attempt {}: output was cut at its limit\n", attempt.number));
+            }
+        }
+    }
+}
+
+void print_members(const std::vector<JobInfo>& jobs) {
+    TextTable table({{"job"}, {"state"}, {"wait", true}, {"run", true}, {"why", false, true}});
+    const std::optional<std::int64_t> now = now_ms();
+    for (const JobInfo& job : jobs) {
+        table.row({job.id,
+                   job.state,
+                   duration_cell(job.submitted_at_ms, job.started_at_ms ? job.started_at_ms : now),
+                   duration_cell(job.started_at_ms, job.ended_at_ms ? job.ended_at_ms : now),
+                   job.state == "succeeded" ? "" : job.reason});
+    }
+    out(paint(fmt::format("{}: array of {}", jobs.front().name, jobs.size()), Tone::strong) + "\n");
+    out(paint_column(table.text(output_width()), "state", tone_of_state));
+}
+
+}  // namespace
+
+int show(const ShowOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    const auto answer = hub.job(options.job);
+    if (!answer) return report(answer.error());
+    if (options.common.json) {
+        out_json(answer->json);
+    } else if (answer->value.size() == 1) {
+        print_job(answer->value.front());
+    } else if (!answer->value.empty()) {
+        print_members(answer->value);
+    }
+    return status_ok;
+}
+
+int explain(const ShowOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    const auto answer = hub.explain(options.job);
+    if (!answer) return report(answer.error());
+    if (options.common.json) {
+        out_json(answer->json);
+        return status_ok;
+    }
+    const ExplainInfo& info = answer->value;
+    std::string text = fmt::format("{} is {}. {}\n",
+                                   paint(info.id, Tone::strong),
+                                   paint(info.state, tone_of_state(info.state)),
+                                   info.sentence);
+    for (const std::string& detail : info.details)
+        text += fmt::format("  - {}\n", detail);
+    if (info.ahead > 0) {
+        text += fmt::format("  - {} {} before it in the queue\n",
+                            info.ahead,
+                            info.ahead == 1 ? "job stands" : "jobs stand");
+    }
+    if (info.expected_start_ms) {
+        text += fmt::format("  - expected to start by {} (in {}) if jobs run to their limits\n",
+                            time_cell(info.expected_start_ms),
+                            duration_cell(now_ms(), info.expected_start_ms));
+    }
+    out(text);
+    return status_ok;
+}
+
+}  // namespace weir::cli

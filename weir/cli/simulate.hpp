@@ -1,0 +1,39 @@
+// `weir simulate` and `weir trace generate`: what the options mean. The option parser lives in
+// main.cpp; these functions do the work, print, and return the exit status.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weir::cli {
+
+struct SimulateOptions {
+    std::string trace;            // path of the log
+    std::string fleet;            // path of a fleet file; "" = the one of the trace
+    std::string policy = "easy";  // fcfs | easy
+    std::uint32_t scale = 1;
+    std::string from;     // "" | seconds | duration ("30d") | ISO time
+    std::string until;    // likewise
+    std::string variant;  // of the sidecar
+    bool apart = false;   // --apart: virtual clusters with nodes and queues of their own
+    bool json = false;
+    bool quiet = false;    // no progress
+    std::string report;    // path of the HTML report; "" = none
+    std::string schedule;  // path of the CSV schedule; "" = none; ".gz" compresses
+};
+int simulate(const SimulateOptions& options);
+
+struct GenerateOptions {
+    std::string model = "lublin";  // lublin | gpu-mix
+    std::uint64_t jobs = 10000;
+    std::uint64_t seed = 1;
+    double load = 0.7;  // offered load: work / capacity
+    std::string fleet;  // path of a fleet file; "" = --nodes identical nodes
+    std::uint32_t nodes = 128;
+    std::uint32_t chips_per_node = 0;  // 0 = the model's default: 1 for lublin, 8 for gpu-mix
+    std::string output;                // path; .gz compresses; "" or "-" = standard output
+    bool json = false;
+};
+int generate_trace(const GenerateOptions& options);
+
+}  // namespace weir::cli

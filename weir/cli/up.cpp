@@ -1,0 +1,313 @@
+// `weir up`: a hub in the foreground, from an empty folder to a served address.
+//
+// The order matters. The store comes first, since its lock tells at once that another hub has the
+// folder; then the machine is looked at, the executor opened, the journal replayed, and only then
+// does anybody get to speak to it. Going down is the same backwards: nobody new, answers that are
+// owed, the hub. Running jobs have shepherds of their own and run on.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+
+#include "weir/api/origin.hpp"
+#include "weir/api/service.hpp"
+#include "weir/base/log.hpp"
+#include "weir/base/text_table.hpp"
+#include "weir/base/units.hpp"
+#include "weir/cli/campaign.hpp"
+#include "weir/cli/commands.hpp"
+#include "weir/cli/follow.hpp"
+#include "weir/cli/hub_link.hpp"
+#include "weir/cli/machine.hpp"
+#include "weir/cli/print.hpp"
+#include "weir/exec/local_executor.hpp"
+#include "weir/hub/hub.hpp"
+#include "weir/store/sqlite_store.hpp"
+
+namespace weir::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Ends that come while the hub is still being opened wait here until it can hear them.
+class EndRelay {
+public:
+    void ended(const exec::AttemptEnd& end) {
+        const std::lock_guard lock(mutex_);
+        if (hub_ != nullptr) {
+            hub_->attempt_ended(end);
+        } else {
+            waiting_.push_back(end);
+        }
+    }
+
+    void attach(hub::Hub* hub) {
+        const std::lock_guard lock(mutex_);
+        hub_ = hub;
+        if (hub_ == nullptr) return;
+        for (const exec::AttemptEnd& end : waiting_)
+            hub_->attempt_ended(end);
+        waiting_.clear();
+    }
+
+private:
+    std::mutex mutex_;
+    hub::Hub* hub_ = nullptr;
+    std::vector<exec::AttemptEnd> waiting_;
+};
+
+// Every open attempt and connection is a descriptor; the soft limit of shells is far too low.
+void raise_descriptor_limit() {
+    struct rlimit limit = {};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
+    static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+Result<std::string> made_folder(const std::string& given) {
+    std::error_code problem;
+    const fs::path path = fs::absolute(given, problem).lexically_normal();
+    if (!problem) fs::create_directories(path, problem);
+    if (problem) {
+        return fail(Code::io,
+                    fmt::format("--data {}: cannot be made: {}", given, problem.message()));
+    }
+    std::string text = path.string();
+    while (text.size() > 1 && text.back() == '/')
+        text.pop_back();
+    return text;
+}
+
+// The address with a real port: jobs are told where their hub is, so the port must be known before
+// the hub is. For port 0 a free one is taken and let go again at once.
+Result<api::ListenAddress> real_address(const std::string& listen) {
+    WEIR_TRY(api::ListenAddress address, api::parse_listen_address(listen));
+    if (address.port != 0) return address;
+    const bool six = address.host.find(':') != std::string::npos;
+    const int probe = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) return fail(Code::io, "no socket can be opened");
+    sockaddr_storage any = {};
+    any.ss_family = six ? AF_INET6 : AF_INET;
+    socklen_t size = six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    const auto generic = reinterpret_cast<sockaddr*>(&any);
+    const bool bound =
+        ::bind(probe, generic, size) == 0 && ::getsockname(probe, generic, &size) == 0;
+    ::close(probe);
+    if (!bound) return fail(Code::io, fmt::format("--listen {}: no port is free", listen));
+    address.port = ntohs(six ? reinterpret_cast<sockaddr_in6*>(&any)->sin6_port
+                             : reinterpret_cast<sockaddr_in*>(&any)->sin_port);
+    return address;
+}
+
+std::string text_of(const api::ListenAddress& address) {
+    const bool six = address.host.find(':') != std::string::npos;
+    return six ? fmt::format("[{}]:{}", address.host, address.port)
+               : fmt::format("{}:{}", address.host, address.port);
+}
+
+// Where this machine reaches the address: one that means "every interface" is no destination.
+std::string local_url(api::ListenAddress address) {
+    if (address.host == "0.0.0.0") address.host = "127.0.0.1";
+    if (address.host == "::") address.host = "::1";
+    return "http://" + text_of(address);
+}
+
+// The whole file or none: whoever reads hub.json never sees half of it.
+Result<void> write_whole(const std::string& path, const std::string& text) {
+    const std::string draft = path + ".new";
+    const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const bool written = fd >= 0 && write_all(fd, text);
+    if (fd >= 0) ::close(fd);
+    std::error_code problem;
+    if (written) fs::rename(draft, path, problem);
+    if (!written || problem) return fail(Code::io, path + ": cannot be written");
+    return {};
+}
+
+// All that lives while a hub serves, in the order in which it is made.
+struct Hub {
+    std::string data;
+    std::string url;
+    Machine machine;
+    std::unique_ptr<store::SqliteStore> store;
+    EndRelay ends;
+    std::unique_ptr<exec::LocalExecutor> executor;
+    std::unique_ptr<hub::Hub> hub;
+    std::unique_ptr<api::Service> service;
+
+    ~Hub() { stop(); }
+
+    void stop() {
+        if (service) service->stop();
+        ends.attach(nullptr);
+        service.reset();
+        hub.reset();
+        executor.reset();
+        store.reset();
+    }
+};
+
+Result<void> open_hub(const UpOptions& options, sched::Policy policy, Hub& all) {
+    WEIR_TRY(const api::ListenAddress address, real_address(options.listen));
+    all.url = local_url(address);
+    WEIR_TRY(all.store, store::SqliteStore::open(all.data + "/weir.db"));
+    WEIR_TRY(all.machine, look_at_machine(all.data, options.fleet, options.common.json));
+
+    exec::LocalExecutor::Options how;
+    how.data_dir = all.data;
+    how.delegation = all.machine.delegation;
+    WEIR_TRY(all.executor, exec::LocalExecutor::open(how, [&all](const exec::AttemptEnd& end) {
+                 all.ends.ended(end);
+             }));
+
+    hub::Options hub_options;
+    hub_options.data_dir = all.data;
+    hub_options.policy = policy;
+    hub_options.url = all.url;
+    WEIR_TRY(all.hub, hub::Hub::open(hub_options, all.machine.fleet, *all.store, *all.executor));
+    all.ends.attach(all.hub.get());
+
+    api::ServiceOptions service;
+    service.server.listen = text_of(address);
+    service.facts.version = version;
+    service.facts.policy = std::string(sched::name_of(policy));
+    service.facts.data_dir = all.data;
+    service.doctor = [&all] { return checks_of(all.machine, all.data); };
+    service.rates = [&all](const fleet::Pool& pool) { return rates_of(all.machine, pool); };
+    WEIR_TRY(all.service, api::Service::start(*all.hub, service));
+    return {};
+}
+
+void welcome(const Hub& all, sched::Policy policy) {
+    out(fmt::format("{} serves {}\n\n  data    {}\n  log     {}/hub.log\n  policy  {}\n\n",
+                    paint(fmt::format("weir {}", version), Tone::strong),
+                    paint(all.url, Tone::good),
+                    all.data,
+                    all.data,
+                    sched::name_of(policy)));
+    TextTable table({{"site"},
+                     {"pool", false, true},
+                     {"chip"},
+                     {"nodes", true},
+                     {"chips", true},
+                     {"cpus", true},
+                     {"memory", true}});
+    std::string rates;
+    for (const fleet::Pool& pool : all.machine.fleet.pools) {
+        table.row({pool.site,
+                   pool.name,
+                   pool.chip.empty() ? "-" : pool.chip,
+                   std::to_string(pool.nodes),
+                   std::to_string(std::uint64_t{pool.nodes} * pool.chips_per_node),
+                   number_cell(pool.nodes * (pool.cpus_milli / 1000.0)),
+                   format_bytes({pool.memory.count * pool.nodes})});
+        std::string line;
+        for (const api::Rate& rate : rates_of(all.machine, pool)) {
+            line += fmt::format(
+                "{}{} {}", line.empty() ? "" : ", ", rate.name, format_rate(rate.value, rate.unit));
+        }
+        if (!line.empty())
+            rates += fmt::format("a {} of {}, measured: {}\n", pool.chip, pool.name, line);
+    }
+    out(table.text(::isatty(1) == 1 ? terminal_width() : 0) + rates);
+}
+
+// What goes on without the hub, said when it leaves.
+void say_what_runs_on(HubLink& link, const std::string& data) {
+    const auto status = link.status();
+    if (!status) return;
+    const std::uint64_t waiting = status->value.pending + status->value.held;
+    if (status->value.running == 0 && waiting == 0) {
+        note("the hub stops; no job runs or waits");
+        return;
+    }
+    note(
+        fmt::format("the hub stops; {} running {} on and {} waiting; `weir up --data {}` takes "
+                    "them up again",
+                    status->value.running,
+                    status->value.running == 1 ? "job runs" : "jobs run",
+                    waiting,
+                    shell_quoted(data)));
+}
+
+}  // namespace
+
+int up(const UpOptions& options) {
+    if (options.once && options.campaign.empty()) {
+        return report(
+            {Code::invalid, "up: --once ends after a campaign; give one with --campaign DIR"});
+    }
+    const auto policy = sched::policy_from_name(options.policy);
+    if (!policy) return report({Code::invalid, "up: --policy: valid are fcfs, easy"});
+    if (!options.campaign.empty() && !fs::is_directory(options.campaign)) {
+        return report(
+            {Code::not_found,
+             fmt::format("up: --campaign {}: there is no such folder", options.campaign)});
+    }
+    const auto data = made_folder(options.data);
+    if (!data) return report(data.error());
+    raise_descriptor_limit();
+    count_interrupts();
+
+    Hub all;
+    all.data = *data;
+    log::open(all.data + "/hub.log", log::Level::info);
+    const auto opened = open_hub(options, *policy, all);
+    if (!opened) return report(opened.error());
+
+    const std::string ready = json_object({{"url", all.url},
+                                           {"pid", std::to_string(::getpid())},
+                                           {"data_dir", all.data},
+                                           {"version", version}});
+    const std::string hub_file = all.data + "/hub.json";
+    const auto written = write_whole(hub_file, ready + "\n");
+    if (!written) return report(written.error());
+    log::info(fmt::format("serving {} (pid {})", all.url, ::getpid()));
+    if (options.common.json) {
+        out_json(ready);
+    } else {
+        welcome(all, *policy);
+    }
+
+    int status = status_ok;
+    bool serve = true;
+    HubLink link(all.url);
+    if (!options.campaign.empty()) {
+        const auto end = run_campaign(link, options.campaign, options.common.json);
+        if (!end) {
+            status = report(end.error());
+        } else if (*end != CampaignEnd::succeeded) {
+            status = status_failed;
+        }
+        serve = !options.once;
+        if (end && *end != CampaignEnd::interrupted && !options.common.json) {
+            out(fmt::format("\n  web     {}\n  logs    weir logs JOB, or {}/runs\n  files   {}\n",
+                            all.url,
+                            all.data,
+                            fs::absolute(options.campaign).lexically_normal().string()));
+        }
+    }
+    if (serve && interrupts() == 0) {
+        if (!options.common.json) {
+            out("\nNext: weir submit JOB.yaml, weir ps, weir doctor. Ctrl-C stops the hub; running "
+                "jobs go on.\n");
+        }
+        while (interrupts() == 0)
+            nap(std::chrono::milliseconds(200));
+        status = status_ok;
+    }
+    say_what_runs_on(link, options.data);
+    log::info("stopping");
+    all.stop();
+    std::error_code ignored;
+    fs::remove(hub_file, ignored);
+    return status;
+}
+
+}  // namespace weir::cli
