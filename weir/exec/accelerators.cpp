@@ -65,8 +65,8 @@ Fact broken(const char* name, const Library& library, const std::string& why) {
 Fact counted(const char* name, const Library& library, std::size_t count, const std::string& more) {
     return {name,
             true,
-            library.name() + " reports " + std::to_string(count) +
-                (count == 1 ? " device" : " devices") + (more.empty() ? "" : ", " + more)};
+            library.name() + " reports " + format_count(count, "device") +
+                (more.empty() ? "" : ", " + more)};
 }
 
 // ---- NVIDIA: NVML ------------------------------------------------------------------------------

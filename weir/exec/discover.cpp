@@ -23,11 +23,11 @@ std::int64_t number_in(const std::string& path) {
     return text ? std::strtoll(text->c_str(), nullptr, 10) : 0;
 }
 
-// A container's limit, by either version of cgroups; 0 = none.
 Bytes physical_memory() {
     return {std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE)};
 }
 
+// A container's limit, by either version of cgroups; 0 = none.
 std::int64_t memory_ceiling() {
     std::int64_t least = 0;
     for (const char* const path :
@@ -106,10 +106,9 @@ Machine look(const DiscoverOptions& options, std::vector<Fact>& facts) {
     }
     facts.push_back({"hwloc",
                      loaded,
-                     machine.cpu_model + ": " + std::to_string(machine.packages) + " package" +
-                         (machine.packages == 1 ? "" : "s") + ", " + std::to_string(machine.cores) +
-                         " cores" + limits + ", " + std::to_string(machine.numa_nodes) +
-                         " NUMA node" + (machine.numa_nodes == 1 ? "" : "s") + ", " +
+                     machine.cpu_model + ": " + format_count(machine.packages, "package") + ", " +
+                         format_count(machine.cores, "core") + limits + ", " +
+                         format_count(machine.numa_nodes, "NUMA node") + ", " +
                          format_bytes(machine.memory)});
     return machine;
 }

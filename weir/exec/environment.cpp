@@ -9,38 +9,10 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/base/random.hpp"
+#include "weir/catalog/vendor.hpp"
 
 namespace weir::exec {
 namespace {
-
-struct Vendor {
-    std::string_view prefix;  // of the catalogue name
-    std::string_view variable;
-};
-
-// clang-format off
-constexpr Vendor vendors[] = {
-    {"ascend-", "ASCEND_RT_VISIBLE_DEVICES"},  // CANN
-    {"mi",      "ROCR_VISIBLE_DEVICES"},       // AMD Instinct
-    {"radeon-", "ROCR_VISIBLE_DEVICES"},
-    {"hygon-",  "HIP_VISIBLE_DEVICES"},        // DTK speaks HIP
-    {"mlu",     "MLU_VISIBLE_DEVICES"},        // Cambricon
-    {"mtt-",    "MUSA_VISIBLE_DEVICES"},       // Moore Threads
-    {"p800",    "XPU_VISIBLE_DEVICES"},        // Kunlunxin
-    {"gaudi",   "HABANA_VISIBLE_MODULES"},     // Intel
-    {"v100", "CUDA_VISIBLE_DEVICES"}, {"t4",   "CUDA_VISIBLE_DEVICES"},
-    {"a10",  "CUDA_VISIBLE_DEVICES"}, {"a16",  "CUDA_VISIBLE_DEVICES"},
-    {"a2",   "CUDA_VISIBLE_DEVICES"}, {"a30",  "CUDA_VISIBLE_DEVICES"},
-    {"a40",  "CUDA_VISIBLE_DEVICES"}, {"a800", "CUDA_VISIBLE_DEVICES"},
-    {"l2",   "CUDA_VISIBLE_DEVICES"}, {"l4",   "CUDA_VISIBLE_DEVICES"},
-    {"h100", "CUDA_VISIBLE_DEVICES"}, {"h20",  "CUDA_VISIBLE_DEVICES"},
-    {"h800", "CUDA_VISIBLE_DEVICES"}, {"gh200", "CUDA_VISIBLE_DEVICES"},
-    {"b100", "CUDA_VISIBLE_DEVICES"}, {"b200", "CUDA_VISIBLE_DEVICES"},
-    {"b300", "CUDA_VISIBLE_DEVICES"}, {"gb200", "CUDA_VISIBLE_DEVICES"},
-    {"gb300", "CUDA_VISIBLE_DEVICES"}, {"rtx-", "CUDA_VISIBLE_DEVICES"},
-    {"nvidia-", "CUDA_VISIBLE_DEVICES"},
-};
-// clang-format on
 
 bool is_sbatch_script(std::string_view script) {
     return script.substr(0, 7) == "#SBATCH" || script.find("\n#SBATCH") != std::string_view::npos;
@@ -77,8 +49,12 @@ void add_slurm(Environment& env, const LaunchContext& context, const job::JobSpe
     // as well.
     env["SLURM_JOB_ID"] = std::to_string(context.attempt.job.value);
     env["SLURM_JOB_NAME"] = spec.name;
-    env["SLURM_NTASKS"] = std::to_string(context.ranks.size());
-    env["SLURM_CPUS_PER_TASK"] = std::to_string((spec.gang.cpus_milli + 999) / 1000);
+    // A script that was read as such brings the numbers it asked for: its gang may be shaped
+    // otherwise, with several tasks in one replica.
+    if (spec.env.find("SLURM_NTASKS") == spec.env.end()) {
+        env["SLURM_NTASKS"] = std::to_string(context.ranks.size());
+        env["SLURM_CPUS_PER_TASK"] = std::to_string((spec.gang.cpus_milli + 999) / 1000);
+    }
     env["SLURM_JOB_NUM_NODES"] = std::to_string(nodes_of(context).size());
     env["SLURM_SUBMIT_DIR"] = context.submit_dir;
     if (context.array_index) {
@@ -88,13 +64,6 @@ void add_slurm(Environment& env, const LaunchContext& context, const job::JobSpe
 }
 
 }  // namespace
-
-std::string_view visible_devices_variable(std::string_view chip) {
-    for (const Vendor& vendor : vendors) {
-        if (chip.substr(0, vendor.prefix.size()) == vendor.prefix) return vendor.variable;
-    }
-    return {};
-}
 
 Environment shared_environment(const LaunchContext& context, const job::JobSpec& spec) {
     WEIR_ASSERT(!context.ranks.empty());
@@ -146,8 +115,8 @@ Environment rank_environment(const LaunchContext& context,
     env["WEIR_REPLICA"] = std::to_string(rank);
     env["WEIR_NODE"] = place.node;
 
-    const std::string_view variable = visible_devices_variable(context.chip);
-    if (variable.empty()) return env;
+    const catalog::Family* const family = catalog::family_of(context.chip);
+    if (family == nullptr) return env;
     std::uint64_t mask = place.chip_mask;
     if (spec.launch == job::LaunchMode::once) {
         // The launcher hands the chips of its node on to the ranks that it starts there.
@@ -156,7 +125,7 @@ Environment rank_environment(const LaunchContext& context,
         }
     }
     // A job that asked for no chip sees none: an empty list hides them all.
-    env[std::string(variable)] = device_list(mask);
+    env[std::string(family->visible_devices)] = device_list(mask);
     return env;
 }
 

@@ -61,9 +61,6 @@ Environment rank_environment(const LaunchContext& context,
                              const job::JobSpec& spec,
                              std::uint32_t rank);
 
-// The variable by which a chip's software chooses devices; "" for CPUs and unknown chips.
-std::string_view visible_devices_variable(std::string_view chip);
-
 // Not pure: what a login would set (PATH, HOME, USER, SHELL, LANG, TZ, TMPDIR), taken from this
 // process; nothing else of it reaches a job.
 Environment account_environment();

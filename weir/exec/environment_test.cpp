@@ -92,6 +92,11 @@ TEST(Environment, GivesBatchScriptsWhatSlurmWouldAndNothingThatFoolsMpirun) {
     EXPECT_EQ(env.at("WEIR_ARRAY_INDEX"), "7");
     EXPECT_EQ(env.at("WEIR_JOB_ID"), "12_7");
     EXPECT_EQ(env.count("SLURM_JOBID") + env.count("SLURM_NODELIST"), 0u);
+
+    spec.env = {{"SLURM_NTASKS", "16"}, {"SLURM_CPUS_PER_TASK", "2"}};
+    const auto asked = shared_environment(context, spec);
+    EXPECT_EQ(asked.at("SLURM_NTASKS"), "16") << "what the script asked for stands";
+    EXPECT_EQ(asked.at("SLURM_CPUS_PER_TASK"), "2");
 }
 
 TEST(Environment, LetsTheJobOverrideItsAccountButNotTheFacts) {
