@@ -278,6 +278,10 @@ std::string format_count(std::uint64_t value) {
     return digits;
 }
 
+std::string format_count(std::uint64_t value, std::string_view what) {
+    return fmt::format("{} {}{}", format_count(value), what, value == 1 ? "" : "s");
+}
+
 std::string format_percent(double fraction) {
     if (!std::isfinite(fraction)) return "- %";
     return fmt::format("{:.1f} %", fraction * 100.0);

@@ -44,6 +44,8 @@ Result<double> parse_bandwidth_bytes_per_s(std::string_view text);
 std::string format_rate(double value, std::string_view unit);
 // 82247 -> "82,247".
 std::string format_count(std::uint64_t value);
+// (1, "job") -> "1 job", (82247, "job") -> "82,247 jobs": words that take an s.
+std::string format_count(std::uint64_t value, std::string_view what);
 // 0.6856 -> "68.6 %".
 std::string format_percent(double fraction);
 

@@ -71,6 +71,8 @@ TEST(Units, PrintForPeople) {
     EXPECT_EQ(format_count(82247), "82,247");
     EXPECT_EQ(format_count(999), "999");
     EXPECT_EQ(format_count(1'000'000), "1,000,000");
+    EXPECT_EQ(format_count(0, "job") + ", " + format_count(1, "job"), "0 jobs, 1 job");
+    EXPECT_EQ(format_count(82247, "job"), "82,247 jobs");
     EXPECT_EQ(format_percent(0.6856), "68.6 %");
 }
 

@@ -116,9 +116,9 @@ int generate_trace(const GenerateOptions& options) {
         out_json(json.dump(2));
         return status_ok;
     }
-    out(fmt::format("{}: {} jobs over {} at a load of {:.3f} on {} {}\n",
+    out(fmt::format("{}: {} over {} at a load of {:.3f} on {} {}\n",
                     options.output,
-                    format_count(workload.jobs.size()),
+                    format_count(workload.jobs.size(), "job"),
                     format_duration(seconds(span_s)),
                     workload.load,
                     format_count(workload.capacity),

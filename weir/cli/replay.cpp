@@ -56,14 +56,14 @@ int replay(const ReplayOptions& options) {
             difference));
         return all.difference ? status_failed : status_ok;
     }
-    out(fmt::format("{} entries from {} to {}\n{} jobs, {} starts, {} ends, {} steps\ndigest {}\n",
-                    format_count(all.entries),
+    out(fmt::format("{} from {} to {}\n{}, {}, {}, {}\ndigest {}\n",
+                    all.entries == 1 ? "1 entry" : format_count(all.entries) + " entries",
                     format_time(all.first),
                     format_time(all.last),
-                    format_count(all.jobs),
-                    format_count(all.starts),
-                    format_count(all.ended),
-                    format_count(all.steps),
+                    format_count(all.jobs, "job"),
+                    format_count(all.starts, "start"),
+                    format_count(all.ended, "end"),
+                    format_count(all.steps, "step"),
                     hex_of(all.digest)));
     if (all.difference) {
         return report(

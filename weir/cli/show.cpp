@@ -46,8 +46,7 @@ void print_job(const JobInfo& job) {
     text += line("tenant", job.tenant);
     text += line("user", job.user);
     text += line("priority", job.priority);
-    std::string asks =
-        fmt::format("{} {}", job.replicas, job.replicas == 1 ? "replica" : "replicas");
+    std::string asks = format_count(job.replicas, "replica");
     asks += fmt::format("; in all {} cpus", number_cell(job.cpus));
     if (job.chips > 0) asks += fmt::format(", {} chips", number_cell(job.chips));
     if (job.memory_bytes > 0) asks += ", " + format_bytes({job.memory_bytes}) + " memory";

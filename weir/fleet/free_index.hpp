@@ -11,7 +11,8 @@
 //     chips, then CPUs, then memory), ties to the lowest number;
 //   * otherwise as few nodes as possible: those that hold most replicas first, and what remains
 //     goes to the tightest node that can hold it;
-//   * the last, smaller part of a gang of several parts goes to the emptiest node, where it disturbs
+//   * the last, smaller part of a gang of several parts goes to the emptiest node, where it
+//   disturbs
 //     the rest of its gang and its neighbours least;
 //   * a fraction of a chip goes to the shared chip with the least room that suffices, else to a
 //     chip that nobody uses.
@@ -157,8 +158,11 @@ private:
                   const NodeRange& range,
                   const ReplicaDemand& each,
                   bool taking);
-    void move_run(PoolState& pool, std::uint32_t first, std::uint32_t count,
-                         std::uint32_t from, std::uint32_t to);
+    void move_run(PoolState& pool,
+                  std::uint32_t first,
+                  std::uint32_t count,
+                  std::uint32_t from,
+                  std::uint32_t to);
     std::uint32_t class_for(PoolState& pool, const Key& key);
     void activate(PoolState& pool, std::uint32_t cls);
     void deactivate(PoolState& pool, std::uint32_t cls);

@@ -91,10 +91,6 @@ Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& 
                     "without that promise");
 }
 
-std::string job_or_jobs(std::size_t count) {
-    return std::to_string(count) + (count == 1 ? " job" : " jobs");
-}
-
 }  // namespace
 
 std::string owner_of(const Submission& submission) {
@@ -181,7 +177,7 @@ Result<void> Admission::fill(Admitted& admitted) const {
     const std::uint64_t members_so_far = next_.value - book_.everybody().next().value;
     if (members == 0 || members_so_far + members > members_max) {
         return fail(Code::too_large,
-                    "array: has " + job_or_jobs(members) +
+                    "array: has " + format_count(members, "job") +
                         ", and one submission takes between 1 and " + std::to_string(members_max) +
                         " in all");
     }
@@ -205,8 +201,8 @@ Result<void> Admission::fill(Admitted& admitted) const {
     WEIR_CHECK(add_dependencies(admitted, "after_failure", spec.after_failure, Needs::failure));
     if (request.after.size() * members > dependencies_max) {
         return fail(Code::too_large,
-                    "after: " + job_or_jobs(members) + " that wait for " +
-                        job_or_jobs(request.after.size()) +
+                    "after: " + format_count(members, "job") + " that wait for " +
+                        format_count(request.after.size(), "job") +
                         " each are too many; put one job that waits for them between");
     }
     if (spec.array) {

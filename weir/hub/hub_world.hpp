@@ -44,7 +44,7 @@ inline Submission submission_of(const std::string& name,
     submission.spec.name = name;
     submission.spec.tenant = "lab";
     submission.spec.script = "./" + name;
-    submission.spec.workdir = "/work";
+    submission.spec.workdir = "/scratch";
     submission.spec.gang.replicas = replicas;
     submission.spec.gang.chips = chips;
     submission.spec.limit = seconds(3600);

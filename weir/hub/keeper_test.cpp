@@ -73,7 +73,7 @@ TEST_F(KeeperStory, StartsAGangWholeAndGivesEachRankItsPlaceAndItsFiles) {
     const exec::Launch& launch = world.executor.attempts.at({JobId{1}, 1}).launch;
     EXPECT_EQ(launch.env.at("WORLD_SIZE"), "2");
     EXPECT_EQ(launch.env.at("WEIR_JOB_ID"), "1");
-    EXPECT_EQ(launch.workdir, "/work");
+    EXPECT_EQ(launch.workdir, "/scratch");
     EXPECT_EQ(launch.limit, seconds(3600));
 }
 

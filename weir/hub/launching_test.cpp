@@ -74,7 +74,7 @@ TEST_F(LaunchOf, PutsOutputWhereTheJobWantsItRelativeToItsFolder) {
     submission.spec.stderr_path = "/var/log/%j.err";
     submission.spec.array = job::Array{.indices = {7}, .at_once_max = 0};
     const exec::Launch& member = launch(submission);
-    EXPECT_EQ(member.tasks[0].stdout_path, "/work/logs/sweep-1_7.out");
+    EXPECT_EQ(member.tasks[0].stdout_path, "/scratch/logs/sweep-1_7.out");
     EXPECT_EQ(member.tasks[0].stderr_path, "/var/log/1.err");
     EXPECT_EQ(member.env.at("WEIR_JOB_ID"), "1_7");
     EXPECT_EQ(member.env.at("WEIR_ARRAY_INDEX"), "7");

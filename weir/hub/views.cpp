@@ -155,17 +155,16 @@ void explain_held(ExplainView& view, const Job& job, const Book& book) {
         const JobState state = book.everybody().line(dependency.job).state;
         if (is_final(state)) continue;
         if (++unmet > named_max) continue;
-        view.details.push_back("it waits for " + book.described(dependency.job) + " " +
-                               word_for(dependency.needs) + ", which is " +
+        view.details.push_back(book.described(dependency.job) + " is " +
                                std::string(name_of(state)));
     }
     if (unmet > named_max) {
-        view.details.push_back("and for " + std::to_string(unmet - named_max) + " more jobs");
+        view.details.push_back("and " + format_count(unmet - named_max, "more job"));
     }
     if (const auto first = first_unmet(job, book)) {
         view.sentence = "It waits for " + book.described(first->job) + " " +
                         word_for(first->needs) +
-                        (unmet > 1 ? ", and for " + std::to_string(unmet - 1) + " others." : ".");
+                        (unmet > 1 ? ", and for " + format_count(unmet - 1, "other") + "." : ".");
     }
 }
 

@@ -203,12 +203,11 @@ Result<ParsedJob> read_job_text(std::string_view text, std::string_view source) 
     }
     parsed.spec.not_honoured = schema::checked_only(job_schema(), tree);
     for (const std::string& key : parsed.spec.not_honoured) {
+        if (key == "work") continue;  // advice: whoever decides says what became of it
         parsed.notes.push_back(
-            key == "work"
-                ? "`work` is only advice and does not change what is decided"
-                : fmt::format("`{}` is checked but not honoured by this version, so a hub does "
-                              "not accept the job with it",
-                              key));
+            fmt::format("`{}` is checked but not honoured by this version, so a hub does "
+                        "not accept the job with it",
+                        key));
     }
     if (parsed.spec.gang.prefer) {
         parsed.notes.push_back("`gang.prefer` is only a wish, and this version does not weigh it");

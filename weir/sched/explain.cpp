@@ -58,8 +58,7 @@ Explanation Engine::explain(JobId id, Time now) const {
         const bool fits = state.free.fits(shape);
         if (state.policy == Policy::fcfs) {
             answer.reason = {.cause = Cause::behind, .other = other};
-            answer.sentence =
-                "The order is strict and " + std::to_string(answer.ahead) + " jobs are before it.";
+            answer.sentence = "The order is strict, and others are before it.";
         } else if (fits) {
             answer.reason = {
                 .cause = Cause::would_delay, .other = other, .until = state.reserved_at};
@@ -70,8 +69,8 @@ Explanation Engine::explain(JobId id, Time now) const {
         } else {
             answer.reason = {
                 .cause = Cause::waits_for_room, .other = other, .until = state.reserved_at};
-            answer.sentence = "It asks for " + asked + ", but " + free_now + ", and " +
-                              std::to_string(answer.ahead) + " jobs are before it.";
+            answer.sentence =
+                "It asks for " + asked + ", but " + free_now + ", and others are before it.";
         }
     }
     return answer;

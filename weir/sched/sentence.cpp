@@ -20,7 +20,7 @@ std::string replica_in_words(const fleet::ReplicaDemand& each) {
         if (!text.empty()) text += ", ";
         text += what;
     };
-    if (each.chips > 0) add(fmt::format("{} {}", each.chips, each.chips == 1 ? "chip" : "chips"));
+    if (each.chips > 0) add(format_count(each.chips, "chip"));
     if (each.chip_permille > 0) add(thousandths(each.chip_permille) + " of a chip");
     if (each.cpus_milli > 0) {
         add(thousandths(each.cpus_milli) + (each.cpus_milli == 1000 ? " CPU" : " CPUs"));
@@ -176,12 +176,10 @@ Result<void> can_ever_fit(const fleet::Fleet& fleet, const fleet::Demand& demand
     for (const PoolId id : demand.pools) {
         const fleet::Pool& pool = fleet.pool(id);
         if (!offers.empty()) offers += "; ";
-        offers += fmt::format("pool {}: {} {} of {} {}, {} CPUs, {}",
+        offers += fmt::format("pool {}: {} of {}, {} CPUs, {}",
                               pool.name,
-                              pool.nodes,
-                              pool.nodes == 1 ? "node" : "nodes",
-                              pool.chips_per_node,
-                              pool.chips_per_node == 1 ? "chip" : "chips",
+                              format_count(pool.nodes, "node"),
+                              format_count(pool.chips_per_node, "chip"),
                               thousandths(pool.cpus_milli),
                               format_bytes(pool.memory));
         if (offers.size() > 300) {

@@ -279,16 +279,13 @@ Result<void> JobReader::read(const std::function<void(double)>& progress) {
                                     jobs_max));
         }
     }
-    const auto counted = [](std::uint64_t count) {
-        return fmt::format("{} {}", format_count(count), count == 1 ? "job" : "jobs");
-    };
     if (never_started_ > 0) {
         trace_.notes.push_back(fmt::format("{} dropped: never started (state PENDING, no duration)",
-                                           counted(never_started_)));
+                                           format_count(never_started_, "job")));
     }
     if (cut_ > 0) {
         trace_.notes.push_back(
-            fmt::format("{} cut to the requested time: ran longer", counted(cut_)));
+            fmt::format("{} cut to the requested time: ran longer", format_count(cut_, "job")));
     }
     if (trace_.jobs.empty()) {
         return fail(

@@ -101,14 +101,11 @@ std::string machine_text(const fleet::Fleet& fleet, bool classic) {
         if (!text.empty()) text += " + ";
         if (text.size() > 200)
             return text + fmt::format("others, {} pools in all", fleet.pools.size());
-        text += kind.second > 0 ? fmt::format("{} {} with {} {} each",
-                                              format_count(nodes),
-                                              nodes == 1 ? "node" : "nodes",
-                                              kind.second,
-                                              kind.first)
-                                : fmt::format("{} {} without chips",
-                                              format_count(nodes),
-                                              nodes == 1 ? "node" : "nodes");
+        text +=
+            kind.second > 0
+                ? fmt::format(
+                      "{} with {} {} each", format_count(nodes, "node"), kind.second, kind.first)
+                : format_count(nodes, "node") + " without chips";
     }
     return text;
 }
@@ -201,9 +198,9 @@ void Page::head() {
         when = fmt::format(" from {}", format_time(first).substr(0, 10));
     }
     add("<header>\n<p class=\"brand\">weir simulation</p>\n<h1>{}</h1>\n"
-        "<p>{} jobs under {} on {}; {}{}</p>\n</header>\n",
+        "<p>{} under {} on {}; {}{}</p>\n</header>\n",
         title,
-        format_count(result_.metrics.jobs),
+        format_count(result_.metrics.jobs, "job"),
         escaped(policy_title(options_.policy)),
         escaped(machine),
         duration_text(result_.metrics.makespan_s),

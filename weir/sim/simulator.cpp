@@ -290,12 +290,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         }
     }
     const auto note = [&](std::uint64_t count, const char* what) {
-        if (count > 0) simulation.notes.push_back(fmt::format("{} jobs {}", count, what));
+        if (count > 0) simulation.notes.push_back(format_count(count, "job") + what);
     };
-    note(outside, "were submitted outside the window and left out");
-    note(without_quota, "belong to groups without a quota and were left out");
-    note(wider_than_quota, "are wider than their group's quota and were left out");
-    note(never_fits, "could never fit on this fleet and were left out");
+    note(outside, " left out: submitted outside the window");
+    note(without_quota, " left out: of a group without a quota");
+    note(wider_than_quota, " left out: wider than the quota of the group");
+    note(never_fits, " left out: too large for this fleet");
     simulation.metrics.jobs_skipped = outside + without_quota + wider_than_quota + never_fits;
     if (queues.empty()) {
         return fail(Code::invalid,

@@ -74,11 +74,10 @@ Result<Record> read_record(std::string_view line, const LineReader& reader) {
             ++at;
         if (at == end) {
             return fail(Code::invalid,
-                        fmt::format("{}: a job line with {} {}; it needs {}, the last of them "
+                        fmt::format("{}: a job line with {}; it needs {}, the last of them "
                                     "'{}' (-1 where unknown)",
                                     reader.here(),
-                                    i,
-                                    i == 1 ? "field" : "fields",
+                                    format_count(i, "field"),
                                     field_count,
                                     field_names.back()));
         }
@@ -204,8 +203,7 @@ void add_note(std::vector<std::string>& notes,
               std::string_view done,
               std::string_view why) {
     if (count == 0) return;
-    notes.push_back(fmt::format(
-        "{}: {} {} {}: {}", rule, format_count(count), count == 1 ? "job" : "jobs", done, why));
+    notes.push_back(fmt::format("{}: {} {}: {}", rule, format_count(count, "job"), done, why));
 }
 
 std::string text_of(std::int64_t number) {
