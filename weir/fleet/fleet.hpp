@@ -24,6 +24,7 @@ std::optional<Level> level_from_name(std::string_view name);
 
 // Chips on one node are named by a bit each, so a node has at most this many.
 inline constexpr std::uint32_t chips_per_node_max = 64;
+inline constexpr std::uint32_t nodes_per_pool_max = 10'000'000;
 
 struct Pool {
     std::string name;  // unique in the fleet

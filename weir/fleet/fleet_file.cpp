@@ -17,7 +17,7 @@ using schema::Use;
 using schema::View;
 
 // More nodes than any pool of today has chips; keeps every product of counts in 64 bits.
-constexpr std::int64_t nodes_max = 10'000'000;
+constexpr std::int64_t nodes_max = nodes_per_pool_max;
 
 // "8 CNY/chip-hour"
 std::optional<std::string> test_price(std::string_view word) {

@@ -45,10 +45,16 @@ std::size_t FreeIndex::KeyHash::operator()(const Key& key) const noexcept {
 }
 
 std::uint32_t FreeIndex::RoomTable::position_of(const std::vector<std::uint16_t>& rooms) {
-    const auto [entry, added] =
-        positions.try_emplace(rooms, static_cast<std::uint32_t>(lists.size()));
-    if (added) lists.push_back(rooms);
-    return entry->second;
+    const auto next = unused.empty() ? static_cast<std::uint32_t>(lists.size()) : unused.back();
+    const auto [entry, added] = positions.try_emplace(rooms, next);
+    if (!added) return entry->second;
+    if (unused.empty()) {
+        lists.push_back(rooms);
+    } else {
+        lists[next] = rooms;
+        unused.pop_back();
+    }
+    return next;
 }
 
 FreeIndex::FreeIndex(const Fleet& fleet) {
@@ -479,6 +485,7 @@ FreeIndex::Key FreeIndex::key_after(PoolState& pool,
         if (left > 0 && left < 1000) rooms.push_back(left);
     }
     std::sort(rooms.begin(), rooms.end());
+    if (rooms_.positions.size() >= rooms_.sweep_at) sweep_rooms();
     key.rooms = rooms_.position_of(rooms);
     return key;
 }
@@ -518,7 +525,10 @@ std::uint32_t FreeIndex::class_for(PoolState& pool, const Key& key) {
         // Reuse a class that nobody is in; its key will be made again when it is needed.
         for (std::uint32_t cls = 0; cls < pool.classes.size(); ++cls) {
             if (pool.classes[cls].nodes.size() == 0) {
-                pool.class_by_key.erase(pool.classes[cls].key);
+                const auto its = pool.class_by_key.find(pool.classes[cls].key);
+                if (its != pool.class_by_key.end() && its->second == cls) {
+                    pool.class_by_key.erase(its);
+                }
                 position = cls;
                 break;
             }
@@ -531,6 +541,33 @@ std::uint32_t FreeIndex::class_for(PoolState& pool, const Key& key) {
     }
     pool.class_by_key.emplace(key, position);
     return position;
+}
+
+// Forgets the lists of rooms that no node has: where many sizes of fractions come and go, nearly
+// every list is seen only once.
+void FreeIndex::sweep_rooms() {
+    std::vector<bool> used(rooms_.lists.size(), false);
+    used[0] = true;
+    for (const PoolState& pool : pools_) {
+        for (const Class& each : pool.classes) {
+            if (each.nodes.size() > 0) used[each.key.rooms] = true;
+        }
+    }
+    for (PoolState& pool : pools_) {
+        for (auto entry = pool.class_by_key.begin(); entry != pool.class_by_key.end();) {
+            entry = used[entry->first.rooms] ? std::next(entry) : pool.class_by_key.erase(entry);
+        }
+    }
+    for (auto entry = rooms_.positions.begin(); entry != rooms_.positions.end();) {
+        if (used[entry->second]) {
+            ++entry;
+            continue;
+        }
+        rooms_.lists[entry->second].clear();
+        rooms_.unused.push_back(entry->second);
+        entry = rooms_.positions.erase(entry);
+    }
+    rooms_.sweep_at = std::max<std::size_t>(4096, 2 * rooms_.positions.size());
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -99,6 +99,8 @@ private:
     struct RoomTable {
         std::vector<std::vector<std::uint16_t>> lists{{}};
         std::map<std::vector<std::uint16_t>, std::uint32_t> positions{{{}, 0}};
+        std::vector<std::uint32_t> unused;  // positions to give again
+        std::size_t sweep_at = 4096;        // lists: time to look which ones no node has any more
         std::uint32_t position_of(const std::vector<std::uint16_t>& rooms);
     };
 
@@ -164,6 +166,7 @@ private:
                   std::uint32_t from,
                   std::uint32_t to);
     std::uint32_t class_for(PoolState& pool, const Key& key);
+    void sweep_rooms();
     void activate(PoolState& pool, std::uint32_t cls);
     void deactivate(PoolState& pool, std::uint32_t cls);
 

@@ -128,6 +128,37 @@ TEST(FreeIndex, SumsToWhatThereIsWhateverComesAndGoes) {
     }
 }
 
+TEST(FreeIndex, KeepsCountOfFractionsWhenManyThousandSizesComeAndGo) {
+    // Enough different lists of rooms that those which no node has any more are forgotten.
+    Random random(7);
+    const Fleet fleet = two_pools();
+    FreeIndex index(fleet);
+    std::vector<std::pair<Shape, Placement>> held;
+    std::uint64_t taken = 0;
+    const std::uint64_t whole = index.totals(PoolId{0}).chips_milli;
+    for (int step = 0; step < 30'000; ++step) {
+        if (held.size() > 500) {
+            const auto which = static_cast<std::size_t>(random.between(0, 500));
+            taken -= held[which].first.demand.chips_milli();
+            index.give(held[which].first, held[which].second);
+            std::swap(held[which], held.back());
+            held.pop_back();
+        }
+        GangPart part;
+        part.each.chip_permille = static_cast<std::uint32_t>(random.between(1, 999));
+        const Shape shape = shape_of(fleet, {.parts = {part}, .pools = {PoolId{0}}});
+        Placement placement;
+        ASSERT_TRUE(index.find(shape, placement));
+        index.take(shape, placement);
+        held.emplace_back(shape, placement);
+        taken += shape.demand.chips_milli();
+        ASSERT_EQ(index.totals(PoolId{0}).chips_milli + taken, whole);
+    }
+    for (const auto& [shape, placement] : held)
+        index.give(shape, placement);
+    EXPECT_EQ(index.totals(PoolId{0}).nodes_idle, 130U);
+}
+
 TEST(FreeIndex, GivesALoneReplicaTheTightestNodeAndTheLowestNumber) {
     const Fleet fleet = two_pools();
     FreeIndex index(fleet);

@@ -146,8 +146,16 @@ void Replay::run(OnEnded on_ended) {
     }
 }
 
-fleet::Fleet scaled(fleet::Fleet fleet, std::uint32_t scale) {
+Result<fleet::Fleet> scaled(fleet::Fleet fleet, std::uint32_t scale) {
     for (fleet::Pool& pool : fleet.pools) {
+        if (std::uint64_t{pool.nodes} * scale > fleet::nodes_per_pool_max) {
+            return fail(Code::too_large,
+                        fmt::format("scale: {} times {} of pool {}; a pool has at most {}",
+                                    scale,
+                                    format_count(pool.nodes, "node"),
+                                    pool.name,
+                                    format_count(fleet::nodes_per_pool_max)));
+        }
         pool.nodes *= scale;
         if (scale > 1) pool.node_names.clear();
     }
@@ -243,10 +251,9 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                         ": virtual clusters cannot be kept apart, because the sidecar "
                         "of the trace gives no quotas (quotas_devices)");
     }
-    Simulation simulation{.fleet = scaled(trace.fleet, options.scale),
-                          .jobs = {},
-                          .metrics = {},
-                          .notes = trace.notes};
+    WEIR_TRY(fleet::Fleet machine, scaled(trace.fleet, options.scale));
+    Simulation simulation{
+        .fleet = std::move(machine), .jobs = {}, .metrics = {}, .notes = trace.notes};
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;

@@ -111,6 +111,16 @@ TEST(Simulator, RefusesATraceOfWhichNothingIsLeftAndSaysWhy) {
         << simulation.error().message;
 }
 
+TEST(Simulator, RefusesAScaleThatNoMachineCouldHave) {
+    Trace trace = classic(4, {{0, 10, 10, 1}});
+    trace.fleet.pools.at(0).nodes = 2'000'000;
+    const Result<Simulation> simulation = simulate(trace, {.scale = 3000});
+    ASSERT_FALSE(simulation.has_value());
+    EXPECT_EQ(simulation.error().code, Code::too_large);
+    EXPECT_NE(simulation.error().message.find("3000 times 2,000,000 nodes"), std::string::npos)
+        << simulation.error().message;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Real logs
 
