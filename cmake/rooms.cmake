@@ -51,6 +51,16 @@ function(weir_room name)
                                    WEIR_BINARY_DIR="${CMAKE_BINARY_DIR}/bin")
         add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
         set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+        # The repository carries no third-party log. Tests that need one are a test of their own,
+        # so that a run without the logs says that it left them out.
+        if(EXISTS ${folder}/real_logs_test.cpp)
+            set_tests_properties(${name} PROPERTIES ENVIRONMENT "GTEST_FILTER=-RealLogs.*")
+            add_test(NAME ${name}:real-logs-in-WEIR_TRACES
+                     COMMAND ${name}_test --gtest_filter=RealLogs.*
+                     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+            set_tests_properties(${name}:real-logs-in-WEIR_TRACES PROPERTIES
+                                 TIMEOUT 900 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+        endif()
     endif()
     if(WEIR_BENCHMARKS AND benches)
         add_executable(${name}_bench ${benches})

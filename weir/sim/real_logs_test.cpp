@@ -1,14 +1,19 @@
-// Real logs, where they are: counts that their publishers and an independent reader state.
+// Real logs, where they are: counts that their publishers and an independent reader state, and
+// replays, job by job, against reference schedules.
 //
 // The folder is $WEIR_TRACES, or shared/traces beside the source folder. The repository carries no
 // third-party log; without the folder these tests are skipped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <sstream>
 #include <string>
 
+#include "weir/sim/simulator.hpp"
 #include "weir/sim/trace.hpp"
 
 namespace weir::sim {
@@ -133,6 +138,126 @@ TEST(RealLogs, EagleHasUsersAccountsAndLimits) {
     EXPECT_EQ(trace->jobs[0].nodes, 10U);
     EXPECT_EQ(trace->jobs[0].limit, seconds(172800));
     EXPECT_EQ(trace->names.at(trace->jobs[0].user), "user0014");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Replayed, against reference schedules that other simulators made
+
+// Column `name` of a gzip-compressed CSV of whole numbers, by its first column.
+std::map<std::string, std::int64_t> column(const std::string& path, const std::string& name) {
+    std::string text;
+    gzFile file = gzopen(path.c_str(), "rb");
+    char buffer[1 << 16];
+    for (int got = 0; (got = gzread(file, buffer, sizeof buffer)) > 0;)
+        text.append(buffer, static_cast<std::size_t>(got));
+    gzclose(file);
+    std::map<std::string, std::int64_t> values;
+    std::istringstream lines(text);
+    std::string line;
+    std::size_t wanted = 0;
+    for (bool first = true; std::getline(lines, line); first = false) {
+        std::istringstream cells(line);
+        std::string cell;
+        std::string id;
+        for (std::size_t i = 0; std::getline(cells, cell, ','); ++i) {
+            if (first && cell == name) wanted = i;
+            if (i == 0) id = cell;
+            if (!first && i == wanted) values[id] = std::stoll(cell);
+        }
+        if (first && wanted == 0) ADD_FAILURE() << path << " has no column " << name;
+    }
+    return values;
+}
+
+void expect_reference_waits(const std::string& name, sched::Policy policy, double slowdown) {
+    const Result<Trace> trace = read_trace(folder() + "/" + name + ".swf.gz");
+    ASSERT_TRUE(trace.has_value()) << trace.error().message;
+    const Result<Simulation> simulation = simulate(*trace, {.policy = policy});
+    ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
+    EXPECT_NEAR(simulation->metrics.bounded_slowdown_mean, slowdown, 0.00006);
+    const std::string wanted = "wait_" + std::string(sched::name_of(policy));
+    const auto reference = column(folder() + "/ref/" + name + ".waits.csv.gz", wanted);
+    ASSERT_EQ(simulation->jobs.size(), reference.size());
+    std::size_t different = 0;
+    for (const ScheduledJob& job : simulation->jobs) {
+        const TraceJob& its = trace->jobs[job.trace_job];
+        const auto known = reference.find(its.id);
+        if (known == reference.end() ||
+            known->second != whole_seconds(job.start - its.submitted_at)) {
+            ++different;
+        }
+    }
+    EXPECT_EQ(different, 0U);
+}
+
+TEST(RealLogs, EveryWaitOnKthUnderEasyIsTheReferences) {
+    NEEDS(folder() + "/ref");
+    expect_reference_waits("kth-sp2-1996", sched::Policy::easy, 92.5765);
+}
+
+TEST(RealLogs, EveryWaitOnSdscUnderEasyIsTheReferences) {
+    NEEDS(folder() + "/ref");
+    expect_reference_waits("sdsc-sp2-1998", sched::Policy::easy, 87.8703);
+}
+
+TEST(RealLogs, EveryWaitOnThetaUnderEasyAndFcfsIsTheReferences) {
+    NEEDS(folder() + "/ref");
+    expect_reference_waits("theta-2022", sched::Policy::easy, 114.7112);
+    expect_reference_waits("theta-2022", sched::Policy::fcfs, 385.1785);
+}
+
+TEST(RealLogs, FcfsOnKthAndSdscHasTheReferenceMeans) {
+    NEEDS(folder() + "/ref");
+    const auto expect_mean = [](const std::string& name, double wait_s, double slowdown) {
+        const Result<Trace> trace = read_trace(folder() + "/" + name + ".swf.gz");
+        ASSERT_TRUE(trace.has_value()) << trace.error().message;
+        const Result<Simulation> simulation = simulate(*trace, {.policy = sched::Policy::fcfs});
+        ASSERT_TRUE(simulation.has_value());
+        EXPECT_NEAR(simulation->metrics.wait_mean_s, wait_s, 0.06);
+        EXPECT_NEAR(simulation->metrics.bounded_slowdown_mean, slowdown, 0.00006);
+    };
+    expect_mean("kth-sp2-1996", 353'776.4, 6'814.9733);
+    expect_mean("sdsc-sp2-1998", 1'535'568.6, 13'823.5339);
+}
+
+TEST(RealLogs, FifoOnPhillyHasTheReferenceMetricsApartAndPooled) {
+    NEEDS(folder() + "/ref");
+    // October and November 2017, as seconds from the zero of the trace.
+    const Time from = at_seconds(2'294'959);
+    const Time until = at_seconds(7'565'299);
+    struct Row {
+        const char* variant;
+        bool apart;
+        double queue_s, completion_s, utilisation;
+    };
+    for (const Row& row : {Row{"", true, 104.6, 11'585.3, 0.1365},
+                           Row{"", false, 0.0, 11'480.7, 0.1365},
+                           Row{"quarter", true, 181'574.3, 193'055.0, 0.3779},
+                           Row{"quarter", false, 4'561.4, 16'042.1, 0.5461}}) {
+        SCOPED_TRACE(std::string(row.variant) + (row.apart ? " apart" : " pooled"));
+        const Result<Trace> trace =
+            read_trace(folder() + "/philly-2017.csv.gz", {.variant = row.variant, .progress = {}});
+        ASSERT_TRUE(trace.has_value()) << trace.error().message;
+        const Result<Simulation> simulation = simulate(
+            *trace,
+            {.policy = sched::Policy::fcfs, .from = from, .until = until, .apart = row.apart});
+        ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
+        EXPECT_EQ(simulation->metrics.jobs, 68'503U);
+        EXPECT_NEAR(simulation->metrics.wait_mean_s, row.queue_s, 0.005 * row.queue_s + 0.05);
+        EXPECT_NEAR(
+            simulation->metrics.completion_mean_s, row.completion_s, 0.005 * row.completion_s);
+        EXPECT_NEAR(simulation->metrics.utilisation, row.utilisation, 0.005 * row.utilisation);
+    }
+}
+
+TEST(RealLogs, SharesOfChipsAndMixedNodesReplayOnOpenb) {
+    NEEDS(folder() + "/ref");
+    const Result<Trace> trace = read_trace(folder() + "/openb-2023.csv.gz");
+    ASSERT_TRUE(trace.has_value()) << trace.error().message;
+    const Result<Simulation> simulation = simulate(*trace, {});
+    ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
+    EXPECT_GT(simulation->metrics.jobs, 8'000U);
+    EXPECT_EQ(simulation->metrics.wait_max_s, 0.0);  // its load is a five-hundredth
 }
 
 }  // namespace
