@@ -4,7 +4,7 @@ import {askJson, gently, listen} from "./hub.js";
 import {number} from "./format.js";
 import {showFleet} from "./fleet.js";
 import {applyChange, render, showJobs, startTable} from "./jobs.js";
-import {closeDetail, openDetail, refreshDetail} from "./detail.js";
+import {closeDetail, isOpen, openDetail, refreshDetail} from "./detail.js";
 
 const jobsShown = 1000;
 
@@ -38,7 +38,13 @@ const askDetail = gently(refreshDetail, 500);
 
 function route() {
   const found = /^#job\/(.+)$/.exec(location.hash);
-  if (found) openDetail(decodeURIComponent(found[1]));
+  let reference = found?.[1] ?? "";
+  try {
+    reference = decodeURIComponent(reference);
+  } catch {
+    // Not written by us: the hub will say that it knows no such job.
+  }
+  if (reference !== "") openDetail(reference);
   else closeDetail();
 }
 
@@ -61,7 +67,7 @@ listen({
     });
     askJobs();
     askFleet();
-    if (location.hash === `#job/${change.id}`) askDetail();
+    if (isOpen(change.id)) askDetail();
   },
   onState(state) {
     setLink(state, {live: "live", waiting: "looking for the hub", asleep: "asleep"}[state]);

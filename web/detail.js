@@ -54,9 +54,15 @@ export function openDetail(id) {
   refreshDetail();
 }
 
+// The address may name a job otherwise than by its id.
+export function isOpen(id) {
+  return current !== null && (current.id === id || current.job?.id === id);
+}
+
 export function closeDetail() {
   if (!current) return;
-  const id = current.id;
+  const id = current.job?.id ?? current.id;
+  document.title = "weir";
   current = null;
   document.getElementById("detail").hidden = true;
   document.body.classList.remove("with-detail");
@@ -111,6 +117,15 @@ export async function refreshDetail() {
   readLog(parts);
 }
 
+const attemptWords = {exited: "ended", not_started: "could not be started", time_limit: "stopped at its time limit",
+  memory: "stopped for its memory", stopped: "stopped", lost: "lost"};
+
+function attemptEnd(attempt) {
+  const how = attempt.signal ? `, signal ${attempt.signal}` :
+    attempt.kind === "exited" && attempt.exit_code !== null ? ` with exit code ${attempt.exit_code}` : "";
+  return (attemptWords[attempt.kind] ?? attempt.kind) + how;
+}
+
 function endSentence(job) {
   const ran = job.started_at_ms ? ` after ${duration(job.ended_at_ms - job.started_at_ms)}` : "";
   if (job.state === "succeeded") return `It succeeded${ran}.`;
@@ -140,8 +155,8 @@ function fill(parts, job) {
   ]));
   parts.attempts.replaceChildren(...job.attempts.map((attempt) => make("li", {},
     `${clock(attempt.started_at_ms)}: ` + (attempt.kind === null ? "running" :
-      `${attempt.kind}, exit code ${attempt.exit_code}` + (attempt.signal ? `, signal ${attempt.signal}` : "") +
-      ` after ${duration(attempt.ended_at_ms - attempt.started_at_ms)}` + (attempt.detail ? `. ${attempt.detail}` : "")))));
+      attemptEnd(attempt) + ` after ${duration(attempt.ended_at_ms - attempt.started_at_ms)}` +
+      (attempt.detail ? `. ${attempt.detail}` : "")))));
   parts.attemptsTitle.hidden = parts.attempts.hidden = job.attempts.length < 2;
   const ranks = job.attempts.at(-1)?.tasks.map((task) => String(task.rank)) ?? [];
   parts.rankPick.hidden = ranks.length < 2;

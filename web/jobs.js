@@ -17,6 +17,7 @@ const views = {
 
 let jobs = [];          // as the hub tells them, newest first
 let told = false;       // the hub has answered at least once
+let cut = false;        // there are older jobs than those
 let view = "all";
 let filter = "";
 let selected = "";
@@ -65,12 +66,17 @@ function matches(job) {
   return filter.split(/\s+/).every((word) => text.includes(word));
 }
 
+// Of the row that a job stands in.
+function keyOf(job) {
+  return job.array_index === null ? job.id : `array ${job.id.slice(0, job.id.lastIndexOf("_"))}`;
+}
+
 // [{key, job} | {key, members}] in the order of the table.
 function grouped(list) {
   const groups = new Map();
   for (const job of list) {
     const isMember = job.array_index !== null;
-    const key = isMember ? `array ${job.id.slice(0, job.id.lastIndexOf("_"))}` : job.id;
+    const key = keyOf(job);
     if (!groups.has(key)) groups.set(key, isMember ? {key, members: []} : {key, job});
     if (isMember) groups.get(key).members.push(job);
   }
@@ -126,7 +132,10 @@ function fillJob(row, job, now, member) {
 
 function fillArray(row, group, now) {
   const key = group.key;
-  const first = group.members[group.members.length - 1];
+  // What is told about an array is told about all its members, whichever the filter shows.
+  const members = jobs.filter((job) => keyOf(job) === key);
+  const whole = !cut || keyOf(jobs.at(-1)) !== key;
+  const first = members[members.length - 1];
   const id = key.slice("array ".length);
   if (!row.toggle) {
     row.toggle = make("button", {type: "button", class: "toggle", onclick: () => row.activate()},
@@ -144,12 +153,12 @@ function fillArray(row, group, now) {
   say(row.label, `${first.name || `array ${id}`}`);
   mark(row.toggle, "aria-expanded", String(opened.has(key)));
   fillCommon(row, first, now);
-  say(row.asks, `${plural(group.members.length, "member", "members")}, each ${asksFor(first)}`);
+  say(row.asks, `${whole ? "" : "newest "}${plural(members.length, "member", "members")}, each ${asksFor(first)}`);
   const counts = new Map();
-  for (const job of group.members) counts.set(job.state, (counts.get(job.state) ?? 0) + 1);
-  const total = group.members.length;
+  for (const job of members) counts.set(job.state, (counts.get(job.state) ?? 0) + 1);
+  const total = members.length;
   setBar(row.bar, order.filter((state) => counts.has(state)).map((state) => [state, counts.get(state) / total]));
-  const done = group.members.filter((job) => isFinal(job.state)).length;
+  const done = members.filter((job) => isFinal(job.state)).length;
   say(row.timeText, `${number(done)} of ${number(total)} ended`);
   const telling = ["failed", "time_limit", "lost", "running", "stopping", "pending", "held", "succeeded", "cancelled"]
     .filter((state) => counts.has(state)).slice(0, 2);
@@ -159,7 +168,7 @@ function fillArray(row, group, now) {
     row.tally.replaceChildren(...telling.map((state) =>
       make("span", {class: "badge", "data-state": state}, `${number(counts.get(state))} ${words[state]}`)));
   }
-  const nodes = new Set(group.members.filter((job) => job.state === "running").flatMap((job) => job.nodes));
+  const nodes = new Set(members.filter((job) => job.state === "running").flatMap((job) => job.nodes));
   say(row.where, nodes.size > 2 ? `${nodes.size} nodes` : [...nodes].join(", "));
   mark(row.element, "class", "array");
 }
@@ -204,8 +213,9 @@ export function render() {
 
 export function showJobs(list, limit) {
   jobs = list;
+  cut = list.length >= limit;
   told = true;
-  say(document.getElementById("jobs-note"), list.length >= limit ? `The newest ${number(limit)} are shown; weir ps finds the others.` : "");
+  say(document.getElementById("jobs-note"), cut ? `The newest ${number(limit)} are shown; weir ps finds the others.` : "");
   render();
 }
 
