@@ -74,6 +74,9 @@ Result<Generated> generate(const GenerateOptions& options) {
     if (how.model == sim::WorkloadModel::gpu_mix && !to_stdout) {
         WEIR_TRY(made.sidecar, sim::sidecar_path(options.output));
     }
+    if (how.model == sim::WorkloadModel::lublin) {
+        WEIR_CHECK(sim::check_swf_path(options.output));
+    }
     WEIR_TRY(made.workload, sim::generate_workload(how));
     if (how.model == sim::WorkloadModel::lublin) {
         WEIR_CHECK(sim::write_swf(options.output, made.workload));

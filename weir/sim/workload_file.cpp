@@ -35,7 +35,23 @@ std::string_view share_text(const WorkloadJob& job) {
 
 }  // namespace
 
+Result<void> check_swf_path(const std::string& path) {
+    if (path.empty() || path == "-" || path.compare(0, 5, "/dev/") == 0) return {};
+    for (const std::string_view ending : {".swf", ".swf.gz"}) {
+        if (path.size() > ending.size() &&
+            path.compare(path.size() - ending.size(), ending.size(), ending) == 0) {
+            return {};
+        }
+    }
+    return fail(
+        Code::invalid,
+        fmt::format("{}: a trace of processors is in the Standard Workload Format; valid endings: "
+                    ".swf, .swf.gz (--model gpu-mix makes a .csv)",
+                    path));
+}
+
 Result<void> write_swf(const std::string& path, const Workload& workload) {
+    WEIR_CHECK(check_swf_path(path));
     WEIR_TRY(OutputFile file, OutputFile::create(path));
     std::string text = fmt::format(
         "; Version: 2.2\n"

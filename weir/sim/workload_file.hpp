@@ -11,7 +11,9 @@
 
 namespace weir::sim {
 
-// ".gz" compresses; "-" and "" are standard output.
+// ".gz" compresses; "-" and "" are standard output. A path must end as its format does, for
+// read_trace() goes by it.
+Result<void> check_swf_path(const std::string& path);
 Result<void> write_swf(const std::string& path, const Workload& workload);
 Result<void> write_gpu_csv(const std::string& path, const Workload& workload);
 

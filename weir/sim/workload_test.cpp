@@ -207,6 +207,10 @@ TEST(WorkloadFiles, ReadBackAsTheJobsThatWereGenerated) {
     const std::filesystem::path folder = mkdtemp(pattern.data());
     const Workload classic = lublin(500, 42, 0.9, 100);
     const std::string swf_path = folder / "made.swf.gz";
+    const auto misnamed = write_swf(folder / "made.csv", classic);
+    ASSERT_FALSE(misnamed.has_value());
+    EXPECT_THAT(misnamed.error().message, HasSubstr("valid endings: .swf, .swf.gz"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "made.csv"));
     ASSERT_TRUE(write_swf(swf_path, classic).has_value());
     const auto trace = read_trace(swf_path);
     ASSERT_TRUE(trace.has_value()) << trace.error().message;
