@@ -5,6 +5,19 @@
 
 namespace weir {
 
+// value() backwards: a shift by half a word is its own inverse, and an odd factor has one.
+Digest Digest::resumed_at(std::uint64_t value) {
+    std::uint64_t inverse = last_factor;  // right in the lowest three bits; each step doubles them
+    for (int i = 0; i < 5; ++i)
+        inverse *= 2 - last_factor * inverse;
+    value ^= value >> 32;
+    value *= inverse;
+    value ^= value >> 32;
+    Digest digest;
+    digest.state_ = value;
+    return digest;
+}
+
 void Digest::add(std::string_view bytes) {
     add(std::uint64_t{bytes.size()});
     while (!bytes.empty()) {

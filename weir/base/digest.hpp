@@ -13,6 +13,10 @@ namespace weir {
 
 class Digest {
 public:
+    Digest() = default;
+    // Goes on where another one stopped: value() says all there is to know of it.
+    static Digest resumed_at(std::uint64_t value);
+
     void add(std::uint64_t word) {
         // Whole words instead of bytes: the same avalanche for an eighth of the multiplications.
         state_ = (state_ ^ word) * 0x9E3779B97F4A7C15ULL;
@@ -25,13 +29,14 @@ public:
     [[nodiscard]] std::uint64_t value() const {
         std::uint64_t mixed = state_;
         mixed ^= mixed >> 32;
-        mixed *= 0xD6E8FEB86659FD93ULL;
+        mixed *= last_factor;
         mixed ^= mixed >> 32;
         return mixed;
     }
     [[nodiscard]] std::string hex() const;
 
 private:
+    static constexpr std::uint64_t last_factor = 0xD6E8FEB86659FD93ULL;
     std::uint64_t state_ = 0xCBF29CE484222325ULL;
 };
 

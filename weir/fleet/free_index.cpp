@@ -407,6 +407,63 @@ void FreeIndex::take(const Shape& shape, const Placement& placement) {
         apply(shape, range, true);
 }
 
+bool FreeIndex::take_given(const Shape& shape, const Placement& placement) {
+    std::vector<std::uint64_t> missing;
+    for (const GangPart& part : shape.demand.parts)
+        missing.push_back(part.replicas);
+    for (std::size_t i = 0; i < placement.ranges.size(); ++i) {
+        const NodeRange& range = placement.ranges[i];
+        const std::uint64_t replicas = std::uint64_t{range.count} * range.replicas;
+        if (is_free(shape.demand, range) && replicas <= missing[range.part]) {
+            missing[range.part] -= replicas;
+            apply(shape, range, true);
+            continue;
+        }
+        while (i-- > 0)
+            apply(shape, placement.ranges[i], false);
+        return false;
+    }
+    if (std::all_of(missing.begin(), missing.end(), [](std::uint64_t left) { return left == 0; })) {
+        return true;
+    }
+    give(shape, placement);
+    return false;
+}
+
+bool FreeIndex::is_free(const Demand& demand, const NodeRange& range) const {
+    const auto accepted = std::find(demand.pools.begin(), demand.pools.end(), range.pool);
+    if (accepted == demand.pools.end() || range.pool.value >= pools_.size()) return false;
+    if (range.part >= demand.parts.size() || range.count == 0 || range.replicas == 0) return false;
+    const PoolState& pool = pools_[range.pool.value];
+    if (std::uint64_t{range.first} + range.count > pool.pool.nodes) return false;
+
+    const ReplicaDemand& each = demand.parts[range.part].each;
+    const std::uint32_t chips = pool.pool.chips_per_node;
+    const std::uint64_t replicas = range.replicas;
+    const auto named = static_cast<std::uint64_t>(std::popcount(range.chip_mask));
+    if (chips < chips_per_node_max && range.chip_mask >> chips != 0) return false;
+    if (each.chip_permille > 0) {
+        if (range.count != 1 || replicas != 1 || named != 1) return false;
+        const auto chip = static_cast<std::size_t>(std::countr_zero(range.chip_mask));
+        const bool used = (pool.used_mask[range.first] & range.chip_mask) != 0;
+        const std::uint32_t left =
+            pool.room.empty() ? 1000U : pool.room[std::size_t{range.first} * chips + chip];
+        if (left < each.chip_permille || (used && left == 1000)) return false;
+    } else if (named != replicas * each.chips) {
+        return false;
+    }
+    for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
+        const Key& key = pool.classes[pool.class_of[node]].key;
+        if (each.chip_permille == 0 && (pool.used_mask[node] & range.chip_mask) != 0) return false;
+        if (pool.pool.cpus_milli > 0 && replicas * each.cpus_milli > key.cpus_milli) return false;
+        if (pool.pool.memory.count > 0 && each.memory.count > 0 &&
+            static_cast<std::int64_t>(replicas) > key.memory.count / each.memory.count) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void FreeIndex::give(const Shape& shape, const Placement& placement) {
     for (const NodeRange& range : placement.ranges)
         apply(shape, range, false);

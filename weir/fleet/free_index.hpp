@@ -56,6 +56,10 @@ public:
 
     // Requires: the placement came from find() for this shape and nothing it uses was taken since.
     void take(const Shape& shape, const Placement& placement);
+    // The same for a placement that comes from elsewhere. False, and takes nothing, unless it is
+    // the whole gang in pools of its demand and all of it is free; where the gang must stay
+    // together is not looked at.
+    [[nodiscard]] bool take_given(const Shape& shape, const Placement& placement);
     // Requires: it was taken before.
     void give(const Shape& shape, const Placement& placement);
 
@@ -153,6 +157,7 @@ private:
                              std::uint32_t permille,
                              std::uint32_t part,
                              Ranges& ranges);
+    [[nodiscard]] bool is_free(const Demand& demand, const NodeRange& range) const;
     void apply(const Shape& shape, const NodeRange& range, bool taking);
     Key key_after(PoolState& pool,
                   std::uint32_t node,

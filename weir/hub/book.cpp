@@ -43,7 +43,16 @@ Result<void> Book::apply(const journal::Record& record, Time at) {
     if (!begun() && !std::holds_alternative<journal::FleetSet>(record)) {
         return fail(Code::io, "the journal does not begin with a fleet");
     }
+    WEIR_CHECK(come_to(at));
     return std::visit([this, at](const auto& what) { return on(what, at); }, record);
+}
+
+Result<void> Book::come_to(Time at) {
+    if (at < now_ || at > never) {
+        return fail(Code::io, "the journal's time goes back, or beyond all times");
+    }
+    now_ = at;
+    return {};
 }
 
 const Job* Book::find(JobId job) const {
@@ -162,15 +171,13 @@ Result<Job*> Book::job_that(JobId id, bool (Job::*is)() const, const char* what)
 // ------------------------------------------------------------------------------- records
 
 Result<void> Book::on(const journal::FleetSet& record, Time) {
-    if (!running_.empty()) {
-        return fail(Code::io, "the journal changes the fleet while jobs run");
-    }
     if (const auto checked = check_fleet(record.fleet); !checked) {
         return fail(Code::io, "the journal's fleet is damaged: " + checked.error().message);
     }
     engine_.emplace(record.fleet, record.policy);
     policy_ = record.policy;
     reserved_ = JobId::none();
+    left_behind_ = running_;
     return {};
 }
 
@@ -197,6 +204,8 @@ Result<void> Book::check_request(const sched::Request& request) const {
     }
     for (const fleet::GangPart& part : request.demand.parts) {
         if (part.replicas == 0) return fail(Code::io, whose + " has a gang of nobody");
+        if (part.each.memory.count < 0)
+            return fail(Code::io, whose + " asks for less than nothing");
     }
     if (request.limit.count() <= 0 || request.limit > forever) {
         return fail(Code::io, whose + " has no possible time limit");
@@ -249,7 +258,10 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
 }
 
 Result<void> Book::on(const journal::Carried& record, Time at) {
-    WEIR_TRY(Job * job, job_that(record.request.job, &Job::waits, "waits"));
+    const bool runs = left_behind_.erase(record.request.job) > 0;
+    WEIR_TRY(
+        Job * job,
+        job_that(record.request.job, runs ? &Job::runs : &Job::waits, runs ? "runs" : "waits"));
     WEIR_CHECK(check_request(record.request));
     if (engine_->phase(job->id) != sched::Phase::unknown) {
         return fail(Code::io,
@@ -258,6 +270,14 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
     job->family->request = record.request;
     job->family->request.job = job->family->first;
     engine_->apply(sched::JobSubmitted{record.request}, at);
+    if (runs) {
+        Attempt& attempt = job->attempts.back();
+        WEIR_CHECK(
+            engine_->follow({sched::Start{job->id, record.placement}, {.cause = attempt.cause}},
+                            attempt.started_at));
+        attempt.placement = record.placement;
+        return {};
+    }
     const bool pending = engine_->phase(job->id) == sched::Phase::pending;
     const JobState state = pending ? JobState::pending : JobState::held;
     if (state != job->state) set_state(*job, state, "", at);
@@ -277,6 +297,9 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
         (!record.requeue && !is_final(record.state))) {
         return fail(Code::io,
                     "the journal ends " + described(job->id) + " with a state that is no end");
+    }
+    if (left_behind_.count(job->id) > 0) {
+        return fail(Code::io, "the journal ends " + described(job->id) + " between two fleets");
     }
     attempt.end = record.end;
     attempt.nodes_by_rank = nodes_by_rank(attempt.placement, engine_->fleet());
@@ -309,51 +332,94 @@ Result<void> Book::on(const journal::StopAsked& record, Time at) {
     return {};
 }
 
-Result<void> Book::on(const journal::NodeSet& record, Time at) {
-    const auto& pools = engine_->fleet().pools;
-    if (record.pool.value >= pools.size() || record.node >= pools[record.pool.value].nodes) {
-        return fail(Code::io, "the journal names a node that the fleet does not have");
+// ----------------------------------------------------------------------------- decisions
+
+Result<void> Book::check_pass() const {
+    if (!begun()) return fail(Code::io, "the journal does not begin with a fleet");
+    if (!left_behind_.empty()) {
+        return fail(Code::io,
+                    "the journal changes the fleet and forgets " +
+                        described(*left_behind_.begin()) + ", which runs");
     }
-    engine_->apply(
-        sched::NodeChanged{.pool = record.pool, .node = record.node, .health = record.health}, at);
     return {};
 }
 
-Result<void> Book::on(const journal::Step&, Time) {
-    return fail(Code::internal, "a step is decided, not applied");
-}
-
-// ----------------------------------------------------------------------------- decisions
-
-journal::Step Book::decide(Time at) {
+Result<journal::Step> Book::decide(Time at) {
+    WEIR_CHECK(come_to(at));
+    WEIR_CHECK(check_pass());
     std::vector<sched::Decision> decisions;
     engine_->decide(at, decisions);
     journal::Step step;
     for (sched::Decision& decision : decisions) {
         if (auto* start = std::get_if<sched::Start>(&decision.what)) {
-            Job& job = jobs_.at(start->job);
-            const auto number = static_cast<std::uint32_t>(job.attempts.size() + 1);
-            job.attempts.push_back({.number = number,
-                                    .started_at = at,
-                                    .placement = std::move(start->placement),
-                                    .end = std::nullopt,
-                                    .nodes_by_rank = {}});
-            running_.insert(job.id);
-            ++job.family->running;
-            if (reserved_ == job.id) reserved_ = JobId::none();
-            set_state(job, JobState::running, "", at);
-            step.starts.push_back({job.id, number});
+            const std::size_t earlier = jobs_.at(start->job).attempts.size();
+            step.starts.push_back({.attempt = {start->job, static_cast<std::uint32_t>(earlier + 1)},
+                                   .cause = decision.why.cause,
+                                   .placement = std::move(start->placement)});
         } else if (const auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
-            reserved_ = reserve->job;
-            reserved_at_ = reserve->at;
+            step.reserved = journal::Reserved{reserve->job, reserve->at};
         } else {
-            Job& job = jobs_.at(std::get<sched::Drop>(decision.what).job);
-            finish(job, JobState::cancelled, dependency_failed(decision.why.other), at);
-            step.drops.push_back(job.id);
+            step.drops.push_back({std::get<sched::Drop>(decision.what).job, decision.why.other});
         }
     }
     step.digest = engine_->digest();
+    take(step, at);
     return step;
+}
+
+// What one pass decides does not depend on the order in which it is heard of, except that a
+// reservation supposes the starts before it.
+Result<void> Book::on(const journal::Step& step, Time at) {
+    WEIR_CHECK(check_pass());
+    for (const journal::Dropped& drop : step.drops) {
+        WEIR_CHECK(
+            engine_->follow({sched::Drop{drop.job},
+                             {.cause = sched::Cause::dependency_failed, .other = drop.because_of}},
+                            at));
+    }
+    for (const journal::Started& start : step.starts) {
+        WEIR_TRY(const Job* job, job_that(start.attempt.job, &Job::waits, "waits"));
+        if (start.attempt.number != job->attempts.size() + 1) {
+            return fail(Code::io,
+                        "the journal starts attempt " + exec::text_of(start.attempt) +
+                            ", but the last one was number " +
+                            std::to_string(job->attempts.size()));
+        }
+        WEIR_CHECK(engine_->follow(
+            {sched::Start{start.attempt.job, start.placement}, {.cause = start.cause}}, at));
+    }
+    if (step.reserved) {
+        WEIR_CHECK(engine_->follow({sched::Reserve{step.reserved->job, step.reserved->at},
+                                    {.cause = sched::Cause::reserved, .until = step.reserved->at}},
+                                   at));
+    }
+    engine_->resume_digest(step.digest);
+    take(step, at);
+    return {};
+}
+
+// The engine has made these decisions, or followed them.
+void Book::take(const journal::Step& step, Time at) {
+    for (const journal::Dropped& drop : step.drops) {
+        finish(jobs_.at(drop.job), JobState::cancelled, dependency_failed(drop.because_of), at);
+    }
+    for (const journal::Started& start : step.starts) {
+        Job& job = jobs_.at(start.attempt.job);
+        job.attempts.push_back({.number = start.attempt.number,
+                                .started_at = at,
+                                .cause = start.cause,
+                                .placement = start.placement,
+                                .end = std::nullopt,
+                                .nodes_by_rank = {}});
+        running_.insert(job.id);
+        ++job.family->running;
+        if (reserved_ == job.id) reserved_ = JobId::none();
+        set_state(job, JobState::running, "", at);
+    }
+    if (step.reserved) {
+        reserved_ = step.reserved->job;
+        reserved_at_ = step.reserved->at;
+    }
 }
 
 }  // namespace weir::hub

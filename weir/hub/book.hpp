@@ -1,9 +1,11 @@
 // Book: the state of the hub as its journal says, and nothing else.
 //
-// The live hub and a replay change it by the same two calls: apply() for a record and decide() for
-// a scheduling pass. So whatever the hub knew when it died is what a replay of its journal knows,
-// by construction and not by care. It holds the engine, the jobs that are not final, and the
-// register of all jobs; it reads no clock, no disk and no executor.
+// The live hub changes it by two calls: apply() for a record, and decide() for a scheduling pass,
+// whose decisions become a record. After a crash the same records are applied again, passes
+// included, and a pass that is applied ends where decide() did. So whatever the hub knew when it
+// died is what its journal gives back, by construction and not by care. It holds the engine, the
+// jobs that are not final, and the register of all jobs; it reads no clock, no disk and no
+// executor.
 //
 // A job that becomes final stays until release(), so that its document can be written first.
 //
@@ -36,7 +38,8 @@ Result<void> check_fleet(const fleet::Fleet& fleet);
 struct Attempt {
     std::uint32_t number = 1;
     Time started_at{};
-    fleet::Placement placement;  // while it runs
+    sched::Cause cause = sched::Cause::fits_now;  // why it was started
+    fleet::Placement placement;                   // while it runs
     std::optional<exec::AttemptEnd> end;
     // Once it has ended, names instead of a placement: the fleet may be another one by the time
     // somebody asks.
@@ -86,10 +89,11 @@ public:
     Book& operator=(Book&&) = default;
 
     // The error says what the record supposes and the book does not know: a damaged journal.
-    // After an error the book is worthless.
+    // After an error the book is worthless. A Step is followed: what it decided is taken as given.
     Result<void> apply(const journal::Record& record, Time at);
-    // Requires: begun(). The decisions are in the book when it returns.
-    journal::Step decide(Time at);
+    // The decisions are in the book when it returns. The error is as above: a record of a pass
+    // stands where none can have been.
+    Result<journal::Step> decide(Time at);
 
     [[nodiscard]] bool begun() const { return engine_.has_value(); }  // there is a fleet
     [[nodiscard]] const sched::Engine& engine() const { return *engine_; }
@@ -130,8 +134,10 @@ private:
     Result<void> on(const journal::Ended& record, Time at);
     Result<void> on(const journal::Cancelled& record, Time at);
     Result<void> on(const journal::StopAsked& record, Time at);
-    Result<void> on(const journal::NodeSet& record, Time at);
     Result<void> on(const journal::Step& record, Time at);
+    Result<void> come_to(Time at);
+    Result<void> check_pass() const;
+    void take(const journal::Step& step, Time at);
 
     Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
     Result<void> check_request(const sched::Request& request) const;
@@ -145,6 +151,8 @@ private:
     std::map<JobId, Job> jobs_;
     std::map<JobId, Family> families_;  // by first member
     std::set<JobId> running_;
+    std::set<JobId> left_behind_;  // run, but the engine of a new fleet has not heard of them yet
+    Time now_ = Time::min();
     std::unordered_map<JobId, std::vector<JobId>> dependents_;  // families that wait, by job
     std::string given_spec_;
     JobId reserved_;

@@ -5,8 +5,8 @@
 // them, lets the core decide, appends the batch to the journal in one durable commit, and only
 // then answers the clients and hands the starts to the executor. So an acknowledged job is on
 // disk, a start is on disk before it happens, and the cost of a commit is shared by the batch.
-// After a crash open() replays the journal through the same core, compares the digests, and asks
-// the executor about every attempt that should be running.
+// After a crash open() follows the journal, decision by decision as they were taken, and asks the
+// executor about every attempt that should be running.
 //
 // Threads: every public function may be called from any thread. Replies and listeners are called
 // on the hub's thread and must be quick (hand over, do not compute).
@@ -79,6 +79,7 @@ struct TaskView {
 struct AttemptView {
     std::uint32_t number = 1;
     Time started_at{};
+    std::string cause;  // why it was started: "in_order", "backfilled", "backfilled_beside"
     std::optional<exec::AttemptEnd> end;
     std::vector<TaskView> tasks;
 };
@@ -112,7 +113,7 @@ struct ExplainView {
     std::string id;
     JobState state = JobState::pending;
     std::string sentence;  // the binding cause with its numbers
-    std::string cause;     // name_of(sched::Cause), "" when it does not wait
+    std::string cause;     // name_of(sched::Cause) of a job that waits; why a running one started
     std::uint64_t ahead = 0;
     std::optional<Time> expected_start;
     std::vector<std::string> details;  // further sentences: what is asked, what is free, who has it

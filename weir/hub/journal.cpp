@@ -23,10 +23,10 @@ constexpr std::array<std::pair<sched::Needs, const char*>, 3> needs{
     {{sched::Needs::success, "success"},
      {sched::Needs::end, "end"},
      {sched::Needs::failure, "failure"}}};
-constexpr std::array<std::pair<sched::NodeHealth, const char*>, 3> healths{
-    {{sched::NodeHealth::up, "up"},
-     {sched::NodeHealth::drained, "drained"},
-     {sched::NodeHealth::down, "down"}}};
+constexpr std::array<std::pair<sched::Cause, const char*>, 3> start_causes{
+    {{sched::Cause::fits_now, "in_order"},
+     {sched::Cause::backfilled, "backfilled"},
+     {sched::Cause::backfilled_beside, "backfilled_beside"}}};
 constexpr std::array<std::pair<job::Priority, const char*>, 4> priorities{
     {{job::Priority::low, "low"},
      {job::Priority::normal, "normal"},
@@ -97,6 +97,19 @@ Json json_of(const sched::Request& request) {
     return json;
 }
 
+Json json_of(const fleet::Placement& placement) {
+    Json ranges = Json::array();
+    for (const fleet::NodeRange& range : placement.ranges) {
+        ranges.push_back({range.pool.value,
+                          range.first,
+                          range.count,
+                          range.replicas,
+                          range.part,
+                          range.chip_mask});
+    }
+    return ranges;
+}
+
 Json json_of(const fleet::Fleet& fleet) {
     Json sites = Json::array();
     for (const fleet::Site& site : fleet.sites) {
@@ -135,6 +148,7 @@ std::string text_of(const Json& json) {
 Body body_of(const FleetSet& record) {
     Json json = json_of(record.fleet);
     json["policy"] = word_for(policies, record.policy);
+    json["format"] = format;
     return {"fleet", text_of(json)};
 }
 Body body_of(const SpecGiven& record) {
@@ -150,7 +164,9 @@ Body body_of(const Submitted& record) {
     return {"submitted", text_of(json)};
 }
 Body body_of(const Carried& record) {
-    return {"carried", text_of(json_of(record.request))};
+    Json json = json_of(record.request);
+    if (!record.placement.ranges.empty()) json["placement"] = json_of(record.placement);
+    return {"carried", text_of(json)};
 }
 Body body_of(const Ended& record) {
     Json json = json_of_end(record.end);
@@ -167,26 +183,27 @@ Body body_of(const Cancelled& record) {
 Body body_of(const StopAsked& record) {
     return {"stop_asked", text_of({{"job", record.job.value}})};
 }
-Body body_of(const NodeSet& record) {
-    return {"node",
-            text_of({{"pool", record.pool.value},
-                     {"node", record.node},
-                     {"health", word_for(healths, record.health)}})};
-}
 Body body_of(const Step& record) {
     Json json{{"digest", hex_of(record.digest)}};
     if (!record.starts.empty()) {
         Json starts = Json::array();
-        for (const exec::AttemptId start : record.starts) {
-            starts.push_back({start.job.value, start.number});
+        for (const Started& start : record.starts) {
+            starts.push_back({start.attempt.job.value,
+                              start.attempt.number,
+                              word_for(start_causes, start.cause),
+                              json_of(start.placement)});
         }
         json["starts"] = std::move(starts);
     }
     if (!record.drops.empty()) {
         Json drops = Json::array();
-        for (const JobId drop : record.drops)
-            drops.push_back(drop.value);
+        for (const Dropped& drop : record.drops)
+            drops.push_back({drop.job.value, drop.because_of.value});
         json["drops"] = std::move(drops);
+    }
+    if (record.reserved) {
+        json["reserved"] = {record.reserved->job.value,
+                            record.reserved->at.time_since_epoch().count()};
     }
     return {"step", text_of(json)};
 }
@@ -224,7 +241,34 @@ sched::Request request_of(const Json& json) {
     return request;
 }
 
+fleet::Placement placement_of(const Json& json) {
+    fleet::Placement placement;
+    for (const Json& range : json) {
+        placement.ranges.push_back({.pool = PoolId{range.at(0).get<std::uint32_t>()},
+                                    .first = range.at(1).get<std::uint32_t>(),
+                                    .count = range.at(2).get<std::uint32_t>(),
+                                    .replicas = range.at(3).get<std::uint32_t>(),
+                                    .part = range.at(4).get<std::uint32_t>(),
+                                    .chip_mask = range.at(5).get<std::uint64_t>()});
+    }
+    return placement;
+}
+
+Carried carried_of(const Json& json) {
+    Carried record{request_of(json), {}};
+    if (const auto placement = json.find("placement"); placement != json.end()) {
+        record.placement = placement_of(*placement);
+    }
+    return record;
+}
+
 FleetSet fleet_set_of(const Json& json) {
+    const auto written = json.value("format", std::uint32_t{1});
+    if (written != format) {
+        throw Damaged{"the journal is of format " + std::to_string(written) +
+                      " and this weir knows format " + std::to_string(format) +
+                      "; use the version that wrote it, or another data folder"};
+    }
     FleetSet record;
     record.policy = value_of(policies, json.at("policy"));
     for (const Json& site : json.at("sites")) {
@@ -292,13 +336,21 @@ Step step_of(const Json& json) {
     record.digest = digest_of(json.at("digest").get_ref<const std::string&>());
     if (const auto starts = json.find("starts"); starts != json.end()) {
         for (const Json& start : *starts) {
-            record.starts.push_back(
-                {JobId{start.at(0).get<std::uint64_t>()}, start.at(1).get<std::uint32_t>()});
+            record.starts.push_back({.attempt = {JobId{start.at(0).get<std::uint64_t>()},
+                                                 start.at(1).get<std::uint32_t>()},
+                                     .cause = value_of(start_causes, start.at(2)),
+                                     .placement = placement_of(start.at(3))});
         }
     }
     if (const auto drops = json.find("drops"); drops != json.end()) {
-        for (const Json& drop : *drops)
-            record.drops.push_back(JobId{drop.get<std::uint64_t>()});
+        for (const Json& drop : *drops) {
+            record.drops.push_back(
+                {JobId{drop.at(0).get<std::uint64_t>()}, JobId{drop.at(1).get<std::uint64_t>()}});
+        }
+    }
+    if (const auto reserved = json.find("reserved"); reserved != json.end()) {
+        record.reserved = Reserved{JobId{reserved->at(0).get<std::uint64_t>()},
+                                   Time{Duration{reserved->at(1).get<std::int64_t>()}}};
     }
     return record;
 }
@@ -314,17 +366,16 @@ Record record_of(const store::Entry& entry) {
                          json.at("reason").get<std::string>()};
     }
     if (entry.kind == "stop_asked") return StopAsked{JobId{json.at("job").get<std::uint64_t>()}};
-    if (entry.kind == "carried") return Carried{request_of(json)};
+    if (entry.kind == "carried") return carried_of(json);
     if (entry.kind == "fleet") return fleet_set_of(json);
-    if (entry.kind == "node") {
-        return NodeSet{PoolId{json.at("pool").get<std::uint32_t>()},
-                       json.at("node").get<std::uint32_t>(),
-                       value_of(healths, json.at("health"))};
-    }
     throw Damaged{"this weir does not know entries of the kind \"" + entry.kind + "\""};
 }
 
 }  // namespace
+
+std::string word_for_start(sched::Cause cause) {
+    return word_for(start_causes, cause);
+}
 
 store::Entry encode(const Record& record, Time at) {
     Body body = std::visit([](const auto& what) { return body_of(what); }, record);

@@ -1,16 +1,19 @@
 // Journal: what happened, as records, and their form on disk.
 //
-// A record is a fact that the hub decided to act on, complete enough that replaying all records in
-// order through a fresh engine gives the same state and the same decisions. Derived things (free
-// capacity, queues, placements) are not in it; a Step carries the digest of the engine after each
-// scheduling pass, so a replay proves that it derived the same.
+// A record is a fact that the hub decided to act on. Those that arrived and those that were decided
+// are both here, so the journal can be read in two ways: *followed*, which takes every decision as
+// it stands, so a later version of the core takes over what an earlier one decided; and *decided
+// again*, which gives a fresh engine what arrived and compares what it decides, bit for bit. Only
+// what follows from the rest (free capacity, queues) is not in it.
 //
 // Each record is one entry of the store: `kind` names it, `body` is a small JSON object. What a
 // newer version adds is ignored by an older one; what is missing or of the wrong type is an error
-// that names the entry.
+// that names the entry. A change that an older version must not ignore raises `format`, which
+// stands in the first entry of each engine.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,8 +28,10 @@
 
 namespace weir::hub::journal {
 
+inline constexpr std::uint32_t format = 2;
+
 // A fresh engine begins here: at the first start, and whenever fleet or policy became different.
-// Nothing runs at that moment; the jobs that wait follow as Carried or Cancelled.
+// The jobs that wait or run follow, each as Carried or Cancelled, before anything is decided.
 struct FleetSet {
     fleet::Fleet fleet;
     sched::Policy policy = sched::Policy::easy;
@@ -48,9 +53,11 @@ struct Submitted {
     std::string user;
 };
 
-// A waiting job enters the engine of a new fleet.
+// A job enters the engine of a new fleet: it waits, or it runs where it ran before, written down in
+// the terms of that fleet.
 struct Carried {
     sched::Request request;
+    fleet::Placement placement;  // empty when it waits
 };
 
 // An attempt is over, and what that means for its job.
@@ -71,22 +78,40 @@ struct StopAsked {  // while it ran
     JobId job;
 };
 
-struct NodeSet {
-    PoolId pool;
-    std::uint32_t node = 0;
-    sched::NodeHealth health = sched::NodeHealth::up;
+// An intent: this attempt will run there, for this cause.
+struct Started {
+    exec::AttemptId attempt;
+    sched::Cause cause = sched::Cause::fits_now;
+    fleet::Placement placement;
+    friend bool operator==(const Started&, const Started&) = default;
 };
 
-// A scheduling pass. The starts are here before they happen: the executor hears of an attempt only
-// when its number is on disk.
+struct Dropped {
+    JobId job;
+    JobId because_of;
+    friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+struct Reserved {
+    JobId job;
+    Time at = never;
+    friend bool operator==(const Reserved&, const Reserved&) = default;
+};
+
+// A scheduling pass with everything that it decided. The starts are here before they happen: the
+// executor hears of an attempt only when it is on disk.
 struct Step {
-    std::uint64_t digest = 0;
-    std::vector<exec::AttemptId> starts;
-    std::vector<JobId> drops;
+    std::vector<Dropped> drops;
+    std::vector<Started> starts;
+    std::optional<Reserved> reserved;  // where it became another
+    std::uint64_t digest = 0;          // of all decisions of this engine so far
 };
 
-using Record = std::
-    variant<FleetSet, SpecGiven, Submitted, Carried, Ended, Cancelled, StopAsked, NodeSet, Step>;
+using Record =
+    std::variant<FleetSet, SpecGiven, Submitted, Carried, Ended, Cancelled, StopAsked, Step>;
+
+// "in_order", "backfilled", "backfilled_beside": the cause of a start, on disk and for clients.
+std::string word_for_start(sched::Cause cause);
 
 // Ensures: decode(encode(record)) gives the record back.
 store::Entry encode(const Record& record, Time at);

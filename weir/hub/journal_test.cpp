@@ -68,6 +68,19 @@ sched::Request any_request(Random& random) {
     return request;
 }
 
+fleet::Placement any_placement(Random& random) {
+    fleet::Placement placement;
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        placement.ranges.push_back({.pool = PoolId{any_small(random)},
+                                    .first = any_small(random),
+                                    .count = any_small(random),
+                                    .replicas = any_small(random),
+                                    .part = any_small(random),
+                                    .chip_mask = random.word()});
+    }
+    return placement;
+}
+
 fleet::Fleet any_fleet(Random& random) {
     fleet::Fleet fleet;
     for (std::int64_t i = random.between(0, 2); i > 0; --i) {
@@ -110,7 +123,7 @@ exec::AttemptEnd any_end(Random& random) {
 }
 
 journal::Record any_record(Random& random) {
-    switch (random.between(0, 8)) {
+    switch (random.between(0, 7)) {
         case 0:
             return journal::FleetSet{any_fleet(random),
                                      static_cast<sched::Policy>(random.between(0, 1))};
@@ -127,7 +140,7 @@ journal::Record any_record(Random& random) {
             return record;
         }
         case 3:
-            return journal::Carried{any_request(random)};
+            return journal::Carried{any_request(random), any_placement(random)};
         case 4:
             return journal::Ended{any_end(random),
                                   static_cast<sched::Outcome>(random.between(0, 3)),
@@ -138,15 +151,17 @@ journal::Record any_record(Random& random) {
             return journal::Cancelled{JobId{random.word()}, any_text(random)};
         case 6:
             return journal::StopAsked{JobId{random.word()}};
-        case 7:
-            return journal::NodeSet{PoolId{any_small(random)},
-                                    any_small(random),
-                                    static_cast<sched::NodeHealth>(random.between(0, 2))};
         default: {
-            journal::Step step{random.word(), {}, {}};
+            journal::Step step;
+            step.digest = random.word();
             for (std::int64_t i = random.between(0, 3); i > 0; --i) {
-                step.starts.push_back({JobId{random.word()}, any_small(random)});
-                step.drops.push_back(JobId{random.word()});
+                step.starts.push_back({.attempt = {JobId{random.word()}, any_small(random)},
+                                       .cause = static_cast<sched::Cause>(random.between(0, 2)),
+                                       .placement = any_placement(random)});
+                step.drops.push_back({JobId{random.word()}, JobId{random.word()}});
+            }
+            if (random.chance(0.5)) {
+                step.reserved = journal::Reserved{JobId{random.word()}, any_time(random)};
             }
             return step;
         }
@@ -171,6 +186,13 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
         }
         if (const auto* fleet = std::get_if<journal::FleetSet>(&record)) {
             ASSERT_EQ(std::get<journal::FleetSet>(*decoded).fleet, fleet->fleet);
+        }
+        if (const auto* step = std::get_if<journal::Step>(&record)) {
+            const auto& read = std::get<journal::Step>(*decoded);
+            ASSERT_EQ(read.starts, step->starts);
+            ASSERT_EQ(read.drops, step->drops);
+            ASSERT_EQ(read.reserved, step->reserved);
+            ASSERT_EQ(read.digest, step->digest);
         }
     }
 }
@@ -199,6 +221,22 @@ TEST(Journal, ReportsADamagedEntryByItsNumberAndNeverThrows) {
                 HasSubstr("\"weather\""));
 }
 
+TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
+    store::Entry entry =
+        journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy}, Time{});
+    entry.sequence = 1;
+    for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
+             {"\"format\":3", "is of format 3 and this weir knows format 2"},
+             {"\"was\":1", "is of format 1 and this weir knows format 2"}}) {
+        store::Entry other = entry;
+        const std::string ours = "\"format\":2";
+        other.body.replace(other.body.find(ours), ours.size(), written);
+        const auto decoded = journal::decode(other);
+        ASSERT_FALSE(decoded);
+        EXPECT_THAT(decoded.error().message, HasSubstr(told));
+    }
+}
+
 TEST(Documents, GiveBackAJobAsItWas) {
     JobView view;
     view.job = JobId{12};
@@ -220,11 +258,13 @@ TEST(Documents, GiveBackAJobAsItWas) {
     Random random(3);
     exec::AttemptEnd end = any_end(random);
     end.attempt = {JobId{12}, 2};
-    view.attempts = {{.number = 1, .started_at = at_seconds(2), .end = {}, .tasks = {}},
-                     {.number = 2,
-                      .started_at = at_seconds(2),
-                      .end = end,
-                      .tasks = {{0, "n0", "/o", "/e"}, {1, "n1", "/o1", "/e1"}}}};
+    view.attempts = {
+        {.number = 1, .started_at = at_seconds(2), .cause = "backfilled", .end = {}, .tasks = {}},
+        {.number = 2,
+         .started_at = at_seconds(2),
+         .cause = "in_order",
+         .end = end,
+         .tasks = {{0, "n0", "/o", "/e"}, {1, "n1", "/o1", "/e1"}}}};
     const store::Document document = document_of(view);
     EXPECT_EQ(document.id, "12");
     EXPECT_EQ(document.tag, "time_limit");

@@ -171,8 +171,11 @@ void Keeper::put_finished(Work& work) {
 Result<void> Keeper::commit(Work& work) {
     if (fleet_is_new_ && book_->running().empty()) change_fleet(work);
     if (work.engine_heard) {
-        journal::Step step = book_->decide(now_);
-        work.starts.insert(work.starts.end(), step.starts.begin(), step.starts.end());
+        auto decided = book_->decide(now_);
+        WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
+        const journal::Step& step = *decided;
+        for (const journal::Started& start : step.starts)
+            work.starts.push_back(start.attempt);
         work.batch.entries.push_back(journal::encode(step, now_));
     }
     put_finished(work);

@@ -33,17 +33,8 @@ Result<void> Keeper::recover() {
     };
     auto fresh = std::make_unique<Book>();
     fresh->mute_until(first_time ? std::numeric_limits<std::uint64_t>::max() : changes_heard_);
-    const auto report = replay_into(*fresh, store_, nullptr);
+    const auto report = follow_into(*fresh, store_);
     if (!report) return give_up(report.error());
-    if (report->difference) {
-        return give_up({Code::conflict,
-                        "the journal was written by another version of the decision core: at "
-                        "entry " +
-                            std::to_string(report->difference->sequence) + " (" +
-                            format_time(report->difference->at) + ") " +
-                            report->difference->sentence +
-                            "; use the version that wrote it, or another data folder"});
-    }
     if (const auto parsed = fresh->parse_specs(); !parsed) return give_up(parsed.error());
     if (first_time) changes_heard_ = fresh->changes_so_far();
     fresh->mute_until(changes_heard_);
@@ -56,7 +47,7 @@ Result<void> Keeper::recover() {
     compare_fleet();
     if (const auto reconciled = reconcile(); !reconciled) return give_up(reconciled.error());
     if (report->entries > 0) {
-        log::info("the journal was replayed: " + std::to_string(report->entries) + " entries, " +
+        log::info("the journal was read: " + std::to_string(report->entries) + " entries, " +
                   std::to_string(report->jobs) + " jobs, " +
                   std::to_string(book_->running().size()) + " running");
     }
@@ -170,7 +161,7 @@ void Keeper::change_fleet(Work& work) {
         }
         auto request = request_for_fleet(old, job.family->spec, std::move(unmet), book_->engine());
         if (request) {
-            record(work, journal::Carried{std::move(request).value()});
+            record(work, journal::Carried{std::move(request).value(), {}});
         } else {
             record(work,
                    journal::Cancelled{id, "the fleet has changed: " + request.error().message});

@@ -1,23 +1,38 @@
 #include "weir/hub/replay.hpp"
 
+#include <algorithm>
+
 #include "weir/base/digest.hpp"
+#include "weir/base/units.hpp"
 
 namespace weir::hub {
 namespace {
 
+std::string first_of(const std::vector<journal::Started>& starts) {
+    return starts.empty() ? "nothing" : exec::text_of(starts.front().attempt);
+}
+
 std::optional<std::string> difference_of(const journal::Step& written,
                                          const journal::Step& decided) {
-    const auto text_of_first = [](const journal::Step& step) {
-        return step.starts.empty() ? std::string("nothing") : exec::text_of(step.starts.front());
-    };
-    if (written.starts != decided.starts) {
-        return "the journal starts " + std::to_string(written.starts.size()) +
-               " attempts here (first: " + text_of_first(written) + "), the replay " +
-               std::to_string(decided.starts.size()) + " (first: " + text_of_first(decided) + ")";
+    for (std::size_t i = 0; i < std::max(written.starts.size(), decided.starts.size()); ++i) {
+        if (i >= written.starts.size() || i >= decided.starts.size() ||
+            written.starts[i].attempt != decided.starts[i].attempt) {
+            return "the journal starts " + format_count(written.starts.size(), "attempt") +
+                   " here (first: " + first_of(written.starts) + "), the replay " +
+                   std::to_string(decided.starts.size()) + " (first: " + first_of(decided.starts) +
+                   ")";
+        }
+        if (written.starts[i] != decided.starts[i]) {
+            return "attempt " + exec::text_of(written.starts[i].attempt) +
+                   " has another place, or another cause, in the journal than in the replay";
+        }
     }
     if (written.drops != decided.drops) {
-        return "the journal drops " + std::to_string(written.drops.size()) +
-               " jobs here, the replay " + std::to_string(decided.drops.size());
+        return "the journal drops " + format_count(written.drops.size(), "job") +
+               " here, the replay " + std::to_string(decided.drops.size());
+    }
+    if (written.reserved != decided.reserved) {
+        return "the journal and the replay make other reservations here";
     }
     if (written.digest != decided.digest) {
         return "the digest of the decisions is " + hex_of(written.digest) + " in the journal and " +
@@ -29,45 +44,68 @@ std::optional<std::string> difference_of(const journal::Step& written,
 // Ends the walk through the store at a difference; never seen outside of this file.
 const Error stop_here{Code::conflict, "the replay differs"};
 
-}  // namespace
+using TakeStep = std::function<Result<void>(const journal::Step&, const store::Entry&)>;
 
-Result<ReplayReport> replay_into(Book& book,
-                                 store::Store& store,
-                                 const std::function<void(const store::Entry&)>& visit) {
-    ReplayReport report;
+Result<void> walk(ReplayReport& report,
+                  Book& book,
+                  store::Store& store,
+                  const std::function<void(const store::Entry&)>& visit,
+                  const TakeStep& take_step) {
     const auto walked = store.replay(1, [&](const store::Entry& entry) -> Result<void> {
         if (visit) visit(entry);
         if (report.entries++ == 0) report.first = entry.at;
         report.last = entry.at;
         WEIR_TRY(const journal::Record record, journal::decode(entry));
-        if (const auto* written = std::get_if<journal::Step>(&record)) {
-            if (!book.begun()) return fail(Code::io, "the journal does not begin with a fleet");
-            const journal::Step decided = book.decide(entry.at);
-            if (auto sentence = difference_of(*written, decided)) {
-                report.difference = Difference{entry.sequence, entry.at, *std::move(sentence)};
-                return fail(stop_here);
-            }
-            ++report.steps;
-            report.starts += decided.starts.size();
-            report.drops += decided.drops.size();
-        } else if (const auto applied = book.apply(record, entry.at); !applied) {
+        const auto* step = std::get_if<journal::Step>(&record);
+        const auto applied =
+            step != nullptr ? take_step(*step, entry) : book.apply(record, entry.at);
+        if (!applied) {
             return fail(applied.error().at("journal entry " + std::to_string(entry.sequence)));
+        }
+        if (step != nullptr) {
+            ++report.steps;
+            report.starts += step->starts.size();
+            report.drops += step->drops.size();
         }
         for (const JobId finished : book.take_finished())
             book.release(finished);
         return {};
     });
-    if (!walked && !report.difference) return fail(walked.error());
     report.jobs = book.everybody().next().value - 1;
     report.ended = book.jobs_ended();
     if (book.begun()) report.digest = book.engine().digest();
+    return walked;
+}
+
+}  // namespace
+
+Result<ReplayReport> follow_into(Book& book, store::Store& store) {
+    ReplayReport report;
+    WEIR_CHECK(walk(report,
+                    book,
+                    store,
+                    nullptr,
+                    [&book](const journal::Step& step, const store::Entry& entry) {
+                        return book.apply(step, entry.at);
+                    }));
     return report;
 }
 
 Result<ReplayReport> replay(store::Store& store,
                             const std::function<void(const store::Entry&)>& visit) {
     Book book;
-    return replay_into(book, store, visit);
+    ReplayReport report;
+    const auto decide = [&](const journal::Step& written,
+                            const store::Entry& entry) -> Result<void> {
+        WEIR_TRY(const journal::Step decided, book.decide(entry.at));
+        auto sentence = difference_of(written, decided);
+        if (!sentence) return {};
+        report.difference = Difference{entry.sequence, entry.at, *std::move(sentence)};
+        return fail(stop_here);
+    };
+    const auto walked = walk(report, book, store, visit, decide);
+    if (!walked && !report.difference) return fail(walked.error());
+    return report;
 }
 
 }  // namespace weir::hub

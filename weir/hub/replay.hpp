@@ -1,8 +1,11 @@
-// Replay: the journal once more through a fresh engine, every decision compared bit for bit.
+// Replay: the journal once more, from its first entry.
 //
-// Recovery is this with a book that stays; `weir replay` is this with a report. A step whose digest
-// or starts differ from what the journal says means that this program decides otherwise than the
-// one that wrote it, so nothing after it can be trusted: the replay stops there and says where.
+// Recovery *follows*: what was decided is taken as it stands, also where this version of the core
+// would decide otherwise, so a folder outlives the version that wrote it. `weir replay` *decides
+// again*: a fresh engine hears what arrived, and each of its decisions is compared with the
+// journal, bit for bit. At the first difference this program is known to decide otherwise than the
+// one that wrote the journal, and what follows would be compared with another history: it stops
+// there and says where.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +37,10 @@ struct ReplayReport {
     std::optional<Difference> difference;
 };
 
-// Fills `book`, which must be fresh. `visit` sees every entry before it is applied.
-Result<ReplayReport> replay_into(Book& book,
-                                 store::Store& store,
-                                 const std::function<void(const store::Entry&)>& visit);
+// Fills `book`, which must be fresh. Never a difference: it compares nothing.
+Result<ReplayReport> follow_into(Book& book, store::Store& store);
 
+// Decides again. `visit` sees every entry before it is applied.
 Result<ReplayReport> replay(store::Store& store,
                             const std::function<void(const store::Entry&)>& visit);
 

@@ -196,6 +196,7 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
         view.attempts.push_back(
             {.number = attempt.number,
              .started_at = attempt.started_at,
+             .cause = journal::word_for_start(attempt.cause),
              .end = attempt.end,
              .tasks = tasks_of(job, attempt, everybody, book.engine().fleet(), data_dir)});
     }
@@ -244,6 +245,7 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
         for (const std::string& node : nodes_of(attempt, book.engine().fleet())) {
             where += (where.empty() ? "" : ", ") + node;
         }
+        view.cause = journal::word_for_start(attempt.cause);
         view.details.push_back("attempt " + std::to_string(attempt.number) + " runs since " +
                                format_time(attempt.started_at) + " on " + where);
         return view;

@@ -22,7 +22,9 @@ Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
 }
 
-bool satisfied(Needs needs, Outcome outcome) {
+}  // namespace
+
+bool satisfies(Outcome outcome, Needs needs) {
     switch (needs) {
         case Needs::success:
             return outcome == Outcome::succeeded;
@@ -34,10 +36,13 @@ bool satisfied(Needs needs, Outcome outcome) {
     return false;
 }
 
-}  // namespace
-
 // ---------------------------------------------------------------------------------------------
 // What happened
+
+void Engine::State::advance(Time to) {
+    WEIR_ASSERT(to >= told_at);
+    told_at = to;
+}
 
 void Engine::State::on(const JobSubmitted& event) {
     const Request& request = event.request;
@@ -60,7 +65,7 @@ void Engine::State::on(const JobSubmitted& event) {
         const JobTable::Mark mark = jobs.mark(dependency.job);
         WEIR_ASSERT(mark.phase != Phase::unknown && dependency.job != request.job);
         if (mark.phase == Phase::ended) {
-            if (!satisfied(dependency.needs, mark.outcome)) {
+            if (!satisfies(mark.outcome, dependency.needs)) {
                 doomed.push_back({request.job, dependency.job});
             }
             continue;
@@ -142,7 +147,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         const std::uint32_t slot = jobs.slot_of(dependent.job);
         if (slot == no_slot) continue;  // it was cancelled meanwhile
         Job& waiter = jobs.at(slot);
-        if (!satisfied(dependent.needs, outcome)) {
+        if (!satisfies(outcome, dependent.needs)) {
             doomed.push_back({dependent.job, id});
             continue;
         }
@@ -190,40 +195,59 @@ void Engine::State::announce(std::vector<Decision>& decisions, Decision decision
 
 // Starts the job on the placement in `found`.
 void Engine::State::start(
-    std::uint32_t slot, Time now, Cause cause, bool counted, std::vector<Decision>& decisions) {
+    std::uint32_t slot, Time at, Cause cause, bool counted, std::vector<Decision>& decisions) {
+    Job& job = jobs.at(slot);
+    free.take(shapes[job.shape].shape, found);
+    job.placement = found;
+    started(slot, at, cause, counted);
+    announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
+}
+
+// The job has its placement, which is taken.
+void Engine::State::started(std::uint32_t slot, Time at, Cause cause, bool counted) {
     Job& job = jobs.at(slot);
     const fleet::Shape& shape = shapes[job.shape].shape;
     queue.leave(slot);
-    job.placement = found;
-    job.end_by = end_by(job, now);
+    job.cause = cause;
+    job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     --counts.pending;
     ++counts.running;
     if (job.array.valid()) ++arrays[job.array].running;
-    free.take(shape, job.placement);
     if (policy == Policy::easy) reservation.started(slot, job, shape, counted);
     ++step;
     if (reserved == job.id) reserved = JobId::none();
 
     digest.add(job.id.value);
-    digest.add(now.time_since_epoch().count());
+    digest.add(at.time_since_epoch().count());
     digest.add(static_cast<std::uint32_t>(cause));
     for (const fleet::NodeRange& range : job.placement.ranges) {
         digest.add(std::uint64_t{range.pool.value} << 32 | range.first);
         digest.add(std::uint64_t{range.count} << 32 | range.replicas);
         digest.add(range.chip_mask);
     }
-    announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
 }
 
 void Engine::State::reserve(const Job& job, Time at, std::vector<Decision>& decisions) {
     if (reserved == job.id && reserved_at == at) return;
-    reserved = job.id;
+    reserved_for(job.id, at);
+    announce(decisions, {Reserve{job.id, at}, {.cause = Cause::reserved, .until = at}});
+}
+
+void Engine::State::reserved_for(JobId job, Time at) {
+    reserved = job;
     reserved_at = at;
     ++step;
-    digest.add(~job.id.value);
+    digest.add(~job.value);
     digest.add(at.time_since_epoch().count());
-    announce(decisions, {Reserve{job.id, at}, {.cause = Cause::reserved, .until = at}});
+}
+
+// A held job that can never start.
+void Engine::State::drop(std::uint32_t slot) {
+    const JobId id = jobs.at(slot).id;
+    --counts.held;
+    finish(id, Outcome::cancelled);
+    digest.add(id.value ^ (std::uint64_t{1} << 63));
 }
 
 void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
@@ -233,9 +257,7 @@ void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
         const std::uint32_t slot = jobs.slot_of(next.job);
         if (slot == no_slot) continue;  // cancelled, or dropped for another dependency
         WEIR_ASSERT(jobs.at(slot).phase == Phase::held);
-        --counts.held;
-        finish(next.job, Outcome::cancelled);
-        digest.add(next.job.value ^ (std::uint64_t{1} << 63));
+        drop(slot);
         announce(decisions,
                  {Drop{next.job}, {.cause = Cause::dependency_failed, .other = next.because_of}});
     }
@@ -270,6 +292,52 @@ void Engine::State::backfill(std::uint32_t reserved_slot,
 }
 
 // ---------------------------------------------------------------------------------------------
+// What was decided before
+
+// The reserved time itself is not taken over: it follows from what runs (reservation.hpp), so the
+// next pass finds it.
+Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
+    const std::uint32_t slot = jobs.slot_of(start.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
+        return fail(Code::conflict,
+                    "job " + std::to_string(start.job.value) +
+                        " is started, but it does not wait for room");
+    }
+    Job& job = jobs.at(slot);
+    if (!free.take_given(shapes[job.shape].shape, start.placement)) {
+        return fail(Code::conflict,
+                    "job " + std::to_string(start.job.value) +
+                        " is placed where it is not free, or not as it asks");
+    }
+    job.placement = start.placement;
+    started(slot, at, cause, false);
+    return {};
+}
+
+Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
+    if (jobs.mark(reserve.job).phase != Phase::pending) {
+        return fail(Code::conflict,
+                    "there is a reservation for job " + std::to_string(reserve.job.value) +
+                        ", but it does not wait for room");
+    }
+    reserved_for(reserve.job, reserve.at);
+    return {};
+}
+
+Result<void> Engine::State::follow(const Drop& dropped, Cause, Time) {
+    const std::uint32_t slot = jobs.slot_of(dropped.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::held) {
+        return fail(Code::conflict,
+                    "job " + std::to_string(dropped.job.value) +
+                        " is dropped, but it does not wait for others");
+    }
+    drop(slot);
+    const auto gone = [this](const Doomed& other) { return jobs.slot_of(other.job) == no_slot; };
+    doomed.erase(std::remove_if(doomed.begin(), doomed.end(), gone), doomed.end());
+    return {};
+}
+
+// ---------------------------------------------------------------------------------------------
 
 Engine::Engine(fleet::Fleet fleet, Policy policy)
     : state_(std::make_unique<State>(std::move(fleet), policy)) {}
@@ -277,12 +345,14 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-void Engine::apply(const Event& event, Time) {
+void Engine::apply(const Event& event, Time now) {
+    state_->advance(now);
     std::visit([this](const auto& what) { state_->on(what); }, event);
 }
 
 void Engine::decide(Time now, std::vector<Decision>& decisions) {
     State& state = *state_;
+    state.advance(now);
     if (!state.doomed.empty()) state.drop_doomed(decisions);
 
     std::uint32_t next = no_slot;
@@ -297,6 +367,18 @@ void Engine::decide(Time now, std::vector<Decision>& decisions) {
         if (state.policy == Policy::easy) state.backfill(slot, now, decisions);
         break;
     }
+}
+
+Result<void> Engine::follow(const Decision& decision, Time at) {
+    WEIR_CHECK(
+        std::visit([&](const auto& what) { return state_->follow(what, decision.why.cause, at); },
+                   decision.what));
+    ++state_->counts.decisions;
+    return {};
+}
+
+void Engine::resume_digest(std::uint64_t digest) {
+    state_->digest = Digest::resumed_at(digest);
 }
 
 Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {

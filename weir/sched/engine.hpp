@@ -66,13 +66,22 @@ public:
     // largest place offers. Does not change anything; the hub asks before it accepts a job.
     [[nodiscard]] Result<void> can_ever_fit(const fleet::Demand& demand) const;
 
-    // Changes the state. Requires: now never goes back; a submitted job is new and fits the empty
-    // fleet; an ended job is running; a cancelled one waits (held or pending).
+    // Changes the state. Requires: `now` never goes back, here and in decide(); a submitted job is
+    // new and fits the empty fleet; an ended job is running; a cancelled one waits (held or
+    // pending).
     void apply(const Event& event, Time now);
 
     // One scheduling pass; appends to `decisions`. Ensures: the decisions over-commit nothing,
     // start a gang whole or not at all, and delay no job past the time reserved for it by limits.
     void decide(Time now, std::vector<Decision>& decisions);
+
+    // Takes over a decision that was made at `at`, by this core or by another: a driver follows
+    // what it has on record, and whatever rules wrote it, state and later decisions are as if they
+    // had been made here. The error says why it is impossible: it starts or drops a job that does
+    // not wait, or takes what is not free; nothing has changed then.
+    [[nodiscard]] Result<void> follow(const Decision& decision, Time at);
+    // The fingerprint goes on from one that was recorded after the decisions followed.
+    void resume_digest(std::uint64_t digest);
 
     // Would this pending job fit into what is free at this moment?
     [[nodiscard]] bool fits_now(JobId job) const;

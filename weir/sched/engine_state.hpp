@@ -75,7 +75,8 @@ struct Engine::State {
     std::uint64_t submissions = 0;
     Counts counts;
     Digest digest;
-    fleet::Placement found;  // scratch
+    fleet::Placement found;      // scratch
+    Time told_at = Time::min();  // of the last event or pass
 
     void on(const JobSubmitted& event);
     void on(const JobEnded& event);
@@ -85,9 +86,16 @@ struct Engine::State {
     std::uint32_t shape_for(const fleet::Demand& demand);
     bool held_back_by_array(const Job& job) const;
     bool find_now(ShapeInfo& shape);
+    void advance(Time to);
     void start(
-        std::uint32_t slot, Time now, Cause cause, bool counted, std::vector<Decision>& decisions);
+        std::uint32_t slot, Time at, Cause cause, bool counted, std::vector<Decision>& decisions);
+    void started(std::uint32_t slot, Time at, Cause cause, bool counted);
     void reserve(const Job& job, Time at, std::vector<Decision>& decisions);
+    void reserved_for(JobId job, Time at);
+    void drop(std::uint32_t slot);
+    Result<void> follow(const Start& start, Cause cause, Time at);
+    Result<void> follow(const Reserve& reserve, Cause cause, Time at);
+    Result<void> follow(const Drop& drop, Cause cause, Time at);
     void drop_doomed(std::vector<Decision>& decisions);
     void finish(JobId id, Outcome outcome);
     void backfill(std::uint32_t reserved_slot, Time now, std::vector<Decision>& decisions);

@@ -328,6 +328,72 @@ TEST(Engine, TakesTheSameDecisionsForTheSameEvents) {
     EXPECT_NE(digest_of(7), digest_of(8));
 }
 
+// Follows a damaged start in a world where some room is taken; what comes of it must be an error
+// that changes nothing, or a placement that really was free.
+TEST(Engine, FollowsNoDecisionThatTakesWhatIsNotFreeOrStartsWhatDoesNotWait) {
+    const auto world = [] {
+        fleet::Pool second = nodes_of(2, 0, 4);
+        second.name = "b";
+        Engine engine(fleet_of({nodes_of(3, 4, 8, 16), second}), Policy::easy);
+        std::vector<Decision> decisions;
+        engine.apply(JobSubmitted{request_of(1, 1, 4, 100, 8)}, at_seconds(0));
+        Request fraction = request_of(2, 1, 0, 100);
+        fraction.demand.parts.front().each.chip_permille = 600;
+        engine.apply(JobSubmitted{fraction}, at_seconds(0));
+        engine.decide(at_seconds(0), decisions);
+        Request gang = request_of(3, 2, 2, 100, 1);
+        gang.demand.parts.front().each.memory = gibibytes(3);
+        engine.apply(JobSubmitted{gang}, at_seconds(1));
+        fraction.job = JobId{4};
+        engine.apply(JobSubmitted{fraction}, at_seconds(1));
+        Request after = request_of(5, 1, 1, 10);
+        after.after = {{JobId{1}, Needs::success}};
+        engine.apply(JobSubmitted{after}, at_seconds(1));
+        return engine;
+    };
+    Random random(5);
+    std::uint64_t refused = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        Engine engine = world();
+        const auto any = [&](std::int64_t most) {
+            return static_cast<std::uint32_t>(
+                random.chance(0.05) ? random.word()
+                                    : static_cast<std::uint64_t>(random.between(0, most)));
+        };
+        fleet::Placement placement;
+        for (std::int64_t ranges = random.between(0, 3); ranges > 0; --ranges) {
+            placement.ranges.push_back({.pool = PoolId{any(2)},
+                                        .first = any(3),
+                                        .count = any(2),
+                                        .replicas = any(2),
+                                        .part = any(1),
+                                        .chip_mask = random.chance(0.1) ? random.word() : any(15)});
+        }
+        const JobId job{static_cast<std::uint64_t>(random.between(0, 6))};
+        Decision decision{Start{job, placement}, {}};
+        if (random.chance(0.1)) decision.what = Drop{job};
+        if (random.chance(0.1)) decision.what = Reserve{job, at_seconds(9)};
+        const std::uint64_t before = engine.digest();
+        const std::uint64_t chips_before = engine.free_of(PoolId{0}).chips_milli;
+        if (!engine.follow(decision, at_seconds(1))) {
+            ++refused;
+            ASSERT_EQ(engine.digest(), before);
+            ASSERT_EQ(engine.free_of(PoolId{0}).chips_milli, chips_before);
+        } else if (std::holds_alternative<Start>(decision.what)) {
+            ASSERT_TRUE(job == JobId{3} || job == JobId{4});
+            ASSERT_EQ(chips_before - engine.free_of(PoolId{0}).chips_milli,
+                      job == JobId{3} ? 4000U : 600U);
+        }
+        // Whatever was refused or taken, the engine goes on: nothing in it is out of step.
+        std::vector<Decision> rest;
+        engine.decide(at_seconds(1), rest);
+        engine.apply(JobEnded{JobId{1}}, at_seconds(2));
+        engine.decide(at_seconds(2), rest);
+    }
+    EXPECT_GT(refused, 10'000U);
+    EXPECT_LT(refused, 19'800U);
+}
+
 TEST(Engine, NeverStartsPartOfAGang) {
     Engine engine(fleet_of({nodes_of(2, 2, 8)}), Policy::easy);
     std::vector<Decision> decisions;
@@ -382,6 +448,21 @@ TEST(Engine, ExplainsEachWayOfWaiting) {
     EXPECT_EQ(engine.explain(JobId{5}, now).reason.cause, Cause::dependency);
     EXPECT_EQ(engine.explain(JobId{5}, now).reason.other, JobId{1});
     EXPECT_EQ(engine.explain(JobId{9}, now).phase, Phase::unknown);
+}
+
+TEST(Engine, RemembersWhyARunningJobWasStarted) {
+    Engine engine(fleet_of({nodes_of(1, 4, 8)}), Policy::easy);
+    std::vector<Decision> decisions;
+    const Time now = at_seconds(0);
+    engine.apply(JobSubmitted{request_of(1, 1, 3, 100)}, now);
+    engine.apply(JobSubmitted{request_of(2, 1, 4, 100)}, now);
+    engine.apply(JobSubmitted{request_of(3, 1, 1, 50)}, now);
+    engine.decide(now, decisions);
+    EXPECT_EQ(engine.explain(JobId{1}, now).reason.cause, Cause::fits_now);
+    const Explanation early = engine.explain(JobId{3}, now);
+    EXPECT_EQ(early.phase, Phase::running);
+    EXPECT_EQ(early.reason.cause, Cause::backfilled);
+    EXPECT_NE(early.sentence.find("before its turn"), std::string::npos) << early.sentence;
 }
 
 }  // namespace

@@ -28,6 +28,9 @@ struct Dependency {
     friend bool operator==(const Dependency&, const Dependency&) = default;
 };
 
+// Whether a job that came to this is what another one waited for.
+bool satisfies(Outcome outcome, Needs needs);
+
 // A job as the core sees it: everything that decides, nothing that does not.
 struct Request {
     JobId job;

@@ -16,8 +16,9 @@ Explanation Engine::explain(JobId id, Time now) const {
     const Job& job = state.jobs.at(mark.slot);
     const fleet::Shape& shape = state.shapes[job.shape].shape;
     if (job.phase == Phase::running) {
-        answer.reason = {.cause = Cause::fits_now, .until = job.end_by};
-        answer.sentence = "It runs; by its limit it ends " + in_words(job.end_by, now) + ".";
+        answer.reason = {.cause = job.cause, .until = job.end_by};
+        answer.sentence = "It runs, " + std::string(start_in_words(job.cause)) +
+                          "; by its limit it ends " + in_words(job.end_by, now) + ".";
         return answer;
     }
     if (job.phase == Phase::held) {

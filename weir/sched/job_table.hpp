@@ -28,6 +28,7 @@ struct Job {
     job::Priority priority = job::Priority::normal;
     std::uint32_t shape = 0;  // position in Shapes
     Duration limit = forever;
+    Cause cause = Cause::fits_now;     // running: why it was started
     Time end_by{};                     // running: start + limit
     std::uint64_t order = 0;           // of submission: the place in the queue, also after a retry
     std::uint32_t previous = no_slot;  // neighbours in the queue

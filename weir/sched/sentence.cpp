@@ -146,6 +146,17 @@ std::string free_in_words(const fleet::Fleet& fleet,
     return text;
 }
 
+std::string_view start_in_words(Cause cause) {
+    switch (cause) {
+        case Cause::backfilled:
+            return "started before its turn because it ends before the reserved job needs the room";
+        case Cause::backfilled_beside:
+            return "started before its turn on room that the reserved job leaves";
+        default:
+            return "started when its turn came";
+    }
+}
+
 std::string in_words(Time at, Time now) {
     if (at >= never) return "at a time that is not known";
     if (at <= now) return "any moment";

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
 #include "weir/fleet/demand.hpp"
 #include "weir/fleet/free_index.hpp"
+#include "weir/sched/event.hpp"
 
 namespace weir::sched {
 
@@ -21,6 +23,9 @@ std::string demand_in_words(const fleet::Demand& demand);
 std::string free_in_words(const fleet::Fleet& fleet,
                           const fleet::FreeIndex& free,
                           const fleet::Demand& demand);
+
+// Why a job was started, after "it runs": "started when its turn came".
+std::string_view start_in_words(Cause cause);
 
 // "in 1h 05m", "any moment" when it is due, "at a time not known" for never.
 std::string in_words(Time at, Time now);

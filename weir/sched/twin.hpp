@@ -1,5 +1,6 @@
-// Twin: runs the engine and the slow reference side by side on a small world, and compares every
-// step. Test support; it has a clock of its own and makes jobs end as the test says.
+// Twin: runs the engine, one that follows its decisions, and the slow reference side by side on a
+// small world, and compares every step. Test support; it has a clock of its own and makes jobs end
+// as the test says.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,13 +44,14 @@ inline Held held_by(const fleet::Demand& demand, const fleet::Placement& placeme
 class Twin {
 public:
     Twin(const fleet::Fleet& fleet, Policy policy)
-        : engine_(fleet, policy), reference_(fleet, policy) {}
+        : engine_(fleet, policy), follower_(fleet, policy), reference_(fleet, policy) {}
 
     void apply(const Event& event, Time now) {
         if (const auto* submitted = std::get_if<JobSubmitted>(&event)) {
             demands_[submitted->request.job] = submitted->request.demand;
         }
         engine_.apply(event, now);
+        follower_.apply(event, now);
         reference_.apply(event, now);
     }
 
@@ -59,6 +61,7 @@ public:
         std::vector<Decision> slow;
         engine_.decide(now, fast);
         reference_.decide(now, slow);
+        check_follower(fast, now);
         const auto drops = [](std::vector<Decision>& decisions) {
             std::vector<JobId> list;
             for (auto it = decisions.begin(); it != decisions.end();) {
@@ -90,6 +93,30 @@ public:
     const fleet::Demand& demand(JobId job) const { return demands_.at(job); }
 
 private:
+    // An engine that is told most decisions and takes the others itself cannot be told from one
+    // that took all of them.
+    void check_follower(const std::vector<Decision>& decisions, Time now) {
+        if (++passes_ % 3 == 0) {
+            std::vector<Decision> own;
+            follower_.decide(now, own);
+            EXPECT_EQ(words(own), words(decisions)) << "after following the passes before";
+        } else {
+            for (const Decision& decision : decisions) {
+                const auto followed = follower_.follow(decision, now);
+                EXPECT_TRUE(followed) << followed.error().message;
+            }
+        }
+        EXPECT_EQ(follower_.digest(), engine_.digest());
+        if (passes_ % 5 == 0) follower_.resume_digest(engine_.digest());
+        EXPECT_EQ(follower_.counts().decisions, engine_.counts().decisions);
+        if (passes_ % 5 != 0) return;
+        for (const auto& [job, demand] : demands_) {
+            EXPECT_EQ(follower_.phase(job), engine_.phase(job));
+            if (engine_.phase(job) == Phase::ended) continue;
+            EXPECT_EQ(follower_.explain(job, now).sentence, engine_.explain(job, now).sentence);
+        }
+    }
+
     bool same_content(const Decision& a, const Decision& b) const {
         if (const auto* reserve = std::get_if<Reserve>(&a.what)) {
             const auto& other = std::get<Reserve>(b.what);
@@ -124,6 +151,8 @@ private:
     }
 
     Engine engine_;
+    Engine follower_;
+    std::uint64_t passes_ = 0;
     ReferenceEngine reference_;
     std::map<JobId, fleet::Demand> demands_;
 };
