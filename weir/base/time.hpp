@@ -1,9 +1,10 @@
 // Time in weir: whole milliseconds, and no way to ask what time it is.
 //
 // CoreClock deliberately defines no now(): code that decides takes the time from the event it
-// answers, and reading a clock there does not compile. The live hub reads the system clock in one
-// place (hub/wall_clock.hpp); the simulator has a virtual one. Live times count from the Unix
-// epoch in UTC, simulated ones from the zero of the trace.
+// answers, and reading a clock there does not compile. The live service reads the system clock in
+// two places: hub/wall_clock.hpp, for when something arrived, and exec/wall_clock.hpp, for what
+// happened on the machine; the simulator has a virtual one. Live times count from the Unix epoch in
+// UTC, simulated ones from the zero of the trace.
 #pragma once
 
 #include <chrono>

@@ -1,10 +1,13 @@
 #include "weir/exec/cgroup.hpp"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <sstream>
 
@@ -60,12 +63,42 @@ std::string find_membership(const std::string& membership) {
     return {};
 }
 
+// Whether somebody besides this process is in it. The top of the tree, which has no type, may have
+// processes and children alike.
+bool shared_with_others(const std::string& folder) {
+    if (::access((folder + "/cgroup.type").c_str(), F_OK) != 0) return false;
+    std::istringstream pids(text_or_empty(folder + "/cgroup.procs"));
+    for (pid_t pid = 0; pids >> pid;) {
+        if (pid != ::getpid()) return true;
+    }
+    return false;
+}
+
+CgroupDelegation refuse_shared(const std::string& folder, const std::string& why) {
+    return {"",
+            "cgroup " + folder +
+                " is shared with other processes, so its memory controller cannot be handed on" +
+                why + "; start the hub in a service of its own with Delegate=yes KillMode=process"};
+}
+
+// The leaf into which the hub moves. One that begins in it, where systemd may put it
+// (DelegateSubgroup=), has the cgroup above.
+constexpr const char leaf_name[] = "/weir-hub";
+
+std::string without_leaf(std::string own) {
+    const std::size_t size = sizeof leaf_name - 1;
+    if (own.size() > size && own.compare(own.size() - size, size, leaf_name) == 0) {
+        own.resize(own.size() - size);
+    }
+    return own;
+}
+
 }  // namespace
 
 CgroupDelegation look_for_delegation(const std::string& mountinfo, const std::string& membership) {
     const std::string mount = find_mount(mountinfo);
     if (mount.empty()) return {"", "no cgroup v2 tree is mounted"};
-    const std::string own = find_membership(membership);
+    const std::string own = without_leaf(find_membership(membership));
     if (own.empty()) return {"", "this process is in no cgroup v2"};
     // Root may hang a branch of its own under the top, which spares it sharing a cgroup with the
     // shell that started the hub.
@@ -85,7 +118,12 @@ CgroupDelegation look_for_delegation(const std::string& mountinfo, const std::st
         ::access(folder.c_str(), W_OK) != 0) {
         return {"",
                 "cgroup " + folder +
-                    " belongs to somebody else; start the hub in a service with Delegate=yes"};
+                    " belongs to somebody else; start the hub in a service with Delegate=yes "
+                    "KillMode=process"};
+    }
+    if (!holds_word(text_or_empty(folder + "/cgroup.subtree_control"), "memory") &&
+        shared_with_others(folder)) {
+        return refuse_shared(folder, "");
     }
     return {folder, "cgroup v2 memory limits in " + folder};
 }
@@ -103,7 +141,7 @@ CgroupDelegation take_delegation(const std::string& mountinfo, const std::string
                 "the memory controller cannot be handed on in cgroup " + found.folder + ": " +
                     std::strerror(errno)};
     }
-    const std::string leaf = found.folder + "/weir-hub";
+    const std::string leaf = found.folder + leaf_name;
     ::mkdir(leaf.c_str(), 0755);
     const std::string self = std::to_string(::getpid());
     const bool moved = write_control(leaf + "/cgroup.procs", self);
@@ -111,11 +149,37 @@ CgroupDelegation take_delegation(const std::string& mountinfo, const std::string
     const std::string why = std::strerror(errno);
     if (moved) write_control(found.folder + "/cgroup.procs", self);
     ::rmdir(leaf.c_str());
-    return {"",
-            "cgroup " + found.folder +
-                " is shared with other processes, so its memory controller cannot be handed "
-                "on (" +
-                why + "); start the hub in a service of its own with Delegate=yes"};
+    return refuse_shared(found.folder, " (" + why + ")");
+}
+
+Result<std::string> hub_id(const std::string& data_dir) {
+    const std::string path = data_dir + "/hub-id";
+    const auto known = read_whole(path);
+    if (known) {
+        const std::string id = known->substr(0, known->find('\n'));
+        const bool sound = id.size() == 16 && id.find_first_not_of("0123456789abcdef") == id.npos;
+        if (!sound) return fail(Code::invalid, path + " holds no id of a hub; remove it");
+        return id;
+    }
+    if (known.error().code != Code::not_found) return fail(known.error());
+    std::uint64_t drawn = 0;
+    if (::getrandom(&drawn, sizeof drawn, 0) != static_cast<ssize_t>(sizeof drawn)) {
+        return fail(Code::io, std::string("no random number can be had: ") + std::strerror(errno));
+    }
+    char id[17];
+    std::snprintf(id, sizeof id, "%016llx", static_cast<unsigned long long>(drawn));
+    WEIR_CHECK(write_whole(path, std::string(id) + "\n", 0644));
+    return std::string(id);
+}
+
+CgroupDelegation take_branch(const CgroupDelegation& delegation, const std::string& id) {
+    if (!delegation.usable()) return delegation;
+    const std::string folder = delegation.folder + "/" + id;
+    const std::string control = folder + "/cgroup.subtree_control";
+    const bool made = ::mkdir(folder.c_str(), 0755) == 0 || errno == EEXIST;
+    if (made && (holds_word(text_or_empty(control), "memory") || write_control(control, "+memory")))
+        return {folder, delegation.detail};
+    return {"", "cgroup " + folder + " cannot be made: " + std::strerror(errno)};
 }
 
 std::string attempt_cgroup(const CgroupDelegation& delegation, AttemptId attempt) {

@@ -2,7 +2,12 @@
 //
 // The kernel enforces limits only in a cgroup that we may create and whose memory controller we
 // may hand on; that is so for root on a pure v2 machine, in a systemd service with Delegate=yes
-// and in many containers. Everywhere else limits are not enforced, and `weir doctor` says so.
+// (docs/guides/service.md) and in many containers. Everywhere else limits are not enforced, and
+// `weir doctor` says so.
+//
+// Several hubs may share the place, root's above all, so each has a branch of its own in it, named
+// by an id that lies in its data folder: weir/<id>/job-12.1. Without it the second hub's job 12
+// would be put into the cgroup of the first one's, and killed with it.
 //
 // Threads: take_delegation() once at start-up; the others from any thread.
 #pragma once
@@ -29,6 +34,14 @@ CgroupDelegation look_for_delegation(const std::string& mountinfo = "/proc/self/
 // ("weir-hub") and hands the memory controller on, since v2 wants processes only in leaves.
 CgroupDelegation take_delegation(const std::string& mountinfo = "/proc/self/mountinfo",
                                  const std::string& membership = "/proc/self/cgroup");
+
+// The id of the hub that has this data folder: sixteen letters and digits, drawn at random by the
+// first call and kept in the folder from then on.
+Result<std::string> hub_id(const std::string& data_dir);
+
+// The branch of the delegated tree in which the hub with this id has its attempts. Not usable, with
+// the reason, when it cannot be made.
+CgroupDelegation take_branch(const CgroupDelegation& delegation, const std::string& id);
 
 // A cgroup with this limit for the attempt, swap included. Making it again is fine.
 Result<std::string> make_attempt_cgroup(const CgroupDelegation& delegation,

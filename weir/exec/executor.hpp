@@ -54,7 +54,7 @@ enum class EndKind : std::uint8_t {
     time_limit,   // the limit was enforced
     memory,       // the kernel's memory limit was hit
     stopped,      // stop() was asked
-    not_started,  // the command could not be started: bad folder, missing interpreter
+    not_started,  // no command ran: bad folder, missing interpreter; or see machine_failed
     lost,         // machine or shepherd went away; how it ended is not known
 };
 std::string_view name_of(EndKind kind);
@@ -65,7 +65,10 @@ struct AttemptEnd {
     int exit_code = 0;       // of the first task that failed, else 0
     int signal = 0;          // that ended it, else 0
     std::uint32_t rank = 0;  // the task they belong to
-    std::string detail;      // one sentence for people, "" when there is nothing to add
+    // not_started only: the machine could not (no process, memory or room on the disk was left),
+    // so another try may go well. What the job itself has wrong fails every time.
+    bool machine_failed = false;
+    std::string detail;  // one sentence for people, "" when there is nothing to add
     Time started_at{};
     Time ended_at{};
     Bytes max_rss;   // the largest of the tasks

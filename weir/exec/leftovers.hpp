@@ -5,11 +5,13 @@
 // of its task: an environment can be wiped, and a session number can be used again one day.
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace weir::exec {
 
-// Sends SIGKILL until none is found any more. How many processes it reached.
-int kill_leftovers(const std::string& run_folder, bool loss_is_fresh);
+// Sends SIGKILL until none is found any more. How many processes it reached; none when it could
+// not look (too many files are open, say), so that nobody knows whether something still runs.
+std::optional<int> kill_leftovers(const std::string& run_folder, bool loss_is_fresh);
 
 }  // namespace weir::exec

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,12 +22,15 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "weir/base/log.hpp"
 #include "weir/exec/leftovers.hpp"
 #include "weir/exec/run_files.hpp"
 #include "weir/exec/run_state.hpp"
 #include "weir/exec/shepherd_protocol.hpp"
+#include "weir/exec/wall_clock.hpp"
 
 namespace weir::exec {
 namespace {
@@ -38,10 +42,13 @@ constexpr std::uint64_t wake_token = 0;
 constexpr std::uint64_t socket_token = 1;
 constexpr std::uint64_t first_token = 2;
 
-Time now() {
-    return Time{
-        std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
-}
+// What this program was started with, read before anything raises it: a hub needs a descriptor for
+// every client and attempt, a task gets what its owner would have given it.
+const std::int64_t open_files_at_start = [] {
+    rlimit limit{};
+    const bool told = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    return told ? static_cast<std::int64_t>(limit.rlim_cur) : -1;
+}();
 
 Result<void> make_folder(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
@@ -154,22 +161,29 @@ public:
 
 private:
     // Whom we wait for, or waited for: it goes when it was forgotten and its shepherd collected, so
-    // that a start that is asked again does not give the end again.
+    // that a start that is asked again does not give the end again, and an end of which no file
+    // tells is there for whoever asks again.
     struct Watch {
         std::uint64_t token = 0;
         int pidfd = -1;
         pid_t child = 0;       // ours to collect; 0 = adopted
         int exit_status = 0;   // of the child, once collected
         bool starting = true;  // start() is still busy with it
+        bool spawned = false;  // by this executor, so that its failure to begin is an end
         bool given = false;    // its end was given
         bool forgotten = false;
         bool stopping = false;
+        bool doubt_told = false;
+        std::optional<AttemptEnd> unwritten;  // the end of one that never began
     };
 
     Result<void> launch_shepherd(const Launch& launch, const std::string& folder);
     void watch_pidfd(AttemptId attempt, int pidfd, pid_t child);
     void ready(AttemptId attempt);
-    AttemptEnd lost_end(const RunState& state, AttemptId attempt, bool fresh);
+    void adopt(AttemptId attempt);
+    // None when it cannot be told whether the attempt left something running.
+    std::optional<AttemptEnd> lost_end(const RunState& state, AttemptId attempt, bool fresh);
+    void doubt(AttemptId attempt, const std::string& why);
 
     void loop();
     void read_datagrams();
@@ -180,6 +194,7 @@ private:
 
     const Options options_;
     const OnEnd on_end_;
+    CgroupDelegation branch_;  // of options_.delegation; set by open()
     int epoll_ = -1;
     int wake_ = -1;
     int socket_ = -1;
@@ -202,6 +217,11 @@ Result<void> LocalExecutor::Impl::open() {
         return fail(Code::unavailable,
                     "the program " + options_.shepherd +
                         ", which keeps running jobs, cannot be executed: " + std::strerror(errno));
+    }
+    if (options_.delegation.usable()) {
+        WEIR_TRY(const std::string id, hub_id(options_.data_dir));
+        branch_ = take_branch(options_.delegation, id);
+        if (!branch_.usable()) log::warn("memory limits are not enforced: " + branch_.detail);
     }
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -233,6 +253,8 @@ LocalExecutor::Impl::~Impl() {
     for (const int fd : {epoll_, wake_, socket_}) {
         if (fd >= 0) ::close(fd);
     }
+    // Stays while an attempt runs in it.
+    if (branch_.usable()) ::rmdir(branch_.folder.c_str());
 }
 
 void LocalExecutor::Impl::wake() const {
@@ -253,7 +275,9 @@ Result<void> LocalExecutor::Impl::start(const Launch& launch) {
     Result<void> outcome = make_folder(folder);
     if (outcome) {
         const RunState state = read_run_state(folder, launch.attempt);
-        if (state.started || state.shepherd != 0) {
+        if (!state.doubt.empty()) {
+            outcome = fail(Code::io, state.doubt);
+        } else if (state.started || state.kept) {
             watch_pidfd(launch.attempt, watch_shepherd(folder), 0);
         } else {
             outcome = launch_shepherd(launch, folder);
@@ -270,14 +294,15 @@ Result<void> LocalExecutor::Impl::start(const Launch& launch) {
 
 Result<void> LocalExecutor::Impl::launch_shepherd(const Launch& launch, const std::string& folder) {
     std::string cgroup;
-    if (launch.memory_limit.count > 0 && options_.delegation.usable()) {
-        WEIR_TRY(cgroup,
-                 make_attempt_cgroup(options_.delegation, launch.attempt, launch.memory_limit));
+    if (launch.memory_limit.count > 0 && branch_.usable()) {
+        WEIR_TRY(cgroup, make_attempt_cgroup(branch_, launch.attempt, launch.memory_limit));
     }
     // Renamed into place: a shepherd of an earlier, interrupted start may be reading it.
     WEIR_CHECK(write_whole(folder + "/" + protocol::script_file, launch.script, 0700));
-    WEIR_TRY(const pid_t pid,
-             spawn_shepherd(options_.shepherd, folder, encode_launch(launch, folder, cgroup)));
+    WEIR_TRY(
+        const pid_t pid,
+        spawn_shepherd(
+            options_.shepherd, folder, encode_launch(launch, folder, cgroup, open_files_at_start)));
     watch_pidfd(launch.attempt, static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), pid);
     return {};
 }
@@ -298,8 +323,16 @@ void LocalExecutor::Impl::ready(AttemptId attempt) {
 
 void LocalExecutor::Impl::watch_pidfd(AttemptId attempt, int pidfd, pid_t child) {
     const std::lock_guard lock(mutex_);
-    Watch& watch = watches_[attempt];
-    watch.child = child != 0 ? child : watch.child;
+    const auto at = watches_.find(attempt);
+    if (at == watches_.end()) {  // forgotten while we looked
+        if (pidfd >= 0) ::close(pidfd);
+        return;
+    }
+    Watch& watch = at->second;
+    if (child != 0) {
+        watch.child = child;
+        watch.spawned = true;
+    }
     if (pidfd < 0) return;  // ended already, or no descriptor is left: the rescan sees to it
     if (watch.pidfd >= 0) ::close(watch.pidfd);
     by_token_.erase(watch.token);
@@ -333,43 +366,77 @@ Result<void> LocalExecutor::Impl::stop(AttemptId attempt, Duration grace) {
 Found LocalExecutor::Impl::find(AttemptId attempt) {
     const RunState state = read_run_state(folder_of(attempt), attempt);
     Found found;
+    found.presence = Presence::running;
     bool fresh = false;
     {
         const std::lock_guard lock(mutex_);
         const auto at = watches_.find(attempt);
         const bool waited_for = at != watches_.end() && !at->second.given;
-        if (!state.ended && (state.shepherd != 0 || waited_for)) {
+        if (!state.ended && (state.kept || waited_for)) {
             // Waited for but without a lock: its shepherd has only just been spawned, or is gone
             // and the thread is about to say so.
-            if (at == watches_.end()) {
-                watches_[attempt].starting = false;
-                look_at_.push_back(attempt);
-                wake();
-            }
-            found.presence = Presence::running;
+            if (at == watches_.end()) adopt(attempt);
             return found;
         }
-        if (!state.started) return found;
+        if (at != watches_.end() && at->second.unwritten) {
+            return {.presence = Presence::ended, .end = *at->second.unwritten};
+        }
+        if (!state.started) return {};
         fresh = at != watches_.end();
-        if (waited_for) at->second.given = true;
+        if (state.ended) {
+            if (waited_for) at->second.given = true;
+            return {.presence = Presence::ended, .end = state.end};
+        }
     }
-    found.presence = state.ended ? Presence::ended : Presence::lost;
-    found.end = state.ended ? state.end : lost_end(state, attempt, fresh);
+    auto end = lost_end(state, attempt, fresh);
+    const std::lock_guard lock(mutex_);
+    const auto at = watches_.find(attempt);
+    if (end) {
+        if (at != watches_.end()) at->second.given = true;
+        return {.presence = Presence::lost, .end = *std::move(end)};
+    }
+    if (at == watches_.end()) adopt(attempt);
     return found;
 }
 
-AttemptEnd LocalExecutor::Impl::lost_end(const RunState& state, AttemptId attempt, bool fresh) {
-    const int killed = kill_leftovers(folder_of(attempt), fresh);
-    remove_attempt_cgroup(attempt_cgroup(options_.delegation, attempt));
+// Requires: mutex_ is held, and nobody waits for the attempt.
+void LocalExecutor::Impl::adopt(AttemptId attempt) {
+    watches_[attempt].starting = false;
+    look_at_.push_back(attempt);
+    wake();
+}
+
+std::optional<AttemptEnd> LocalExecutor::Impl::lost_end(const RunState& state,
+                                                        AttemptId attempt,
+                                                        bool fresh) {
+    const auto killed = kill_leftovers(folder_of(attempt), fresh);
+    if (!killed) {
+        doubt(attempt, "the processes of this machine cannot be listed");
+        return std::nullopt;
+    }
+    remove_attempt_cgroup(attempt_cgroup(branch_, attempt));
     AttemptEnd end;
     end.attempt = attempt;
     end.kind = EndKind::lost;
-    end.ended_at = now();
+    end.ended_at = wall_now();
     end.started_at = end.ended_at;
     end.detail = state.damage.empty() ? "its shepherd is gone and left no word of how it ended"
                                       : state.damage;
-    if (killed > 0) end.detail += "; " + std::to_string(killed) + " processes were left and killed";
+    if (*killed > 0) {
+        end.detail += "; " + std::to_string(*killed) + " processes were left and killed";
+    }
     return end;
+}
+
+// Nothing is concluded from it; a person may want to know why nothing happens.
+void LocalExecutor::Impl::doubt(AttemptId attempt, const std::string& why) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto at = watches_.find(attempt);
+        if (at == watches_.end() || std::exchange(at->second.doubt_told, true)) return;
+    }
+    log::warn("whether attempt " + text_of(attempt) +
+              " still runs cannot be told at the moment, so it counts as running: " + why);
 }
 
 void LocalExecutor::Impl::forget(AttemptId attempt) {
@@ -470,6 +537,7 @@ void LocalExecutor::Impl::shepherd_ended(std::uint64_t token) {
 void LocalExecutor::Impl::examine(AttemptId attempt) {
     const std::string folder = folder_of(attempt);
     bool child_lives = false;
+    bool spawned = false;
     int exit_status = 0;
     {
         const std::lock_guard lock(mutex_);
@@ -485,14 +553,18 @@ void LocalExecutor::Impl::examine(AttemptId attempt) {
             }
         }
         child_lives = watch.child != 0;
+        spawned = watch.spawned;
         exit_status = watch.exit_status;
     }
 
     const RunState state = read_run_state(folder, attempt);
     std::optional<AttemptEnd> end;
+    bool unwritten = false;
     if (state.ended) {
         end = state.end;
-    } else if (state.shepherd != 0) {
+    } else if (!state.doubt.empty()) {
+        return doubt(attempt, state.doubt);  // the rescan looks again
+    } else if (state.kept) {
         bool needs_watch = false;
         bool stopping = false;
         {
@@ -507,7 +579,7 @@ void LocalExecutor::Impl::examine(AttemptId attempt) {
         const int pidfd = watch_shepherd(folder);
         if (pidfd >= 0) {
             watch_pidfd(attempt, pidfd, 0);
-        } else if (read_run_state(folder, attempt).shepherd == 0) {
+        } else if (!read_run_state(folder, attempt).kept) {
             examine(attempt);  // it ended while we looked
         }
         return;
@@ -515,18 +587,28 @@ void LocalExecutor::Impl::examine(AttemptId attempt) {
         return;  // on its way to the lock
     } else if (state.started) {
         end = lost_end(state, attempt, true);
-    } else {
+        if (!end) return;
+    } else if (spawned) {
+        unwritten = true;
         end.emplace();
         end->attempt = attempt;
         end->kind = EndKind::not_started;
-        end->started_at = end->ended_at = now();
+        end->machine_failed = true;
+        end->started_at = end->ended_at = wall_now();
         end->detail = why_not_begun(exit_status);
+    } else {
+        // What was adopted turns out never to have begun: whoever asks may start it.
+        const std::lock_guard lock(mutex_);
+        const auto at = watches_.find(attempt);
+        if (at != watches_.end() && at->second.pidfd < 0) watches_.erase(at);
+        return;
     }
     {
         const std::lock_guard lock(mutex_);
         const auto at = watches_.find(attempt);
         if (at == watches_.end() || at->second.given) return;
         at->second.given = true;
+        if (unwritten) at->second.unwritten = end;
     }
     on_end_(*end);
 }

@@ -2,6 +2,7 @@
 #include "weir/exec/local_executor.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include "weir/exec/run_fixture.hpp"
 
@@ -91,6 +92,35 @@ TEST(LocalExecutor, GivesATaskACleanSlate) {
                   "\n4\n/dev/null\nSigBlk:\t0000000000000000\n"
                   "SigIgn:\t0000000000000000\n");
     EXPECT_EQ(read_text(runs.path("sid")), read_text(runs.path("pid"))) << "no session of its own";
+}
+
+TEST(LocalExecutor, GivesATaskTheDescriptorLimitThatTheHubItselfWasGiven) {
+    rlimit given{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &given), 0);
+    if (given.rlim_cur == RLIM_INFINITY) GTEST_SKIP() << "no limit to tell apart";
+    // As a hub does at its start; lowered here, where no more may be had.
+    const rlimit own{given.rlim_cur == given.rlim_max ? given.rlim_cur - 1 : given.rlim_max,
+                     given.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &own), 0);
+    Runs runs;
+    const auto end = runs.run(runs.launch(1, "ulimit -Sn; ulimit -Hn"));
+    ::setrlimit(RLIMIT_NOFILE, &given);
+    EXPECT_TRUE(end.succeeded());
+    EXPECT_EQ(runs.out(1),
+              std::to_string(given.rlim_cur) + "\n" + std::to_string(given.rlim_max) + "\n");
+}
+
+TEST(LocalExecutor, AppendsToAFileThatSeveralAttemptsWrite) {
+    Runs runs;
+    auto first = runs.launch(1, "echo one; while [ ! -e go ]; do sleep 0.01; done; echo three");
+    auto second = runs.launch(2, "echo two");
+    second.tasks[0].stdout_path = first.tasks[0].stdout_path;
+    ASSERT_TRUE(runs.executor().start(first));
+    EXPECT_TRUE(eventually([&] { return runs.out(1) == "one\n"; }));
+    EXPECT_TRUE(runs.run(second).succeeded());
+    std::ofstream(runs.path("go")) << "\n";
+    EXPECT_TRUE(runs.wait(first.attempt).succeeded());
+    EXPECT_EQ(runs.out(1), "one\ntwo\nthree\n");
 }
 
 TEST(LocalExecutor, EndsTheWholeGangWhenOneRankFails) {

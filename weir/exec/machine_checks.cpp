@@ -18,6 +18,7 @@
 
 #include "weir/exec/local_executor.hpp"
 #include "weir/exec/run_files.hpp"
+#include "weir/exec/wall_clock.hpp"
 
 namespace weir::exec {
 namespace {
@@ -209,8 +210,7 @@ MachineCheck check_limit(const char* name,
 }
 
 MachineCheck check_clock() {
-    const auto now = Time{
-        std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
+    const Time now = wall_now();
     constexpr Time first_release = at_seconds(1'764'000'000);  // November 2025
     if (now < first_release) {
         return {"clock",

@@ -83,6 +83,17 @@ TEST(MemoryLimit, DelegationIsFoundOnlyWhereTheMemoryControllerIsOurs) {
     put(top + "/own/cgroup.subtree_control", "");
     put(top + "/own/cgroup.procs", "");
     EXPECT_EQ(look().folder, top + "/own");
+    put(runs.path("membership"), "0::/own/weir-hub\n");
+    EXPECT_EQ(look().folder, top + "/own") << "begun again in its own leaf";
+    put(runs.path("membership"), "5:cpu:/x\n0::/own\n");
+    put(top + "/own/cgroup.type", "domain\n");
+    put(top + "/own/cgroup.procs", (std::to_string(::getpid()) + "\n").c_str());
+    EXPECT_EQ(look().folder, top + "/own") << "alone in it";
+    put(top + "/own/cgroup.procs", ("1\n" + std::to_string(::getpid()) + "\n").c_str());
+    EXPECT_THAT(look().detail, HasSubstr("is shared with other processes"));
+    EXPECT_THAT(look().detail, HasSubstr("with Delegate=yes KillMode=process"));
+    put(top + "/own/cgroup.subtree_control", "memory\n");
+    EXPECT_EQ(look().folder, top + "/own") << "it was handed on already";
     put(top + "/cgroup.procs", "1\n");
     put(top + "/cgroup.subtree_control", "cpu memory\n");
     EXPECT_EQ(look().folder, top + "/weir") << "root takes a branch of its own";
@@ -94,8 +105,10 @@ TEST(MemoryLimit, DelegationIsFoundOnlyWhereTheMemoryControllerIsOurs) {
 // The controller's files stood in for by plain ones: what weir writes and how it reads an answer.
 TEST(MemoryLimit, IsWrittenIntoTheCgroupOfTheAttemptAndItsVerdictRead) {
     Runs runs;
-    const std::string group = runs.path("cg/job-1.1");
+    const std::string branch = runs.path("cg/" + hub_id(runs.folder()).value());
+    const std::string group = branch + "/job-1.1";
     std::filesystem::create_directories(group);
+    std::ofstream(branch + "/cgroup.subtree_control") << "";
     for (const char* const file :
          {"memory.max", "memory.swap.max", "memory.oom.group", "cgroup.procs", "cgroup.kill"}) {
         std::ofstream(group + "/" + file) << "";
@@ -109,6 +122,26 @@ TEST(MemoryLimit, IsWrittenIntoTheCgroupOfTheAttemptAndItsVerdictRead) {
     EXPECT_THAT(end.detail, HasSubstr("memory limit of the job was reached"));
     EXPECT_EQ(read_text(group + "/memory.max"), "67108864");
     EXPECT_EQ(read_text(group + "/cgroup.procs"), "0") << "the task moves itself in";
+}
+
+TEST(MemoryLimit, KeepsTheAttemptsOfTwoHubsApart) {
+    Runs one;
+    Runs other;
+    const auto id = hub_id(one.folder());
+    ASSERT_TRUE(id) << id.error().message;
+    EXPECT_EQ(id->size(), 16u);
+    EXPECT_EQ(hub_id(one.folder()).value(), *id) << "drawn once";
+    EXPECT_NE(hub_id(other.folder()).value(), *id);
+    std::ofstream(one.path("hub-id")) << "../../elsewhere\n";
+    EXPECT_THAT(hub_id(one.folder()).error().message, HasSubstr("holds no id of a hub"));
+
+    std::filesystem::create_directories(one.path("cg/" + *id));
+    const CgroupDelegation delegation{one.path("cg"), "for the test"};
+    EXPECT_FALSE(take_branch(delegation, *id).usable()) << "no controller can be handed on";
+    std::ofstream(one.path("cg/" + *id + "/cgroup.subtree_control")) << "";
+    EXPECT_EQ(attempt_cgroup(take_branch(delegation, *id), {JobId{12}, 1}),
+              one.path("cg/" + *id + "/job-12.1"));
+    EXPECT_EQ(read_text(one.path("cg/" + *id + "/cgroup.subtree_control")), "+memory");
 }
 
 TEST(MemoryLimit, EndsAJobThatTakesMoreThanItReserved) {

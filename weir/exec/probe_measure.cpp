@@ -17,6 +17,7 @@
 #include "weir/base/random.hpp"
 #include "weir/exec/gemm_kernels.hpp"
 #include "weir/exec/int8_exactness.hpp"
+#include "weir/exec/wall_clock.hpp"
 
 namespace weir::exec {
 namespace {
@@ -362,8 +363,7 @@ std::uint32_t usable_cpus() {
 ProbeRecord measure_here(const ProbeOptions& options) {
     ProbeRecord record;
     record.threads = options.threads != 0 ? options.threads : usable_cpus();
-    record.measured_at = Time{
-        std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
+    record.measured_at = wall_now();
     double load[1] = {0};
     if (::getloadavg(load, 1) == 1) record.load_average = load[0];
     // Read by OpenMP when oneDNN is opened. Waiting threads shall sleep: on a machine that is

@@ -1,9 +1,11 @@
 // What may go wrong between a hub, its shepherds and their tasks: doubled starts, killed hubs,
 // killed shepherds, torn files. The promise under test: at most one run, exactly one end.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "weir/base/random.hpp"
 #include "weir/exec/leftovers.hpp"
@@ -251,7 +253,97 @@ TEST(Recovery, AShepherdThatCannotBeginIsReportedAsNotStarted) {
     const auto end = runs.run(launch);
     EXPECT_EQ(end.kind, EndKind::not_started);
     EXPECT_EQ(end.detail, "its run folder cannot be entered");
+    EXPECT_TRUE(end.machine_failed);
     EXPECT_FALSE(std::filesystem::exists(runs.path("effects")));
+
+    // A hub that could not write it down asks again, or starts it again.
+    for (int again = 0; again < 2; ++again) {
+        EXPECT_TRUE(runs.executor().start(launch));
+        const Found found = runs.executor().find(launch.attempt);
+        ASSERT_EQ(found.presence, Presence::ended);
+        EXPECT_EQ(found.end.kind, EndKind::not_started);
+        EXPECT_EQ(found.end.detail, end.detail);
+        EXPECT_TRUE(found.end.machine_failed);
+    }
+    EXPECT_EQ(runs.reports(launch.attempt), 1u);
+    runs.executor().forget(launch.attempt);
+    EXPECT_TRUE(eventually(
+        [&] { return runs.executor().find(launch.attempt).presence == Presence::never_started; }));
+}
+
+// While one lives, this process can open nothing.
+class NoDescriptors {
+public:
+    NoDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit none{0, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+    }
+    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+constexpr auto some_rescans = std::chrono::milliseconds(350);
+
+TEST(Recovery, AHubWithoutDescriptorsTakesNoLivingAttemptForLost) {
+    Runs runs;
+    const auto launch =
+        runs.launch(1, "echo $$ > pid; while [ ! -e go ]; do sleep 0.01; done; exit 3");
+    ASSERT_TRUE(runs.executor().start(launch));
+    const pid_t pid = runs.pid_in("pid");
+    for (const bool adopted : {false, true}) {
+        runs.open();  // another hub, which knows nothing
+        if (adopted) {
+            EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
+        }
+        const NoDescriptors none;
+        EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
+        std::this_thread::sleep_for(some_rescans);
+        EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
+        EXPECT_EQ(runs.reports(launch.attempt), 0u);
+    }
+    EXPECT_TRUE(process_lives(pid));
+    std::ofstream(runs.path("go")) << "\n";
+    EXPECT_EQ(runs.wait(launch.attempt).exit_code, 3);
+}
+
+TEST(Recovery, ALossIsToldAndCleanedUpOnceItCanBeSeen) {
+    Runs runs;
+    const auto launch =
+        runs.launch(1, "env -i setsid sleep 1000 & setsid sleep 1000 & echo $! > pid; sleep 1000");
+    ASSERT_TRUE(runs.executor().start(launch));
+    const pid_t left = runs.pid_in("pid");
+    const pid_t keeper = runs.shepherd_of(1);
+    {
+        const NoDescriptors none;
+        ASSERT_EQ(::kill(keeper, SIGKILL), 0);
+        std::this_thread::sleep_for(some_rescans);
+        EXPECT_EQ(kill_leftovers(runs.path("runs/1.1"), true), std::nullopt);
+        EXPECT_EQ(runs.reports(launch.attempt), 0u);
+        EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
+    }
+    EXPECT_EQ(runs.wait(launch.attempt).kind, EndKind::lost);
+    EXPECT_TRUE(eventually([&] { return !process_lives(left); }));
+}
+
+TEST(Recovery, WhatCouldNotBeLookedAtAndNeverBeganMayStillBeStarted) {
+    Runs runs;
+    const auto launch = runs.launch(1, "echo x >> effects");
+    runs.executor();
+    {
+        const NoDescriptors none;
+        EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
+        EXPECT_FALSE(runs.executor().start({}));
+    }
+    EXPECT_TRUE(eventually(
+        [&] { return runs.executor().find(launch.attempt).presence == Presence::never_started; }));
+    EXPECT_EQ(runs.reports(launch.attempt), 0u);
+    EXPECT_TRUE(runs.run(launch).succeeded());
+    EXPECT_EQ(lines_in(runs.path("effects")), 1u);
 }
 
 TEST(Recovery, WhatCannotBeReadIsNeverStartedAgain) {

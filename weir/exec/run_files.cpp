@@ -56,6 +56,15 @@ Error io_error(const char* verb, const std::string& path) {
     return {Code::io, std::string(verb) + " " + path + ": " + std::strerror(errno)};
 }
 
+Error read_error(const char* verb, const std::string& path) {
+    const int reason = errno;
+    Error error = io_error(verb, path);
+    if (reason == ENOENT || reason == ENOTDIR || reason == ESRCH) error.code = Code::not_found;
+    if (reason == EACCES || reason == EPERM) error.code = Code::denied;
+    if (reason == EISDIR) error.code = Code::invalid;
+    return error;
+}
+
 // A duration as the shepherd counts: milliseconds, -1 for no limit.
 std::string limit_text(Duration limit) {
     return limit >= forever ? "-1" : std::to_string(std::max<std::int64_t>(limit.count(), 0));
@@ -104,7 +113,8 @@ Result<void> check_launch(const Launch& launch) {
 
 std::string encode_launch(const Launch& launch,
                           const std::string& folder,
-                          const std::string& cgroup) {
+                          const std::string& cgroup,
+                          std::int64_t open_files) {
     std::string bytes;
     put(bytes, protocol::launch_magic, "1");
     put(bytes, "attempt", text_of(launch.attempt));
@@ -115,6 +125,7 @@ std::string encode_launch(const Launch& launch,
         "output_limit",
         std::to_string(std::max<std::int64_t>(launch.output_limit.count, 0)));
     put(bytes, "cgroup", cgroup);
+    put(bytes, "open_files", std::to_string(open_files));
     for (const Task& task : launch.tasks) {
         put(bytes, "task", std::to_string(task.rank));
         put(bytes, "stdout", task.stdout_path);
@@ -182,6 +193,8 @@ Result<AttemptEnd> parse_end(AttemptId attempt, std::string_view state) {
             end.cpu = Duration{number};
         } else if (key == "output_cut" && read_number(value, number)) {
             end.output_cut = number != 0;
+        } else if (key == "machine_failed" && read_number(value, number)) {
+            end.machine_failed = number != 0;
         } else if (key != "task") {  // per rank: for people who look into the folder
             return torn("a line cannot be understood");
         }
@@ -213,32 +226,27 @@ Result<void> write_whole(const std::string& path, std::string_view bytes, unsign
     return {};
 }
 
-Result<std::string> read_whole(const std::string& path, std::size_t size_max) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        Error error = io_error("cannot open", path);
-        if (errno == ENOENT || errno == ENOTDIR) error.code = Code::not_found;
-        return fail(std::move(error));
-    }
+Result<std::string> read_rest(int fd, const std::string& path, std::size_t size_max) {
     std::string bytes;
     char buffer[16384];
     while (true) {
         const ssize_t count = ::read(fd, buffer, sizeof buffer);
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) {
-            Error error = io_error("cannot read", path);
-            ::close(fd);
-            return fail(std::move(error));
-        }
-        if (count == 0) break;
+        if (count < 0) return fail(read_error("cannot read", path));
+        if (count == 0) return bytes;
         bytes.append(buffer, static_cast<std::size_t>(count));
         if (bytes.size() > size_max) {
-            ::close(fd);
             return fail(Code::too_large,
                         path + " is larger than " + std::to_string(size_max) +
                             " bytes, which no file of weir is");
         }
     }
+}
+
+Result<std::string> read_whole(const std::string& path, std::size_t size_max) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail(read_error("cannot open", path));
+    auto bytes = read_rest(fd, path, size_max);
     ::close(fd);
     return bytes;
 }

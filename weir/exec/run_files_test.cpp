@@ -57,6 +57,10 @@ TEST(EndFile, IsReadBackFieldByField) {
     EXPECT_EQ(end->max_rss, Bytes{4096});
     EXPECT_EQ(end->cpu, Duration{12});
     EXPECT_TRUE(end->output_cut);
+    EXPECT_FALSE(end->machine_failed);
+    const auto refused = parse_end({JobId{7}, 1}, end_text(good_body + "machine_failed 1\n"));
+    ASSERT_TRUE(refused) << refused.error().message;
+    EXPECT_TRUE(refused->machine_failed);
     EXPECT_EQ(end->detail, "rank 2 failed, so");
     EXPECT_FALSE(end->succeeded());
 }

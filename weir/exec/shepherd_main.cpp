@@ -61,7 +61,8 @@ struct Shepherd {
     int64_t sweeping_since = never_ms;
 
     const char* kind = "exited";
-    int failed = -1;  // the first task that failed
+    bool machine_failed = false;  // not_started for no fault of the job
+    int failed = -1;              // the first task that failed
     char detail[512] = "";
 };
 
@@ -120,16 +121,31 @@ void leave_the_hub_behind() {
 }
 
 bool take_lock(Shepherd& shepherd) {
-    // Kept open for life. A POSIX lock belongs to the process: children do not inherit it, and
-    // the kernel tells the hub whose it is without disturbing it.
+    // Kept open for life. The lock belongs to this open file and not to the process, which would
+    // lose it by closing any other descriptor of the file.
     shepherd.state_file = open(protocol::state_file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (shepherd.state_file < 0) _exit(protocol::exit_lock);
     struct flock wish {};
     wish.l_type = F_WRLCK;
     wish.l_whence = SEEK_SET;
-    if (fcntl(shepherd.state_file, F_SETLK, &wish) == 0) return true;
+    int taken = fcntl(shepherd.state_file, F_OFD_SETLK, &wish);
+    // Some kernels that only look like Linux know the older kind of lock alone.
+    if (taken != 0 && errno == EINVAL) taken = fcntl(shepherd.state_file, F_SETLK, &wish);
+    if (taken == 0) return true;
     if (errno == EACCES || errno == EAGAIN) return false;
     _exit(protocol::exit_lock);
+}
+
+// Some file systems have nothing to synchronise for a folder and say so.
+bool on_disk(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+// Nothing has had an effect yet, so the attempt may as well count as never started.
+[[noreturn]] void give_up_the_fence(const Shepherd& shepherd) {
+    const int ignored = ftruncate(shepherd.state_file, 0);
+    (void)ignored;
+    _exit(protocol::exit_fence);
 }
 
 bool pass_fence(Shepherd& shepherd) {
@@ -137,23 +153,25 @@ bool pass_fence(Shepherd& shepherd) {
     if (fstat(shepherd.state_file, &facts) != 0) _exit(protocol::exit_fence);
     if (facts.st_size != 0) return false;
     shepherd.started_at_ms = clock_ms(CLOCK_REALTIME);
-    char text[96];
+    ProcessEntry self;
+    read_process(getpid(), self);
+    char text[128];
     const int length = snprintf(text,
                                 sizeof text,
-                                "shepherd %d\nstarted_ms %lld\n",
+                                "shepherd %d %llu\nstarted_ms %lld\n",
                                 static_cast<int>(getpid()),
+                                static_cast<unsigned long long>(self.start_ticks),
                                 static_cast<long long>(shepherd.started_at_ms));
     if (write(shepherd.state_file, text, static_cast<size_t>(length)) != length) {
-        _exit(protocol::exit_fence);
+        give_up_the_fence(shepherd);
     }
     // The fence must also hold across a power cut: on disk before anything has an effect.
-    fsync(shepherd.state_file);
-    fsync(shepherd.run_folder);
     const int runs = open("..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (runs >= 0) {
-        fsync(runs);
-        close(runs);
+    if (runs < 0 || !on_disk(shepherd.state_file) || !on_disk(shepherd.run_folder) ||
+        !on_disk(runs)) {
+        give_up_the_fence(shepherd);
     }
+    close(runs);
     return true;
 }
 
@@ -222,6 +240,9 @@ void write_end(Shepherd& shepherd) {
                  static_cast<long long>(cpu_ms),
                  any_cut(shepherd.output) ? 1 : 0,
                  shepherd.detail));
+    if (shepherd.machine_failed) {
+        length += static_cast<size_t>(snprintf(text + length, room - length, "machine_failed 1\n"));
+    }
     for (int i = 0; shepherd.tasks != nullptr && i < shepherd.plan.task_count; ++i) {
         const Task& task = shepherd.tasks[i];
         length += static_cast<size_t>(snprintf(text + length,
@@ -252,8 +273,14 @@ void write_end(Shepherd& shepherd) {
     if (shepherd.plan.cgroup[0] != '\0') rmdir(shepherd.plan.cgroup);
 }
 
-[[noreturn]] void end_not_started(Shepherd& shepherd, const char* sentence, const char* name) {
+enum class Fault { job, machine };
+
+[[noreturn]] void end_not_started(Shepherd& shepherd,
+                                  Fault fault,
+                                  const char* sentence,
+                                  const char* name) {
     shepherd.kind = "not_started";
+    shepherd.machine_failed = fault == Fault::machine;
     snprintf(shepherd.detail,
              sizeof shepherd.detail,
              "%s%s%s",
@@ -327,6 +354,7 @@ void read_start_errors(Shepherd& shepherd) {
         error.sentence[sizeof error.sentence - 1] = '\0';
         snprintf(shepherd.detail, sizeof shepherd.detail, "%s", error.sentence);
         shepherd.failed = -1;
+        shepherd.machine_failed = error.machine_failed;
         begin_ending(shepherd, "not_started", 0);
     }
 }
@@ -377,34 +405,46 @@ void start_tasks(Shepherd& shepherd) {
     const LaunchPlan& plan = shepherd.plan;
     Interpreter interpreter;
     if (!read_interpreter(protocol::script_file, interpreter)) {
-        end_not_started(shepherd, "the script cannot be read:", strerror(errno));
+        end_not_started(shepherd, Fault::machine, "the script cannot be read:", strerror(errno));
     }
     shepherd.output.limit = plan.output_limit;
     TaskSetting setting;
     setting.run_path = shepherd.run_path;
     setting.error_pipe = shepherd.error_pipe[1];
+    setting.state_file = shepherd.state_file;
     if (plan.cgroup[0] != '\0') {
         char path[4096];
         snprintf(path, sizeof path, "%s/cgroup.procs", plan.cgroup);
         setting.cgroup_procs = open(path, O_WRONLY | O_CLOEXEC);
         if (setting.cgroup_procs < 0) {
-            end_not_started(shepherd, "the cgroup of the attempt cannot be used:", strerror(errno));
+            end_not_started(shepherd,
+                            Fault::machine,
+                            "the cgroup of the attempt cannot be used:",
+                            strerror(errno));
         }
     }
     shepherd.tasks = static_cast<Task*>(calloc(static_cast<size_t>(plan.task_count), sizeof(Task)));
     int* const stream_of =
         static_cast<int*>(calloc(static_cast<size_t>(plan.task_count) * 2, sizeof(int)));
     if (shepherd.tasks == nullptr || stream_of == nullptr) {
-        end_not_started(shepherd, "out of memory", "");
+        end_not_started(shepherd, Fault::machine, "out of memory", "");
     }
     for (int i = 0; i < plan.task_count * 2; ++i) {
         const LaunchTask& task = plan.tasks[i / 2];
         const char* const path = i % 2 == 0 ? task.stdout_path : task.stderr_path;
+        if (is_own_file(path)) {
+            end_not_started(shepherd,
+                            Fault::job,
+                            "the output file is one in which weir itself keeps account of the "
+                            "attempt; choose another name than",
+                            path);
+        }
         stream_of[i] = open_stream(shepherd.output, path);
         if (stream_of[i] < 0) {
+            const Fault fault = is_of_machine(errno) ? Fault::machine : Fault::job;
             char name[400];
             snprintf(name, sizeof name, "%.300s: %s", path, strerror(errno));
-            end_not_started(shepherd, "the output file cannot be opened:", name);
+            end_not_started(shepherd, fault, "the output file cannot be opened:", name);
         }
     }
     for (int i = 0; i < plan.task_count; ++i) {
@@ -421,6 +461,7 @@ void start_tasks(Shepherd& shepherd) {
                      "rank %d cannot be started, the machine refuses another process: %s",
                      plan.tasks[i].rank,
                      strerror(errno));
+            shepherd.machine_failed = true;
             begin_ending(shepherd, "not_started", 0);
             break;
         }
@@ -506,7 +547,7 @@ void watch(Shepherd& shepherd) {
     if (launch == nullptr) _exit(protocol::exit_launch);
     const char* const wrong = read_launch(launch, size, shepherd.plan);
     if (!pass_fence(shepherd)) _exit(0);
-    if (wrong != nullptr) end_not_started(shepherd, wrong, "");
+    if (wrong != nullptr) end_not_started(shepherd, Fault::machine, wrong, "");
 
     sigset_t heard;
     sigemptyset(&heard);
@@ -514,7 +555,8 @@ void watch(Shepherd& shepherd) {
     sigaddset(&heard, SIGTERM);
     shepherd.signals = signalfd(-1, &heard, SFD_NONBLOCK | SFD_CLOEXEC);
     if (shepherd.signals < 0 || pipe2(shepherd.error_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-        end_not_started(shepherd, "the shepherd cannot set itself up:", strerror(errno));
+        end_not_started(
+            shepherd, Fault::machine, "the shepherd cannot set itself up:", strerror(errno));
     }
     if (access(protocol::stop_file, F_OK) == 0) {
         shepherd.kind = "stopped";

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "weir/exec/shepherd_protocol.hpp"
 
 namespace weir::exec::shepherd {
 namespace {
@@ -62,16 +65,43 @@ void keep(Output& output, Stream& stream, size_t count) {
     }
 }
 
+bool same_file(const struct stat& a, const struct stat& b) {
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 }  // namespace
+
+bool is_own_file(const char* path) {
+    struct stat wanted {};
+    const bool exists = stat(path, &wanted) == 0;
+    const char* const slash = strrchr(path, '/');
+    const char* const name = slash == nullptr ? path : slash + 1;
+    char parent[4096] = ".";
+    if (slash != nullptr) {
+        snprintf(parent, sizeof parent, "%.*s/", static_cast<int>(slash - path), path);
+    }
+    struct stat folder {};
+    struct stat here {};
+    const bool in_run_folder =
+        stat(parent, &folder) == 0 && stat(".", &here) == 0 && same_file(folder, here);
+    for (const char* const own : protocol::own_files) {
+        struct stat known {};
+        if (exists && stat(own, &known) == 0 && same_file(wanted, known)) return true;
+        // What is not there yet would be made.
+        if (in_run_folder && strcmp(name, own) == 0) return true;
+    }
+    return false;
+}
 
 int open_stream(Output& output, const char* path) {
     for (int i = 0; i < output.count; ++i) {
         if (strcmp(output.streams[i].path, path) == 0) return i;
     }
-    // Two jobs may be told to write to one file; appending keeps both whole. A named pipe that
+    // Several jobs, members of an array or attempts may be told to write to one file, also at the
+    // same time: each appends, and nothing is emptied, so all of it stays whole. A named pipe that
     // nobody reads must not hold up the shepherd, so it is refused rather than waited for.
-    const int file = open(
-        path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    const int file =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
     if (file < 0) return -1;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return -1;

@@ -25,7 +25,11 @@ struct Output {
     int64_t limit = 0;  // 0 = none
 };
 
-// The stream that writes to `path`; opened at the first call. -1 and errno on failure.
+// Whether `path` is, by whatever name, one of the files of the run folder that only weir writes.
+// Requires: the run folder is the current one.
+bool is_own_file(const char* path);
+
+// The stream that appends to `path`; opened at the first call. -1 and errno on failure.
 int open_stream(Output& output, const char* path);
 void close_write_ends(Output& output);
 

@@ -5,9 +5,11 @@
 //
 //     script    what is run: by its #! interpreter, or by /bin/sh
 //     state     the life of the attempt in one file, which only its shepherd writes:
-//               - the shepherd holds a POSIX record lock on it for its whole life;
+//               - the shepherd holds a lock on it for its whole life, one that belongs to the
+//                 open file (F_OFD_SETLK) and that closing another descriptor does not lift;
 //               - the first thing that is written, by whoever holds the lock and finds the file
-//                 empty, is the fence: from then on the attempt was started and never is again;
+//                 empty, is the fence: from then on the attempt was started and never is again.
+//                 It says who: pid, and clock ticks from boot to the beginning of the process;
 //               - the last thing is how it ended, closed by a checksum
 //     stop      asks for a polite end: the grace in milliseconds; SIGTERM makes the shepherd look
 //
@@ -20,9 +22,9 @@
 //
 // Layout of the launch description: NUL-terminated strings, key and value by turns. "weir-launch"
 // "1", then attempt, workdir, limit_ms (-1: none), grace_ms, output_limit (bytes, 0: none), cgroup
-// (folder, "": none); for each task: task (its rank), stdout, stderr, env ("NAME=value",
-// repeated); last "end" "". Strings cannot hold a NUL, so nothing needs escaping, and a
-// description that was cut short lacks its last pair.
+// (folder, "": none), open_files (-1: as they are); for each task: task (its rank), stdout, stderr,
+// env ("NAME=value", repeated); last "end" "". Strings cannot hold a NUL, so nothing needs
+// escaping, and a description that was cut short lacks its last pair.
 //
 // This header is read by the shepherd, which links nothing but libc: no C++ library here.
 #pragma once
@@ -34,6 +36,7 @@ namespace weir::exec::protocol {
 inline constexpr char script_file[] = "script";
 inline constexpr char state_file[] = "state";
 inline constexpr char stop_file[] = "stop";
+inline constexpr const char* own_files[] = {script_file, state_file, stop_file};
 inline constexpr char hub_socket[] = "hub.socket";  // in the folder of the run folders
 
 inline constexpr char launch_magic[] = "weir-launch";

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,10 +18,12 @@ namespace {
 [[noreturn]] void give_up(const TaskSetting& setting,
                           int index,
                           const char* what,
-                          const char* name) {
+                          const char* name,
+                          bool machine_failed = false) {
     const int reason = errno;
     StartError error;
     error.task = index;
+    error.machine_failed = machine_failed || is_of_machine(reason);
     snprintf(error.sentence, sizeof error.sentence, "%s %.300s: %s", what, name, strerror(reason));
     const ssize_t ignored = write(setting.error_pipe, &error, sizeof error);
     (void)ignored;
@@ -43,6 +46,16 @@ void default_signals() {
     sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// The hub raises its own limit, which is no concern of the task: programs that still use select()
+// break on descriptors above 1023, and others close every number up to the limit.
+void give_descriptors(int64_t open_files) {
+    rlimit limit{};
+    if (open_files < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const auto wanted = static_cast<rlim_t>(open_files);
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 [[noreturn]] void become(const TaskSetting& setting,
                          const Interpreter& interpreter,
                          const LaunchPlan& plan,
@@ -52,19 +65,21 @@ void default_signals() {
                          pid_t shepherd) {
     // Without its shepherd nobody would hold the task to its limits: it goes with it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(setting.state_file);
     if (getppid() != shepherd) _exit(127);
     setsid();
     if (setting.cgroup_procs >= 0 && write(setting.cgroup_procs, "0", 1) != 1) {
-        give_up(setting, index, "the memory limit cannot be set in cgroup", plan.cgroup);
+        give_up(setting, index, "the memory limit cannot be set in cgroup", plan.cgroup, true);
     }
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(stdout_fd, 1) < 0 || dup2(stderr_fd, 2) < 0) {
-        give_up(setting, index, "input and output cannot be set up:", "/dev/null");
+        give_up(setting, index, "input and output cannot be set up:", "/dev/null", true);
     }
     if (chdir(plan.workdir) != 0) {
         give_up(setting, index, "the working directory cannot be entered:", plan.workdir);
     }
     default_signals();
+    give_descriptors(plan.open_files);
 
     static char script_path[4096];
     snprintf(script_path, sizeof script_path, "%s/%s", setting.run_path, setting.script);
@@ -89,6 +104,22 @@ bool blank(char c) {
 }
 
 }  // namespace
+
+bool is_of_machine(int reason) {
+    switch (reason) {
+        case EAGAIN:
+        case EIO:
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOSPC:
+        case ESTALE:
+        case ETIMEDOUT:
+            return true;
+        default:
+            return false;
+    }
+}
 
 bool read_interpreter(const char* script, Interpreter& interpreter) {
     const int fd = open(script, O_RDONLY | O_CLOEXEC);

@@ -21,6 +21,7 @@ struct Task {
 // PIPE_BUF bytes, so whole or absent.
 struct StartError {
     int task = 0;
+    bool machine_failed = false;
     char sentence[400] = {};
 };
 
@@ -28,8 +29,13 @@ struct TaskSetting {
     const char* script = "script";  // in the run folder, which is the current one
     const char* run_path = "";      // its absolute path
     int error_pipe = -1;
+    int state_file = -1;    // whose lock the task must not hold with the shepherd
     int cgroup_procs = -1;  // -1 = no cgroup
 };
+
+// Whether this errno is the machine's fault: it ran out of something, or a disk failed. The others
+// are what the job itself has wrong, and another try would meet them again.
+bool is_of_machine(int reason);
 
 // The #! line of a script, taken apart as the kernel does it: interpreter and one argument.
 // "/bin/sh" when there is none. False when the script cannot be read.

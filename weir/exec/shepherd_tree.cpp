@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,11 +32,14 @@ bool read_process(pid_t pid, ProcessEntry& entry) {
     if (fd < 0) return false;
     char text[1024];
     const ssize_t size = read(fd, text, sizeof text - 1);
+    const int reason = size == 0 ? ESRCH : errno;
     close(fd);
+    errno = reason;
     if (size <= 0) return false;
     text[size] = '\0';
     // The name in brackets may itself hold brackets and spaces: what counts is behind the last.
     const char* const name_end = strrchr(text, ')');
+    errno = ESRCH;
     if (name_end == nullptr) return false;
     char state = '?';
     int parent = 0;
@@ -58,10 +62,12 @@ bool read_process(pid_t pid, ProcessEntry& entry) {
     return true;
 }
 
-int read_processes(ProcessEntry** entries) {
+int read_processes(ProcessEntry** entries, bool* all) {
     *entries = nullptr;
+    *all = false;
     DIR* const folder = opendir("/proc");
-    if (folder == nullptr) return -1;
+    if (folder == nullptr) return 0;
+    *all = true;
     int count = 0;
     int room = 0;
     while (const dirent* const item = readdir(folder)) {
@@ -70,10 +76,17 @@ int read_processes(ProcessEntry** entries) {
             room = room == 0 ? 512 : room * 2;
             void* const larger =
                 realloc(*entries, static_cast<size_t>(room) * sizeof(ProcessEntry));
-            if (larger == nullptr) break;
+            if (larger == nullptr) {
+                *all = false;
+                break;
+            }
             *entries = static_cast<ProcessEntry*>(larger);
         }
-        if (read_process(atoi(item->d_name), (*entries)[count])) ++count;
+        if (read_process(atoi(item->d_name), (*entries)[count])) {
+            ++count;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+            *all = false;
+        }
     }
     closedir(folder);
     if (count > 1) qsort(*entries, static_cast<size_t>(count), sizeof(ProcessEntry), by_pid);
@@ -82,7 +95,8 @@ int read_processes(ProcessEntry** entries) {
 
 int signal_below(pid_t root, int signal) {
     ProcessEntry* entries = nullptr;
-    const int count = read_processes(&entries);
+    bool all = false;  // whoever can be reached is signalled, also when some cannot be seen
+    const int count = read_processes(&entries, &all);
     bool changed = count > 0;
     while (changed) {
         changed = false;

@@ -19,11 +19,13 @@ struct ProcessEntry {
     bool below = false;
 };
 
-// One line of /proc/PID/stat. False when there is no such process.
+// One line of /proc/PID/stat. False and errno when there is no such process (ENOENT or ESRCH), or
+// when it cannot be read.
 bool read_process(pid_t pid, ProcessEntry& entry);
 
-// Reads all of /proc, sorted by pid. The caller frees *entries. -1 when /proc cannot be read.
-int read_processes(ProcessEntry** entries);
+// Reads all of /proc, sorted by pid. The caller frees *entries. *all becomes false when something
+// stood in the way, so that processes may be missing.
+int read_processes(ProcessEntry** entries, bool* all);
 
 // Sends `signal` to every live process below `root` (not to `root`). How many there were.
 int signal_below(pid_t root, int signal);

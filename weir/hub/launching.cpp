@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weir/exec/environment.hpp"
+#include "weir/exec/run_files.hpp"
 
 namespace weir::hub {
 namespace {
@@ -99,10 +100,6 @@ std::string workdir_of(const job::JobSpec& spec, const std::string& run_folder) 
 
 }  // namespace
 
-std::string run_folder_of(const std::string& data_dir, exec::AttemptId attempt) {
-    return data_dir + "/runs/" + exec::text_of(attempt);
-}
-
 std::string expand_output_path(const std::string& pattern, const OutputName& name) {
     std::string path;
     for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -158,7 +155,7 @@ std::vector<TaskView> tasks_of(const Job& job,
                                const Register& everybody,
                                const fleet::Fleet& fleet,
                                const std::string& data_dir) {
-    const std::string folder = run_folder_of(data_dir, {job.id, attempt.number});
+    const std::string folder = exec::run_folder(data_dir, {job.id, attempt.number});
     OutputFiles files(job, everybody, workdir_of(job.family->spec, folder), folder);
     std::vector<std::string> nodes =
         attempt.end ? attempt.nodes_by_rank : nodes_by_rank(attempt.placement, fleet);
@@ -186,7 +183,7 @@ exec::Launch launch_of(const Job& job,
     context.chip = fleet.pool(attempt.placement.ranges.at(0).pool).chip;
     context.ranks = ranks_of(job, attempt.placement, fleet);
     context.hub_url = options.url;
-    context.run_dir = run_folder_of(options.data_dir, context.attempt);
+    context.run_dir = exec::run_folder(options.data_dir, context.attempt);
     context.submit_dir = workdir_of(spec, context.run_dir);
     context.master_port = exec::free_master_port(context.attempt);
     context.as_root = geteuid() == 0;

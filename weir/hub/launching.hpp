@@ -15,9 +15,6 @@
 
 namespace weir::hub {
 
-// <data>/runs/<job>.<attempt>
-std::string run_folder_of(const std::string& data_dir, exec::AttemptId attempt);
-
 // What replaces the patterns in the path of an output file.
 struct OutputName {
     std::string job;          // %j: the number of the job

@@ -45,13 +45,15 @@ Verdict verdict_of(const exec::AttemptEnd& end,
                               ? with_detail("cancelled while it ran; then it was lost", end)
                               : "cancelled while it ran"};
     }
-    const bool infrastructure = end.kind == exec::EndKind::lost || refused;
+    const bool not_begun =
+        refused || (end.kind == exec::EndKind::not_started && end.machine_failed);
+    const bool infrastructure = end.kind == exec::EndKind::lost || not_begun;
     if (infrastructure && end.attempt.number <= retries) {
         return {.outcome = Outcome::lost,
                 .state = JobState::pending,
                 .requeue = true,
                 .reason = with_detail("attempt " + std::to_string(end.attempt.number) +
-                                          (refused ? " could not be started" : " was lost"),
+                                          (not_begun ? " could not be started" : " was lost"),
                                       end)};
     }
     switch (end.kind) {

@@ -1,7 +1,8 @@
 // Verdict: what the end of an attempt means for its job.
 //
-// The user's own failures are final; only what the infrastructure lost is tried again, as often as
-// the job's `retries` says. A job that was asked to stop is cancelled, however its attempt ended.
+// The user's own failures are final; only what the infrastructure lost, or could not start, is
+// tried again, as often as the job's `retries` says. A job that was asked to stop is cancelled,
+// however its attempt ended.
 #pragma once
 
 #include <cstdint>

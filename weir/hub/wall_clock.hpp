@@ -1,6 +1,6 @@
-// The only place of the live service that reads a clock.
+// The only place of the hub that reads a clock.
 //
-// Everything else takes the time from whoever called it, so that it can be replayed.
+// Everything else in it takes the time from whoever called it, so that it can be replayed.
 #pragma once
 
 #include <cstdint>
