@@ -105,9 +105,9 @@ public:
         hub::Options options;
         options.data_dir = folder_;
         hub_ = need(hub::Hub::open(options, fleet, *store_, executor_));
-        api::ServiceOptions service;
-        service.server.listen = "127.0.0.1:0";
-        service_ = need(api::Service::start(*hub_, service));
+        api::ServerOptions server;
+        server.listen = "127.0.0.1:0";
+        service_ = api::Service::start(*hub_, {}, need(api::HttpServer::bind(server)));
     }
     ~OwnHub() {
         service_.reset();

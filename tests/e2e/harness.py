@@ -95,7 +95,8 @@ class Hub:
             path = os.path.join(folder, "fleet.yaml")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(fleet)
-            self.options += ["--fleet", path]
+            # Of a laptop too the tests take eight CPUs: what they run is small.
+            self.options += ["--fleet", path, "--oversubscribe"]
 
     def environment(self):
         return {**os.environ, "WEIR_HUB": self.url, "NO_COLOR": "1"}
@@ -109,7 +110,7 @@ class Hub:
             env=self.environment())
         line = self.process.stdout.readline()
         if not line:
-            self.process.wait()
+            self.stop()
             raise AssertionError(f"the hub did not start: {self.said()}")
         self.ready = json.loads(line)
         return self

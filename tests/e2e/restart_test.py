@@ -97,6 +97,56 @@ class Restart(unittest.TestCase):
         self.assertEqual(len(second.stderr.splitlines()), 1, second.stderr)
         self.assertIn(str(self.hub.port), second.stderr)
 
+    def test_a_hub_that_cannot_have_its_address_starts_nothing(self):
+        other = Hub(os.path.join(self.folder, "unreachable")).start()
+        go, gone, effect = self.path("go"), self.path("gone"), self.path("effect")
+        blocker = other.submit(f"run: 'while [ ! -e {go} ]; do sleep 0.05; done; touch {gone}'\n"
+                               "gang: {cpus: 8}\n")
+        waiting = other.submit(f"run: touch {effect}\ngang: {{cpus: 8}}\n")
+        other.until(blocker, "running")
+        other.kill()
+        # The place becomes free while the hub is away, so the next one would start what waits.
+        open(go, "w").close()
+        eventually("the blocker ends", lambda: os.path.exists(gone))
+        port, other.port = other.port, self.hub.port
+        with self.assertRaisesRegex(AssertionError, "address is in use"):
+            other.start()
+        self.assertFalse(os.path.exists(effect))
+        other.port = port
+        other.start()
+        try:
+            self.assertEqual(other.weir("wait", waiting).status, 0)
+            self.assertTrue(os.path.exists(effect))
+        finally:
+            other.stop()
+
+    def test_a_fleet_that_is_not_of_this_machine_is_refused_before_anything_is_made(self):
+        data = os.path.join(self.folder, "never-made")
+        for text, names in [
+            (harness.FLEET.replace("local}", "slurm}"), ["sites[0].executor.kind", "slurm", "local", "simulate"]),
+            (harness.FLEET.replace("cpus: 8", "cpus: 99999"), ["sites[0].pools[0].cpus", "99999", "--oversubscribe"]),
+            (harness.FLEET.replace("nodes: 1", "nodes: 3"), ["sites[0].pools[0].nodes", "3"]),
+        ]:
+            fleet = self.path("fleet.yaml")
+            with open(fleet, "w", encoding="utf-8") as file:
+                file.write(text)
+            refused = subprocess.run([harness.WEIR, "up", "--data", data, "--listen", "127.0.0.1:0", "--fleet", fleet],
+                                     capture_output=True, text=True, timeout=harness.PATIENCE, cwd=self.folder)
+            self.assertEqual((refused.returncode, refused.stdout), (2, ""), refused)
+            self.assertEqual(len(refused.stderr.splitlines()), 1, refused.stderr)
+            for name in names:
+                self.assertIn(name, refused.stderr)
+            self.assertFalse(os.path.exists(data))
+
+    def test_what_jobs_were_given_is_for_nobody_else(self):
+        self.assertEqual(os.stat(self.hub.data).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(os.path.join(self.hub.data, "runs")).st_mode & 0o777, 0o700)
+        answer = self.hub.weir("run", "--", "sh", "-c", "echo $TOKEN", env={"TOKEN": "s3cret"})
+        self.assertEqual(answer.out, "s3cret\n")
+        shown = self.hub.request("GET", "/v1/jobs/sh")[1].decode()
+        self.assertIn("TOKEN", shown)
+        self.assertNotIn("s3cret", shown)
+
     def test_keys_and_ids_are_remembered_over_a_restart(self):
         text = "run: 'echo once >> once'\n"
         job = self.hub.submit(text, "--key", "kept")

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <thread>
 
-#include "weir/api/event_reader.hpp"
 #include "weir/api/json_views.hpp"
 #include "weir/api/origin.hpp"
 
@@ -19,7 +18,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t reply_bytes_max = std::size_t{1} << 30;
-constexpr long silence_seconds_max = 60;  // of an event stream that pings every 15 s
 
 void initialise_once() {
     static std::once_flag once;
@@ -67,13 +65,6 @@ std::string host_of(std::string_view url) {
 struct Transfer {
     Reply reply;
     bool too_large = false;
-    // Event streams only:
-    EventReader* reader = nullptr;
-    const std::function<bool(const StreamEvent&)>* on_event = nullptr;
-    const std::function<bool()>* go_on = nullptr;
-    bool opened = false;
-    bool stopped = false;
-    Result<void> stream_error;
 };
 
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* context) {
@@ -280,73 +271,6 @@ Result<Reply> Client::get_raw(std::string_view target) {
 Result<std::string> Client::post(std::string_view target, std::string_view json, Repeat repeat) {
     WEIR_TRY(Reply reply, state_->ask("POST", target, json, repeat));
     return std::move(reply.body);
-}
-
-// ---- Event streams ---------------------------------------------------------------------------
-
-namespace {
-
-std::size_t on_stream_bytes(char* bytes, std::size_t size, std::size_t count, void* context) {
-    auto& transfer = *static_cast<Transfer*>(context);
-    const std::string_view text(bytes, size * count);
-    if (transfer.reply.header("content-type").substr(0, 17) != "text/event-stream") {
-        return on_body(bytes, size, count, context);  // an error, told in JSON
-    }
-    if (!transfer.opened) {
-        transfer.opened = true;
-        if (!(*transfer.on_event)(StreamEvent{"open", "", ""})) {
-            transfer.stopped = true;
-            return 0;
-        }
-    }
-    Result<bool> more = transfer.reader->feed(text, *transfer.on_event);
-    if (!more.has_value()) {
-        transfer.stream_error = fail(more.error());
-        return 0;
-    }
-    transfer.stopped = !*more;
-    return *more ? size * count : 0;
-}
-
-int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    auto& transfer = *static_cast<Transfer*>(context);
-    if (transfer.go_on == nullptr || !*transfer.go_on || (*transfer.go_on)()) return 0;
-    transfer.stopped = true;
-    return 1;
-}
-
-}  // namespace
-
-Result<void> Client::follow(std::string_view target,
-                            const std::function<bool(const StreamEvent&)>& on_event,
-                            const std::function<bool()>& go_on) {
-    Transfer transfer;
-    EventReader reader;
-    transfer.reader = &reader;
-    transfer.on_event = &on_event;
-    transfer.go_on = &go_on;
-    const std::string target_url = state_->url + std::string(target);
-    state_->prepare(target_url, transfer);
-    CURL* curl = state_->curl;
-    HeaderList headers;
-    headers.add("Accept: text/event-stream");
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.list);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_stream_bytes);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, silence_seconds_max);
-    const CURLcode code = curl_easy_perform(curl);
-    if (transfer.stopped) return {};
-    WEIR_CHECK(std::move(transfer.stream_error));
-    if (code != CURLE_OK) return fail(state_->unreachable(code));
-    long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    transfer.reply.status = static_cast<int>(status);
-    if (!transfer.opened) return fail(state_->refused(transfer.reply));
-    return fail(Code::unavailable,
-                fmt::format("the hub at {} ended the event stream", state_->url));
 }
 
 }  // namespace weir::api

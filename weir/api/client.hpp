@@ -49,14 +49,6 @@ struct Reply {
     [[nodiscard]] std::string_view header(std::string_view lower_case_name) const;
 };
 
-// One event of the stream. The first one of a connection is "open": what happened before it is
-// not in the stream, so that is the moment to ask for the present state.
-struct StreamEvent {
-    std::string event;
-    std::string id;
-    std::string data;
-};
-
 class Client {
 public:
     explicit Client(std::string url, ClientOptions options = {});
@@ -70,13 +62,6 @@ public:
     Result<std::string> post(std::string_view target,
                              std::string_view json,
                              Repeat repeat = Repeat::never);
-
-    // Listens to an event stream. Returns when `on_event` answers false, or when `go_on`, which is
-    // asked about once a second, does; with unavailable when the hub ends the stream or falls
-    // silent. Does not reconnect: the caller knows what it has to read again then.
-    Result<void> follow(std::string_view target,
-                        const std::function<bool(const StreamEvent&)>& on_event,
-                        const std::function<bool()>& go_on = {});
 
     [[nodiscard]] const std::string& url() const;
 

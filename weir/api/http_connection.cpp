@@ -166,13 +166,12 @@ bool Connection::refuse_header() {
         refuse({Code::invalid, "request: the Host header is missing"});
         return false;
     }
-    if (!host_allowed(host, core_.address.host)) {
+    if (!core_.hosts.allows(host)) {
         refuse({Code::denied,
-                fmt::format("request: Host \"{}\" is not a name of this hub, which listens on {} "
-                            "only; use http://localhost:{}",
+                fmt::format("request: Host \"{}\" is no name of this hub; valid: {}; `weir up "
+                            "--host NAME` adds one",
                             host.substr(0, 80),
-                            core_.address.host,
-                            core_.port)});
+                            core_.hosts.valid())});
         return false;
     }
     const bool reads_only = message.method() == http::verb::get || head_only_;
@@ -289,10 +288,12 @@ void Connection::begin_stream(std::uint64_t exchange) {
     error_code ignored;
     stream_.socket().set_option(asio::socket_base::send_buffer_size(128 * 1024), ignored);
     core_.streams.insert(this);
-    core_.stream_count.fetch_add(1);
     std::string head = event_stream_head() + "retry: 1000\n\n";
     {
+        // Counted in the same breath as the last event is looked at: what is published later
+        // reaches this stream, what was published before is what it may have missed.
         const std::lock_guard lock(core_.events_mutex);
+        core_.stream_count.fetch_add(1);
         if (!last_event_id_.empty() && last_event_id_ != core_.last_event_id) {
             head += event_text("resync", core_.last_event_id, "{}");
         }

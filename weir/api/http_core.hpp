@@ -59,6 +59,7 @@ struct HttpServer::Core {
     ServerOptions options;
     Handler handler;
     ListenAddress address;
+    HostRule hosts;
     std::uint16_t port = 0;
     std::size_t connections_max = 0;
 

@@ -7,6 +7,7 @@
 
 #include "weir/api/http_core.hpp"
 #include "weir/api/http_text.hpp"
+#include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
 
 namespace weir::api {
@@ -38,7 +39,7 @@ Result<void> HttpServer::Core::listen() {
     acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     acceptor.bind(endpoint, error);
     if (error == asio::error::address_in_use) {
-        return refuse(Code::unavailable,
+        return refuse(Code::conflict,
                       "the address is in use, perhaps by another hub; stop that one or choose "
                       "another port (0 takes any free one)");
     }
@@ -170,20 +171,31 @@ void HttpServer::Core::run() {
     }
 }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(ServerOptions options, Handler handler) {
+Result<std::unique_ptr<HttpServer>> HttpServer::bind(ServerOptions options) {
     auto core = std::make_unique<Core>();
     WEIR_TRY(const ListenAddress address, parse_listen_address(options.listen));
     core->address = address;
+    core->hosts = HostRule(address.host, options.names);
     core->options = std::move(options);
-    core->handler = std::move(handler);
     core->connections_max = connections_allowed(core->options.connections_max);
     core->gate->io = &core->io;
     core->gate->connections = &core->connections;
     WEIR_CHECK(core->listen());
-    core->accept();
-    core->ping();
-    core->thread = std::thread([raw = core.get()] { raw->run(); });
     return std::unique_ptr<HttpServer>(new HttpServer(std::move(core)));
+}
+
+void HttpServer::serve(Handler handler) {
+    WEIR_ASSERT(!core_->thread.joinable() && handler);
+    core_->handler = std::move(handler);
+    core_->accept();
+    core_->ping();
+    core_->thread = std::thread([raw = core_.get()] { raw->run(); });
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(ServerOptions options, Handler handler) {
+    WEIR_TRY(std::unique_ptr<HttpServer> server, bind(std::move(options)));
+    server->serve(std::move(handler));
+    return server;
 }
 
 HttpServer::HttpServer(std::unique_ptr<Core> core) : core_(std::move(core)) {}
@@ -194,8 +206,10 @@ HttpServer::~HttpServer() {
 
 void HttpServer::stop() {
     std::call_once(core_->stop_once, [this] {
-        asio::post(core_->io, [core = core_.get()] { core->begin_stop(); });
-        core_->thread.join();
+        if (core_->thread.joinable()) {
+            asio::post(core_->io, [core = core_.get()] { core->begin_stop(); });
+            core_->thread.join();
+        }
         const std::lock_guard lock(core_->gate->mutex);
         core_->gate->io = nullptr;
     });

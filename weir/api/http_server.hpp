@@ -12,7 +12,7 @@
 // a client that comes back with a Last-Event-ID older than the last event gets "resync" at once
 // and stays connected.
 //
-// Threads: start() and stop() from one; publish(), stats() and Responder from any.
+// Threads: bind(), serve() and stop() from one; publish(), stats() and Responder from any.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weir/api/http_message.hpp"
 #include "weir/base/result.hpp"
@@ -30,6 +31,7 @@ namespace weir::api {
 
 struct ServerOptions {
     std::string listen = "127.0.0.1:8421";  // see parse_listen_address()
+    std::vector<std::string> names;         // that it goes by beside its own; see HostRule
     std::size_t header_bytes_max = 16 * 1024;
     std::size_t body_bytes_max = 16 * 1024 * 1024;
     std::size_t bodies_bytes_max = 256 * 1024 * 1024;  // of all requests in progress together
@@ -55,7 +57,12 @@ class HttpServer {
 public:
     using Handler = std::function<void(Request, Responder)>;
 
-    // Binds, listens and starts the thread. The error names the address and what is wrong.
+    // Binds and listens, so that the address is ours and the port known; whoever connects waits
+    // until serve(). The error names the address and what is wrong.
+    static Result<std::unique_ptr<HttpServer>> bind(ServerOptions options);
+    // Starts the thread. Requires: once, and not after stop().
+    void serve(Handler handler);
+    // Both at once.
     static Result<std::unique_ptr<HttpServer>> start(ServerOptions options, Handler handler);
     ~HttpServer();  // stops
 

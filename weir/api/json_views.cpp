@@ -93,7 +93,13 @@ Json job_of(const hub::JobView& view, bool detail) {
     json["cpu_ms"] = end != nullptr ? Json(end->cpu.count()) : Json(nullptr);
     json["workdir"] = spec.workdir;
     if (detail) {
+        // The values of an environment are secrets as often as not (tokens, passwords), and whoever
+        // reaches the hub reads this. Without them the description is still one to submit again.
         json["spec"] = Json::parse(job::spec_to_json(spec), nullptr, false);
+        json["spec"].erase("env");
+        json["env_names"] = Json::array();
+        for (const auto& [name, value] : spec.env)
+            json["env_names"].push_back(name);
         json["attempts"] = Json::array();
         for (const hub::AttemptView& attempt : view.attempts) {
             json["attempts"].push_back(attempt_of(attempt));

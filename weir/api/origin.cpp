@@ -2,7 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
+#include <netdb.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -66,10 +69,75 @@ bool is_loopback(std::string_view host) {
     return host == "::1" || host == "localhost" || host.substr(0, 4) == "127.";
 }
 
-bool host_allowed(std::string_view host_header, std::string_view bound_host) {
-    if (!is_loopback(bound_host)) return true;
-    const std::string host = lower(host_part(host_header));
-    return host == "localhost" || host == "127.0.0.1" || host == "::1" || host == bound_host;
+Result<std::string> host_name_of(std::string_view text) {
+    std::string name = lower(text);
+    constexpr std::size_t name_bytes_max = 253;  // of the domain name system
+    const bool plain =
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos &&
+        name.size() <= name_bytes_max && !name.empty() && name.front() != '.' &&
+        name.find("..") == std::string::npos;
+    if (!plain && !is_numeric_address(name)) {
+        return fail(Code::invalid,
+                    fmt::format("\"{}\" is no name of a machine; write it without http:// and "
+                                "without a port, for example hub.example.org",
+                                text.substr(0, name_bytes_max)));
+    }
+    if (name.back() == '.') name.pop_back();
+    return name;
+}
+
+std::vector<std::string> names_of_this_machine() {
+    std::vector<std::string> names;
+    const auto add = [&names](std::string_view text) {
+        const auto name = host_name_of(text);
+        if (!name || std::find(names.begin(), names.end(), *name) != names.end()) return;
+        names.push_back(*name);
+    };
+    std::array<char, 256> buffer{};
+    if (gethostname(buffer.data(), buffer.size() - 1) != 0) return names;
+    const std::string name = buffer.data();
+    const std::string alone = name.substr(0, name.find('.'));
+    add(name);
+    add(alone);
+    add(alone + ".local");
+    addrinfo hints{};
+    hints.ai_flags = AI_CANONNAME;
+    addrinfo* found = nullptr;
+    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) == 0) {
+        if (found->ai_canonname != nullptr) add(found->ai_canonname);
+        freeaddrinfo(found);
+    }
+    return names;
+}
+
+HostRule::HostRule(std::string_view bound_host, const std::vector<std::string>& names)
+    : names_{"localhost", "127.0.0.1", "::1"}, any_address_(!is_loopback(bound_host)) {
+    if (any_address_) {
+        for (std::string& name : names_of_this_machine())
+            names_.push_back(std::move(name));
+    } else {
+        names_.emplace_back(bound_host);
+    }
+    names_.insert(names_.end(), names.begin(), names.end());
+}
+
+bool HostRule::allows(std::string_view host_header) const {
+    std::string host = lower(host_part(host_header));
+    if (host.size() > 1 && host.back() == '.') host.pop_back();
+    if (any_address_ && is_numeric_address(host)) return true;
+    return std::find(names_.begin(), names_.end(), host) != names_.end();
+}
+
+std::string HostRule::valid() const {
+    std::string text = any_address_ ? "an IP address" : "";
+    std::vector<std::string> said;
+    for (const std::string& name : names_) {
+        if (std::find(said.begin(), said.end(), name) != said.end()) continue;
+        said.push_back(name);
+        if (any_address_ && is_numeric_address(name)) continue;
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return text;
 }
 
 bool origin_allowed(std::string_view origin,

@@ -2,14 +2,17 @@
 //
 // There is no sign-in yet, so a web page that the user happens to visit must not be able to submit
 // a job. Two ways lead there and both are closed: a page on another origin that posts to the hub
-// (its Origin does not match), and a page whose own name was re-bound to 127.0.0.1 by DNS (its
-// Host is not one that a loopback address goes by). Programs that are not browsers send a right
-// Host by themselves and no Origin at all.
+// (its Origin does not match), and a page whose own name was bound to the hub's address by DNS
+// after it was loaded (its Host is no name that the hub goes by; who makes such a page chooses a
+// name of his own, so what cannot be one of those is let through: numbers, the names of this
+// machine, and the names that the operator gave). Programs that are not browsers send a right Host
+// by themselves and no Origin at all.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weir/base/result.hpp"
 
@@ -25,9 +28,29 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 
 bool is_loopback(std::string_view host);
 
-// May a server that is bound to `bound_host` answer a request with this Host header? A server
-// that is bound to more than loopback cannot know its names, and answers to all.
-bool host_allowed(std::string_view host_header, std::string_view bound_host);
+// A name that an operator gives to a hub, in lower case: "hub.example.org", or an IP address.
+Result<std::string> host_name_of(std::string_view text);
+
+// The names that this machine has by itself, in lower case: as it calls itself, without its
+// domain, with the one that the resolver adds, and under .local. May ask the resolver.
+std::vector<std::string> names_of_this_machine();
+
+// Which Host headers a server answers to.
+class HostRule {
+public:
+    HostRule() = default;
+    // Bound to loopback: localhost, 127.0.0.1, [::1]. Else also every IP address and the names of
+    // this machine. `names` are allowed in both cases; a proxy in front of the hub needs one.
+    // Requires: they come from host_name_of().
+    HostRule(std::string_view bound_host, const std::vector<std::string>& names);
+
+    [[nodiscard]] bool allows(std::string_view host_header) const;
+    [[nodiscard]] std::string valid() const;  // for people
+
+private:
+    std::vector<std::string> names_;
+    bool any_address_ = false;
+};
 
 // May a request with side effects be carried out? "" = the header was not sent.
 bool origin_allowed(std::string_view origin,

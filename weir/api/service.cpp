@@ -6,15 +6,14 @@
 
 namespace weir::api {
 
-Result<std::unique_ptr<Service>> Service::start(hub::Hub& hub, ServiceOptions options) {
-    ServerOptions server_options = options.server;
+std::unique_ptr<Service> Service::start(hub::Hub& hub,
+                                        ServiceOptions options,
+                                        std::unique_ptr<HttpServer> server) {
     auto routes = std::make_shared<Routes>(hub, std::move(options));
-    WEIR_TRY(std::unique_ptr<HttpServer> server,
-             HttpServer::start(std::move(server_options),
-                               [routes](Request request, Responder responder) {
-                                   routes->handle(std::move(request), std::move(responder));
-                               }));
     routes->attach(server.get());
+    server->serve([routes](Request request, Responder responder) {
+        routes->handle(std::move(request), std::move(responder));
+    });
     return std::unique_ptr<Service>(new Service(hub, std::move(routes), std::move(server)));
 }
 

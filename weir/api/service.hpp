@@ -20,7 +20,6 @@
 namespace weir::api {
 
 struct ServiceOptions {
-    ServerOptions server;
     HubFacts facts;                              // url is filled in when the address is known
     std::function<std::vector<Check>()> doctor;  // none = no checks
     std::function<std::vector<Rate>(const fleet::Pool&)> rates;  // none = no rates
@@ -31,8 +30,11 @@ class Routes;
 
 class Service {
 public:
-    // Requires: the hub outlives the service.
-    static Result<std::unique_ptr<Service>> start(hub::Hub& hub, ServiceOptions options);
+    // Requires: the hub outlives the service; the server is bound and does not serve yet, so that
+    // a hub need not be opened before it is known that its address can be had.
+    static std::unique_ptr<Service> start(hub::Hub& hub,
+                                          ServiceOptions options,
+                                          std::unique_ptr<HttpServer> server);
     ~Service();  // stops
 
     // Answers what is owed, then closes. The hub goes on.

@@ -79,7 +79,6 @@ protected:
         hub_ = std::move(*opened);
 
         ServiceOptions service;
-        service.server.listen = "127.0.0.1:0";
         service.facts = {.version = "9.9", .policy = "easy", .data_dir = folder_, .url = ""};
         service.doctor = [] {
             return std::vector<Check>{{"memory limits", CheckState::warn, "no"}};
@@ -87,9 +86,11 @@ protected:
         service.rates = [](const fleet::Pool&) {
             return std::vector<Rate>{{"fp64", 1.5e12, "FLOP/s", "measured"}};
         };
-        auto started = Service::start(*hub_, service);
-        ASSERT_TRUE(started.has_value()) << started.error().message;
-        service_ = std::move(*started);
+        ServerOptions server;
+        server.listen = "127.0.0.1:0";
+        auto bound = HttpServer::bind(server);
+        ASSERT_TRUE(bound.has_value()) << bound.error().message;
+        service_ = Service::start(*hub_, service, std::move(*bound));
         client_ = std::make_unique<Client>(service_->url(), ClientOptions{.patience = seconds(0)});
     }
 

@@ -85,7 +85,11 @@ TEST_F(ServiceTest, AcceptsScriptsAndReadyMadeDescriptions) {
     const Json accepted = json_of(post("/v1/jobs", body.dump()));
     EXPECT_THAT(accepted["jobs"][0]["notes"].dump(), HasSubstr("frobnicate"));
     Json shown = json_of(get("/v1/jobs/batch"))["jobs"][0];
-    EXPECT_EQ(shown["spec"]["env"]["TIDE"], "low");
+    // Names are shown, values are the job's own affair.
+    EXPECT_EQ(shown["env_names"], Json::parse(R"(["SLURM_NTASKS","TIDE"])"));
+    EXPECT_EQ(get("/v1/jobs/batch")->find("low"), std::string::npos);
+    const exec::Launch launch = executor_.launch_of({JobId(1), 1});
+    EXPECT_EQ(launch.env.at("TIDE"), "low");
 
     shown["spec"]["name"] = "again";
     job = {{"format", "spec"}, {"spec", shown["spec"]}};

@@ -23,9 +23,11 @@ struct UpOptions {
     std::string data = ".weir";
     std::string listen = "127.0.0.1:8421";
     std::string policy = "easy";
-    std::string fleet;     // path of a fleet file; "" = what discovery finds
-    std::string campaign;  // folder of job files; "" = none
-    bool once = false;     // end after the campaign
+    std::vector<std::string> hosts;  // further names that it goes by
+    std::string fleet;               // path of a fleet file; "" = what discovery finds
+    bool oversubscribe = false;      // the file may offer more than there is
+    std::string campaign;            // folder of job files; "" = none
+    bool once = false;               // end after the campaign
 };
 int up(const UpOptions& options);
 

@@ -7,10 +7,11 @@
 #include <future>
 
 #include "weir/base/log.hpp"
+#include "weir/cli/data_folder.hpp"
+#include "weir/cli/offer.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
 #include "weir/exec/machine_checks.hpp"
-#include "weir/fleet/fleet_file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -67,19 +68,23 @@ api::Check check_of(const exec::ProbeRecord& probe) {
 
 }  // namespace
 
-Result<Machine> look_at_machine(const std::string& data,
-                                const std::string& fleet_file,
-                                bool quiet) {
+Result<Machine> look_at_machine(const std::string& fleet_file, bool oversubscribe) {
     Machine machine;
-    machine.delegation = exec::take_delegation();
-    if (!fleet_file.empty()) {
-        WEIR_TRY(machine.fleet, fleet::read_fleet(fleet_file));
+    machine.discovery = exec::discover();
+    machine.by_file = !fleet_file.empty();
+    if (!machine.by_file) {
+        machine.fleet = machine.discovery.fleet;
         return machine;
     }
-    machine.discovery = exec::discover();
-    machine.fleet = machine.discovery->fleet;
-    machine.probe = probed(data, quiet);
+    WEIR_TRY(Offer offer, read_offer(fleet_file, machine.discovery, oversubscribe));
+    machine.fleet = std::move(offer.fleet);
+    machine.notes = std::move(offer.notes);
     return machine;
+}
+
+void prepare_machine(Machine& machine, const std::string& data, bool quiet) {
+    machine.delegation = exec::take_delegation();
+    if (!machine.by_file) machine.probe = probed(data, quiet);
 }
 
 std::vector<api::Rate> rates_of(const Machine& machine, const fleet::Pool& pool) {
@@ -95,10 +100,13 @@ std::vector<api::Rate> rates_of(const Machine& machine, const fleet::Pool& pool)
 
 std::vector<api::Check> checks_of(const Machine& machine, const std::string& data) {
     exec::MachineCheckOptions options;
-    options.data_dir = data;
+    options.data_dir = data.empty() ? "." : data;
     options.delegation = machine.delegation;
-    options.discovery = machine.discovery ? *machine.discovery : exec::discover();
+    options.discovery = machine.discovery;
     std::vector<api::Check> checks = as_checks(exec::machine_checks(options));
+    if (const std::string seen = data.empty() ? "" : seen_by_others(data); !seen.empty()) {
+        checks.push_back({"privacy", api::CheckState::warn, seen});
+    }
     if (machine.probe) checks.push_back(check_of(*machine.probe));
     return checks;
 }
@@ -106,10 +114,11 @@ std::vector<api::Check> checks_of(const Machine& machine, const std::string& dat
 std::vector<api::Check> checks_of_this_machine() {
     std::error_code problem;
     Machine machine;
+    machine.discovery = exec::discover();
     machine.delegation = exec::look_for_delegation();
     // The disk that a hub started here would use.
     const bool used = std::filesystem::is_directory(".weir", problem);
-    return checks_of(machine, used ? ".weir" : ".");
+    return checks_of(machine, used ? ".weir" : "");
 }
 
 }  // namespace weir::cli

@@ -20,18 +20,24 @@ namespace weir::cli {
 
 struct Machine {
     fleet::Fleet fleet;  // what is offered
+    exec::DiscoveryReport discovery;
     exec::CgroupDelegation delegation;
-    std::optional<exec::DiscoveryReport> discovery;  // none with a fleet file
-    std::optional<exec::ProbeRecord> probe;          // none with one, or when it failed
+    std::optional<exec::ProbeRecord> probe;  // none with a fleet file, or when it failed
+    bool by_file = false;                    // the fleet is what a file says
+    std::vector<std::string> notes;          // about that file, for the operator
 };
 
-// fleet_file "" = discovery. quiet = no progress.
-Result<Machine> look_at_machine(const std::string& data, const std::string& fleet_file, bool quiet);
+// What is here and what of it is offered; changes nothing. fleet_file "" = all of it.
+Result<Machine> look_at_machine(const std::string& fleet_file, bool oversubscribe);
+// Takes the part of the cgroup tree that jobs get, and measures rates unless the data folder knows
+// them. quiet = no progress.
+void prepare_machine(Machine& machine, const std::string& data, bool quiet);
 
 // Of one chip of the pool, best evidence first; empty when nothing was measured.
 std::vector<api::Rate> rates_of(const Machine& machine, const fleet::Pool& pool);
 
-// What a hub can say about its machine, and what anybody can without a hub.
+// What a hub can say about its machine, and what anybody can without a hub. data "" = there is
+// none yet.
 std::vector<api::Check> checks_of(const Machine& machine, const std::string& data);
 std::vector<api::Check> checks_of_this_machine();
 

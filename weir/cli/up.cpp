@@ -1,17 +1,15 @@
 // `weir up`: a hub in the foreground, from an empty folder to a served address.
 //
-// The order matters. The store comes first, since its lock tells at once that another hub has the
-// folder; then the machine is looked at, the executor opened, the journal replayed, and only then
-// does anybody get to speak to it. Going down is the same backwards: nobody new, answers that are
-// owed, the hub. Running jobs have shepherds of their own and run on.
-#include <fcntl.h>
+// The order matters. What was asked for is checked while nothing has changed. Then the store, since
+// its lock tells at once that another hub has the folder, and the address: opening the hub starts
+// what waits, and a hub that nobody could reach must not. Then the machine is measured, the
+// executor opened, the journal replayed, and only then is anybody who has connected answered.
+// Going down is the same backwards: nobody new, answers that are owed, the hub. Running jobs have
+// shepherds of their own and run on.
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <mutex>
 
@@ -22,6 +20,7 @@
 #include "weir/base/units.hpp"
 #include "weir/cli/campaign.hpp"
 #include "weir/cli/commands.hpp"
+#include "weir/cli/data_folder.hpp"
 #include "weir/cli/follow.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/machine.hpp"
@@ -62,72 +61,15 @@ private:
     std::vector<exec::AttemptEnd> waiting_;
 };
 
-// Every open attempt and connection is a descriptor; the soft limit of shells is far too low.
+// Every open attempt and connection is a descriptor; the soft limit of shells is far too low. Who
+// has set more keeps it.
 void raise_descriptor_limit() {
     struct rlimit limit = {};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
+    const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 65536);
+    if (limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = wanted;
     static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
-}
-
-Result<std::string> made_folder(const std::string& given) {
-    std::error_code problem;
-    const fs::path path = fs::absolute(given, problem).lexically_normal();
-    if (!problem) fs::create_directories(path, problem);
-    if (problem) {
-        return fail(Code::io,
-                    fmt::format("--data {}: cannot be made: {}", given, problem.message()));
-    }
-    std::string text = path.string();
-    while (text.size() > 1 && text.back() == '/')
-        text.pop_back();
-    return text;
-}
-
-// The address with a real port: jobs are told where their hub is, so the port must be known before
-// the hub is. For port 0 a free one is taken and let go again at once.
-Result<api::ListenAddress> real_address(const std::string& listen) {
-    WEIR_TRY(api::ListenAddress address, api::parse_listen_address(listen));
-    if (address.port != 0) return address;
-    const bool six = address.host.find(':') != std::string::npos;
-    const int probe = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (probe < 0) return fail(Code::io, "no socket can be opened");
-    sockaddr_storage any = {};
-    any.ss_family = six ? AF_INET6 : AF_INET;
-    socklen_t size = six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    const auto generic = reinterpret_cast<sockaddr*>(&any);
-    const bool bound =
-        ::bind(probe, generic, size) == 0 && ::getsockname(probe, generic, &size) == 0;
-    ::close(probe);
-    if (!bound) return fail(Code::io, fmt::format("--listen {}: no port is free", listen));
-    address.port = ntohs(six ? reinterpret_cast<sockaddr_in6*>(&any)->sin6_port
-                             : reinterpret_cast<sockaddr_in*>(&any)->sin_port);
-    return address;
-}
-
-std::string text_of(const api::ListenAddress& address) {
-    const bool six = address.host.find(':') != std::string::npos;
-    return six ? fmt::format("[{}]:{}", address.host, address.port)
-               : fmt::format("{}:{}", address.host, address.port);
-}
-
-// Where this machine reaches the address: one that means "every interface" is no destination.
-std::string local_url(api::ListenAddress address) {
-    if (address.host == "0.0.0.0") address.host = "127.0.0.1";
-    if (address.host == "::") address.host = "::1";
-    return "http://" + text_of(address);
-}
-
-// The whole file or none: whoever reads hub.json never sees half of it.
-Result<void> write_whole(const std::string& path, const std::string& text) {
-    const std::string draft = path + ".new";
-    const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    const bool written = fd >= 0 && write_all(fd, text);
-    if (fd >= 0) ::close(fd);
-    std::error_code problem;
-    if (written) fs::rename(draft, path, problem);
-    if (!written || problem) return fail(Code::io, path + ": cannot be written");
-    return {};
 }
 
 // All that lives while a hub serves, in the order in which it is made.
@@ -136,6 +78,7 @@ struct Hub {
     std::string url;
     Machine machine;
     std::unique_ptr<store::SqliteStore> store;
+    std::unique_ptr<api::HttpServer> server;  // until the service has it
     EndRelay ends;
     std::unique_ptr<exec::LocalExecutor> executor;
     std::unique_ptr<hub::Hub> hub;
@@ -149,16 +92,24 @@ struct Hub {
         service.reset();
         hub.reset();
         executor.reset();
+        server.reset();
         store.reset();
     }
 };
 
-Result<void> open_hub(const UpOptions& options, sched::Policy policy, Hub& all) {
-    WEIR_TRY(const api::ListenAddress address, real_address(options.listen));
-    all.url = local_url(address);
+// What only one hub can have: the folder and the address.
+Result<void> claim(const UpOptions& options, Hub& all) {
+    api::ServerOptions server;
+    server.listen = options.listen;
+    server.names = options.hosts;
     WEIR_TRY(all.store, store::SqliteStore::open(all.data + "/weir.db"));
-    WEIR_TRY(all.machine, look_at_machine(all.data, options.fleet, options.common.json));
+    WEIR_TRY(all.server, api::HttpServer::bind(std::move(server)));
+    // Jobs are told where their hub is, so this is known before the hub is.
+    all.url = all.server->url();
+    return {};
+}
 
+Result<void> open_hub(sched::Policy policy, Hub& all) {
     exec::LocalExecutor::Options how;
     how.data_dir = all.data;
     how.delegation = all.machine.delegation;
@@ -174,13 +125,12 @@ Result<void> open_hub(const UpOptions& options, sched::Policy policy, Hub& all) 
     all.ends.attach(all.hub.get());
 
     api::ServiceOptions service;
-    service.server.listen = text_of(address);
     service.facts.version = version;
     service.facts.policy = std::string(sched::name_of(policy));
     service.facts.data_dir = all.data;
     service.doctor = [&all] { return checks_of(all.machine, all.data); };
     service.rates = [&all](const fleet::Pool& pool) { return rates_of(all.machine, pool); };
-    WEIR_TRY(all.service, api::Service::start(*all.hub, service));
+    all.service = api::Service::start(*all.hub, service, std::move(all.server));
     return {};
 }
 
@@ -250,15 +200,28 @@ int up(const UpOptions& options) {
             {Code::not_found,
              fmt::format("up: --campaign {}: there is no such folder", options.campaign)});
     }
-    const auto data = made_folder(options.data);
+    UpOptions asked = options;
+    for (std::string& name : asked.hosts) {
+        const auto known = api::host_name_of(name);
+        if (!known) return report(known.error().at("up: --host"));
+        name = *known;
+    }
+    auto machine = look_at_machine(options.fleet, options.oversubscribe);
+    if (!machine) return report(machine.error());
+    const auto data = made_data_folder(options.data, "--data");
     if (!data) return report(data.error());
     raise_descriptor_limit();
     count_interrupts();
 
     Hub all;
     all.data = *data;
+    all.machine = std::move(*machine);
     log::open(all.data + "/hub.log", log::Level::info);
-    const auto opened = open_hub(options, *policy, all);
+    const auto claimed = claim(asked, all);
+    if (!claimed) return report(claimed.error());
+    prepare_machine(all.machine, all.data, options.common.json);
+    if (interrupts() > 0) return status_interrupted;
+    const auto opened = open_hub(*policy, all);
     if (!opened) return report(opened.error());
 
     const std::string ready = json_object({{"url", all.url},
@@ -269,6 +232,9 @@ int up(const UpOptions& options) {
     const auto written = write_whole(hub_file, ready + "\n");
     if (!written) return report(written.error());
     log::info(fmt::format("serving {} (pid {})", all.url, ::getpid()));
+    for (const std::string& sentence : all.machine.notes)
+        note(sentence);
+    if (const std::string seen = seen_by_others(all.data); !seen.empty()) note(seen);
     if (options.common.json) {
         out_json(ready);
     } else {

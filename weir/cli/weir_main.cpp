@@ -145,6 +145,12 @@ private:
         c->add_option(
              "--fleet", o.fleet, "offer what this fleet file says instead of all that is found")
             ->type_name("FILE");
+        c->add_flag("--oversubscribe",
+                    o.oversubscribe,
+                    "let the fleet file offer more than this machine has");
+        c->add_option("--host", o.hosts, "one more name that browsers may know it by; repeatable")
+            ->type_name("NAME")
+            ->expected(1);
         c->add_option("--campaign", o.campaign, "submit every *.yaml of a folder and follow them")
             ->type_name("DIR");
         c->add_flag("--once", o.once, "end after the campaign; status 0 only if all succeeded");
