@@ -89,9 +89,9 @@ struct Hub::State {
             const std::int64_t left = next_housekeeping - monotonic_microseconds();
             std::vector<Message> messages =
                 take(std::chrono::microseconds(std::max<std::int64_t>(left, 0)));
-            if (!messages.empty()) keeper->turn(std::move(messages), wall_now());
+            if (!messages.empty()) keeper->turn(std::move(messages), moment_now());
             if (monotonic_microseconds() < next_housekeeping) continue;
-            keeper->housekeep(wall_now());
+            keeper->housekeep(moment_now());
             next_housekeeping = monotonic_microseconds() + between;
         }
     }
@@ -110,7 +110,7 @@ Result<std::unique_ptr<Hub>> Hub::open(Options options,
                  store,
                  executor,
                  [its_state](const Change& change) { its_state->announce(change); },
-                 wall_now()));
+                 moment_now()));
     std::unique_ptr<Hub> hub(new Hub(std::move(state)));
     hub->state_->thread = std::thread([its_state] { its_state->loop(); });
     return hub;

@@ -166,7 +166,8 @@ void decide_and_journal(benchmark::State& state) {
     store::MemoryStore memory;
     FakeExecutor executor;
     Time now = at_seconds(1'000'000);
-    auto keeper = Keeper::open(options_in("/data"), one_machine(), memory, executor, nullptr, now);
+    auto keeper = Keeper::open(
+        options_in("/data"), one_machine(), memory, executor, nullptr, {now, Duration{}});
     std::uint64_t number = 0;
     const auto group = state.range(0);
     for (auto _ : state) {
@@ -179,7 +180,7 @@ void decide_and_journal(benchmark::State& state) {
             messages.emplace_back(submission_of(number++));
         }
         now += Duration{1};
-        (*keeper)->turn(std::move(messages), now);
+        (*keeper)->turn(std::move(messages), {now, Duration{}});
     }
     state.SetItemsProcessed(state.iterations() * group);
 }
@@ -191,8 +192,8 @@ void replay_100k_jobs(benchmark::State& state) {
     FakeExecutor executor;
     Time now = at_seconds(1'000'000);
     {
-        auto keeper =
-            Keeper::open(options_in("/data"), one_machine(), **store, executor, nullptr, now);
+        auto keeper = Keeper::open(
+            options_in("/data"), one_machine(), **store, executor, nullptr, {now, Duration{}});
         for (std::uint64_t number = 0; number < 100'000;) {
             std::vector<Message> messages;
             for (const exec::AttemptId id : executor.alive()) {
@@ -203,7 +204,7 @@ void replay_100k_jobs(benchmark::State& state) {
                 messages.emplace_back(submission_of(number++));
             }
             now += Duration{1};
-            (*keeper)->turn(std::move(messages), now);
+            (*keeper)->turn(std::move(messages), {now, Duration{}});
         }
         JobFilter filter;
         filter.limit = 100;

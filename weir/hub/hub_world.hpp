@@ -66,7 +66,7 @@ public:
             store,
             executor,
             [this](const Change& change) { changes.push_back(change); },
-            now);
+            moment());
         if (!opened) return fail(opened.error());
         keeper = std::move(opened).value();
         return {};
@@ -94,9 +94,15 @@ public:
         report(executor.finish(alive(reference), exit_code, now));
     }
     void turn(std::vector<Message> messages) {
-        now += Duration{1};
-        keeper->turn(std::move(messages), now);
+        pass(Duration{1});
+        keeper->turn(std::move(messages), moment());
     }
+    void housekeep() { keeper->housekeep(moment()); }
+    void pass(Duration time) {
+        now += time;
+        steady += time;
+    }
+    [[nodiscard]] Moment moment() const { return {now, steady}; }
 
     exec::AttemptId alive(const std::string& reference) {
         const JobId job = view(reference).job;
@@ -132,7 +138,8 @@ public:
     FaultyStore store{memory};
     FakeExecutor executor;
     std::vector<Change> changes;
-    Time now = at_seconds(1'000'000);
+    Time now = at_seconds(1'000'000);  // of the wall clock, which a story may set
+    Duration steady = seconds(50);
     std::unique_ptr<Keeper> keeper;
 };
 

@@ -69,29 +69,31 @@ Result<std::unique_ptr<Keeper>> Keeper::open(Options options,
                                              store::Store& store,
                                              exec::Executor& executor,
                                              OnChange on_change,
-                                             Time now) {
+                                             Moment now) {
     WEIR_CHECK(check_fleet(fleet));
     std::unique_ptr<Keeper> keeper(
         new Keeper(std::move(options), std::move(fleet), store, executor, std::move(on_change)));
-    keeper->now_ = now;
-    keeper->started_at_ = now;
+    keeper->now_ = keeper->clock_.read(now);
+    keeper->started_at_ = now.wall;
     WEIR_CHECK(keeper->recover());
+    keeper->advance(now);
     return keeper;
 }
 
-// The wall clock may go back; the book's time never does.
-void Keeper::advance(Time now) {
-    if (now + clock_step_told < now_ && !told_clock_) {
-        log::warn("the clock is behind the newest entry of the journal, " + format_time(now_) +
-                  ", which is taken for the present until the clock has caught up");
+void Keeper::advance(Moment now) {
+    now_ = clock_.read(now);
+    if (clock_.ahead() > clock_step_told && !told_clock_) {
+        log::warn("the clock says " + format_time(now.wall) + ", but the journal has come to " +
+                  format_time(now_) +
+                  ": the clock is or was wrong; until it has caught up, times in the journal are " +
+                  format_duration(clock_.ahead()) + " ahead of it");
     }
-    told_clock_ = now + clock_step_told < now_;
-    now_ = std::max(now_, now);
+    told_clock_ = clock_.ahead() > clock_step_told;
 }
 
 // --------------------------------------------------------------------------------- a turn
 
-void Keeper::turn(std::vector<Message> messages, Time now) {
+void Keeper::turn(std::vector<Message> messages, Moment now) {
     advance(now);
     if (broken_) {
         for (const Message& message : messages)

@@ -29,6 +29,7 @@
 
 #include "weir/exec/executor.hpp"
 #include "weir/hub/book.hpp"
+#include "weir/hub/book_clock.hpp"
 #include "weir/hub/documents.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/hub/journal.hpp"
@@ -73,14 +74,14 @@ public:
                                                 store::Store& store,
                                                 exec::Executor& executor,
                                                 OnChange on_change,
-                                                Time now);
+                                                Moment now);
 
-    void turn(std::vector<Message> messages, Time now);
+    void turn(std::vector<Message> messages, Moment now);
 
     // Level-triggered: asks the executor about some of the running attempts, in turn, and acts on
     // what it hears, so that a report that got lost comes to nothing. Tries to recover where the
     // store failed.
-    void housekeep(Time now);
+    void housekeep(Moment now);
 
     // Answers to queries; for QueryMessage::answer, and for tests between two turns.
     Result<std::vector<JobView>> job(const std::string& reference);
@@ -102,7 +103,7 @@ private:
            exec::Executor& executor,
            OnChange on_change);
 
-    void advance(Time now);
+    void advance(Moment now);
     void run(std::vector<Message> messages);
     // Commits and acts; or refuses everybody and recovers.
     void settle(Work& work);
@@ -134,7 +135,8 @@ private:
     const OnChange on_change_;
 
     std::unique_ptr<Book> book_;
-    Time now_{};
+    BookClock clock_;
+    Time now_{};  // what clock_ said last
     bool told_clock_ = false;
     Time started_at_{};
     std::uint64_t changes_heard_ = 0;  // listeners were told all up to this one

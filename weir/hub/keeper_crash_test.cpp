@@ -66,7 +66,7 @@ public:
             if (testing::Test::HasFatalFailure()) return;
         }
         faults_on_ = false;
-        if (world_.keeper->broken()) world_.keeper->housekeep(world_.now);
+        if (world_.keeper->broken()) world_.housekeep();
         drain();
         check();
         check_end();
@@ -118,7 +118,7 @@ private:
             report = reports_.erase(report);
         }
         world_.turn(std::move(messages));
-        if (random_.chance(0.2)) world_.keeper->housekeep(world_.now);
+        if (random_.chance(0.2)) world_.housekeep();
     }
 
     Message submission() {
@@ -228,7 +228,7 @@ private:
                 messages.push_back(EndMessage{end});
             }
             world_.turn(std::move(messages));
-            world_.keeper->housekeep(world_.now);
+            world_.housekeep();
         }
         FAIL() << world_.keeper->book().jobs().size() << " jobs do not come to an end";
     }

@@ -313,23 +313,23 @@ TEST_F(KeeperStory, HearsOfALostReportByAsking) {
     accepted(submission_of("a"));
     world.executor.finish({JobId{1}, 1}, 0, world.now);
     EXPECT_EQ(world.state("a"), "running");
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_EQ(world.state("a"), "succeeded");
 }
 
 TEST_F(KeeperStory, OffersAnAttemptAgainToAnExecutorThatFailsAndGivesUpInTheEnd) {
     world.executor.refuse_starts = Error{Code::io, "no space left"};
     accepted(submission_of("a"));
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_EQ(world.state("a"), "running");
     world.executor.refuse_starts.reset();
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_EQ(world.started(), "1.1");
     world.end("a");
     world.executor.refuse_starts = Error{Code::io, "no space left"};
     accepted(submission_of("b"));
     for (int i = 0; i < 10; ++i)
-        world.keeper->housekeep(world.now);
+        world.housekeep();
     EXPECT_EQ(world.state("b"), "failed");
     EXPECT_EQ(world.view("b").reason, "could not be started: no space left");
     world.executor.refuse_starts = Error{Code::too_large, "too many tasks"};
@@ -458,14 +458,14 @@ TEST_F(KeeperStory, RefusesEverythingWhileTheDiskIsGoneAndComesBackWithIt) {
     EXPECT_EQ(world.submit(submission_of("b")).error().code, Code::unavailable);
     EXPECT_EQ(world.cancel("a").error().code, Code::unavailable);
     ASSERT_TRUE(world.keeper->broken());
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_TRUE(world.keeper->broken());
     world.store.unreadable = false;
     world.executor.finish({JobId{1}, 1}, 0, world.now);
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_TRUE(world.keeper->broken()) << "the end of job 1 cannot be written yet";
     world.store.fault_of_append = nullptr;
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_FALSE(world.keeper->broken());
     EXPECT_EQ(world.state("a"), "succeeded");
 }
@@ -490,7 +490,7 @@ TEST_F(KeeperStory, AnswersQuestionsButTakesNothingForAWhileWhenALongJournalFail
     world.turn({QueryMessage{[&answered](Keeper&) { answered = true; }, [](const Error&) {}}});
     EXPECT_TRUE(answered);
     world.store.fault_of_append = nullptr;
-    world.keeper->housekeep(world.now);
+    world.housekeep();
     EXPECT_TRUE(world.submit(submission_of("a")));
 }
 
@@ -519,6 +519,25 @@ TEST_F(KeeperStory, TakesUpANewFleetWhenNothingRunsAndCancelsWhatNoLongerFits) {
     EXPECT_EQ(world.state("small"), "running");
     world.end("small");
     EXPECT_EQ(world.state("whatever"), "running");
+}
+
+TEST_F(KeeperStory, KeepsLimitsAndReservationsRightAfterAClockThatWasYearsAhead) {
+    const Duration years = seconds(4 * 365 * 24 * 3600);
+    world.now += years;
+    accepted(submission_of("long"));     // one of two nodes, for an hour
+    accepted(submission_of("wide", 2));  // both nodes, when the hour is over
+    world.now -= years;
+    world.pass(seconds(1000));
+    open();
+    world.pass(seconds(1000));
+    Submission late = submission_of("late");
+    late.spec.limit = seconds(3000);
+    accepted(late);
+    EXPECT_EQ(world.state("late"), "pending") << "it would delay the wide one by half an hour";
+    late.spec.limit = seconds(1500);
+    late.spec.name = "in time";
+    accepted(late);
+    EXPECT_EQ(world.state("in time"), "running");
 }
 
 // The journal of another core: strict order wrote it, and this program would backfill; its
@@ -603,7 +622,7 @@ TEST(Keeper, KnowsAndDecidesTheSameAfterARestartAsIfItHadNeverStopped) {
                 ASSERT_TRUE(restarted.open());
             }
             both([&](HubWorld& world) {
-                world.now += pause;
+                world.pass(pause);
                 ASSERT_TRUE(world.submit(submission));
                 if (cancelled > 0) (void)world.cancel(std::to_string(cancelled));
                 std::vector<exec::AttemptId> alive = world.executor.alive();

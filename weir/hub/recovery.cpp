@@ -40,7 +40,7 @@ Result<void> Keeper::recover() {
     fresh->mute_until(changes_heard_);
     book_ = std::move(fresh);
     journal_entries_ = report->entries;
-    now_ = std::max(now_, report->last);
+    now_ = clock_.not_before(report->last);
     failed_starts_.clear();
     given_up_.clear();
     broken_.reset();
@@ -102,7 +102,7 @@ void Keeper::look_after(Work& work, JobId id) {
     ended(work, end, false);
 }
 
-void Keeper::housekeep(Time now) {
+void Keeper::housekeep(Moment now) {
     advance(now);
     read_only_.reset();
     if (broken_) {

@@ -4,9 +4,11 @@
 
 namespace weir::hub {
 
-Time wall_now() {
-    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-    return Time{std::chrono::duration_cast<Duration>(since_epoch)};
+Moment moment_now() {
+    using std::chrono::duration_cast;
+    return {
+        .wall = Time{duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())},
+        .steady = duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 std::int64_t monotonic_microseconds() {

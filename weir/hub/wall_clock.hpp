@@ -5,12 +5,11 @@
 
 #include <cstdint>
 
-#include "weir/base/time.hpp"
+#include "weir/hub/book_clock.hpp"
 
 namespace weir::hub {
 
-// UTC, since the Unix epoch. May jump back when somebody sets the clock.
-Time wall_now();
+Moment moment_now();
 
 // Never goes back; only differences mean something. For measuring, not for deciding.
 std::int64_t monotonic_microseconds();
