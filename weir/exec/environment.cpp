@@ -14,10 +14,6 @@
 namespace weir::exec {
 namespace {
 
-bool is_sbatch_script(std::string_view script) {
-    return script.substr(0, 7) == "#SBATCH" || script.find("\n#SBATCH") != std::string_view::npos;
-}
-
 std::string device_list(std::uint64_t mask) {
     std::string list;
     for (std::uint32_t chip = 0; chip < fleet::chips_per_node_max; ++chip) {
@@ -95,7 +91,7 @@ Environment shared_environment(const LaunchContext& context, const job::JobSpec&
     env["WORLD_SIZE"] = std::to_string(context.ranks.size());
     env["MASTER_ADDR"] = context.master_address;
     if (context.master_port != 0) env["MASTER_PORT"] = std::to_string(context.master_port);
-    if (is_sbatch_script(spec.script)) add_slurm(env, context, spec);
+    if (spec.batch_script) add_slurm(env, context, spec);
     return env;
 }
 

@@ -9,7 +9,7 @@
 //     RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT      (PyTorch's env://)
 //     CUDA_VISIBLE_DEVICES, ROCR_VISIBLE_DEVICES, ASCEND_RT_VISIBLE_DEVICES …  (by the chip)
 //     SLURM_JOB_ID SLURM_JOB_NAME SLURM_NTASKS SLURM_CPUS_PER_TASK SLURM_JOB_NUM_NODES
-//     SLURM_SUBMIT_DIR SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID                  (#SBATCH scripts)
+//     SLURM_SUBMIT_DIR SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID                  (batch scripts)
 //
 // A command that is started once for its whole gang (LaunchMode::once) is rank 0 and sees the
 // whole gang in the other numbers. SLURM_JOBID and SLURM_NODELIST are left out on purpose: Open

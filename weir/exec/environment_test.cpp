@@ -7,6 +7,9 @@
 
 #include <set>
 
+#include "weir/job/job_json.hpp"
+#include "weir/job/sbatch.hpp"
+
 namespace weir::exec {
 namespace {
 
@@ -78,7 +81,7 @@ TEST(Environment, GivesBatchScriptsWhatSlurmWouldAndNothingThatFoolsMpirun) {
     context.array_id = "9";
     context.array_index = 7;
     auto spec = named("sweep");
-    spec.script = "#!/bin/bash\n#SBATCH -n 3\nhostname\n";
+    spec.batch_script = true;
     spec.gang.cpus_milli = 2500;
     const auto env = shared_environment(context, spec);
     EXPECT_EQ(env.at("SLURM_JOB_ID"), "12");
@@ -97,6 +100,23 @@ TEST(Environment, GivesBatchScriptsWhatSlurmWouldAndNothingThatFoolsMpirun) {
     const auto asked = shared_environment(context, spec);
     EXPECT_EQ(asked.at("SLURM_NTASKS"), "16") << "what the script asked for stands";
     EXPECT_EQ(asked.at("SLURM_CPUS_PER_TASK"), "2");
+}
+
+TEST(Environment, KnowsABatchScriptByHowItCameAndNotByItsText) {
+    // With arguments, `set --` stands where the only directive stood.
+    const auto parsed =
+        job::read_sbatch_text("#!/bin/bash\n#SBATCH -n 3\necho $1\n", "s.sh", {"water"});
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(parsed->spec.script.find("#SBATCH"), std::string::npos);
+    const auto context = gang({{"a", 0}});
+    EXPECT_EQ(shared_environment(context, parsed->spec).at("SLURM_JOB_ID"), "12");
+    const auto journalled = job::spec_from_json(job::spec_to_json(parsed->spec));
+    ASSERT_TRUE(journalled) << journalled.error().message;
+    EXPECT_EQ(shared_environment(context, *journalled).at("SLURM_JOB_ID"), "12");
+
+    auto other = named("report");
+    other.script = "cat <<END > batch.sh\n#SBATCH -n 3\nEND\n";
+    EXPECT_EQ(shared_environment(context, other).count("SLURM_JOB_ID"), 0u);
 }
 
 TEST(Environment, LetsTheJobOverrideItsAccountButNotTheFacts) {

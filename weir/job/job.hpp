@@ -60,6 +60,7 @@ struct JobSpec {
     std::string tenant;  // path in the organisation tree: "university/aero"
     std::string script;  // what /bin/sh -c (or the #! interpreter) runs
     LaunchMode launch = LaunchMode::replicas;
+    bool batch_script = false;  // it was written for Slurm, and is given the variables of Slurm
     Priority priority = Priority::normal;
     Gang gang;
     std::vector<std::string> chips_any_of;  // accepted chips in order of preference; empty = any

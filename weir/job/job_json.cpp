@@ -46,6 +46,12 @@ public:
         value = Duration{};
         duration(key, *value);
     }
+    void flag(const char* key, bool& value) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_boolean()) return wrong(key, "must be true or false");
+        value = found->get<bool>();
+    }
     void text(const char* key, std::string& value) {
         const Json* found = find(key);
         if (found == nullptr) return;
@@ -144,6 +150,7 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.text("tenant", spec.tenant);
     json.text("script", spec.script);
     json.word("launch", spec.launch, launch_mode_from_name, "replicas, once");
+    json.flag("batch_script", spec.batch_script);
     json.word("priority", spec.priority, priority_from_name, "low, normal, high, urgent");
     json.object("gang", [&](Reader& inner) { read_gang(inner, spec.gang); });
     json.texts("chips_any_of", spec.chips_any_of);
@@ -184,6 +191,7 @@ std::string spec_to_json(const JobSpec& spec) {
     put("tenant", spec.tenant, standard.tenant);
     json["script"] = spec.script;
     if (spec.launch != standard.launch) json["launch"] = name_of(spec.launch);
+    put("batch_script", spec.batch_script, standard.batch_script);
     if (spec.priority != standard.priority) json["priority"] = name_of(spec.priority);
     Json gang;
     gang["replicas"] = spec.gang.replicas;

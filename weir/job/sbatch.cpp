@@ -45,6 +45,7 @@ public:
     Reader(std::string_view text, std::string_view source)
         : source_(source), script_(scan_script(text)), problems_(source) {
         parsed_.spec.launch = LaunchMode::once;
+        parsed_.spec.batch_script = true;
         parsed_.spec.script = std::string(text);
     }
 
@@ -522,7 +523,7 @@ std::string sbatch_reference() {
 from the table that the reader uses.
 
 Where a script speaks of nodes (`--nodes`, `--ntasks-per-node`), a replica of the gang is a node; otherwise it is a task. Arguments
-(`weir submit script.sbatch a b`) reach `$1` and `$2` of shell scripts.
+(`weir submit script.sbatch -- a b`) reach `$1` and `$2` of shell scripts.
 
 )";
     const auto section = [&out](

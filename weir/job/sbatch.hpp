@@ -20,7 +20,7 @@ namespace weir::job {
 
 // `args` are the arguments of the script ($1, $2 …), which only shells can be given.
 // The spec's environment has SLURM_NTASKS (and SLURM_CPUS_PER_TASK, SLURM_NTASKS_PER_NODE where
-// they were asked for); who starts the job adds the rest.
+// they were asked for); who starts the job adds the rest, to what is marked as a batch_script.
 Result<ParsedJob> read_sbatch_text(std::string_view text,
                                    std::string_view source,
                                    const std::vector<std::string>& args = {});
