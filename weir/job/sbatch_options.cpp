@@ -142,7 +142,7 @@ const std::vector<SbatchOption>& sbatch_options() {
         {"mail-type", 0, required, ignored, "weir sends no mail"},
         {"mail-user", 0, required, ignored, "weir sends no mail"},
         {"input", 'i', required, ignored, "the input is empty; redirect it in the script"},
-        {"open-mode", 0, required, ignored, "every attempt begins its files anew"},
+        {"open-mode", 0, required, ignored, "output is always appended to what the file has"},
         {"get-user-env", 0, optional, ignored, "the script starts with the environment of the job"},
         {"export-file", 0, required, ignored, "write the variables with --export"},
         {"hint", 0, required, ignored, "placing on cores is left to the launcher"},

@@ -461,10 +461,11 @@ const Object& job_schema() {
              "where it was submitted"},
             {"stdout",
              text(),
-             "File for the output; %j job, %A array, %a index, %x name, %r rank, %N node, %u user",
+             "File for the output; %j job, %A array, %a index, %x name, %r rank, %N node, %u user; "
+             "what is in it stays, and is appended to",
              "out/%j.%r.txt",
              "kept by the hub"},
-            {"stderr", text(), "File for the errors", "out/%j.%r.err", "kept by the hub"},
+            {"stderr", text(), "File for the errors, likewise", "out/%j.%r.err", "kept by the hub"},
             {"output_limit",
              quantity(Type::bytes),
              "Of each stream of each replica; what is cut is said",
