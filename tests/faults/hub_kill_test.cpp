@@ -12,11 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -45,8 +47,9 @@ std::int64_t milliseconds_now() {
         .count();
 }
 
-// An attempt is a file that holds the time at which it ends; creating it is executing it. So
-// attempts outlive the hub, and what is on disk is what happened.
+// An attempt is a file with one line for each time that it was started: when that execution ends.
+// So attempts outlive the hub, and what is on disk is what happened. Unlike a real executor it does
+// start an attempt again when it is told to, and so bears witness against a hub that does that.
 class FileExecutor : public exec::Executor {
 public:
     explicit FileExecutor(std::string folder) : folder_(std::move(folder)) {
@@ -55,10 +58,10 @@ public:
 
     Result<void> start(const exec::Launch& launch) override {
         const std::string path = path_of(launch.attempt);
-        const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        if (file < 0) return {};  // idempotent: it was started before
+        const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        if (file < 0) return fail(Code::io, "cannot open " + path);
         const std::int64_t lasts_ms = static_cast<std::int64_t>(launch.attempt.job.value * 7 % 40);
-        const std::string ends = std::to_string(milliseconds_now() + lasts_ms);
+        const std::string ends = std::to_string(milliseconds_now() + lasts_ms) + "\n";
         const bool written =
             write(file, ends.data(), ends.size()) == static_cast<ssize_t>(ends.size());
         close(file);
@@ -102,13 +105,11 @@ private:
         const std::lock_guard lock(mutex_);
         watched_.insert(attempt);
     }
-    // None when it was never started. A hub that died before it wrote the time left an attempt that
-    // ends at once.
+    // None when it was never started: a hub that died before it wrote the line executed nothing.
     [[nodiscard]] std::optional<std::int64_t> end_of(exec::AttemptId attempt) const {
         std::ifstream file(path_of(attempt));
-        if (!file) return std::nullopt;
         std::int64_t ends = 0;
-        file >> ends;
+        if (!(file >> ends)) return std::nullopt;
         return ends;
     }
     static exec::AttemptEnd report_of(exec::AttemptId attempt, std::int64_t ends) {
@@ -287,7 +288,11 @@ TEST_F(HubKill, LosesNoAcknowledgedJobAndExecutesEachOnceHoweverOftenItIsKilled)
 
     std::set<std::string> executed;
     for (const auto& file : fs::directory_iterator(folder + "/runs")) {
-        executed.insert(file.path().filename().string());
+        const std::string attempt = file.path().filename().string();
+        executed.insert(attempt);
+        std::ifstream starts(file.path());
+        EXPECT_EQ(std::count(std::istreambuf_iterator<char>(starts), {}, '\n'), 1)
+            << "attempt " << attempt << " was not started exactly once";
     }
     EXPECT_EQ(executed.size(), acknowledged.size());
     for (const auto& [whose, id] : acknowledged) {
