@@ -308,10 +308,14 @@ class Story(HubCase):
                 self.assertEqual(len(answer.err.splitlines()), 1, answer)
                 for name in names:
                     self.assertIn(name, answer.err)
+        script = self.write("case.sbatch", "#!/bin/sh\necho $1\n")
         for words, status, names in [
             (["submit", huge], 2, ["huge.yaml", "100MiB"]),
             (["submit", "/no/such/file.yaml"], 3, ["/no/such/file.yaml"]),
             (["submit", self.folder], 2, ["folder"]),
+            (["submit", script, "--steps", "9"], 2, ["--steps", "behind --"]),
+            (["submit", script, "in.nml"], 3, ["in.nml", f"weir submit {script} -- in.nml"]),
+            (["ps", "--", "x"], 2, ["ps", "--"]),
             (["submit", "--key"], 2, ["--key"]),
             (["run", "--memory", "12", "--", "true"], 2, ["memory", "12", "GiB"]),
             (["run", "--cpus", "many", "--", "true"], 2, ["cpus", "many"]),

@@ -1,4 +1,4 @@
-// The command line as data: what weir_main.cpp declares, without the library that parses it.
+// The command line as data: what command_options.cpp declares, without the library that parses it.
 //
 // Completion for the shells, the reference page and the overview are written from this one table,
 // so they cannot drift away from what is parsed.

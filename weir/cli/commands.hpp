@@ -1,7 +1,7 @@
 // The commands: what each takes, and the function that does it.
 //
-// main.cpp fills these structs from the command line and calls the function; the function prints
-// and returns the exit status. None of them parses an option, none of main.cpp does any work.
+// command_options.cpp says which option fills what; the function prints and returns the exit
+// status. None of them parses an option.
 #pragma once
 
 #include <cstdint>

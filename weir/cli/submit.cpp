@@ -96,13 +96,26 @@ void print_notes(const SubmittedInfo& submitted) {
     }
 }
 
+// Slurm's sbatch takes the words behind a script for the script's arguments; here they are files,
+// since a submission may have several.
+Error with_hint(Error error, const std::vector<JobText>& before, const SubmitOptions& options) {
+    if (before.empty() || before.front().format != "sbatch") return error;
+    std::string words;
+    for (std::size_t at = 1; at < options.files.size(); ++at)
+        words += " " + shell_quoted(options.files[at]);
+    error.message += fmt::format("; arguments of a script stand behind --: weir submit {} --{}",
+                                 shell_quoted(options.files.front()),
+                                 words);
+    return error;
+}
+
 }  // namespace
 
 int submit(const SubmitOptions& options) {
     std::vector<JobText> jobs;
     for (const std::string& file : options.files) {
         auto job = read_job_text_file(file);
-        if (!job) return report(job.error());
+        if (!job) return report(with_hint(std::move(job).error(), jobs, options));
         if (!options.key.empty()) {
             // One key names the whole batch; each job of it needs one of its own.
             job->key =

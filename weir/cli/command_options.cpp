@@ -1,0 +1,437 @@
+#include "weir/cli/command_options.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "weir/cli/print.hpp"
+
+namespace weir::cli {
+namespace {
+
+constexpr const char* exit_statuses =
+    "Exit status: 0 done, 1 failed, 2 wrong usage or invalid input, 3 not found, 4 conflict,\n"
+    "5 no hub, 6 denied";
+
+class Declaration {
+public:
+    Declaration(CLI::App& app, Given& given) : app_(app), given_(given) {
+        start();
+        submitting();
+        looking();
+        acting();
+        planning();
+        helping();
+    }
+    Actions take_actions() { return std::move(actions_); }
+
+private:
+    CLI::App* command(CLI::App& parent,
+                      const std::string& name,
+                      const std::string& group,
+                      const std::string& summary,
+                      const std::string& examples,
+                      std::function<int()> action,
+                      const std::string& statuses = "") {
+        CLI::App* made = parent.add_subcommand(name, summary);
+        made->group(group);
+        made->footer("Example:\n" + examples + "\n\n" + exit_statuses + statuses + ".");
+        if (action) actions_[made] = std::move(action);
+        return made;
+    }
+
+    static void common(CLI::App* app, Common& into) {
+        app->add_option("--hub", into.hub, "the hub to ask [$WEIR_HUB or http://127.0.0.1:8421]")
+            ->type_name("URL");
+        json(app, into.json);
+    }
+
+    static void json(CLI::App* app, bool& into) { app->add_flag("--json", into, "answer in JSON"); }
+
+    // One of several words, with the nearest one offered for a mistyped one.
+    static void one_of(CLI::Option* option, const std::vector<std::string>& words) {
+        std::string type;
+        for (const std::string& word : words)
+            type += (type.empty() ? "" : "|") + word;
+        option->type_name(type);
+        option->check(CLI::Validator(
+            [words, type](std::string& given) -> std::string {
+                for (const std::string& word : words) {
+                    if (word == given) return {};
+                }
+                const std::string near = nearest(given, words);
+                return fmt::format("\"{}\" is none of {}{}",
+                                   given,
+                                   type,
+                                   near.empty() ? "" : " (did you mean " + near + "?)");
+            },
+            ""));
+    }
+
+    static CLI::Validator whole_number(std::uint64_t least) {
+        return CLI::Validator(
+            [least](std::string& given) -> std::string {
+                const bool digits = !given.empty() && given.size() <= 18 &&
+                                    given.find_first_not_of("0123456789") == std::string::npos;
+                if (digits && std::stoull(given) >= least) return {};
+                return fmt::format("\"{}\" is no whole number from {} on", given, least);
+            },
+            "");
+    }
+
+    // --- the commands ----------------------------------------------------------------------
+
+    void start() {
+        auto& o = given_.up;
+        auto* c = command(app_,
+                          "up",
+                          "Start",
+                          "start a hub on this machine",
+                          "  weir up --data /var/lib/weir --listen 127.0.0.1:8421",
+                          [&given = given_] { return up(given.up); });
+        c->add_option("--data", o.data, "folder of the journal, logs and outputs [.weir]")
+            ->type_name("DIR");
+        c->add_option(
+             "--listen", o.listen, "address to serve; port 0 takes a free one [127.0.0.1:8421]")
+            ->type_name("HOST:PORT");
+        one_of(c->add_option("--policy", o.policy, "order of the queue [easy]"), {"fcfs", "easy"});
+        c->add_option(
+             "--fleet", o.fleet, "offer what this fleet file says instead of all that is found")
+            ->type_name("FILE");
+        c->add_flag("--oversubscribe",
+                    o.oversubscribe,
+                    "let the fleet file offer more than this machine has");
+        c->add_option("--host", o.hosts, "one more name that browsers may know it by; repeatable")
+            ->type_name("NAME")
+            ->expected(1);
+        c->add_option("--campaign", o.campaign, "submit every *.yaml of a folder and follow them")
+            ->type_name("DIR");
+        c->add_flag("--once", o.once, "end after the campaign; status 0 only if all succeeded");
+        json(c, o.common.json);
+
+        auto* d = command(app_,
+                          "doctor",
+                          "Start",
+                          "check this machine and the hub",
+                          "  weir doctor",
+                          [&given = given_] { return doctor(given.doctor); });
+        common(d, given_.doctor);
+    }
+
+    void submitting() {
+        const char* group = "Submit";
+        auto* c = command(app_,
+                          "submit",
+                          group,
+                          "submit job files or #SBATCH scripts",
+                          "  weir submit train.yaml post.yaml\n"
+                          "  weir submit --key nightly-2026-11-24 job.sbatch -- --steps 100",
+                          [&given = given_] {
+                              given.submit.args.insert(given.submit.args.end(),
+                                                       given.behind_dashes.begin(),
+                                                       given.behind_dashes.end());
+                              return submit(given.submit);
+                          });
+        c->add_option("files",
+                      given_.submit.files,
+                      "job files; - is standard input; words after -- go to scripts")
+            ->type_name("FILE")
+            ->required();
+        c->add_option(
+             "--key", given_.submit.key, "the same key submits once, however often it is tried")
+            ->type_name("KEY");
+        c->add_option(
+             "--export",
+             given_.submit.environment,
+             "environment to take along: all, basic, none, or names [all for scripts, else basic]")
+            ->type_name("WHAT");
+        c->add_flag(
+            "--wait", given_.submit.wait, "wait for the end; status 0 only if all succeeded");
+        common(c, given_.submit.common);
+
+        auto& r = given_.run;
+        c = command(
+            app_,
+            "run",
+            group,
+            "run a command as a job and follow it",
+            "  weir run --cpus 4 --time 10min -- ./solve input.nml",
+            {},
+            ".\nOtherwise that of the command: its exit code, 128 + signal, 124 time limit, 130 "
+            "cancelled");
+        c->prefix_command();
+        c->add_option("--name", r.name, "name of the job [that of the program]")->type_name("NAME");
+        c->add_option("--tenant", r.tenant, "path in the organisation tree")->type_name("PATH");
+        one_of(c->add_option("--priority", r.priority, "class in the queue [normal]"),
+               {"low", "normal", "high", "urgent"});
+        c->add_option("--replicas", r.replicas, "workers that start together [1]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--cpus", r.cpus, "CPUs of each worker [1]")->type_name("N");
+        c->add_option("--chips", r.chips, "accelerators of each worker; 0.1 to 0.9 share one [0]")
+            ->type_name("N");
+        c->add_option("--any-of", r.any_of, "kinds of chip that may serve, in order of preference")
+            ->type_name("CHIP")
+            ->delimiter(',')
+            ->expected(1);
+        c->add_option("--memory", r.memory, "memory of each worker, such as 8GiB")
+            ->type_name("SIZE");
+        one_of(c->add_option("--within", r.within, "how close the workers must be [site]"),
+               {"node", "rack", "pod", "pool", "site"});
+        c->add_option("--time", r.time, "time limit, such as 30min [24h]")->type_name("DURATION");
+        c->add_option("--after", r.after, "jobs that must succeed first")
+            ->type_name("JOB")
+            ->delimiter(',')
+            ->expected(1);
+        c->add_option("--key", r.key, "the same key submits once, however often it is tried")
+            ->type_name("KEY");
+        c->add_option("--export",
+                      r.environment,
+                      "environment to take along: all, basic, none, or names [all]")
+            ->type_name("WHAT");
+        c->add_flag("--detach", r.detach, "print the id and leave it running");
+        common(c, r.common);
+
+        c = command(app_,
+                    "schema",
+                    group,
+                    "what a job or fleet file may say",
+                    "  weir schema job > job.schema.json",
+                    [&given = given_] { return schema(given.schema); });
+        one_of(c->add_option("language", given_.schema.language, "job or fleet [job]"),
+               {"job", "fleet"});
+        c->add_flag(
+            "--markdown", given_.schema.markdown, "as a page for people instead of a JSON Schema");
+        json(c, given_.schema.common.json);
+        auto* check = command(*c,
+                              "check",
+                              "",
+                              "check files without submitting them",
+                              "  weir schema check job.yaml",
+                              [&given = given_] { return schema_check(given.check); });
+        check->add_option("files", given_.check.files, "files to check; - is standard input")
+            ->type_name("FILE")
+            ->required();
+        one_of(check->add_option("--as", given_.check.language, "what they are [by what they say]"),
+               {"job", "fleet", "sbatch"});
+        json(check, given_.check.common.json);
+    }
+
+    void looking() {
+        const char* group = "Look";
+        auto* c = command(app_,
+                          "ps",
+                          group,
+                          "list jobs",
+                          "  weir ps --all --tenant university",
+                          [&given = given_] { return ps(given.ps); });
+        c->add_flag("-a,--all", given_.ps.all, "also those that ended");
+        c->add_option("--state", given_.ps.states, "only these states, such as running,failed")
+            ->type_name("STATE")
+            ->delimiter(',')
+            ->expected(1);
+        c->add_option("--name", given_.ps.name, "only jobs of this name")->type_name("NAME");
+        c->add_option("--tenant", given_.ps.tenant, "only jobs of this tenant")->type_name("PATH");
+        c->add_option("--user", given_.ps.user, "only jobs of this user")->type_name("NAME");
+        c->add_option("--limit", given_.ps.limit, "at most so many, the newest")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_flag("--members", given_.ps.members, "each member of an array on a line of its own");
+        c->add_flag("-w,--watch", given_.ps.watch, "again every second until Ctrl-C");
+        c->add_flag("--ids", given_.ps.ids, "only the ids, for scripts");
+        common(c, given_.ps.common);
+
+        c = command(
+            app_, "show", group, "everything about one job", "  weir show 12", [&given = given_] {
+                return show(given.show);
+            });
+        job(c, given_.show.job);
+        common(c, given_.show.common);
+
+        c = command(
+            app_, "logs", group, "what a job wrote", "  weir logs -f train", [&given = given_] {
+                return logs(given.logs);
+            });
+        job(c, given_.logs.job);
+        c->add_flag("-f,--follow", given_.logs.follow, "go on until the job ends");
+        auto* first = c->add_flag("--stdout", given_.logs.only_stdout, "only standard output");
+        c->add_flag("--stderr", given_.logs.only_stderr, "only standard error, on standard output")
+            ->excludes(first);
+        c->add_option("--rank", given_.logs.rank, "only this rank [all]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_option("--attempt", given_.logs.attempt, "this execution [the last]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        common(c, given_.logs.common);
+
+        c = command(app_,
+                    "explain",
+                    group,
+                    "why a job waits, and until when",
+                    "  weir explain 12",
+                    [&given = given_] { return explain(given.explain); });
+        job(c, given_.explain.job);
+        common(c, given_.explain.common);
+
+        c = command(app_,
+                    "fleet",
+                    group,
+                    "what there is, and what is free",
+                    "  weir fleet",
+                    [&given = given_] { return fleet(given.fleet); });
+        common(c, given_.fleet);
+    }
+
+    void acting() {
+        const char* group = "Act";
+        auto* c = command(
+            app_, "cancel", group, "cancel jobs", "  weir cancel 12 13_4 train", [&given = given_] {
+                return cancel(given.cancel);
+            });
+        c->add_option("jobs", given_.cancel.jobs, "ids or names")->type_name("JOB")->required();
+        common(c, given_.cancel.common);
+
+        c = command(
+            app_,
+            "wait",
+            group,
+            "wait until jobs have ended",
+            "  weir wait 12 13 --timeout 2h",
+            [&given = given_] { return wait(given.wait); },
+            ",\n124 when the time ran out, 130 interrupted");
+        c->add_option("jobs", given_.wait.jobs, "ids or names")->type_name("JOB")->required();
+        c->add_option("--timeout", given_.wait.timeout, "give up after this long")
+            ->type_name("DURATION");
+        common(c, given_.wait.common);
+    }
+
+    void planning() {
+        const char* group = "Plan and prove";
+        auto& s = given_.simulate;
+        auto* c = command(app_,
+                          "simulate",
+                          group,
+                          "replay a workload log through the same scheduler",
+                          "  weir simulate month.swf.gz --policy easy --report month.html",
+                          [&given = given_] { return simulate(given.simulate); });
+        c->add_option(
+             "trace", s.trace, "a log in Standard Workload Format or GPU CSV, plain or .gz")
+            ->type_name("TRACE")
+            ->required();
+        c->add_option("--fleet", s.fleet, "fleet file [the one that belongs to the log]")
+            ->type_name("FILE");
+        one_of(c->add_option("--policy", s.policy, "order of the queue [easy]"), {"fcfs", "easy"});
+        c->add_option(
+             "--scale", s.scale, "so many copies of the log on as many copies of the fleet [1]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--from", s.from, "leave out what was submitted before: 30d, or a time")
+            ->type_name("TIME");
+        c->add_option("--until", s.until, "leave out what was submitted after")->type_name("TIME");
+        c->add_option("--variant", s.variant, "variant of the fleet that comes with the log")
+            ->type_name("NAME");
+        c->add_flag("--apart", s.apart, "virtual clusters with nodes and queues of their own");
+        c->add_option("--report", s.report, "write an HTML report")->type_name("FILE");
+        c->add_option("--schedule", s.schedule, "write a CSV row for each job; .gz compresses")
+            ->type_name("FILE");
+        c->add_flag("-q,--quiet", s.quiet, "no progress");
+        json(c, s.json);
+
+        auto* trace = command(app_,
+                              "trace",
+                              group,
+                              "make workload logs",
+                              "  weir trace generate --jobs 5000 --output month.swf.gz",
+                              {});
+        auto& g = given_.generate;
+        c = command(
+            *trace,
+            "generate",
+            "",
+            "write a synthetic log from a published workload model",
+            "  weir trace generate --model lublin --jobs 10000 --load 0.8 --output month.swf.gz",
+            [&given = given_] { return generate_trace(given.generate); });
+        one_of(c->add_option("--model", g.model, "workload model [lublin]"), {"lublin", "gpu-mix"});
+        c->add_option("--jobs", g.jobs, "number of jobs [10000]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--seed", g.seed, "the same seed gives the same log [1]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_option("--load", g.load, "offered work as a part of the capacity [0.7]")
+            ->type_name("X");
+        c->add_option("--fleet", g.fleet, "fleet file [--nodes equal nodes]")->type_name("FILE");
+        c->add_option("--nodes", g.nodes, "nodes, without a fleet file [128]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--chips-per-node", g.chips_per_node, "chips of a node [1, gpu-mix 8]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_option("-o,--output", g.output, "file to write; .gz compresses [standard output]")
+            ->type_name("FILE");
+        json(c, g.json);
+
+        c = command(app_,
+                    "replay",
+                    group,
+                    "decide a hub's journal again and compare",
+                    "  weir replay .weir",
+                    [&given = given_] { return replay(given.replay); });
+        c->add_option("data", given_.replay.data, "the hub's data folder [.weir]")
+            ->type_name("DIR");
+        json(c, given_.replay.common.json);
+    }
+
+    void helping() {
+        const char* group = "Help";
+        auto* c = command(app_, "help", group, "explain a command", "  weir help submit", {});
+        c->add_option("command", given_.help_words, "the command")->type_name("COMMAND");
+        c->add_flag("--markdown", given_.help_markdown, "the whole reference as a page");
+        json(c, given_.help_json);
+
+        c = command(app_,
+                    "completion",
+                    group,
+                    "completion for a shell",
+                    "  source <(weir completion bash)",
+                    {});
+        one_of(c->add_option("shell", given_.shell, "bash or zsh")->required(), {"bash", "zsh"});
+        json(c, given_.completion_json);
+
+        c = command(app_,
+                    "version",
+                    group,
+                    "print the version",
+                    "  weir version --json",
+                    [&given = given_] { return version_command(given.version); });
+        json(c, given_.version.json);
+    }
+
+    static void job(CLI::App* app, std::string& into) {
+        app->add_option("job", into, "id (12), member of an array (12_3), or name")
+            ->type_name("JOB")
+            ->required();
+    }
+
+    CLI::App& app_;
+    Given& given_;
+    Actions actions_;
+};
+
+}  // namespace
+
+Actions declare_commands(CLI::App& app, Given& given) {
+    app.name("weir");
+    app.require_subcommand(0, 1);
+    app.set_help_flag("-h,--help", "say what it does, with an example");
+    app.add_flag("--version", given.show_version, "print the version");
+    return Declaration(app, given).take_actions();
+}
+
+}  // namespace weir::cli
