@@ -30,6 +30,7 @@ Json attempt_of(const hub::AttemptView& attempt) {
     Json json;
     json["number"] = attempt.number;
     json["started_at_ms"] = milliseconds_of(attempt.started_at);
+    json["cause"] = attempt.cause;
     if (const auto& end = attempt.end) {
         json["ended_at_ms"] = milliseconds_of(end->ended_at);
         json["kind"] = exec::name_of(end->kind);
@@ -209,9 +210,18 @@ std::string checks_json(const std::vector<Check>& checks) {
 }
 
 std::string status_json(const hub::Status& status, const HubFacts& facts) {
+    Json pending_change;
+    if (status.pending_change) {
+        pending_change = {{"sentence", status.pending_change->sentence},
+                          {"policy", sched::name_of(status.pending_change->policy)},
+                          {"waits_for", status.pending_change->waits_for}};
+    }
     return text_of({{"version", facts.version},
                     {"started_at_ms", status.started_at.time_since_epoch().count()},
-                    {"policy", facts.policy},
+                    {"policy", sched::name_of(status.policy)},
+                    {"nodes", status.nodes},
+                    {"chips", status.chips},
+                    {"pending_change", std::move(pending_change)},
                     {"journal_entries", status.journal_entries},
                     {"held", status.counts.held},
                     {"pending", status.counts.pending},

@@ -48,7 +48,10 @@ Result<ExplainView> Keeper::explain(const std::string& reference) {
     // Of an array, the member that is next: what holds it up holds up the others.
     for (const JobId id : found) {
         const Job* job = book_->find(id);
-        if (job != nullptr && job->waits()) return hub::explain(*job, *book_, now_);
+        if (job == nullptr || !job->waits()) continue;
+        ExplainView view = hub::explain(*job, *book_, now_);
+        if (auto change = pending_change()) view.sentence = "It waits: " + change->sentence + ".";
+        return view;
     }
     for (const JobId id : found) {
         if (const Job* job = book_->find(id)) return hub::explain(*job, *book_, now_);
@@ -62,7 +65,12 @@ std::vector<PoolView> Keeper::pools() const {
 }
 
 Status Keeper::status() const {
+    const fleet::Fleet& fleet = book_->engine().fleet();
     return {.started_at = started_at_,
+            .policy = book_->policy(),
+            .nodes = fleet.nodes_total(),
+            .chips = fleet.chips_total(),
+            .pending_change = pending_change(),
             .journal_entries = journal_entries_,
             .counts = book_->engine().counts(),
             .jobs_accepted = book_->everybody().next().value - 1,

@@ -125,8 +125,19 @@ struct PoolView {
     std::uint32_t jobs_running = 0;
 };
 
+// Another fleet was asked for than is in force, and some jobs are in its way.
+struct PendingChange {
+    sched::Policy policy = sched::Policy::easy;  // that will be in force then
+    std::vector<std::string> waits_for;          // ids of the running jobs that have to end first
+    std::string sentence;
+};
+
 struct Status {
     Time started_at{};
+    sched::Policy policy = sched::Policy::easy;  // in force
+    std::uint64_t nodes = 0;                     // of the fleet in force
+    std::uint64_t chips = 0;
+    std::optional<PendingChange> pending_change;
     std::uint64_t journal_entries = 0;
     sched::Counts counts;
     std::uint64_t jobs_accepted = 0;
@@ -153,7 +164,8 @@ using Reply = std::function<void(Result<T>)>;
 class Hub {
 public:
     // Opens the store's journal, recovers, adopts what runs, starts the thread. `fleet` is what
-    // discovery found now; where it differs from the journal's, the journal gets the new one.
+    // discovery found now; where it differs from the journal's, the journal gets the new one as
+    // soon as every running job has a place in it.
     static Result<std::unique_ptr<Hub>> open(Options options,
                                              fleet::Fleet fleet,
                                              store::Store& store,

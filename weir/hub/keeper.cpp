@@ -171,8 +171,7 @@ void Keeper::put_finished(Work& work) {
 }
 
 Result<void> Keeper::commit(Work& work) {
-    if (fleet_is_new_ && book_->running().empty()) change_fleet(work);
-    if (work.engine_heard) {
+    if (settle_fleet(work) && work.engine_heard) {
         auto decided = book_->decide(now_);
         WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
         const journal::Step& step = *decided;
@@ -376,6 +375,7 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
                    " was reported again or late; ignored");
         return;
     }
+    look_who_is_in_the_way_ = true;
     Verdict verdict =
         verdict_of(end, job->state == JobState::stopping, refused, job->family->spec.retries);
     record(work,

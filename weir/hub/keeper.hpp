@@ -119,7 +119,11 @@ private:
     void look_after(Work& work, JobId job);
 
     void compare_fleet();
+    std::vector<JobId> without_a_place() const;
+    bool settle_fleet(Work& work);
     void change_fleet(Work& work);
+    void carry_waiting(Work& work, const Job& job);
+    std::optional<PendingChange> pending_change() const;
     void put_finished(Work& work);
     Result<void> commit(Work& work);
     void act(Work& work);
@@ -144,6 +148,8 @@ private:
     std::optional<Error> broken_;
     std::optional<Error> read_only_;  // since a failed commit, until the next housekeeping
     bool fleet_is_new_ = false;       // fleet or policy are others than those in force
+    std::vector<JobId> in_the_way_;   // of the new fleet; nothing starts while there are any
+    bool look_who_is_in_the_way_ = false;
     std::map<exec::AttemptId, std::uint32_t> failed_starts_;  // tries, of attempts to try again
     std::vector<exec::AttemptEnd> given_up_;  // attempts that the executor will not take
 

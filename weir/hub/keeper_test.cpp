@@ -494,7 +494,7 @@ TEST_F(KeeperStory, AnswersQuestionsButTakesNothingForAWhileWhenALongJournalFail
     EXPECT_TRUE(world.submit(submission_of("a")));
 }
 
-TEST_F(KeeperStory, TakesUpANewFleetWhenNothingRunsAndCancelsWhatNoLongerFits) {
+TEST_F(KeeperStory, StartsNothingWhileAJobIsInTheWayOfANewFleetAndThenCancelsWhatNoLongerFits) {
     accepted(submission_of("runs", 2));
     accepted(submission_of("large", 2));
     accepted(submission_of("small", 1));
@@ -508,8 +508,16 @@ TEST_F(KeeperStory, TakesUpANewFleetWhenNothingRunsAndCancelsWhatNoLongerFits) {
     world.fleet = small_fleet(1);
     open();
     EXPECT_EQ(world.keeper->pools().at(0).pool.nodes, 2U) << "job 1 still runs on two nodes";
+    const auto pending = world.keeper->status().pending_change;
+    ASSERT_TRUE(pending);
+    EXPECT_EQ(pending->waits_for, std::vector<std::string>{"1"});
+    EXPECT_THAT(world.keeper->explain("small")->sentence, HasSubstr("job 1 (runs) runs where"));
+    accepted(submission_of("tiny", 1, 0));
+    EXPECT_EQ(world.state("tiny"), "pending") << "there would be CPUs, by the old fleet";
     world.end("runs");
     EXPECT_EQ(world.keeper->pools().at(0).pool.nodes, 1U);
+    EXPECT_FALSE(world.keeper->status().pending_change);
+    EXPECT_EQ(world.state("tiny"), "running");
     EXPECT_EQ(world.state("large"), "cancelled");
     EXPECT_THAT(world.view("large").reason, HasSubstr("the fleet has changed"));
     EXPECT_EQ(world.state("after-large"), "cancelled");
@@ -519,6 +527,63 @@ TEST_F(KeeperStory, TakesUpANewFleetWhenNothingRunsAndCancelsWhatNoLongerFits) {
     EXPECT_EQ(world.state("small"), "running");
     world.end("small");
     EXPECT_EQ(world.state("whatever"), "running");
+}
+
+TEST_F(KeeperStory, TakesUpANewPolicyAtOnceAndLetsRunWhatRuns) {
+    world.options.policy = sched::Policy::fcfs;
+    open();
+    Submission small = submission_of("small");
+    small.spec.limit = seconds(60);
+    accepted(submission_of("long"));
+    accepted(submission_of("wide", 2));
+    accepted(small);
+    EXPECT_EQ(world.started(), "1.1");
+    world.options.policy = sched::Policy::easy;
+    open();
+    EXPECT_EQ(world.keeper->status().policy, sched::Policy::easy);
+    EXPECT_EQ(world.started(), "1.1 3.1");
+    EXPECT_EQ(world.view("wide").expected_start,
+              world.view("long").started_at.value() + seconds(3600));
+    world.end("long");
+    world.end("small");
+    EXPECT_EQ(world.state("wide"), "running");
+}
+
+TEST_F(KeeperStory, TakesUpANewFleetAtOnceWhenAllThatRunsHasItsPlaceInItUnderAnyNumber) {
+    fleet::Fleet named = small_fleet(2);
+    named.pools[0].node_names = {"red", "blue"};
+    world.fleet = named;
+    open();
+    Submission first = submission_of("first");
+    first.spec.retries = 1;
+    accepted(first);
+    accepted(submission_of("second"));
+    accepted(submission_of("third"));
+    accepted(submission_of("gang", 2));
+    EXPECT_EQ(world.view("second").nodes, std::vector<std::string>{"blue"});
+    world.end("first");
+    EXPECT_EQ(world.view("third").nodes, std::vector<std::string>{"red"});
+    // A pool before it, the nodes in another order, and one more.
+    fleet::Pool other = named.pools[0];
+    other.name = "other";
+    other.chip = "h200";
+    other.node_names = {"green"};
+    other.nodes = 1;
+    named.pools[0].node_names = {"blue", "white", "red"};
+    named.pools[0].nodes = 3;
+    named.pools.insert(named.pools.begin(), other);
+    world.fleet = named;
+    open();
+    EXPECT_FALSE(world.keeper->status().pending_change);
+    EXPECT_EQ(world.keeper->status().nodes, 4U);
+    EXPECT_EQ(world.view("second").nodes, std::vector<std::string>{"blue"});
+    EXPECT_EQ(world.view("third").nodes, std::vector<std::string>{"red"});
+    EXPECT_EQ(world.keeper->pools().at(1).jobs_running, 2U);
+    EXPECT_EQ(world.state("gang"), "pending");
+    open();
+    world.end("third");
+    EXPECT_EQ(world.state("gang"), "running");
+    EXPECT_EQ(world.view("gang").nodes, (std::vector<std::string>{"white", "red"}));
 }
 
 TEST_F(KeeperStory, KeepsLimitsAndReservationsRightAfterAClockThatWasYearsAhead) {

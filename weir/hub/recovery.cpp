@@ -61,11 +61,7 @@ Result<void> Keeper::reconcile() {
         look_after(work, job);
     WEIR_CHECK(commit(work));
     act(work);
-    if (fleet_is_new_) {
-        log::warn("the fleet or the policy has changed, but " +
-                  std::to_string(book_->running().size()) +
-                  " jobs run on the old one; the new one comes into force when nothing runs");
-    }
+    if (const auto pending = pending_change()) log::warn(pending->sentence);
     return {};
 }
 
@@ -122,51 +118,6 @@ void Keeper::housekeep(Moment now) {
     settle(work);
     while (!given_up_.empty() && !broken_)
         run({});
-}
-
-// ------------------------------------------------------------------------ another fleet
-
-void Keeper::compare_fleet() {
-    fleet_is_new_ =
-        !book_->begun() || book_->policy() != options_.policy || book_->engine().fleet() != fleet_;
-}
-
-// The core knows no way from one fleet to another, and needs none: a fresh one begins when nothing
-// runs, and every job that waits is submitted to it anew, in the old order.
-void Keeper::change_fleet(Work& work) {
-    if (book_->begun()) log::info("the fleet or the policy has changed; the new one is in force");
-    record(work, journal::FleetSet{fleet_, options_.policy});
-    fleet_is_new_ = false;
-    std::vector<JobId> waiting;
-    for (const auto& known : book_->jobs()) {
-        if (known.second.waits()) waiting.push_back(known.first);
-    }
-    for (const JobId id : waiting) {
-        const Job& job = *book_->find(id);
-        sched::Request old = job.family->request;
-        old.job = id;
-        std::vector<sched::Dependency> unmet;
-        std::optional<JobId> failed;
-        for (const sched::Dependency& dependency : old.after) {
-            const JobState state = book_->everybody().line(dependency.job).state;
-            if (!is_final(state)) {
-                unmet.push_back(dependency);
-            } else if (!satisfies(state, dependency.needs)) {
-                failed = dependency.job;
-            }
-        }
-        if (failed) {
-            record(work, journal::Cancelled{id, book_->dependency_failed(*failed)});
-            continue;
-        }
-        auto request = request_for_fleet(old, job.family->spec, std::move(unmet), book_->engine());
-        if (request) {
-            record(work, journal::Carried{std::move(request).value(), {}});
-        } else {
-            record(work,
-                   journal::Cancelled{id, "the fleet has changed: " + request.error().message});
-        }
-    }
 }
 
 }  // namespace weir::hub

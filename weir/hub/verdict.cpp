@@ -94,14 +94,21 @@ Verdict verdict_of(const exec::AttemptEnd& end,
 }
 
 bool satisfies(JobState ended, sched::Needs needs) {
-    switch (needs) {
-        case sched::Needs::success:
-            return ended == JobState::succeeded;
-        case sched::Needs::failure:
-            return ended == JobState::failed || ended == JobState::time_limit ||
-                   ended == JobState::lost;
-        case sched::Needs::end:
-            return is_final(ended);
+    switch (ended) {
+        case JobState::succeeded:
+            return sched::satisfies(sched::Outcome::succeeded, needs);
+        case JobState::failed:
+        case JobState::time_limit:
+            return sched::satisfies(sched::Outcome::failed, needs);
+        case JobState::cancelled:
+            return sched::satisfies(sched::Outcome::cancelled, needs);
+        case JobState::lost:
+            return sched::satisfies(sched::Outcome::lost, needs);
+        case JobState::held:
+        case JobState::pending:
+        case JobState::running:
+        case JobState::stopping:
+            return false;
     }
     return false;
 }

@@ -1,0 +1,187 @@
+// Another fleet or another policy than the journal's, found when the hub starts.
+//
+// The core knows no way from one fleet to another, and needs none: a fresh one begins, and every
+// job that waits or runs is submitted to it anew, in the old order; those that run are put where
+// they are. That is possible at once when each of them still has its place in the new fleet. While
+// one has not (its node is gone, its chips are others), nothing starts, so that the machine that
+// people have does not fill up by the rules of one that they no longer have.
+#include <algorithm>
+
+#include "weir/base/log.hpp"
+#include "weir/hub/admission.hpp"
+#include "weir/hub/keeper.hpp"
+#include "weir/hub/keeper_work.hpp"
+#include "weir/hub/verdict.hpp"
+
+namespace weir::hub {
+namespace {
+
+std::optional<PoolId> same_pool(const fleet::Pool& pool, const fleet::Fleet& fleet) {
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
+        const fleet::Pool& other = fleet.pools[i];
+        if (other.name == pool.name && other.site == pool.site && other.chip == pool.chip) {
+            return PoolId{i};
+        }
+    }
+    return std::nullopt;
+}
+
+// Nodes are known by their names.
+std::optional<std::uint32_t> same_node(const std::string& name,
+                                       std::uint32_t likely,
+                                       PoolId pool,
+                                       const fleet::Fleet& fleet) {
+    const fleet::Pool& its = fleet.pool(pool);
+    if (likely < its.nodes && fleet.node_name(pool, likely) == name) return likely;
+    for (std::uint32_t node = 0; node < its.nodes; ++node) {
+        if (fleet.node_name(pool, node) == name) return node;
+    }
+    return std::nullopt;
+}
+
+// The same nodes and chips in the terms of another fleet; nothing when one of them is gone.
+std::optional<fleet::Placement> same_place(const fleet::Placement& placement,
+                                           const fleet::Fleet& from,
+                                           const fleet::Fleet& to) {
+    fleet::Placement same;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const auto pool = same_pool(from.pool(range.pool), to);
+        if (!pool) return std::nullopt;
+        for (std::uint32_t i = 0; i < range.count; ++i) {
+            const std::uint32_t was = range.first + i;
+            const auto node = same_node(from.node_name(range.pool, was), was, *pool, to);
+            if (!node) return std::nullopt;
+            if (i > 0 && same.ranges.back().first + same.ranges.back().count == *node) {
+                ++same.ranges.back().count;
+                continue;
+            }
+            fleet::NodeRange run = range;
+            run.pool = *pool;
+            run.first = *node;
+            run.count = 1;
+            same.ranges.push_back(run);
+        }
+    }
+    return same;
+}
+
+// A running job in the terms of another fleet.
+std::optional<journal::Carried> moved(const Job& job,
+                                      const fleet::Fleet& from,
+                                      const sched::Engine& to) {
+    sched::Request request = job.family->request;
+    request.job = job.id;
+    auto carried = request_for_fleet(request, job.family->spec, {}, to);
+    auto placement = same_place(job.attempts.back().placement, from, to.fleet());
+    if (!carried || !placement) return std::nullopt;
+    return journal::Carried{std::move(carried).value(), *std::move(placement)};
+}
+
+}  // namespace
+
+void Keeper::compare_fleet() {
+    fleet_is_new_ =
+        !book_->begun() || book_->policy() != options_.policy || book_->engine().fleet() != fleet_;
+    in_the_way_.clear();
+    look_who_is_in_the_way_ = true;
+}
+
+// The running jobs that have no place in the new fleet, or none beside the others.
+std::vector<JobId> Keeper::without_a_place() const {
+    std::vector<JobId> without;
+    if (!book_->begun()) return without;
+    sched::Engine trial(fleet_, options_.policy);
+    for (const JobId id : book_->running()) {
+        const Job& job = *book_->find(id);
+        const auto carried = moved(job, book_->engine().fleet(), trial);
+        if (!carried) {
+            without.push_back(id);
+            continue;
+        }
+        const Attempt& attempt = job.attempts.back();
+        trial.apply(sched::JobSubmitted{carried->request}, now_);
+        if (!trial.follow({sched::Start{id, carried->placement}, {.cause = attempt.cause}},
+                          attempt.started_at)) {
+            without.push_back(id);
+        }
+    }
+    return without;
+}
+
+// True when fleet and policy in force are those that were asked for, or are from now on.
+bool Keeper::settle_fleet(Work& work) {
+    if (!fleet_is_new_) return true;
+    if (look_who_is_in_the_way_) in_the_way_ = without_a_place();
+    look_who_is_in_the_way_ = false;
+    if (!in_the_way_.empty()) return false;
+    change_fleet(work);
+    return true;
+}
+
+void Keeper::change_fleet(Work& work) {
+    fleet::Fleet old_fleet;
+    if (book_->begun()) {
+        log::info("the fleet or the policy has changed; the new one is in force");
+        old_fleet = book_->engine().fleet();
+    }
+    record(work, journal::FleetSet{fleet_, options_.policy});
+    fleet_is_new_ = false;
+    std::vector<JobId> alive;
+    for (const auto& known : book_->jobs()) {
+        if (!is_final(known.second.state)) alive.push_back(known.first);
+    }
+    for (const JobId id : alive) {
+        const Job& job = *book_->find(id);
+        if (job.runs()) {
+            record(work, moved(job, old_fleet, book_->engine()).value());
+        } else {
+            carry_waiting(work, job);
+        }
+    }
+}
+
+void Keeper::carry_waiting(Work& work, const Job& job) {
+    sched::Request old = job.family->request;
+    old.job = job.id;
+    std::vector<sched::Dependency> unmet;
+    for (const sched::Dependency& dependency : old.after) {
+        const JobState state = book_->everybody().line(dependency.job).state;
+        if (!is_final(state)) {
+            unmet.push_back(dependency);
+        } else if (!satisfies(state, dependency.needs)) {
+            const std::string reason = book_->dependency_failed(dependency.job);
+            return record(work, journal::Cancelled{job.id, reason});
+        }
+    }
+    auto request = request_for_fleet(old, job.family->spec, std::move(unmet), book_->engine());
+    if (request) {
+        record(work, journal::Carried{std::move(request).value(), {}});
+    } else {
+        record(work,
+               journal::Cancelled{job.id, "the fleet has changed: " + request.error().message});
+    }
+}
+
+std::optional<PendingChange> Keeper::pending_change() const {
+    if (!fleet_is_new_ || in_the_way_.empty()) return std::nullopt;
+    constexpr std::size_t named_max = 3;
+    PendingChange change;
+    change.policy = options_.policy;
+    std::string names;
+    for (const JobId id : in_the_way_) {
+        change.waits_for.push_back(book_->everybody().id_of(id));
+        if (change.waits_for.size() > named_max) continue;
+        names += (names.empty() ? "" : ", ") + book_->described(id);
+    }
+    if (in_the_way_.size() > named_max) {
+        names += " and " + format_count(in_the_way_.size() - named_max, "other");
+    }
+    const bool one = in_the_way_.size() == 1;
+    change.sentence = "the fleet has changed, and " + names + (one ? " runs" : " run") +
+                      " where the new one has no place for " + (one ? "it" : "them") +
+                      ": nothing starts until " + (one ? "it has" : "they have") +
+                      " ended, and then the new fleet is in force";
+    return change;
+}
+
+}  // namespace weir::hub
