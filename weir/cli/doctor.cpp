@@ -33,6 +33,10 @@ int doctor(const Common& common) {
     auto answer = hub.doctor();
     if (answer) {
         checks = std::move(answer->value);
+        const auto status = hub.status();
+        if (!status) return report(status.error());
+        const std::string& change = status->value.pending_change;
+        if (!change.empty()) checks.push_back({"fleet", "warn", change});
     } else {
         // Without a hub the machine itself can still be looked at, from here.
         for (const api::Check& check : checks_of_this_machine()) {

@@ -310,6 +310,10 @@ Result<Answer<StatusInfo>> HubLink::status() {
         StatusInfo info;
         info.version = field<std::string>(json, "version");
         info.policy = field<std::string>(json, "policy");
+        const auto change = json.find("pending_change");
+        if (change != json.end() && change->is_object()) {
+            info.pending_change = field<std::string>(*change, "sentence");
+        }
         info.digest = field<std::string>(json, "digest");
         info.data_dir = field<std::string>(json, "data_dir");
         info.pending = field<std::uint64_t>(json, "pending");

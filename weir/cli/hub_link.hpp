@@ -142,7 +142,8 @@ struct CheckInfo {
 
 struct StatusInfo {
     std::string version;
-    std::string policy;
+    std::string policy;          // in force
+    std::string pending_change;  // a sentence: what was asked for and is not in force yet; "" = all
     std::string digest;
     std::string data_dir;
     std::uint64_t pending = 0;

@@ -197,6 +197,9 @@ int fleet(const Common& common) {
     const std::size_t width = ::isatty(1) == 1 ? terminal_width() : 0;
     out(table.text(width));
     if (!rates.empty()) out("\n" + rates.text(width));
+    const auto status = hub.status();
+    if (!status) return report(status.error());
+    if (!status->value.pending_change.empty()) note(status->value.pending_change);
     return status_ok;
 }
 

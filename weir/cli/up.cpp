@@ -126,7 +126,6 @@ Result<void> open_hub(sched::Policy policy, Hub& all) {
 
     api::ServiceOptions service;
     service.facts.version = version;
-    service.facts.policy = std::string(sched::name_of(policy));
     service.facts.data_dir = all.data;
     service.doctor = [&all] { return checks_of(all.machine, all.data); };
     service.rates = [&all](const fleet::Pool& pool) { return rates_of(all.machine, pool); };
@@ -134,13 +133,17 @@ Result<void> open_hub(sched::Policy policy, Hub& all) {
     return {};
 }
 
-void welcome(const Hub& all, sched::Policy policy) {
+// What is in force, as everybody else sees it: after a restart with another fleet or policy that
+// need not be what was asked for.
+Result<void> welcome(HubLink& link, const Hub& all) {
+    WEIR_TRY(const auto status, link.status());
+    WEIR_TRY(const auto pools, link.fleet());
     out(fmt::format("{} serves {}\n\n  data    {}\n  log     {}/hub.log\n  policy  {}\n\n",
                     paint(fmt::format("weir {}", version), Tone::strong),
                     paint(all.url, Tone::good),
                     all.data,
                     all.data,
-                    sched::name_of(policy)));
+                    status.value.policy));
     TextTable table({{"site"},
                      {"pool", false, true},
                      {"chip"},
@@ -149,16 +152,16 @@ void welcome(const Hub& all, sched::Policy policy) {
                      {"cpus", true},
                      {"memory", true}});
     std::string rates;
-    for (const fleet::Pool& pool : all.machine.fleet.pools) {
+    for (const PoolInfo& pool : pools.value) {
         table.row({pool.site,
                    pool.name,
                    pool.chip.empty() ? "-" : pool.chip,
                    std::to_string(pool.nodes),
-                   std::to_string(std::uint64_t{pool.nodes} * pool.chips_per_node),
-                   number_cell(pool.nodes * (pool.cpus_milli / 1000.0)),
-                   format_bytes({pool.memory.count * pool.nodes})});
+                   number_cell(pool.chips_total),
+                   number_cell(pool.cpus_total),
+                   format_bytes({pool.memory_total_bytes})});
         std::string line;
-        for (const api::Rate& rate : rates_of(all.machine, pool)) {
+        for (const RateInfo& rate : pool.rates) {
             line += fmt::format(
                 "{}{} {}", line.empty() ? "" : ", ", rate.name, format_rate(rate.value, rate.unit));
         }
@@ -166,6 +169,8 @@ void welcome(const Hub& all, sched::Policy policy) {
             rates += fmt::format("a {} of {}, measured: {}\n", pool.chip, pool.name, line);
     }
     out(table.text(::isatty(1) == 1 ? terminal_width() : 0) + rates);
+    if (!status.value.pending_change.empty()) note(status.value.pending_change);
+    return {};
 }
 
 // What goes on without the hub, said when it leaves.
@@ -235,15 +240,15 @@ int up(const UpOptions& options) {
     for (const std::string& sentence : all.machine.notes)
         note(sentence);
     if (const std::string seen = seen_by_others(all.data); !seen.empty()) note(seen);
+    HubLink link(all.url);
     if (options.common.json) {
         out_json(ready);
-    } else {
-        welcome(all, *policy);
+    } else if (const auto welcomed = welcome(link, all); !welcomed) {
+        return report(welcomed.error());
     }
 
     int status = status_ok;
     bool serve = true;
-    HubLink link(all.url);
     if (!options.campaign.empty()) {
         const auto end = run_campaign(link, options.campaign, options.common.json);
         if (!end) {
