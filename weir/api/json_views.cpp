@@ -109,6 +109,16 @@ Json job_of(const hub::JobView& view, bool detail) {
     return json;
 }
 
+// Job by job, so that thousands of them never stand in memory as a tree of values.
+std::string list_of(const std::vector<hub::JobView>& jobs, bool detail) {
+    std::string text = "[";
+    for (const hub::JobView& job : jobs) {
+        if (text.size() > 1) text += ',';
+        text += text_of(job_of(job, detail));
+    }
+    return text + "]";
+}
+
 }  // namespace
 
 std::string error_json(const Error& error) {
@@ -138,14 +148,24 @@ std::string accepted_json(const std::vector<hub::Accepted>& accepted) {
     return text_of({{"jobs", std::move(jobs)}});
 }
 
-std::string jobs_json(const std::vector<hub::JobView>& jobs, bool detail) {
-    // Job by job, so that ten thousand of them never stand in memory as a tree of values.
-    std::string text = "{\"jobs\":[";
-    for (const hub::JobView& job : jobs) {
-        if (text.back() != '[') text += ',';
-        text += text_of(job_of(job, detail));
-    }
-    return text + "]}";
+std::string jobs_json(const std::vector<hub::JobView>& jobs) {
+    return "{\"jobs\":" + list_of(jobs, false) + "}";
+}
+
+std::string members_json(const hub::Members& members) {
+    return fmt::format("{{\"total\":{},\"jobs\":{}}}", members.total, list_of(members.jobs, true));
+}
+
+std::string counts_json(const hub::MemberCounts& counts) {
+    Json states = Json::object();
+    for (const auto& [state, count] : counts.states)
+        states[std::string(hub::name_of(state))] = count;
+    return text_of({{"id", counts.id},
+                    {"members", counts.members},
+                    {"ended", counts.ended},
+                    {"states", std::move(states)},
+                    {"first_failed",
+                     counts.first_failed.empty() ? Json(nullptr) : Json(counts.first_failed)}});
 }
 
 std::string cancelled_json(std::uint32_t count) {

@@ -36,7 +36,6 @@ struct Check {
 // What the hub was started with.
 struct HubFacts {
     std::string version;
-    std::string policy;
     std::string data_dir;
     std::string url;
 };
@@ -46,7 +45,9 @@ std::string error_json(const Error& error);
 std::optional<Error> error_from_json(std::string_view json);
 
 std::string accepted_json(const std::vector<hub::Accepted>& accepted);
-std::string jobs_json(const std::vector<hub::JobView>& jobs, bool detail);
+std::string jobs_json(const std::vector<hub::JobView>& jobs);
+std::string members_json(const hub::Members& members);  // each in full
+std::string counts_json(const hub::MemberCounts& counts);
 std::string cancelled_json(std::uint32_t count);
 std::string explain_json(const hub::ExplainView& view);
 // rates[i] belongs to pools[i].

@@ -16,6 +16,8 @@ namespace {
 // More jobs than this are put together by a worker instead of the hub's thread.
 constexpr std::size_t accepted_inline_max = 16;
 constexpr std::uint64_t jobs_listed_max = 10'000;
+// Members of an array in one answer: each is shown in full, and most are read from the disk.
+constexpr std::uint64_t members_shown_max = 1'000;
 
 // The console needs no more than its own files and the API beside it. No inline script or style,
 // no frame around it, no form anywhere: what a forged page would need is not there.
@@ -44,9 +46,8 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     return parts;
 }
 
-Result<hub::JobFilter> filter_of(const Target& target) {
-    WEIR_CHECK(target.expect_only({"state", "name", "tenant", "user", "limit"}));
-    hub::JobFilter filter;
+Result<std::vector<hub::JobState>> states_of(const Target& target) {
+    std::vector<hub::JobState> wanted;
     if (const std::string* states = target.find("state")) {
         for (const std::string_view name : split(*states, ',')) {
             const auto state = hub::job_state_from_name(name);
@@ -58,15 +59,33 @@ Result<hub::JobFilter> filter_of(const Target& target) {
                                 "time_limit, cancelled, lost",
                                 name));
             }
-            filter.states.push_back(*state);
+            wanted.push_back(*state);
         }
     }
+    return wanted;
+}
+
+Result<hub::JobFilter> filter_of(const Target& target) {
+    WEIR_CHECK(target.expect_only({"state", "name", "tenant", "user", "limit"}));
+    hub::JobFilter filter;
+    WEIR_TRY(filter.states, states_of(target));
     if (const std::string* name = target.find("name")) filter.name = *name;
     if (const std::string* tenant = target.find("tenant")) filter.tenant = *tenant;
     if (const std::string* user = target.find("user")) filter.user = *user;
     WEIR_TRY(const auto limit, target.number("limit", 1, jobs_listed_max));
     if (limit) filter.limit = static_cast<std::size_t>(*limit);
     return filter;
+}
+
+Result<hub::MemberQuery> members_of(const Target& target) {
+    WEIR_CHECK(target.expect_only({"state", "offset", "limit"}));
+    hub::MemberQuery query;
+    WEIR_TRY(query.states, states_of(target));
+    WEIR_TRY(const auto offset, target.number("offset", 0, 1'000'000'000));
+    WEIR_TRY(const auto limit, target.number("limit", 1, members_shown_max));
+    query.offset = static_cast<std::size_t>(offset.value_or(0));
+    query.limit = static_cast<std::size_t>(limit.value_or(members_shown_max));
+    return query;
 }
 
 // What a request for output asks, before the job is known.
@@ -105,16 +124,15 @@ Result<LogQuery> log_query_of(const Target& target) {
     return query;
 }
 
-Result<Response> log_response(const std::vector<hub::JobView>& jobs, const LogQuery& query) {
-    if (jobs.size() != 1) {
+Result<Response> log_response(const hub::Members& members, const LogQuery& query) {
+    const hub::JobView& job = members.jobs.front();
+    if (members.total != 1) {
         return fail(Code::invalid,
-                    fmt::format("job {} is one of an array of {}; each member has output of its "
-                                "own: name one, for example {}",
-                                jobs.front().id,
-                                jobs.size(),
-                                jobs.back().id));
+                    fmt::format("this is an array of {} jobs, and each has output of its own: name "
+                                "one, for example {}",
+                                members.total,
+                                job.id));
     }
-    const hub::JobView& job = jobs.front();
     Response response;
     response.type = "text/plain; charset=utf-8";
     const auto reply = [&](const LogSlice& slice, std::uint32_t attempt) {
@@ -176,6 +194,7 @@ const std::vector<Routes::Route>& Routes::table() {
         {"POST", "v1/jobs",           &Routes::submit},
         {"GET",  "v1/jobs",           &Routes::jobs},
         {"GET",  "v1/jobs/*",         &Routes::job},
+        {"GET",  "v1/jobs/*/counts",  &Routes::counts},
         {"POST", "v1/jobs/*/cancel",  &Routes::cancel},
         {"GET",  "v1/jobs/*/explain", &Routes::explain},
         {"GET",  "v1/jobs/*/logs",    &Routes::logs},
@@ -306,18 +325,24 @@ void Routes::jobs(Call call) {
     if (!filter.has_value()) return call.responder.send(refusal(filter.error()));
     using Jobs = std::vector<hub::JobView>;
     hub_.jobs(std::move(*filter), answer_with<Jobs>(call.responder, [](const Jobs& jobs) {
-                  return json(jobs_json(jobs, false));
+                  return json(jobs_json(jobs));
               }));
 }
 
 void Routes::job(Call call) {
+    Result<hub::MemberQuery> query = members_of(call.request.target);
+    if (!query.has_value()) return call.responder.send(refusal(query.error()));
+    const auto render = [](const hub::Members& members) { return json(members_json(members)); };
+    hub_.job(call.reference, std::move(*query), answer_with<hub::Members>(call.responder, render));
+}
+
+void Routes::counts(Call call) {
     if (auto known = call.request.target.expect_only({}); !known.has_value()) {
         return call.responder.send(refusal(known.error()));
     }
-    using Jobs = std::vector<hub::JobView>;
-    hub_.job(call.reference, answer_with<Jobs>(call.responder, [](const Jobs& jobs) {
-                 return json(jobs_json(jobs, true));
-             }));
+    hub_.counts(call.reference, [responder = call.responder](Result<hub::MemberCounts> counts) {
+        responder.send(counts.has_value() ? json(counts_json(*counts)) : refusal(counts.error()));
+    });
 }
 
 void Routes::cancel(Call call) {
@@ -336,11 +361,14 @@ void Routes::explain(Call call) {
 void Routes::logs(Call call) {
     Result<LogQuery> query = log_query_of(call.request.target);
     if (!query.has_value()) return call.responder.send(refusal(query.error()));
-    using Jobs = std::vector<hub::JobView>;
-    hub_.job(call.reference, answer_with<Jobs>(call.responder, [query = *query](const Jobs& jobs) {
-                 Result<Response> response = log_response(jobs, query);
-                 return response.has_value() ? std::move(*response) : refusal(response.error());
-             }));
+    const auto render = [query = *query](const hub::Members& members) {
+        Result<Response> response = log_response(members, query);
+        return response.has_value() ? std::move(*response) : refusal(response.error());
+    };
+    // One member is enough to tell an array from a job.
+    hub_.job(call.reference,
+             {.states = {}, .offset = 0, .limit = 1},
+             answer_with<hub::Members>(call.responder, render));
 }
 
 void Routes::fleet(Call call) {

@@ -43,6 +43,7 @@ private:
     void submit(Call call);
     void jobs(Call call);
     void job(Call call);
+    void counts(Call call);
     void cancel(Call call);
     void explain(Call call);
     void logs(Call call);

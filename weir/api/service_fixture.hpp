@@ -79,7 +79,7 @@ protected:
         hub_ = std::move(*opened);
 
         ServiceOptions service;
-        service.facts = {.version = "9.9", .policy = "easy", .data_dir = folder_, .url = ""};
+        service.facts = {.version = "9.9", .data_dir = folder_, .url = ""};
         service.doctor = [] {
             return std::vector<Check>{{"memory limits", CheckState::warn, "no"}};
         };

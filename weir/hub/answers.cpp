@@ -17,16 +17,45 @@ Result<JobView> Keeper::load(JobId id) {
     return job_view_of(*document);
 }
 
-Result<std::vector<JobView>> Keeper::job(const std::string& reference) {
-    const std::vector<JobId> found = book_->everybody().find(reference);
+// Only the members that are shown are read from the disk: one costs as much as a hundred that are
+// only counted.
+Result<Members> Keeper::job(const std::string& reference, const MemberQuery& query) {
+    const Register& everybody = book_->everybody();
+    const std::vector<JobId> found = everybody.find(reference);
     if (found.empty()) return fail(unknown_job(reference));
-    std::vector<JobView> views;
-    views.reserve(found.size());
+    JobFilter filter;
+    filter.states = query.states;
+    const Sieve sieve(filter, everybody);
+    Members members;
     for (const JobId id : found) {
+        if (!sieve.takes(everybody.line(id))) continue;
+        if (++members.total <= query.offset || members.jobs.size() >= query.limit) continue;
         WEIR_TRY(JobView view, load(id));
-        views.push_back(std::move(view));
+        members.jobs.push_back(std::move(view));
     }
-    return views;
+    return members;
+}
+
+Result<MemberCounts> Keeper::counts(const std::string& reference) {
+    const Register& everybody = book_->everybody();
+    const std::vector<JobId> found = everybody.find(reference);
+    if (found.empty()) return fail(unknown_job(reference));
+    std::map<JobState, std::uint64_t> by_state;
+    MemberCounts counts;
+    counts.id =
+        found.size() > 1 ? std::to_string(found.front().value) : everybody.id_of(found.front());
+    counts.members = found.size();
+    for (const JobId id : found) {
+        const JobState state = everybody.line(id).state;
+        ++by_state[state];
+        if (!is_final(state)) continue;
+        ++counts.ended;
+        if (state != JobState::succeeded && counts.first_failed.empty()) {
+            counts.first_failed = everybody.id_of(id);
+        }
+    }
+    counts.states.assign(by_state.begin(), by_state.end());
+    return counts;
 }
 
 Result<std::vector<JobView>> Keeper::jobs(const JobFilter& filter) {

@@ -154,9 +154,16 @@ void Hub::cancel(std::string reference, Reply<std::uint32_t> reply) {
     state_->post(CancelMessage{.reference = std::move(reference), .reply = std::move(reply)});
 }
 
-void Hub::job(std::string reference, Reply<std::vector<JobView>> reply) {
+void Hub::job(std::string reference, MemberQuery query, Reply<Members> reply) {
+    state_->ask(std::move(reply),
+                [reference = std::move(reference), query = std::move(query)](Keeper& keeper) {
+                    return keeper.job(reference, query);
+                });
+}
+
+void Hub::counts(std::string reference, Reply<MemberCounts> reply) {
     state_->ask(std::move(reply), [reference = std::move(reference)](Keeper& keeper) {
-        return keeper.job(reference);
+        return keeper.counts(reference);
     });
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "weir/base/id.hpp"
@@ -109,6 +110,28 @@ struct JobFilter {
     std::size_t limit = 1000;  // newest first
 };
 
+// Which members of an array, in its order.
+struct MemberQuery {
+    std::vector<JobState> states;  // empty = all
+    std::size_t offset = 0;        // of those, leave out so many
+    std::size_t limit = 1000;
+};
+
+struct Members {
+    std::vector<JobView> jobs;
+    std::uint64_t total = 0;  // in these states, whatever offset and limit say
+};
+
+// How far an array has come, or a job, which counts as an array of one. It costs no look at the
+// disk and little memory however many members there are: for those who ask over and over.
+struct MemberCounts {
+    std::string id;  // of the array, or of the job
+    std::uint64_t members = 0;
+    std::uint64_t ended = 0;
+    std::vector<std::pair<JobState, std::uint64_t>> states;  // those that some member is in
+    std::string first_failed;  // id of the first that ended otherwise than well; "" = none
+};
+
 struct ExplainView {
     std::string id;
     JobState state = JobState::pending;
@@ -180,7 +203,8 @@ public:
     // `reference` is an id ("12", "12_3"; "12" of an array means all members) or the name of a
     // job (the newest that has it).
     void cancel(std::string reference, Reply<std::uint32_t> reply);  // how many were not yet final
-    void job(std::string reference, Reply<std::vector<JobView>> reply);  // all members of an array
+    void job(std::string reference, MemberQuery query, Reply<Members> reply);
+    void counts(std::string reference, Reply<MemberCounts> reply);
     void jobs(JobFilter filter, Reply<std::vector<JobView>> reply);
     void explain(std::string reference, Reply<ExplainView> reply);
     void fleet(Reply<std::vector<PoolView>> reply);

@@ -113,12 +113,12 @@ public:
         return {};
     }
     JobView view(const std::string& reference) {
-        auto views = keeper->job(reference);
-        if (!views || views->empty()) {
+        auto views = keeper->job(reference, {.states = {}, .offset = 0, .limit = 1});
+        if (!views || views->jobs.empty()) {
             ADD_FAILURE() << "no job " << reference << (views ? "" : views.error().message);
             return {};
         }
-        return views->front();
+        return views->jobs.front();
     }
     std::string state(const std::string& reference) {
         return std::string(name_of(view(reference).state));

@@ -84,7 +84,8 @@ public:
     void housekeep(Moment now);
 
     // Answers to queries; for QueryMessage::answer, and for tests between two turns.
-    Result<std::vector<JobView>> job(const std::string& reference);
+    Result<Members> job(const std::string& reference, const MemberQuery& query = {});
+    Result<MemberCounts> counts(const std::string& reference);
     Result<std::vector<JobView>> jobs(const JobFilter& filter);
     Result<ExplainView> explain(const std::string& reference);
     [[nodiscard]] std::vector<PoolView> pools() const;

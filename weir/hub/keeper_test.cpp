@@ -252,7 +252,7 @@ TEST_F(KeeperStory, RunsAnArrayNoFasterThanItAsksAndNamesItsMembers) {
     EXPECT_EQ(world.view("1_7").job, JobId{3});
     EXPECT_EQ(world.view("3").id, "1_7");
     EXPECT_EQ(world.view("1_7").reason, "as many of its array run as may");
-    EXPECT_EQ(world.keeper->job("sweep")->size(), 3U);
+    EXPECT_EQ(world.keeper->job("sweep")->jobs.size(), 3U);
     EXPECT_FALSE(world.keeper->job("1_3"));
     Submission after = submission_of("after");
     after.spec.after = {"1"};
@@ -263,6 +263,45 @@ TEST_F(KeeperStory, RunsAnArrayNoFasterThanItAsksAndNamesItsMembers) {
     EXPECT_EQ(world.state("after"), "held");
     world.end("1_7");
     EXPECT_EQ(world.state("after"), "running");
+}
+
+TEST_F(KeeperStory, ShowsTheMembersOfAnArrayPageByPageAndCountsThemWithoutTheDisk) {
+    Submission array = submission_of("sweep", 1, 1);
+    array.spec.array = job::Array{.indices = {}, .at_once_max = 4};
+    for (std::uint32_t i = 0; i < 20; ++i)
+        array.spec.array->indices.push_back(i);
+    accepted(array);
+    accepted(submission_of("alone", 1, 0));
+    world.end("1_0");
+    world.end("1_1", 7);
+    world.end("1_2", 3);
+
+    const auto running =
+        world.keeper->job("sweep", {.states = {JobState::running}, .offset = 1, .limit = 2});
+    ASSERT_TRUE(running) << running.error().message;
+    EXPECT_EQ(running->total, 4U);
+    ASSERT_EQ(running->jobs.size(), 2U);
+    EXPECT_EQ(running->jobs[0].id, "1_4");
+    EXPECT_EQ(world.keeper->job("sweep", {.states = {}, .offset = 19, .limit = 5})->jobs.size(),
+              1U);
+    EXPECT_TRUE(world.keeper->job("sweep", {.states = {}, .offset = 20, .limit = 5})->jobs.empty());
+
+    world.store.unreadable = true;
+    const auto counts = world.keeper->counts("sweep");
+    ASSERT_TRUE(counts) << counts.error().message;
+    EXPECT_EQ(counts->id, "1");
+    EXPECT_EQ(counts->members, 20U);
+    EXPECT_EQ(counts->ended, 3U);
+    EXPECT_EQ(counts->first_failed, "1_1");
+    EXPECT_EQ(counts->states,
+              (std::vector<std::pair<JobState, std::uint64_t>>{{JobState::pending, 13},
+                                                               {JobState::running, 4},
+                                                               {JobState::succeeded, 1},
+                                                               {JobState::failed, 2}}));
+    EXPECT_EQ(world.keeper->counts("1_3")->id, "1_3");
+    EXPECT_EQ(world.keeper->counts("alone")->members, 1U);
+    EXPECT_EQ(world.keeper->counts("nobody").error().code, Code::not_found);
+    world.store.unreadable = false;
 }
 
 TEST_F(KeeperStory, CancelsWaitingJobsAtOnceAndRunningOnesWhenTheirEndArrives) {
