@@ -218,7 +218,20 @@ TEST_F(ServiceTest, ShowsAnArrayMemberByMember) {
     EXPECT_EQ(jobs[1]["array_index"], 1);
     EXPECT_EQ(jobs[1]["id"], "1_1");
     EXPECT_EQ(json_of(get("/v1/jobs/1_2"))["jobs"].size(), 1U);
-    expect_error(get("/v1/jobs/1/logs"), Code::invalid, "name one");
+    expect_error(get("/v1/jobs/1/logs"), Code::invalid, "name one, for example 1_0");
+
+    const Json page = json_of(get("/v1/jobs/1?offset=1&limit=1&state=running,pending"));
+    EXPECT_EQ(page["total"], 3);
+    ASSERT_EQ(page["jobs"].size(), 1U);
+    EXPECT_EQ(page["jobs"][0]["id"], "1_1");
+    expect_error(get("/v1/jobs/1?limit=1001"), Code::invalid, "limit");
+    const Json counts = json_of(get("/v1/jobs/sweep/counts"));
+    EXPECT_EQ(counts["id"], "1");
+    EXPECT_EQ(counts["members"], 3);
+    EXPECT_EQ(counts["ended"], 0);
+    EXPECT_EQ(counts["states"]["running"], 3);
+    EXPECT_EQ(counts["first_failed"], nullptr);
+    expect_error(get("/v1/jobs/nobody/counts"), Code::not_found, "nobody");
 }
 
 TEST_F(ServiceTest, CancelsAndSaysHowManyWereNotYetOver) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -233,8 +234,29 @@ Result<Answer<std::vector<JobInfo>>> HubLink::jobs(const JobQuery& query) {
 }
 
 Result<Answer<std::vector<JobInfo>>> HubLink::job(const std::string& reference) {
-    WEIR_TRY(std::string reply, client_->get("/v1/jobs/" + api::encode_component(reference)));
-    return decoded<std::vector<JobInfo>>(url_, std::move(reply), jobs_of);
+    // The hub shows a large array page by page. Its members stay the same, so the pages fit; by its
+    // id, since a name may get a newer owner meanwhile.
+    std::string whole = reference;
+    std::vector<JobInfo> all;
+    std::vector<std::string> pages;
+    for (;;) {
+        WEIR_TRY(std::string reply,
+                 client_->get(fmt::format(
+                     "/v1/jobs/{}?offset={}", api::encode_component(whole), all.size())));
+        std::uint64_t total = 0;
+        WEIR_TRY(auto page,
+                 decoded<std::vector<JobInfo>>(url_, std::move(reply), [&total](const Json& json) {
+                     total = field<std::uint64_t>(json, "total");
+                     return jobs_of(json);
+                 }));
+        const bool last = page.value.empty() || all.size() + page.value.size() >= total;
+        std::move(page.value.begin(), page.value.end(), std::back_inserter(all));
+        pages.push_back(std::move(page.json));
+        if (last) break;
+        whole = all.front().id.substr(0, all.front().id.find('_'));
+    }
+    std::string json = pages.size() == 1 ? std::move(pages.front()) : joined_jobs_json(pages);
+    return Answer<std::vector<JobInfo>>{std::move(all), std::move(json)};
 }
 
 Result<Answer<std::uint64_t>> HubLink::cancel(const std::string& reference) {
