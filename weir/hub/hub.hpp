@@ -139,7 +139,7 @@ struct ExplainView {
     std::string cause;     // name_of(sched::Cause) of a job that waits; why a running one started
     std::uint64_t ahead = 0;
     std::optional<Time> expected_start;
-    std::vector<std::string> details;  // further sentences: what is asked, what is free, who has it
+    std::vector<std::string> details;  // further sentences: who is in front, who has the room
 };
 
 struct PoolView {

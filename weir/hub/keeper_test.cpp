@@ -90,8 +90,8 @@ TEST_F(KeeperStory, KeepsTheNextJobWaitingAndExplainsWhoHoldsTheRoomUntilWhen) {
     std::string details;
     for (const std::string& detail : explained->details)
         details += detail + "\n";
-    EXPECT_THAT(details, HasSubstr("2 replicas of 4 chips, 1 CPUs"));
-    EXPECT_THAT(details, HasSubstr("pool main has free: 0 of 8 chips (a100), 30 of 32 CPUs"));
+    EXPECT_THAT(explained->sentence, HasSubstr("2 replicas with 4 chips, 1 CPU each"));
+    EXPECT_THAT(explained->sentence, HasSubstr("pool main has 0 of 8 chips, 30 of 32 CPUs free"));
     EXPECT_THAT(details, HasSubstr("job 1 (long) holds 8 chips and 2 CPUs, by its limit until"));
     world.end("long");
     EXPECT_EQ(world.started(), "1.1 2.1");

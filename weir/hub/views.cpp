@@ -65,40 +65,6 @@ const char* word_for(sched::Needs needs) {
     return "to end";
 }
 
-std::string asked_by(const fleet::Demand& demand) {
-    std::string text;
-    for (const fleet::GangPart& part : demand.parts) {
-        if (!text.empty()) text += " and ";
-        if (part.replicas > 1) text += std::to_string(part.replicas) + " replicas of ";
-        const std::uint64_t chips_milli =
-            std::uint64_t{part.each.chips} * 1000 + part.each.chip_permille;
-        if (chips_milli > 0) text += amount(chips_milli) + " chips, ";
-        text += amount(part.each.cpus_milli) + " CPUs";
-        if (part.each.memory.count > 0) text += ", " + format_bytes(part.each.memory);
-    }
-    if (demand.within != fleet::Level::site) {
-        text += ", all within one " + std::string(fleet::name_of(demand.within));
-    }
-    return text;
-}
-
-std::string free_in(const fleet::Pool& pool, const sched::Engine::PoolFree& free) {
-    std::string text = "pool " + pool.name + " has free: ";
-    if (pool.chips_per_node > 0) {
-        text += amount(free.chips_milli) + " of " +
-                std::to_string(std::uint64_t{pool.nodes} * pool.chips_per_node) + " chips (" +
-                pool.chip + "), ";
-    }
-    text += amount(free.cpus_milli) + " of " + amount(std::uint64_t{pool.nodes} * pool.cpus_milli) +
-            " CPUs";
-    if (pool.memory.count > 0) {
-        text += ", " + format_bytes(free.memory) + " of " +
-                format_bytes(Bytes{pool.memory.count * pool.nodes});
-    }
-    return text + "; " + std::to_string(free.nodes_idle) + " of " + std::to_string(pool.nodes) +
-           " nodes idle";
-}
-
 // The running jobs that hold most of these pools, the largest first.
 void add_holders(std::vector<std::string>& details,
                  const Book& book,
@@ -257,16 +223,10 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
         explain_held(view, job, book);
         return view;
     }
-    const fleet::Demand& demand = job.family->request.demand;
     if (told.reason.other.valid() && told.reason.other != job.id) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
     }
-    view.details.push_back("it asks for " + asked_by(demand));
-    for (const PoolId pool : demand.pools) {
-        view.details.push_back(
-            free_in(book.engine().fleet().pool(pool), book.engine().free_of(pool)));
-    }
-    add_holders(view.details, book, demand.pools);
+    add_holders(view.details, book, job.family->request.demand.pools);
     return view;
 }
 
