@@ -206,7 +206,7 @@ class Story(HubCase):
         effects = self.path("effects")
         job = self.hub.submit(f"run: 'echo + $WEIR_ARRAY_INDEX >> {effects}; sleep 0.15; echo - >> {effects}'\n"
                               "array: 0-9%3\ngang: {cpus: 0.5}\n")
-        self.assertEqual(self.hub.weir("wait", job).status, 0)
+        self.assertEqual(self.hub.weir("wait", job).out, f"{job} succeeded (10 jobs)\n")
         lines = self.read(effects).split("\n")[:-1]
         self.assertEqual(sorted(line for line in lines if line[0] == "+"), [f"+ {n}" for n in range(10)])
         running = most = 0
@@ -218,6 +218,21 @@ class Story(HubCase):
         self.assertIn(f"{job}_7 ", self.hub.weir("ps", "--all", "--members").out)
         self.assertEqual([member["id"] for member in self.hub.jobs(job)], [f"{job}_{n}" for n in range(10)])
         self.assertEqual(self.hub.weir("show", f"{job}_7", "--json").json["jobs"][0]["array_index"], 7)
+
+    def test_the_end_of_a_large_array_is_told_in_one_line(self):
+        text = "name: large\nrun: exit $((WEIR_ARRAY_INDEX % 100 == 7))\narray: 0-299\ngang: {cpus: 0.2}\n"
+        done = self.hub.weir("submit", "-", "--wait", input=text)
+        job = done.out.strip()
+        self.assertEqual(done.status, 1, done)
+        for member in (7, 107, 207):
+            self.assertIn(f"job {job}_{member} (large) failed: exit status 1\n", done.err)
+        waited = self.hub.weir("wait", "large")
+        self.assertEqual((waited.status, waited.out),
+                         (1, f"{job} failed (3 failed, 297 succeeded; first {job}_7)\n"))
+        self.assertEqual(len(self.hub.weir("wait", job, "--json").json["jobs"]), 300)
+        followed = self.hub.begin("logs", "-f", job)
+        self.assertEqual(followed.communicate(timeout=harness.PATIENCE)[0], "")
+        self.assertEqual(followed.returncode, 0)
 
     def test_explain_says_what_a_blocked_job_waits_for(self):
         whole = self.hub.submit("name: whole\nrun: sleep 600\ngang: {cpus: 8}\ntime: {limit: 10min}\n")

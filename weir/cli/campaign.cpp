@@ -298,35 +298,28 @@ Result<CampaignEnd> run_campaign(HubLink& hub, const std::string& folder, bool j
     WEIR_TRY(const auto submitted, submit_texts(hub, std::move(texts), "all", path.string()));
 
     std::vector<Entry> entries;
+    std::vector<Watched> watched;
     for (const SubmittedInfo& job : submitted.value) {
         for (const std::string& sentence : job.notes)
             note(fmt::format("job {}: {}", job.id, sentence));
         entries.push_back({job.id, "", {}});
+        watched.emplace_back(hub, job.id);
     }
     const std::string name = (path.has_filename() ? path : path.parent_path()).filename().string();
     Display display("campaign " + name);
     Patience patience;
-    std::vector<std::string> answers;
-    for (bool ended = false; !ended;) {
-        ended = true;
-        answers.clear();
-        bool missed = false;
-        for (Entry& entry : entries) {
-            auto answer = hub.job(entry.id);
-            if (!answer) {
-                if (!patience.wait_after(answer.error())) return fail(std::move(answer).error());
-                missed = true;
-                break;
-            }
+    for (;;) {
+        bool ended = true;
+        for (std::size_t at = 0; at < entries.size(); ++at) {
+            if (watched[at].ended()) continue;
+            auto looked = watched[at].look();
+            while (!looked && patience.wait_after(looked.error()))
+                looked = watched[at].look();
+            if (!looked) return fail(std::move(looked).error());
             patience.answered();
-            entry.jobs = std::move(answer->value);
-            entry.name = entry.jobs.front().name;
-            answers.push_back(std::move(answer->json));
-            ended = ended && count_final(entry.jobs) == entry.jobs.size();
-        }
-        if (missed) {
-            ended = false;
-            continue;
+            entries[at].jobs = watched[at].jobs();
+            entries[at].name = entries[at].jobs.front().name;
+            ended = ended && watched[at].ended();
         }
         display.show(entries);
         if (ended) break;
@@ -335,6 +328,11 @@ Result<CampaignEnd> run_campaign(HubLink& hub, const std::string& folder, bool j
     }
     display.wipe();
     if (json) {
+        std::vector<std::string> answers;
+        for (const Entry& entry : entries) {
+            WEIR_TRY(auto answer, hub.job(entry.id));
+            answers.push_back(std::move(answer.json));
+        }
         out_json(joined_jobs_json(answers));
     } else {
         print_results(entries);

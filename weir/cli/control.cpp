@@ -2,12 +2,33 @@
 #include <fmt/format.h>
 
 #include "weir/base/time.hpp"
+#include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/follow.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/print.hpp"
 
 namespace weir::cli {
+namespace {
+
+// "succeeded"; of an array "succeeded (10 jobs)", or "failed (2 failed, 8 succeeded; first 12_3)":
+// the word comes first, for scripts.
+std::string states_text(const CountsInfo& counts) {
+    std::string word = "failed";
+    std::string all;
+    for (const auto& [state, count] : counts.states) {
+        if (count == counts.members) word = state;
+        all += fmt::format("{}{} {}", all.empty() ? "" : ", ", format_count(count), state);
+    }
+    const std::string painted = paint(word, tone_of_state(word));
+    if (counts.members == 1) return painted;
+    if (counts.states.size() == 1) {
+        return fmt::format("{} ({})", painted, format_count(counts.members, "job"));
+    }
+    return fmt::format("{} ({}; first {})", painted, all, counts.first_failed);
+}
+
+}  // namespace
 
 int cancel(const JobsOptions& options) {
     HubLink hub(hub_url(options.common.hub));
@@ -53,19 +74,17 @@ int wait(const JobsOptions& options) {
     }
     if (options.common.json) {
         std::vector<std::string> answers;
-        for (const std::string& reference : options.jobs) {
-            const auto job = hub.job(reference);
+        for (const CountsInfo& counts : **ended) {
+            const auto job = hub.job(counts.id);
             if (!job) return report(job.error());
             answers.push_back(job->json);
         }
         out_json(joined_jobs_json(answers));
     }
     int status = status_ok;
-    for (const JobInfo& job : **ended) {
-        if (job.state != "succeeded") status = status_failed;
-        if (!options.common.json) {
-            out(fmt::format("{} {}\n", job.id, paint(job.state, tone_of_state(job.state))));
-        }
+    for (const CountsInfo& job : **ended) {
+        if (!job.has_succeeded()) status = status_failed;
+        if (!options.common.json) out(fmt::format("{} {}\n", job.id, states_text(job)));
     }
     return status;
 }

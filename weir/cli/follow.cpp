@@ -85,6 +85,39 @@ void nap(milliseconds time) {
     static_cast<void>(::poll(nullptr, 0, static_cast<int>(time.count())));
 }
 
+void Pace::something_happened() {
+    pause_ = milliseconds(10);
+    quiet_since_ = Clock::now();
+}
+
+milliseconds Pace::next() {
+    constexpr std::chrono::seconds calm_after(5);
+    const bool calm = Clock::now() - quiet_since_ > calm_after;
+    pause_ = std::min(pause_ * 2, milliseconds(calm ? 1000 : 250));
+    return pause_;
+}
+
+Result<void> Watched::look() {
+    constexpr std::size_t few = 100;
+    // Of ten thousand members, then, every ten seconds.
+    constexpr milliseconds rest_per_member(1);
+    if (jobs_.empty() || jobs_.size() > few) {
+        WEIR_TRY(auto counts, hub_->counts(reference_));
+        const auto rest = rest_per_member * static_cast<std::int64_t>(jobs_.size());
+        const bool due = !(counts.value == counts_) &&
+                         (counts.value.has_ended() || Clock::now() - asked_at_ > rest);
+        if (!jobs_.empty() && !due) return {};
+        reference_ = counts.value.id;  // a name may get a newer owner
+        counts_ = std::move(counts.value);
+    }
+    WEIR_TRY(auto answer, hub_->job(reference_));
+    jobs_ = std::move(answer.value);
+    asked_at_ = Clock::now();
+    ended_ =
+        std::all_of(jobs_.begin(), jobs_.end(), [](const JobInfo& job) { return job.is_final(); });
+    return {};
+}
+
 namespace {
 
 constexpr std::uint64_t chunk_bytes = 1 << 18;
@@ -103,7 +136,7 @@ struct Source {
 class Follower {
 public:
     Follower(HubLink& hub, std::string reference, FollowOptions options)
-        : hub_(hub), reference_(std::move(reference)), options_(options) {
+        : hub_(hub), watched_(hub, std::move(reference)), options_(options) {
         if (options_.follow) count_interrupts();
     }
 
@@ -112,42 +145,33 @@ public:
     Result<Followed> run() {
         Followed followed;
         bool cancel_sent = false;
-        milliseconds pause(20);
+        Pace pace;
         for (;;) {
-            auto answer = hub_.job(reference_);
-            if (!answer) {
-                if (options_.follow && patience_.wait_after(answer.error())) continue;
-                return fail(std::move(answer).error());
+            auto looked = watched_.look();
+            if (!looked) {
+                if (options_.follow && patience_.wait_after(looked.error())) continue;
+                return fail(std::move(looked).error());
             }
             patience_.answered();
-            followed.jobs = std::move(answer->value);
-            if (reference_ != followed.jobs.front().id && followed.jobs.size() == 1) {
-                reference_ = followed.jobs.front().id;  // a name may get a newer owner
-            }
-            const bool final = std::all_of(followed.jobs.begin(),
-                                           followed.jobs.end(),
-                                           [](const JobInfo& job) { return job.is_final(); });
-            find_sources(followed.jobs);
+            find_sources(watched_.jobs());
             WEIR_TRY(const bool wrote, print_new());
-            if (!options_.follow || final) {
+            const int asked = interrupts();
+            const bool leave = asked > 1 || (asked > 0 && !options_.cancel_on_interrupt);
+            followed.interrupted = followed.interrupted || asked > 0;
+            if (!options_.follow || watched_.ended() || leave) {
                 flush_partial_lines();
+                followed.jobs = watched_.jobs();
                 return followed;
             }
-            if (interrupts() > 0) {
-                followed.interrupted = true;
-                if (!options_.cancel_on_interrupt || interrupts() > 1) {
-                    flush_partial_lines();
-                    return followed;
-                }
-                if (!cancel_sent) {
-                    note(fmt::format("cancelling job {} (once more to leave it)", reference_));
-                    WEIR_CHECK(hub_.cancel(reference_));
-                    cancel_sent = true;
-                }
+            if (asked > 0 && !cancel_sent) {
+                note(
+                    fmt::format("cancelling job {} (once more to leave it)", watched_.reference()));
+                WEIR_CHECK(hub_.cancel(watched_.reference()));
+                cancel_sent = true;
+                pace.something_happened();
             }
-            // Quick while something is written, calm when nothing is.
-            pause = wrote ? milliseconds(20) : std::min(pause * 2, milliseconds(250));
-            nap(pause);
+            if (wrote) pace.something_happened();
+            nap(pace.next());
         }
     }
 
@@ -255,12 +279,12 @@ private:
         }
         if (write_all(1, text)) return;
         // Nobody reads any more: what runs for a reader ends with it, as in a pipe of a shell.
-        if (options_.cancel_on_interrupt) static_cast<void>(hub_.cancel(reference_));
+        if (options_.cancel_on_interrupt) static_cast<void>(hub_.cancel(watched_.reference()));
         std::_Exit(status_pipe_closed);
     }
 
     HubLink& hub_;
-    std::string reference_;
+    Watched watched_;
     FollowOptions options_;
     Patience patience_;
     std::deque<Source> sources_;
@@ -274,36 +298,42 @@ Result<Followed> follow(HubLink& hub, const std::string& reference, const Follow
     return Follower(hub, reference, options).run();
 }
 
-Result<std::optional<std::vector<JobInfo>>> wait_for(HubLink& hub,
-                                                     const std::vector<std::string>& references,
-                                                     std::optional<Clock::time_point> deadline) {
+Result<std::optional<std::vector<CountsInfo>>> wait_for(HubLink& hub,
+                                                        const std::vector<std::string>& references,
+                                                        std::optional<Clock::time_point> deadline) {
+    using Ended = std::optional<std::vector<CountsInfo>>;
     Patience patience;
-    milliseconds pause(20);
-    std::vector<std::vector<JobInfo>> ended(references.size());
-    std::size_t next = 0;
-    while (next < references.size()) {
-        // One after the other: the last to end decides, and the others answer at once then.
-        auto answer = hub.job(references[next]);
-        if (!answer) {
-            if (patience.wait_after(answer.error())) continue;
-            return fail(std::move(answer).error());
+    Pace pace;
+    std::vector<std::string> ids = references;
+    std::vector<CountsInfo> ended(references.size());
+    for (bool first = true;; first = false) {
+        // All of them at first, so that a wrong name is told at once and a name stays with the job
+        // that has it now. Then one after the other: the last to end decides.
+        bool all = true;
+        for (std::size_t at = 0; at < ids.size() && (all || first); ++at) {
+            if (ended[at].members > 0) continue;
+            auto counts = hub.counts(ids[at]);
+            while (!counts && patience.wait_after(counts.error()))
+                counts = hub.counts(ids[at]);
+            if (!counts) return fail(std::move(counts).error());
+            patience.answered();
+            ids[at] = counts->value.id;
+            if (counts->value.has_ended()) {
+                ended[at] = std::move(counts->value);
+            } else {
+                all = false;
+            }
         }
-        patience.answered();
-        if (std::all_of(answer->value.begin(), answer->value.end(), [](const JobInfo& job) {
-                return job.is_final();
-            })) {
-            ended[next++] = std::move(answer->value);
-            continue;
+        if (all) return Ended(std::move(ended));
+        if (interrupts() > 0) return Ended();
+        milliseconds pause = pace.next();
+        if (deadline) {
+            const auto left = std::chrono::ceil<milliseconds>(*deadline - Clock::now());
+            if (left <= milliseconds(0)) return Ended();
+            pause = std::min(pause, left);
         }
-        if (interrupts() > 0) return std::optional<std::vector<JobInfo>>();
-        if (deadline && Clock::now() >= *deadline) return std::optional<std::vector<JobInfo>>();
-        pause = std::min(pause * 2, milliseconds(250));
         nap(pause);
     }
-    std::vector<JobInfo> all;
-    for (auto& jobs : ended)
-        all.insert(all.end(), jobs.begin(), jobs.end());
-    return std::optional<std::vector<JobInfo>>(std::move(all));
 }
 
 }  // namespace weir::cli

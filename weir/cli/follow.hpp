@@ -35,6 +35,39 @@ private:
     std::optional<std::chrono::steady_clock::time_point> away_since_;
 };
 
+// How long to wait before asking again: quick at first, once a second in the long run.
+class Pace {
+public:
+    void something_happened();
+    std::chrono::milliseconds next();
+
+private:
+    std::chrono::milliseconds pause_{10};
+    std::chrono::steady_clock::time_point quiet_since_ = std::chrono::steady_clock::now();
+};
+
+// A job, or all members of an array, looked at again and again. Few members are asked for in full
+// each time; of many it is asked how far they have come, and for all of them only when that has
+// changed, and more rarely the more they are.
+class Watched {
+public:
+    Watched(HubLink& hub, std::string reference) : hub_(&hub), reference_(std::move(reference)) {}
+
+    Result<void> look();
+    // The rest is about the last look that succeeded.
+    [[nodiscard]] const std::vector<JobInfo>& jobs() const { return jobs_; }
+    [[nodiscard]] bool ended() const { return ended_; }
+    [[nodiscard]] const std::string& reference() const { return reference_; }  // by id
+
+private:
+    HubLink* hub_;
+    std::string reference_;
+    CountsInfo counts_;
+    std::vector<JobInfo> jobs_;
+    bool ended_ = false;
+    std::chrono::steady_clock::time_point asked_at_;
+};
+
 // SIGINT and SIGTERM from now on only count; `interrupts()` says how many came.
 void count_interrupts();
 int interrupts();
@@ -60,9 +93,9 @@ struct Followed {
 // come from several members or ranks.
 Result<Followed> follow(HubLink& hub, const std::string& reference, const FollowOptions& options);
 
-// Waits until every job is final. `seen` is called with each state of affairs.
-// nullopt: the deadline passed, or a signal came.
-Result<std::optional<std::vector<JobInfo>>> wait_for(
+// Waits until every job, every member of an array, is final; how they ended, in the order of
+// `references`. nullopt: the deadline passed, or a signal came.
+Result<std::optional<std::vector<CountsInfo>>> wait_for(
     HubLink& hub,
     const std::vector<std::string>& references,
     std::optional<std::chrono::steady_clock::time_point> deadline);

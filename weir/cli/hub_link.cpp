@@ -259,6 +259,31 @@ Result<Answer<std::vector<JobInfo>>> HubLink::job(const std::string& reference) 
     return Answer<std::vector<JobInfo>>{std::move(all), std::move(json)};
 }
 
+Result<Answer<CountsInfo>> HubLink::counts(const std::string& reference) {
+    WEIR_TRY(std::string reply,
+             client_->get("/v1/jobs/" + api::encode_component(reference) + "/counts"));
+    return decoded<CountsInfo>(url_, std::move(reply), [](const Json& json) {
+        CountsInfo counts;
+        counts.id = field<std::string>(json, "id");
+        counts.members = json.at("members").get<std::uint64_t>();
+        counts.ended = json.at("ended").get<std::uint64_t>();
+        json.at("states").get_to(counts.states);
+        counts.first_failed = field<std::string>(json, "first_failed");
+        return counts;
+    });
+}
+
+Result<HubLink::Failures> HubLink::failures(const std::string& reference, std::size_t limit) {
+    WEIR_TRY(std::string reply,
+             client_->get(fmt::format("/v1/jobs/{}?state=failed,time_limit,cancelled,lost&limit={}",
+                                      api::encode_component(reference),
+                                      limit)));
+    WEIR_TRY(auto answer, decoded<Failures>(url_, std::move(reply), [](const Json& json) {
+                 return Failures{jobs_of(json), json.at("total").get<std::uint64_t>()};
+             }));
+    return std::move(answer.value);
+}
+
 Result<Answer<std::uint64_t>> HubLink::cancel(const std::string& reference) {
     WEIR_TRY(std::string reply,
              client_->post("/v1/jobs/" + api::encode_component(reference) + "/cancel",

@@ -77,6 +77,21 @@ struct JobInfo {
     [[nodiscard]] bool is_final() const;
 };
 
+// How far an array has come; a job is an array of one.
+struct CountsInfo {
+    std::string id;
+    std::uint64_t members = 0;
+    std::uint64_t ended = 0;
+    std::map<std::string, std::uint64_t> states;  // those that occur
+    std::string first_failed;                     // id; "" = none
+
+    [[nodiscard]] bool has_ended() const { return ended == members; }
+    [[nodiscard]] bool has_succeeded() const {
+        return has_ended() && states.size() == 1 && states.count("succeeded") == 1;
+    }
+    friend bool operator==(const CountsInfo&, const CountsInfo&) = default;
+};
+
 struct SubmittedInfo {
     std::string id;
     std::uint32_t count = 1;
@@ -189,7 +204,15 @@ public:
 
     Result<Answer<std::vector<SubmittedInfo>>> submit(const SubmitRequest& request);
     Result<Answer<std::vector<JobInfo>>> jobs(const JobQuery& query);
+    // All members of an array, however many pages the hub makes of them.
     Result<Answer<std::vector<JobInfo>>> job(const std::string& reference);
+    Result<Answer<CountsInfo>> counts(const std::string& reference);
+    // The first members that ended otherwise than well, and how many there are.
+    struct Failures {
+        std::vector<JobInfo> first;
+        std::uint64_t total = 0;
+    };
+    Result<Failures> failures(const std::string& reference, std::size_t limit);
     Result<Answer<std::uint64_t>> cancel(const std::string& reference);
     Result<Answer<ExplainInfo>> explain(const std::string& reference);
     Result<LogChunk> logs(const std::string& reference, const LogQuery& query);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/follow.hpp"
 #include "weir/cli/hub_link.hpp"
@@ -11,13 +12,22 @@
 namespace weir::cli {
 namespace {
 
-// The answer about jobs that ended: all succeeded, or the first that did not, in one status.
-int all_succeeded(const std::vector<JobInfo>& jobs) {
+// One status for all that ended, and a word about each that did not succeed; of an array about the
+// first few.
+int all_succeeded(HubLink& hub, const std::vector<CountsInfo>& ended) {
+    constexpr std::size_t named_max = 5;
     int status = status_ok;
-    for (const JobInfo& job : jobs) {
-        if (job.state == "succeeded") continue;
-        note(ending_of(job));
+    for (const CountsInfo& counts : ended) {
+        if (counts.has_succeeded()) continue;
         status = status_failed;
+        const auto failures = hub.failures(counts.id, named_max);
+        if (!failures) return report(failures.error());
+        for (const JobInfo& job : failures->first)
+            note(ending_of(job));
+        if (failures->total > failures->first.size()) {
+            const std::uint64_t more = failures->total - failures->first.size();
+            note(fmt::format("and {} of job {}", format_count(more, "more member"), counts.id));
+        }
     }
     return status;
 }
@@ -158,7 +168,7 @@ int submit(const SubmitOptions& options) {
         }
         out_json(joined_jobs_json(answers));
     }
-    return all_succeeded(**ended);
+    return all_succeeded(hub, **ended);
 }
 
 int run(const RunOptions& options) {
