@@ -170,6 +170,50 @@ TEST(LocalExecutor, LetsATaskCleanUpWithinTheGrace) {
     EXPECT_EQ(runs.out(1), "saved\n");
 }
 
+TEST(LocalExecutor, LetsAProgramSaveWithinTheGraceAlthoughItsShellIsGone) {
+    // sh itself dies of the polite signal at once; what it started has caught it.
+    const auto saver = [](const std::string& ready) {
+        return "sh -c 'trap \"sleep 0.3; echo saved; exit 0\" TERM; echo > " + ready +
+               "\nwhile :; do sleep 0.01; done'\necho never\n";
+    };
+    Runs runs;
+    auto limited = runs.launch(1, saver("begun"));
+    limited.limit = seconds(1);
+    const auto end = runs.run(limited);
+    EXPECT_EQ(end.kind, EndKind::time_limit);
+    EXPECT_EQ(end.signal, SIGTERM) << "the end is that of the shell";
+    EXPECT_EQ(runs.out(1), "saved\n");
+
+    const auto cancelled = runs.launch(2, saver("ready"));
+    ASSERT_TRUE(runs.executor().start(cancelled));
+    EXPECT_TRUE(eventually([&] { return std::filesystem::exists(runs.path("ready")); }));
+    ASSERT_TRUE(runs.executor().stop(cancelled.attempt, seconds(1000)));
+    EXPECT_EQ(runs.wait(cancelled.attempt).kind, EndKind::stopped) << "as soon as it has saved";
+    EXPECT_EQ(runs.out(2), "saved\n");
+
+    const auto gang = runs.launch(3,
+                                  "if [ $RANK = 1 ]; then\n"
+                                  "while [ ! -e set ]; do sleep 0.01; done; exit 9; fi\n" +
+                                      saver("set"),
+                                  2);
+    EXPECT_EQ(runs.run(gang).exit_code, 9);
+    EXPECT_EQ(runs.out(3), "saved\n");
+}
+
+TEST(LocalExecutor, KillsWhatOutlastsItsShellWhenTheGraceIsOver) {
+    Runs runs;
+    auto deaf = runs.launch(1,
+                            "sh -c 'trap \"\" TERM; echo $$ > pid; while :; do sleep 1000; done'\n"
+                            "echo never\n");
+    deaf.grace = Duration{200};
+    ASSERT_TRUE(runs.executor().start(deaf));
+    const pid_t pid = runs.pid_in("pid");
+    ASSERT_TRUE(runs.executor().stop(deaf.attempt, deaf.grace));
+    EXPECT_EQ(runs.wait(deaf.attempt).signal, SIGTERM);
+    EXPECT_FALSE(process_lives(pid));
+    EXPECT_EQ(runs.out(1), "");
+}
+
 TEST(LocalExecutor, ReachesAStoppedProcessWithThePoliteSignal) {
     Runs runs;
     auto frozen =

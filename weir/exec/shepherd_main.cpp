@@ -5,8 +5,12 @@
 // shepherd then waits for output, for ends of processes and for the clock in one loop, and says
 // how it all ended in one file. It belongs to no hub: the hub may die, come back and find it.
 //
-//     running --a task fails, the limit passes, stop--> ending (SIGTERM, then SIGKILL after grace)
-//        \--all tasks ended------------------------------> sweeping (SIGKILL to whatever is left)
+//     running --a task fails, the limit passes, stop--> ending (SIGTERM to the whole tree)
+//        \--all tasks ended--> sweeping <--grace is over--/
+//                              (SIGKILL to whatever is left)
+//
+// Ending lasts until nothing is left below, not until the tasks are gone: a shell dies of SIGTERM
+// at once, while the program that it started is still writing its checkpoint.
 //
 // It links nothing but libc, so that it starts in a millisecond and stays small.
 #include <dirent.h>
@@ -304,13 +308,7 @@ void kill_everything(Shepherd& shepherd) {
             close(fd);
         }
     }
-    // Stopped first, so that a tree that forks faster than we look cannot run ahead of us.
-    int before = -1;
-    for (int round = 0; round < 20; ++round) {
-        const int count = signal_below(getpid(), SIGSTOP);
-        if (count <= 1 || count == before) break;
-        before = count;
-    }
+    freeze_below(getpid());
     signal_below(getpid(), SIGKILL);
 }
 
@@ -325,6 +323,9 @@ void begin_ending(Shepherd& shepherd, const char* kind, int64_t grace_ms) {
     }
     if (!shepherd.signalled) {
         shepherd.signalled = true;
+        // A child that was forked while we look would miss the signal and outlast its parent until
+        // the grace is over; sent twice, it would disturb a program that is already saving.
+        freeze_below(getpid());
         signal_below(getpid(), SIGTERM);
         signal_below(getpid(), SIGCONT);
     }
@@ -510,7 +511,7 @@ void watch(Shepherd& shepherd) {
     if (polled == nullptr) _exit(protocol::exit_launch);
     while (reap(shepherd)) {
         const int64_t now = now_ms();
-        if (shepherd.alive == 0 && shepherd.phase != Phase::sweeping) {
+        if (shepherd.alive == 0 && shepherd.phase == Phase::running) {
             shepherd.phase = Phase::sweeping;
         }
         if (shepherd.phase == Phase::running && now >= shepherd.limit_at) {

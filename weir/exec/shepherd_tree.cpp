@@ -121,4 +121,15 @@ int signal_below(pid_t root, int signal) {
     return reached;
 }
 
+void freeze_below(pid_t root) {
+    // Nothing forks once it was told to stop, so a round that finds no more than the one before it
+    // has found everyone.
+    int before = -1;
+    for (int round = 0; round < 20; ++round) {
+        const int count = signal_below(root, SIGSTOP);
+        if (count == 0 || count == before) return;
+        before = count;
+    }
+}
+
 }  // namespace weir::exec::shepherd

@@ -30,4 +30,8 @@ int read_processes(ProcessEntry** entries, bool* all);
 // Sends `signal` to every live process below `root` (not to `root`). How many there were.
 int signal_below(pid_t root, int signal);
 
+// Stops every process below `root`, so that a tree that forks faster than we look cannot run ahead
+// of the next signal. SIGCONT lets it go on.
+void freeze_below(pid_t root);
+
 }  // namespace weir::exec::shepherd

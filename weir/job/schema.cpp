@@ -473,7 +473,9 @@ const Object& job_schema() {
              "64MiB"},
             {"grace",
              quantity(Type::duration),
-             "Between the polite signal and the kill",
+             "Between the polite signal, which every process of the job gets, and the kill of "
+             "those that are "
+             "left",
              "30s",
              "10s"},
             {"sites", list_or_one(name()), "Where it may run", "[wuxi-hpc, local]", "every site"},
