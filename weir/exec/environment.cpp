@@ -64,8 +64,6 @@ void add_slurm(Environment& env, const LaunchContext& context, const job::JobSpe
 Environment shared_environment(const LaunchContext& context, const job::JobSpec& spec) {
     WEIR_ASSERT(!context.ranks.empty());
     Environment env = context.account_env;
-    for (const auto& [name, value] : context.submitted_env)
-        env[name] = value;
     for (const auto& [name, value] : spec.env)
         env[name] = value;
     if (context.as_root) {

@@ -1,8 +1,8 @@
 // The environment in which a job's processes start: a pure function of the job and its place.
 //
-// The user's variables come first (of the account the hub runs under, then those sent with the
-// submission, then those of the job file), weir's own last: what they say is a fact, and a job
-// that believes another RANK than its own hangs a whole gang.
+// The user's variables come first (of the account the hub runs under, then those of the job, which
+// holds what was sent along with it), weir's own last: what they say is a fact, and a job that
+// believes another RANK than its own hangs a whole gang.
 //
 //     WEIR_JOB_ID WEIR_JOB_NAME WEIR_ATTEMPT WEIR_TENANT WEIR_HUB WEIR_NODE WEIR_NODES
 //     WEIR_REPLICA WEIR_REPLICAS WEIR_ARRAY_ID WEIR_ARRAY_INDEX WEIR_RUN_DIR
@@ -50,8 +50,7 @@ struct LaunchContext {
     std::string master_address = "127.0.0.1";
     std::uint16_t master_port = 0;  // 0 = leave MASTER_PORT out
     bool as_root = false;
-    Environment account_env;    // see account_environment()
-    Environment submitted_env;  // what the submitter sent along
+    Environment account_env;  // see account_environment()
 };
 
 // What every task of the job gets.

@@ -122,9 +122,11 @@ TEST(Environment, KnowsABatchScriptByHowItCameAndNotByItsText) {
 TEST(Environment, LetsTheJobOverrideItsAccountButNotTheFacts) {
     auto context = gang({{"a", 0}});
     context.account_env = {{"PATH", "/bin"}, {"LANG", "C"}, {"TZ", "UTC"}};
-    context.submitted_env = {{"LANG", "zh_CN.UTF-8"}, {"TZ", "Asia/Shanghai"}};
     auto spec = named("x");
-    spec.env = {{"TZ", "Europe/Berlin"}, {"WORLD_SIZE", "99"}, {"OMPI_ALLOW_RUN_AS_ROOT", "0"}};
+    spec.env = {{"LANG", "zh_CN.UTF-8"},
+                {"TZ", "Europe/Berlin"},
+                {"WORLD_SIZE", "99"},
+                {"OMPI_ALLOW_RUN_AS_ROOT", "0"}};
     context.as_root = true;
     const auto env = shared_environment(context, spec);
     EXPECT_EQ(env.at("PATH"), "/bin");
