@@ -1,5 +1,6 @@
 #include "weir/hub/book.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "weir/base/assert.hpp"
@@ -312,6 +313,8 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
         set_state(*job, JobState::pending, record.reason, at);
     } else {
         finish(*job, record.state, record.reason, at);
+        // The hub may hear of it much later than it happened: it was away, or its disk was full.
+        job->ended_at = std::clamp(record.end.ended_at, std::min(attempt.started_at, at), at);
     }
     return {};
 }

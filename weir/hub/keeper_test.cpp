@@ -356,6 +356,17 @@ TEST_F(KeeperStory, HearsOfALostReportByAsking) {
     EXPECT_EQ(world.state("a"), "succeeded");
 }
 
+TEST_F(KeeperStory, SaysWhenAJobEndedAndNotWhenTheHubHeardOfIt) {
+    accepted(submission_of("a"));
+    world.pass(seconds(3));
+    world.executor.finish({JobId{1}, 1}, 0, world.now);
+    const Time ended = world.now;
+    world.pass(seconds(600));
+    world.housekeep();
+    EXPECT_EQ(world.state("a"), "succeeded");
+    EXPECT_EQ(world.view("a").ended_at, ended);
+}
+
 TEST_F(KeeperStory, OffersAnAttemptAgainToAnExecutorThatFailsAndGivesUpInTheEnd) {
     world.executor.refuse_starts = Error{Code::io, "no space left"};
     accepted(submission_of("a"));
