@@ -13,6 +13,9 @@ namespace {
 // Parts of the language that are only advice: without them a job is served no worse than it asked.
 constexpr std::array<std::string_view, 1> advice{"work"};
 
+// The kind of chip as which a machine offers its processor packages.
+constexpr std::string_view processor = "cpu";
+
 std::string quoted_list(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) {
@@ -55,6 +58,7 @@ Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSp
         for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
             const fleet::Pool& pool = fleet.pools[i];
             if (!site_accepted(pool) || (!chip.empty() && pool.chip != chip)) continue;
+            if (spec.gpus && pool.chip == processor) continue;
             if (std::find(accepted.begin(), accepted.end(), PoolId{i}) != accepted.end()) continue;
             accepted.push_back(PoolId{i});
         }
@@ -67,12 +71,17 @@ Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSp
     const auto chips = names_in(fleet.pools, [&](const fleet::Pool& pool) {
         return site_accepted(pool) ? pool.chip : std::string();
     });
-    return fail(
-        Code::never_fits,
-        "chips.any_of: no pool " +
-            (spec.sites.empty() ? std::string("of the fleet") : "at " + quoted_list(spec.sites)) +
-            " has " + quoted_list(spec.chips_any_of) + "; its kinds of chip are " +
-            quoted_list(chips));
+    const std::string where =
+        spec.sites.empty() ? std::string("of the fleet") : "at " + quoted_list(spec.sites);
+    // A kind of its own that was asked for by name is the more precise complaint.
+    const std::string asked = spec.chips_any_of.empty() ? "gpus: " : "chips.any_of: ";
+    const std::string what =
+        spec.chips_any_of.empty()
+            ? "the " + format_count(spec.gang.chips, "GPU") + " that each replica asks for"
+            : quoted_list(spec.chips_any_of);
+    return fail(Code::never_fits,
+                asked + "no pool " + where + " has " + what + "; its kinds of chip are " +
+                    quoted_list(chips));
 }
 
 Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& notes) {

@@ -64,8 +64,9 @@ struct JobSpec {
     Priority priority = Priority::normal;
     Gang gang;
     std::vector<std::string> chips_any_of;  // accepted chips in order of preference; empty = any
-    std::vector<std::string> sites;         // accepted sites; empty = any
-    std::optional<Duration> limit;          // none = the hub's default
+    bool gpus = false;  // its chips were asked for as GPUs: a processor that counts as one is none
+    std::vector<std::string> sites;  // accepted sites; empty = any
+    std::optional<Duration> limit;   // none = the hub's default
     std::optional<Duration> expected;
     std::uint32_t retries = 0;  // on infrastructure failures
     std::optional<Checkpoint> checkpoint;

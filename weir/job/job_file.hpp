@@ -26,7 +26,7 @@ struct ParsedJob {
 Result<ParsedJob> read_job_text(std::string_view text, std::string_view source);
 
 // The file as read_job_text() reads it back to an equal spec, as far as the spec is honoured and a
-// job file can say it: not that it was a batch script.
+// job file can say it: not that it was a batch script, nor that its chips must be GPUs.
 std::string print_job(const JobSpec& spec);
 
 // "jobs/wing.yaml" -> "wing"; "" when the source is no path or its stem cannot be a name.

@@ -154,6 +154,7 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.word("priority", spec.priority, priority_from_name, "low, normal, high, urgent");
     json.object("gang", [&](Reader& inner) { read_gang(inner, spec.gang); });
     json.texts("chips_any_of", spec.chips_any_of);
+    json.flag("gpus", spec.gpus);
     json.texts("sites", spec.sites);
     json.duration("limit_ms", spec.limit);
     json.duration("expected_ms", spec.expected);
@@ -203,6 +204,7 @@ std::string spec_to_json(const JobSpec& spec) {
     if (spec.gang.prefer) gang["prefer"] = fleet::name_of(*spec.gang.prefer);
     json["gang"] = std::move(gang);
     put("chips_any_of", spec.chips_any_of, standard.chips_any_of);
+    put("gpus", spec.gpus, standard.gpus);
     put("sites", spec.sites, standard.sites);
     if (spec.limit) json["limit_ms"] = spec.limit->count();
     if (spec.expected) json["expected_ms"] = spec.expected->count();

@@ -40,6 +40,7 @@ JobSpec any_spec() {
     spec.script = *rc::gen::element<std::string>("./a", "#!/bin/sh\necho \"$1\"\n", "a\tb 'c' \\");
     spec.launch = *rc::gen::element(LaunchMode::replicas, LaunchMode::once);
     spec.batch_script = *rc::gen::arbitrary<bool>();
+    spec.gpus = *rc::gen::arbitrary<bool>();
     spec.priority = static_cast<Priority>(*rc::gen::inRange(0, 4));
     spec.gang.replicas = *rc::gen::inRange<std::uint32_t>(1, 1000);
     const bool share = *rc::gen::arbitrary<bool>();
@@ -100,7 +101,8 @@ RC_GTEST_PROP(JobJson, EverySpecReadsBackAsItWasWritten, ()) {
 
 RC_GTEST_PROP(JobFile, EverySpecReadsBackAsItWasPrinted, ()) {
     JobSpec spec = any_spec();
-    spec.batch_script = false;  // a job file says nothing of it
+    spec.batch_script = false;  // of these a job file says nothing
+    spec.gpus = false;
     const auto again = read_job_text(print_job(spec), "printed");
     if (!again.has_value()) RC_FAIL(again.error().message);
     RC_ASSERT(again->spec == spec);

@@ -371,6 +371,7 @@ private:
                                     chips));
         }
         gang.chips = static_cast<std::uint32_t>(chips);
+        parsed_.spec.gpus = chips > 0;
         return {};
     }
 

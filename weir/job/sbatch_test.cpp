@@ -116,6 +116,8 @@ TEST(Sbatch, MakesAGangOfNodesOrOfTasks) {
     EXPECT_THAT(accepted("--gres=gpu:h200:2").spec.chips_any_of, ElementsAre("h200"));
     EXPECT_THAT(accepted("-G a100:2").spec.chips_any_of, ElementsAre("a100"));
     EXPECT_THAT(accepted("--gres=gpu:h200").spec.chips_any_of, ElementsAre("h200"));
+    EXPECT_TRUE(accepted("--gpus=1").spec.gpus) << "a processor that counts as a chip will not do";
+    EXPECT_FALSE(accepted("--gres=none").spec.gpus);
 }
 
 TEST(Sbatch, MapsTheOtherOptions) {
