@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <set>
 
@@ -31,6 +33,14 @@ std::uint32_t ranks_on(const LaunchContext& context, const std::string& node) {
     return count;
 }
 
+std::uint64_t chips_on(const LaunchContext& context, const std::string& node) {
+    std::uint64_t mask = 0;
+    for (const RankPlace& place : context.ranks) {
+        if (place.node == node) mask |= place.chip_mask;
+    }
+    return mask;
+}
+
 std::vector<std::string> nodes_of(const LaunchContext& context) {
     std::vector<std::string> nodes;
     std::set<std::string> seen;
@@ -51,11 +61,25 @@ void add_slurm(Environment& env, const LaunchContext& context, const job::JobSpe
         env["SLURM_NTASKS"] = std::to_string(context.ranks.size());
         env["SLURM_CPUS_PER_TASK"] = std::to_string((spec.gang.cpus_milli + 999) / 1000);
     }
+    const std::string& first = context.ranks.front().node;
+    env["SLURM_JOB_ACCOUNT"] = spec.tenant;
     env["SLURM_JOB_NUM_NODES"] = std::to_string(nodes_of(context).size());
+    env["SLURM_NNODES"] = env["SLURM_JOB_NUM_NODES"];
+    const std::uint64_t cpus_milli = std::uint64_t{spec.gang.cpus_milli} * ranks_on(context, first);
+    env["SLURM_CPUS_ON_NODE"] = std::to_string((cpus_milli + 999) / 1000);
+    if (const std::uint64_t chips = chips_on(context, first);
+        chips != 0 && catalog::family_of(context.chip) != nullptr) {
+        env["SLURM_GPUS_ON_NODE"] = std::to_string(std::popcount(chips));
+    }
     env["SLURM_SUBMIT_DIR"] = context.submit_dir;
     if (context.array_index) {
         env["SLURM_ARRAY_JOB_ID"] = context.array_id;
         env["SLURM_ARRAY_TASK_ID"] = std::to_string(*context.array_index);
+        if (spec.array && !spec.array->indices.empty()) {
+            env["SLURM_ARRAY_TASK_COUNT"] = std::to_string(spec.array->indices.size());
+            env["SLURM_ARRAY_TASK_MIN"] = std::to_string(spec.array->indices.front());
+            env["SLURM_ARRAY_TASK_MAX"] = std::to_string(spec.array->indices.back());
+        }
     }
 }
 
@@ -70,6 +94,9 @@ Environment shared_environment(const LaunchContext& context, const job::JobSpec&
         env.try_emplace("OMPI_ALLOW_RUN_AS_ROOT", "1");
         env.try_emplace("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     }
+
+    // No job file may set it, so it came along from the job in which the submission was made.
+    const bool foreign = env.count("WEIR_JOB_ID") != 0;
 
     std::string nodes;
     for (const std::string& node : nodes_of(context))
@@ -87,8 +114,10 @@ Environment shared_environment(const LaunchContext& context, const job::JobSpec&
         env["WEIR_ARRAY_INDEX"] = std::to_string(*context.array_index);
     }
     env["WORLD_SIZE"] = std::to_string(context.ranks.size());
-    env["MASTER_ADDR"] = context.master_address;
-    if (context.master_port != 0) env["MASTER_PORT"] = std::to_string(context.master_port);
+    if (foreign || env.count("MASTER_ADDR") == 0) env["MASTER_ADDR"] = context.master_address;
+    if (context.master_port != 0 && (foreign || env.count("MASTER_PORT") == 0)) {
+        env["MASTER_PORT"] = std::to_string(context.master_port);
+    }
     if (spec.batch_script) add_slurm(env, context, spec);
     return env;
 }
@@ -108,15 +137,20 @@ Environment rank_environment(const LaunchContext& context,
     env["LOCAL_WORLD_SIZE"] = std::to_string(ranks_on(context, place.node));
     env["WEIR_REPLICA"] = std::to_string(rank);
     env["WEIR_NODE"] = place.node;
+    if (spec.batch_script) {
+        const std::vector<std::string> nodes = nodes_of(context);
+        const auto node = std::find(nodes.begin(), nodes.end(), place.node) - nodes.begin();
+        env["SLURM_PROCID"] = env["RANK"];
+        env["SLURM_LOCALID"] = env["LOCAL_RANK"];
+        env["SLURM_NODEID"] = std::to_string(node);
+    }
 
     const catalog::Family* const family = catalog::family_of(context.chip);
     if (family == nullptr) return env;
     std::uint64_t mask = place.chip_mask;
     if (spec.launch == job::LaunchMode::once) {
         // The launcher hands the chips of its node on to the ranks that it starts there.
-        for (const RankPlace& other : context.ranks) {
-            if (other.node == place.node) mask |= other.chip_mask;
-        }
+        mask = chips_on(context, place.node);
     }
     // A job that asked for no chip sees none: an empty list hides them all.
     env[std::string(family->visible_devices)] = device_list(mask);

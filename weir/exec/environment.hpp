@@ -8,13 +8,19 @@
 //     WEIR_REPLICA WEIR_REPLICAS WEIR_ARRAY_ID WEIR_ARRAY_INDEX WEIR_RUN_DIR
 //     RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT      (PyTorch's env://)
 //     CUDA_VISIBLE_DEVICES, ROCR_VISIBLE_DEVICES, ASCEND_RT_VISIBLE_DEVICES …  (by the chip)
-//     SLURM_JOB_ID SLURM_JOB_NAME SLURM_NTASKS SLURM_CPUS_PER_TASK SLURM_JOB_NUM_NODES
-//     SLURM_SUBMIT_DIR SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID                  (batch scripts)
+//     SLURM_JOB_ID SLURM_JOB_NAME SLURM_JOB_ACCOUNT SLURM_JOB_NUM_NODES SLURM_NNODES
+//     SLURM_NTASKS SLURM_CPUS_PER_TASK SLURM_CPUS_ON_NODE SLURM_GPUS_ON_NODE SLURM_SUBMIT_DIR
+//     SLURM_PROCID SLURM_LOCALID SLURM_NODEID SLURM_ARRAY_JOB_ID
+//     SLURM_ARRAY_TASK_ID _COUNT _MIN _MAX                                     (batch scripts)
+//
+// MASTER_ADDR and MASTER_PORT are the job's own where it gives them: it may know a better meeting
+// place. A submission from inside a job carries those of that job, which are none of this one's.
 //
 // A command that is started once for its whole gang (LaunchMode::once) is rank 0 and sees the
 // whole gang in the other numbers. SLURM_JOBID and SLURM_NODELIST are left out on purpose: Open
-// MPI takes them as proof that srun is there. As root, mpirun refuses to run unless told twice
-// that it may; weir tells it, because the hub's owner decided to run jobs as root.
+// MPI takes them as proof that srun is there (the others, SLURM_PROCID too, leave it unmoved). As
+// root, mpirun refuses to run unless told twice that it may; weir tells it, because the hub's owner
+// decided to run jobs as root.
 #pragma once
 
 #include <cstdint>

@@ -83,6 +83,7 @@ TEST(Environment, GivesBatchScriptsWhatSlurmWouldAndNothingThatFoolsMpirun) {
     auto spec = named("sweep");
     spec.batch_script = true;
     spec.gang.cpus_milli = 2500;
+    spec.array = job::Array{{1, 4, 7}, 0};
     const auto env = shared_environment(context, spec);
     EXPECT_EQ(env.at("SLURM_JOB_ID"), "12");
     EXPECT_EQ(env.at("SLURM_JOB_NAME"), "sweep");
@@ -94,12 +95,39 @@ TEST(Environment, GivesBatchScriptsWhatSlurmWouldAndNothingThatFoolsMpirun) {
     EXPECT_EQ(env.at("SLURM_ARRAY_TASK_ID"), "7");
     EXPECT_EQ(env.at("WEIR_ARRAY_INDEX"), "7");
     EXPECT_EQ(env.at("WEIR_JOB_ID"), "12_7");
+    EXPECT_EQ(env.at("SLURM_NNODES"), "2");
+    EXPECT_EQ(env.at("SLURM_CPUS_ON_NODE"), "5") << "two replicas of 2.5";
+    EXPECT_EQ(env.at("SLURM_JOB_ACCOUNT"), "university/aero");
+    EXPECT_EQ(env.at("SLURM_ARRAY_TASK_COUNT"), "3");
+    EXPECT_EQ(env.at("SLURM_ARRAY_TASK_MIN"), "1");
+    EXPECT_EQ(env.at("SLURM_ARRAY_TASK_MAX"), "7");
+    EXPECT_EQ(env.count("SLURM_GPUS_ON_NODE"), 0u);
+    const auto third = rank_environment(context, spec, 2);
+    EXPECT_EQ(third.at("SLURM_PROCID") + third.at("SLURM_LOCALID") + third.at("SLURM_NODEID"),
+              "201");
     EXPECT_EQ(env.count("SLURM_JOBID") + env.count("SLURM_NODELIST"), 0u);
 
     spec.env = {{"SLURM_NTASKS", "16"}, {"SLURM_CPUS_PER_TASK", "2"}};
     const auto asked = shared_environment(context, spec);
     EXPECT_EQ(asked.at("SLURM_NTASKS"), "16") << "what the script asked for stands";
     EXPECT_EQ(asked.at("SLURM_CPUS_PER_TASK"), "2");
+
+    context = gang({{"a", 0b0011}, {"a", 0b1100}});
+    context.chip = "h200";
+    EXPECT_EQ(shared_environment(context, spec).at("SLURM_GPUS_ON_NODE"), "4");
+    context.chip = "cpu";
+    EXPECT_EQ(shared_environment(context, spec).count("SLURM_GPUS_ON_NODE"), 0u);
+}
+
+TEST(Environment, LetsAJobChooseItsOwnMeetingPlaceButNotThatOfTheJobItWasSubmittedFrom) {
+    const auto context = gang({{"a", 0}});
+    auto spec = named("train");
+    spec.env = {{"MASTER_ADDR", "10.0.0.1"}, {"MASTER_PORT", "29500"}};
+    EXPECT_EQ(shared_environment(context, spec).at("MASTER_ADDR"), "10.0.0.1");
+    EXPECT_EQ(shared_environment(context, spec).at("MASTER_PORT"), "29500");
+    spec.env["WEIR_JOB_ID"] = "11";
+    EXPECT_EQ(shared_environment(context, spec).at("MASTER_ADDR"), "127.0.0.1");
+    EXPECT_EQ(shared_environment(context, spec).at("MASTER_PORT"), "23456");
 }
 
 TEST(Environment, KnowsABatchScriptByHowItCameAndNotByItsText) {
