@@ -65,10 +65,10 @@ TEST(LocalExecutor, SaysInASentenceWhyACommandCouldNotBeStarted) {
               "/opt/none/python9: No such file or directory");
 
     auto mute = runs.launch(3, "true");
-    mute.tasks[0].stdout_path = "/no/such/folder/out";
+    mute.tasks[0].stdout_path = "/dev/null/out";
     const auto no_output = runs.run(mute);
     EXPECT_EQ(no_output.kind, EndKind::not_started);
-    EXPECT_THAT(no_output.detail, HasSubstr("/no/such/folder/out: No such file or directory"));
+    EXPECT_THAT(no_output.detail, HasSubstr("/dev/null/out: Not a directory"));
 }
 
 TEST(LocalExecutor, GivesATaskACleanSlate) {
@@ -121,6 +121,29 @@ TEST(LocalExecutor, AppendsToAFileThatSeveralAttemptsWrite) {
     std::ofstream(runs.path("go")) << "\n";
     EXPECT_TRUE(runs.wait(first.attempt).succeeded());
     EXPECT_EQ(runs.out(1), "one\ntwo\nthree\n");
+}
+
+TEST(LocalExecutor, SaysThatAJobUsedMoreMemoryThanItAskedForWhereNothingForbidsIt) {
+    Runs runs;
+    auto greedy = runs.launch(1, "true");
+    greedy.memory_limit = kibibytes(4);
+    const auto end = runs.run(greedy);
+    EXPECT_TRUE(end.succeeded());
+    EXPECT_THAT(end.detail,
+                HasSubstr("MiB where 1MiB were asked for in all; memory limits are not"));
+    auto modest = runs.launch(2, "true");
+    modest.memory_limit = gibibytes(64);
+    EXPECT_EQ(runs.run(modest).detail, "");
+}
+
+TEST(LocalExecutor, MakesTheFoldersOfOutputFiles) {
+    Runs runs;
+    auto launch = runs.launch(1, "echo out; echo err >&2");
+    launch.tasks[0].stdout_path = runs.path("logs/of/job/out");
+    launch.tasks[0].stderr_path = runs.path("logs/of/err");
+    EXPECT_TRUE(runs.run(launch).succeeded());
+    EXPECT_EQ(read_text(runs.path("logs/of/job/out")), "out\n");
+    EXPECT_EQ(read_text(runs.path("logs/of/err")), "err\n");
 }
 
 TEST(LocalExecutor, EndsTheWholeGangWhenOneRankFails) {

@@ -125,6 +125,7 @@ std::string encode_launch(const Launch& launch,
         "output_limit",
         std::to_string(std::max<std::int64_t>(launch.output_limit.count, 0)));
     put(bytes, "cgroup", cgroup);
+    put(bytes, "memory_asked", std::to_string(cgroup.empty() ? launch.memory_limit.count : 0));
     put(bytes, "open_files", std::to_string(open_files));
     for (const Task& task : launch.tasks) {
         put(bytes, "task", std::to_string(task.rank));

@@ -96,6 +96,8 @@ const char* read_launch(const char* bytes, uint64_t count, LaunchPlan& plan) {
             plan.grace_ms = whole;
         } else if (same(key, "output_limit") && number(value, whole)) {
             plan.output_limit = whole;
+        } else if (same(key, "memory_asked") && number(value, whole)) {
+            plan.memory_asked = whole;
         } else if (same(key, "open_files") && number(value, whole)) {
             plan.open_files = whole;
         } else if (same(key, "task") && number(value, whole)) {

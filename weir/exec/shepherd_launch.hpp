@@ -20,7 +20,8 @@ struct LaunchPlan {
     int64_t grace_ms = 10000;
     int64_t output_limit = 0;
     const char* cgroup = "";
-    int64_t open_files = -1;  // soft limit of each task's descriptors; -1 = as it is
+    int64_t memory_asked = 0;  // where nothing enforces it; 0 = none
+    int64_t open_files = -1;   // soft limit of each task's descriptors; -1 = as it is
     LaunchTask* tasks = nullptr;
     int task_count = 0;
 };

@@ -65,6 +65,21 @@ void keep(Output& output, Stream& stream, size_t count) {
     }
 }
 
+// The folders above a file. False and errno when one cannot be made.
+bool make_parents(const char* path) {
+    char folder[4096];
+    if (strlen(path) >= sizeof folder) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (const char* slash = strchr(path + 1, '/'); slash != nullptr;
+         slash = strchr(slash + 1, '/')) {
+        snprintf(folder, sizeof folder, "%.*s", static_cast<int>(slash - path), path);
+        if (mkdir(folder, 0755) != 0 && errno != EEXIST && access(folder, F_OK) != 0) return false;
+    }
+    return true;
+}
+
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -100,8 +115,9 @@ int open_stream(Output& output, const char* path) {
     // Several jobs, members of an array or attempts may be told to write to one file, also at the
     // same time: each appends, and nothing is emptied, so all of it stays whole. A named pipe that
     // nobody reads must not hold up the shepherd, so it is refused rather than waited for.
-    const int file =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    constexpr int how = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int file = open(path, how, 0644);
+    if (file < 0 && errno == ENOENT && make_parents(path)) file = open(path, how, 0644);
     if (file < 0) return -1;
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return -1;

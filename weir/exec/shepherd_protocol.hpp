@@ -22,7 +22,8 @@
 //
 // Layout of the launch description: NUL-terminated strings, key and value by turns. "weir-launch"
 // "1", then attempt, workdir, limit_ms (-1: none), grace_ms, output_limit (bytes, 0: none), cgroup
-// (folder, "": none), open_files (-1: as they are); for each task: task (its rank), stdout, stderr,
+// (folder, "": none), memory_asked (bytes, 0: none, or a cgroup sees to it), open_files (-1: as
+// they are); for each task: task (its rank), stdout, stderr,
 // env ("NAME=value", repeated); last "end" "". Strings cannot hold a NUL, so nothing needs
 // escaping, and a description that was cut short lacks its last pair.
 //

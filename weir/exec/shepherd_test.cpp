@@ -115,7 +115,7 @@ TEST(Shepherd, TellsWhatTheMachineRefusesFromWhatTheJobHasWrong) {
     shepherd(runs, wrong, {});
     EXPECT_FALSE(end_in(runs, wrong.attempt).machine_failed);
     wrong = runs.launch(6, "true");
-    wrong.tasks[0].stdout_path = "/no/such/folder/out";
+    wrong.tasks[0].stdout_path = "/dev/null/out";
     shepherd(runs, wrong, {});
     EXPECT_FALSE(end_in(runs, wrong.attempt).machine_failed);
 }
