@@ -134,8 +134,32 @@ std::optional<std::string> test_variable(std::string_view name) {
             return letter(c) || (c >= '0' && c <= '9');
         });
     if (!good) return "must have letters, digits and '_' only, and not begin with a digit";
-    if (name.substr(0, 5) == "WEIR_") return "is set by weir itself; choose another name";
+    constexpr std::string_view own[] = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"};
+    if (name.substr(0, 5) == "WEIR_" ||
+        std::find(std::begin(own), std::end(own), name) != std::end(own)) {
+        return "is set by weir itself; choose another name";
+    }
     return std::nullopt;
+}
+
+std::vector<std::string> codes_of_nothing(std::string_view pattern) {
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        if (pattern[i] != '%') continue;
+        // %4j: a width may stand between.
+        const auto letter = pattern.find_first_not_of("0123456789", i + 1);
+        if (letter == std::string_view::npos) break;
+        // Of a letter beyond ASCII the first byte would be no text.
+        const bool plain = static_cast<unsigned char>(pattern[letter]) < 0x80;
+        const std::string code =
+            plain ? fmt::format("%{}", pattern[letter]) : std::string("a lone %");
+        const bool known =
+            std::string_view("jJAartxuN%").find(pattern[letter]) != std::string_view::npos;
+        i = letter;
+        if (known || std::find(found.begin(), found.end(), code) != found.end()) continue;
+        found.push_back(code);
+    }
+    return found;
 }
 
 Result<void> check_spec(const JobSpec& spec) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weir/base/result.hpp"
 #include "weir/job/job.hpp"
@@ -28,7 +29,9 @@ Result<void> check_spec(const JobSpec& spec);
 std::optional<std::string> test_job_name(std::string_view name);
 // "university/aero": names with '/' between.
 std::optional<std::string> test_tenant(std::string_view path);
-// A variable: letters, digits, '_'; not WEIR_…, which weir sets itself.
+// The codes of an output file's name that stand for nothing ("%q"), each once.
+std::vector<std::string> codes_of_nothing(std::string_view pattern);
+// A variable: letters, digits, '_'; not WEIR_… nor the numbers of a rank, which weir sets itself.
 std::optional<std::string> test_variable(std::string_view name);
 
 }  // namespace weir::job

@@ -36,6 +36,14 @@ void read_gang(const View& view, Gang& gang) {
     if (const auto prefer = view.text("prefer")) gang.prefer = fleet::level_from_name(*prefer);
 }
 
+// [1, 2, 5] says the same as "1,2,5".
+std::string indices_text(const yaml::Node& node) {
+    std::string text = node.text;
+    for (const yaml::Node& index : node.items)
+        text += (text.empty() ? "" : ",") + index.text;
+    return text;
+}
+
 // What no table can say: keys that need or exclude each other, quantities that must not be zero.
 void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
     const bool run = view.node("run") != nullptr;
@@ -87,6 +95,12 @@ void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
             "output_limit",
             fmt::format("{} is out of range; valid are 1KiB and more", format_bytes(*limit)));
     }
+    if (const yaml::Node* array = view.node("array"); array != nullptr && !spec.array) {
+        problems.add(array->place,
+                     "array",
+                     array->items.empty() ? "has no members; write 0-99, or [1, 3, 5]"
+                                          : parse_array(indices_text(*array)).error().message);
+    }
     for (const char* key : {"after", "after_any", "after_failure"}) {
         for (const std::string& reference : view.texts(key)) {
             if (reference != spec.name || spec.name.empty()) continue;
@@ -124,7 +138,9 @@ JobSpec spec_of(const View& view, std::string_view source) {
     spec.after = view.texts("after");
     spec.after_any = view.texts("after_any");
     spec.after_failure = view.texts("after_failure");
-    if (const auto array = view.text("array")) spec.array = *parse_array(*array);
+    if (const yaml::Node* array = view.node("array")) {
+        if (const auto parsed = parse_array(indices_text(*array))) spec.array = *parsed;
+    }
     if (const yaml::Node* env = view.node("env")) {
         for (std::size_t i = 0; i < env->keys.size(); ++i) {
             spec.env.emplace(env->keys[i].text, env->items[i].text);
@@ -209,6 +225,14 @@ Result<ParsedJob> read_job_text(std::string_view text, std::string_view source) 
                         "not accept the job with it",
                         key));
     }
+    const auto tell_codes = [&parsed](const char* key, const std::string& pattern) {
+        for (const std::string& code : codes_of_nothing(pattern)) {
+            parsed.notes.push_back(
+                fmt::format("`{}`: {} stays as it is in {}", key, code, pattern));
+        }
+    };
+    tell_codes("stdout", parsed.spec.stdout_path);
+    tell_codes("stderr", parsed.spec.stderr_path);
     if (parsed.spec.gang.prefer) {
         parsed.notes.push_back("`gang.prefer` is only a wish, and this version does not weigh it");
     }

@@ -125,6 +125,18 @@ TEST(JobFile, FillsInWhatIsNotSaid) {
     EXPECT_EQ(read_job_text("{\"run\": \"a\"}", "jobs/wing.json")->spec.name, "wing");
 }
 
+TEST(JobFile, TakesTheMembersOfAnArrayAsAListToo) {
+    EXPECT_THAT(accepted("run: a\narray: [5, 1, 2]\n").array->indices, ElementsAre(1, 2, 5));
+}
+
+TEST(JobFile, NotesTheCodesOfAnOutputFileThatStandForNothing) {
+    const auto parsed = read_job_text("run: a\nstdout: '%q/%j.%4a%%q.%q%z'\n", "j.yaml");
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_THAT(parsed->notes,
+                ElementsAre("`stdout`: %q stays as it is in %q/%j.%4a%%q.%q%z",
+                            "`stdout`: %z stays as it is in %q/%j.%4a%%q.%q%z"));
+}
+
 TEST(JobFile, TakesTypesFromTheKeyAndNotFromTheLook) {
     const JobSpec spec = accepted(
         "name: no\nrun: 1e3\ncomment: 08:30\nenv: {A: 1, B: yes, C: '', D: 1.50}\nafter: 12\n"
@@ -190,6 +202,9 @@ TEST(JobFile, RefusesWrongValuesAndShowsRightOnes) {
     EXPECT_THAT(refusal("run: a\nenv: {WEIR_HUB: x}\n"), HasSubstr("set by weir itself"));
     EXPECT_THAT(refusal("run: a\nenv: {2X: x}\n"), HasSubstr("not begin with a digit"));
     EXPECT_THAT(refusal("run: a\nworkdir: data\n"), HasSubstr("is not an absolute path"));
+    EXPECT_THAT(refusal("run: a\narray: []\n"), HasSubstr("j.yaml:2:8: array: has no members"));
+    EXPECT_THAT(refusal("run: a\narray: [1, x]\n"), HasSubstr("array[1]: 'x'"));
+    EXPECT_THAT(refusal("run: a\nenv: {RANK: 7}\n"), HasSubstr("'RANK' is set by weir itself"));
     EXPECT_THAT(refusal("run: a\narray: 5-1\n"), HasSubstr("write ranges such as 0-99"));
     EXPECT_THAT(refusal("run: a\narray: 0-999999\n"), HasSubstr("more than 100000 members"));
     EXPECT_THAT(refusal("run: a\ncheckpoint: {every: 1h, signal: BREAK}\n"),

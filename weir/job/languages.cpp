@@ -33,9 +33,20 @@ after: [mesh-wing]
 env: {OMP_NUM_THREADS: 8}
 ```
 
-Every replica finds `WEIR_JOB_ID`, `WEIR_JOB_NAME`, `WEIR_REPLICA`, `WEIR_NODE`, `WEIR_RUN_DIR`, for arrays `WEIR_ARRAY_INDEX`, and
-what launchers expect: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT` and the visible-devices variable of its
-chips. Slurm users: [their scripts run unchanged](sbatch.md).
+Every replica finds in its environment:
+
+| variable | value |
+| --- | --- |
+| `WEIR_JOB_ID`, `WEIR_JOB_NAME`, `WEIR_ATTEMPT`, `WEIR_TENANT` | id of the job (`12`, `12_3`), its name, 1 for the first attempt, its tenant |
+| `WEIR_REPLICA`, `WEIR_REPLICAS` | its number from 0, and how many replicas the gang has |
+| `WEIR_NODE`, `WEIR_NODES` | the node it runs on, and all nodes of the gang with commas between |
+| `WEIR_ARRAY_ID`, `WEIR_ARRAY_INDEX` | of an array: id of the whole, index of this member |
+| `WEIR_RUN_DIR`, `WEIR_HUB` | folder of the attempt, address of the hub |
+| `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `LOCAL_WORLD_SIZE` | as PyTorch and others expect them |
+| `MASTER_ADDR`, `MASTER_PORT` | where the ranks meet; `env` of the job may set others |
+| `CUDA_VISIBLE_DEVICES` or its like of another vendor | its chips |
+
+`env` may not set any of them but the meeting place. Slurm users: [their scripts run unchanged](sbatch.md).
 
 )" + schema::markdown(job_schema());
 }

@@ -74,7 +74,8 @@ public:
 
 private:
     void note(std::uint32_t line, const std::string& text) {
-        parsed_.notes.push_back(fmt::format("{}:{}: {}", source_, line, text));
+        // Without the file: who shows notes says of which one they speak.
+        parsed_.notes.push_back(fmt::format("line {}: {}", line, text));
     }
 
     // Sets `slot` from a value, or remembers what is wrong with it.
@@ -94,6 +95,10 @@ private:
         const SbatchOption& option = *directive.option;
         switch (option.treatment) {
             case Treatment::ignored:
+                // Scripts ask for it by name, to know on what they run.
+                if (option.name == "partition") {
+                    parsed_.spec.env["SLURM_JOB_PARTITION"] = directive.value;
+                }
                 note(directive.line,
                      fmt::format("{} is ignored: {}", directive.spelling, option.says));
                 return;
@@ -227,16 +232,12 @@ private:
         }
     }
 
-    // %n, %b and %s have no meaning here; the rest is expanded by who starts the job.
+    // Some of Slurm's codes have no meaning here; the rest is expanded by who starts the job.
     std::string file_of(const Directive& directive) {
-        const std::string& pattern = directive.value;
-        for (std::size_t i = 0; i + 1 < pattern.size(); ++i) {
-            if (pattern[i] != '%') continue;
-            ++i;
-            if (std::string_view("nbs").find(pattern[i]) == std::string_view::npos) continue;
-            note(directive.line, fmt::format("%{} stays as it is in {}", pattern[i], pattern));
+        for (const std::string& code : codes_of_nothing(directive.value)) {
+            note(directive.line, fmt::format("{} stays as it is in {}", code, directive.value));
         }
-        return pattern;
+        return directive.value;
     }
 
     void add_variables(const Directive& directive) {
@@ -306,9 +307,8 @@ private:
             tasks = per_node ? total : 1;
             if (per_node && total > 1) {
                 parsed_.notes.push_back(fmt::format(
-                    "{}: all {} tasks are placed on one node, because chips or memory are asked "
+                    "all {} tasks are placed on one node, because chips or memory are asked "
                     "for by node; give --nodes to spread them",
-                    source_,
                     total));
             }
         }
@@ -396,9 +396,8 @@ private:
                 // Each task takes its share, so that together on one node they take what was said.
                 bytes = (bytes + gang.replicas - 1) / gang.replicas;
                 parsed_.notes.push_back(
-                    fmt::format("{}: --mem is for a node and no --nodes is given, so each of the "
+                    fmt::format("--mem is for a node and no --nodes is given, so each of the "
                                 "{} tasks reserves its share of it",
-                                source_,
                                 gang.replicas));
             }
         }
@@ -476,10 +475,15 @@ private:
     ParsedJob parsed_;
 };
 
+std::string_view without_byte_order_mark(std::string_view text) {
+    constexpr std::string_view mark = "\xEF\xBB\xBF";
+    return text.substr(0, mark.size()) == mark ? text.substr(mark.size()) : text;
+}
+
 }  // namespace
 
 bool looks_like_script(std::string_view text) {
-    return text.substr(0, 2) == "#!";
+    return without_byte_order_mark(text).substr(0, 2) == "#!";
 }
 
 Result<ParsedJob> read_sbatch_text(std::string_view text,
@@ -492,6 +496,8 @@ Result<ParsedJob> read_sbatch_text(std::string_view text,
                                 format_bytes(Bytes{static_cast<std::int64_t>(text.size())}),
                                 format_bytes(Bytes{static_cast<std::int64_t>(script_bytes_max)})));
     }
+    // Editors of Windows put one there; behind it the kernel would find no #!.
+    text = without_byte_order_mark(text);
     const auto refuse = [&](std::size_t at, std::string_view why) {
         const TextPlace place = place_of_byte(text, at);
         return fail(Code::invalid,
@@ -518,13 +524,29 @@ std::string sbatch_reference() {
     std::string out = R"(# #SBATCH scripts
 
 `weir submit script.sbatch` takes a Slurm batch script as it is. Its directives become the same description as a
-[job file](job.md)'s; the whole script then runs once, on the first node of its gang, and finds `SLURM_JOB_ID`, `SLURM_NTASKS`,
-`SLURM_CPUS_PER_TASK` and their relatives in its environment. Directives stand before the first command, in long or short form
-(`--nodes=2`, `--nodes 2`, `-N2`, `-N 2`). One that weir does not know is a note that names it with its line. This page is generated
-from the table that the reader uses.
+[job file](job.md)'s; the whole script then runs once, on the first node of its gang. Directives stand before the first command, in
+long or short form (`--nodes=2`, `--nodes 2`, `-N2`, `-N 2`); of a long one the beginning is enough if no other begins so. One that weir
+does not know is a note that names it with its line. This page is generated from the table that the reader uses.
 
 Where a script speaks of nodes (`--nodes`, `--ntasks-per-node`), a replica of the gang is a node; otherwise it is a task. Arguments
-(`weir submit script.sbatch -- a b`) reach `$1` and `$2` of shell scripts.
+(`weir submit script.sbatch -- a b`) reach `$1` and `$2` of shell scripts. Chips that are asked for as GPUs are never processors, which
+a machine without accelerators offers as chips.
+
+## In the environment of the script
+
+| variable | value |
+| --- | --- |
+| `SLURM_JOB_ID`, `SLURM_JOB_NAME`, `SLURM_JOB_ACCOUNT` | number of the job, its name, its tenant |
+| `SLURM_JOB_PARTITION` | what `--partition` asked for, where it did |
+| `SLURM_JOB_NUM_NODES`, `SLURM_NNODES` | nodes of the gang |
+| `SLURM_NTASKS`, `SLURM_CPUS_PER_TASK`, `SLURM_NTASKS_PER_NODE` | as the script asked for them |
+| `SLURM_CPUS_ON_NODE`, `SLURM_GPUS_ON_NODE` | what the job has on the first node; the latter only where it has accelerators |
+| `SLURM_PROCID`, `SLURM_LOCALID`, `SLURM_NODEID` | 0, since the script runs once |
+| `SLURM_SUBMIT_DIR` | the working folder |
+| `SLURM_ARRAY_JOB_ID`, `SLURM_ARRAY_TASK_ID`, `SLURM_ARRAY_TASK_COUNT`, `SLURM_ARRAY_TASK_MIN`, `SLURM_ARRAY_TASK_MAX` | in an array |
+
+`SLURM_JOBID` and `SLURM_NODELIST` are not set: Open MPI would take them as proof that `srun` is there. The variables of weir,
+[those of every job](job.md), are set as well.
 
 )";
     const auto section = [&out](

@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
+
+#include "weir/base/schema.hpp"
+#include "weir/base/units.hpp"
 
 namespace weir::job {
 namespace {
@@ -46,6 +50,61 @@ std::optional<std::vector<Word>> words_of(std::string_view line, std::uint32_t c
     return words;
 }
 
+std::string ambiguous(std::string_view spelling, const std::vector<const SbatchOption*>& found) {
+    std::string names;
+    for (const SbatchOption* option : found)
+        names += fmt::format("{}--{}", names.empty() ? "" : ", ", option->name);
+    return fmt::format("{} may stand for {}; write it whole", spelling, names);
+}
+
+std::string did_you_mean(std::string_view spelling) {
+    if (spelling.substr(0, 2) != "--") return "";
+    std::vector<std::string_view> known;
+    for (const SbatchOption& option : sbatch_options())
+        known.push_back(option.name);
+    const auto near = schema::nearest(spelling.substr(2), known);
+    return near ? fmt::format("; did you mean --{}?", *near) : "";
+}
+
+// Directives of other batch systems, which one that knows both would have read.
+class Foreigners {
+public:
+    void see(std::string_view line, std::uint32_t number) {
+        for (Kind& kind : kinds_) {
+            if (line.substr(0, kind.mark.size()) != kind.mark) continue;
+            const std::string_view rest = line.substr(kind.mark.size());
+            const auto word = rest.find_first_not_of(" \t");
+            if (word == 0 || word == std::string_view::npos || rest[word] != '-') continue;
+            if (kind.lines++ == 0) kind.first = number;
+        }
+    }
+    void tell(Script& script) const {
+        for (const Kind& kind : kinds_) {
+            if (kind.lines == 0) continue;
+            script.remarks.push_back(
+                {kind.first,
+                 1,
+                 fmt::format("{} with {} (for {}) {} not read; weir reads #SBATCH",
+                             format_count(kind.lines, "line"),
+                             kind.mark,
+                             kind.system,
+                             kind.lines == 1 ? "was" : "were")});
+        }
+    }
+
+private:
+    struct Kind {
+        std::string_view mark;
+        std::string_view system;
+        std::uint32_t lines = 0;
+        std::uint32_t first = 0;
+    };
+    std::array<Kind, 4> kinds_{{{"#PBS", "PBS"},
+                                {"#BSUB", "LSF"},
+                                {"#PJM", "Technical Computing Suite"},
+                                {"#DSUB", "Donau"}}};
+};
+
 void add_directives(const std::vector<Word>& words, std::uint32_t line, Script& script) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i].text;
@@ -63,7 +122,12 @@ void add_directives(const std::vector<Word>& words, std::uint32_t line, Script& 
         if (word[1] == '-') {
             const auto equals = word.find('=');
             directive.spelling = word.substr(0, equals);
-            directive.option = find_option(std::string_view(directive.spelling).substr(2));
+            const auto found = find_options(std::string_view(directive.spelling).substr(2));
+            if (found.size() > 1) {
+                problem(ambiguous(directive.spelling, found));
+                return;
+            }
+            if (found.size() == 1) directive.option = found.front();
             if (equals != std::string::npos) value = word.substr(equals + 1);
         } else {
             directive.spelling = word.substr(0, 2);
@@ -71,10 +135,11 @@ void add_directives(const std::vector<Word>& words, std::uint32_t line, Script& 
             if (word.size() > 2) value = word.substr(2);
         }
         if (directive.option == nullptr) {
-            script.remarks.push_back(
-                {line,
-                 words[i].column,
-                 fmt::format("{} is not known and was left out", directive.spelling)});
+            script.remarks.push_back({line,
+                                      words[i].column,
+                                      fmt::format("{} is not known and was left out{}",
+                                                  directive.spelling,
+                                                  did_you_mean(directive.spelling))});
             // Whether the next word belongs to it cannot be known; one without a dash does.
             if (i + 1 < words.size() && words[i + 1].text.front() != '-') ++i;
             continue;
@@ -198,17 +263,14 @@ const std::vector<SbatchOption>& sbatch_options() {
     return table;
 }
 
-const SbatchOption* find_option(std::string_view name) {
-    const SbatchOption* begins = nullptr;
-    int matches = 0;
+std::vector<const SbatchOption*> find_options(std::string_view name) {
+    std::vector<const SbatchOption*> found;
+    if (name.empty()) return found;
     for (const SbatchOption& option : sbatch_options()) {
-        if (option.name == name) return &option;
-        if (name.size() >= 3 && option.name.substr(0, name.size()) == name) {
-            begins = &option;
-            ++matches;
-        }
+        if (option.name == name) return {&option};
+        if (option.name.substr(0, name.size()) == name) found.push_back(&option);
     }
-    return matches == 1 ? begins : nullptr;
+    return found;
 }
 
 const SbatchOption* find_option(char letter) {
@@ -222,6 +284,7 @@ Script scan_script(std::string_view text) {
     constexpr std::string_view mark = "#SBATCH";
     Script script;
     std::uint32_t number = 0;
+    Foreigners foreigners;
     bool commands_began = false;
     while (!text.empty()) {
         ++number;
@@ -236,6 +299,7 @@ Script scan_script(std::string_view text) {
         const bool directive =
             line.substr(0, mark.size()) == mark &&
             (line.size() == mark.size() || line[mark.size()] == ' ' || line[mark.size()] == '\t');
+        foreigners.see(line, number);
         if (directive && commands_began) {
             script.remarks.push_back(
                 {number, 1, "this #SBATCH line stands behind the first command and is ignored"});
@@ -253,6 +317,7 @@ Script scan_script(std::string_view text) {
             commands_began = true;
         }
     }
+    foreigners.tell(script);
     return script;
 }
 

@@ -26,8 +26,9 @@ struct SbatchOption {
 
 const std::vector<SbatchOption>& sbatch_options();
 
-// By long name; an unambiguous beginning is enough, as sbatch itself has it. nullptr = unknown.
-const SbatchOption* find_option(std::string_view name);
+// By long name, or by a beginning of it, as getopt has it: none when it is unknown, several when it
+// is the beginning of several.
+std::vector<const SbatchOption*> find_options(std::string_view name);
 const SbatchOption* find_option(char letter);
 
 // One option that a script gives.

@@ -62,9 +62,9 @@ TEST(Sbatch, ReadsAnOrdinaryScript) {
     EXPECT_EQ(spec.stderr_path, "out/%j.txt");  // Slurm joins them unless -e is given
     EXPECT_EQ(spec.env.at("SLURM_NTASKS"), "16");
     EXPECT_EQ(spec.env.at("SLURM_CPUS_PER_TASK"), "4");
-    EXPECT_THAT(parsed->notes, Contains(HasSubstr("s.sh:3: -p is ignored")));
-    EXPECT_THAT(parsed->notes, Contains(HasSubstr("s.sh:11: --mail-type is ignored")));
-    EXPECT_THAT(parsed->notes, Contains(HasSubstr("s.sh:14: this #SBATCH line stands behind")));
+    EXPECT_THAT(parsed->notes, Contains(HasSubstr("line 3: -p is ignored")));
+    EXPECT_THAT(parsed->notes, Contains(HasSubstr("line 11: --mail-type is ignored")));
+    EXPECT_THAT(parsed->notes, Contains(HasSubstr("line 14: this #SBATCH line stands behind")));
 }
 
 TEST(Sbatch, ReadsEveryFormOfAnOption) {
@@ -146,11 +146,38 @@ TEST(Sbatch, MapsTheOtherOptions) {
 TEST(Sbatch, NamesUnknownOptionsWithTheirLine) {
     const ParsedJob job = accepted("--colour=red --nodes=2");
     EXPECT_EQ(job.spec.gang.replicas, 2U);
-    EXPECT_THAT(job.notes, Contains("s.sh:2: --colour is not known and was left out"));
+    EXPECT_THAT(job.notes, Contains("line 2: --colour is not known and was left out"));
     EXPECT_EQ(accepted("--colour red -N 2").spec.gang.replicas, 2U);
     EXPECT_THAT(accepted("-N 2").notes, IsEmpty());
-    // Two options begin so; neither is meant for sure.
-    EXPECT_THAT(accepted("--mem-p=1G").notes, Contains(HasSubstr("--mem-p is not known")));
+    EXPECT_THAT(accepted("--tmie=5").notes,
+                Contains("line 2: --tmie is not known and was left out; did you mean --time?"));
+}
+
+TEST(Sbatch, TakesABeginningOfAnOptionIfItIsOfOneAlone) {
+    EXPECT_EQ(accepted("--job=x --nodes=2").spec.name, "x");
+    EXPECT_EQ(accepted("--out=a").spec.stdout_path, "a");
+    EXPECT_EQ(refusal("--tim=5"),
+              "s.sh:2:9: --tim may stand for --time, --time-min; write it whole");
+    EXPECT_THAT(refusal("--mem-p=1G"), HasSubstr("may stand for --mem-per-cpu, --mem-per-gpu;"));
+}
+
+TEST(Sbatch, SaysWhatItDidNotReadOfOtherSystems) {
+    const auto parsed = read_sbatch_text(
+        "#!/bin/sh\n#PBS -l nodes=2\n#PBS -q long\n#BSUB -n 4\n#PBSX\n#PJM\nls\n", "s.sh");
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_THAT(
+        parsed->notes,
+        ElementsAre("line 2: 2 lines with #PBS (for PBS) were not read; weir reads #SBATCH",
+                    "line 4: 1 line with #BSUB (for LSF) was not read; weir reads #SBATCH"));
+}
+
+TEST(Sbatch, PassesOverAByteOrderMark) {
+    const std::string text = "\xEF\xBB\xBF#!/bin/sh\n#SBATCH -N 2\nls\n";
+    EXPECT_TRUE(looks_like_script(text));
+    const auto parsed = read_sbatch_text(text, "s.sh");
+    ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
+    EXPECT_EQ(parsed->spec.gang.replicas, 2U);
+    EXPECT_EQ(parsed->spec.script.substr(0, 2), "#!") << "or no kernel would start it";
 }
 
 TEST(Sbatch, RefusesWhatItCouldOnlyBreak) {
@@ -160,6 +187,11 @@ TEST(Sbatch, RefusesWhatItCouldOnlyBreak) {
     EXPECT_THAT(refusal("-d singleton"), HasSubstr("'singleton' is not a condition"));
     EXPECT_THAT(refusal("-d afterok:1?afterok:2"), HasSubstr("not for any"));
     EXPECT_THAT(refusal("-d afterok"), HasSubstr("write afterok:JOB"));
+    EXPECT_EQ(refusal("--dependency=afterok:35+5"),
+              "s.sh:2:9: --dependency: '35+5' asks for minutes after the end of job 35; weir waits "
+              "for the end alone: write afterok:35");
+    EXPECT_THAT(accepted("-d afterok:c++11").spec.after, ElementsAre("c++11"));
+    EXPECT_THAT(refusal("--export=RANK=7"), HasSubstr("the name 'RANK' is set by weir itself"));
     EXPECT_THAT(refusal("--gres=nic:1"), HasSubstr("it gives chips"));
     EXPECT_THAT(refusal("--gres=gpu:a:1 --gpus=b:1"), HasSubstr("one kind of chip"));
     EXPECT_THAT(refusal("-N 3 --gpus=8"), HasSubstr("cannot be divided evenly among 3 nodes"));
@@ -235,7 +267,7 @@ TEST(Sbatch, ReadsMemoryOfSlurm) {
 
 TEST(Sbatch, HasNoOptionTwice) {
     for (const SbatchOption& option : sbatch_options()) {
-        EXPECT_EQ(find_option(option.name), &option) << option.name;
+        EXPECT_THAT(find_options(option.name), ElementsAre(&option)) << option.name;
         if (option.letter != 0) {
             EXPECT_EQ(find_option(option.letter), &option) << option.letter;
         }

@@ -214,6 +214,19 @@ Result<Dependencies> parse_slurm_dependency(std::string_view text) {
             return fail(Code::invalid, fmt::format("'{0}' names no job: write {0}:JOB", parts[0]));
         }
         for (std::size_t i = 1; i < parts.size(); ++i) {
+            // afterok:35+5, five minutes after job 35; a name may well hold a '+', as in c++11.
+            const auto plus = parts[i].find('+');
+            if (plus != std::string_view::npos && plus > 0 && digits(parts[i].substr(plus + 1)) &&
+                parts[i].substr(0, plus).find_first_not_of("0123456789_") ==
+                    std::string_view::npos) {
+                return fail(Code::unsupported,
+                            fmt::format("'{}' asks for minutes after the end of job {}; weir waits "
+                                        "for the end alone: write {}:{}",
+                                        parts[i],
+                                        parts[i].substr(0, plus),
+                                        parts[0],
+                                        parts[i].substr(0, plus)));
+            }
             if (const auto wrong = schema::test_name(parts[i])) {
                 return fail(Code::invalid,
                             fmt::format("'{}' in '{}' is no job: it {}", parts[i], item, *wrong));

@@ -15,6 +15,7 @@ namespace weir::job {
 namespace {
 
 using schema::choice;
+using schema::either;
 using schema::integer;
 using schema::list_of;
 using schema::list_or_one;
@@ -426,9 +427,10 @@ const Object& job_schema() {
             {"chips", object(chips_table()), "Which chips may serve", "{any_of: [h200]}"},
             {"time", object(time_table()), "How long it runs", "{limit: 4h, expected: 3h}"},
             {"array",
-             word("list of indices",
-                  test_array,
-                  "^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*(%[0-9]+)?$"),
+             either({word("list of indices",
+                          test_array,
+                          "^[0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*(%[0-9]+)?$"),
+                     list_of(integer(0, array_index_max))}),
              "Members, each with its WEIR_ARRAY_INDEX; %N at the end: at most N at once",
              "0-99%10"},
             {"after",
@@ -462,7 +464,7 @@ const Object& job_schema() {
             {"stdout",
              text(),
              "File for the output; %j job, %A array, %a index, %x name, %r rank, %N node, %u user; "
-             "what is in it stays, and is appended to",
+             "what is in it stays, and is appended to; folders that are missing are made",
              "out/%j.%r.txt",
              "kept by the hub"},
             {"stderr", text(), "File for the errors, likewise", "out/%j.%r.err", "kept by the hub"},
