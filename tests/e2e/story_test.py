@@ -331,6 +331,10 @@ class Story(HubCase):
             (["submit", script, "--steps", "9"], 2, ["--steps", "behind --"]),
             (["submit", script, "in.nml"], 3, ["in.nml", f"weir submit {script} -- in.nml"]),
             (["ps", "--", "x"], 2, ["ps", "--"]),
+            (["wait"], 2, ["JOB is missing"]),
+            (["run", "--cpus"], 2, ["--cpus needs a value"]),
+            (["run", "--cpus", "1", "--cpus", "2", "--", "true"], 2, ["--cpus", "only once"]),
+            (["completion"], 2, ["bash|zsh"]),
             (["submit", "--key"], 2, ["--key"]),
             (["run", "--memory", "12", "--", "true"], 2, ["memory", "12", "GiB"]),
             (["run", "--cpus", "many", "--", "true"], 2, ["cpus", "many"]),
@@ -429,7 +433,7 @@ class Story(HubCase):
             os.close(here)
             self.assertEqual(process.wait(), 0)
             return text.decode().replace("\r\n", "\n")
-        for columns in (50, 80, 132):
+        for columns in (40, 50, 80, 132):
             plain = on_terminal(columns)
             self.assertNotIn("\x1b", plain)
             self.assertEqual([line for line in plain.splitlines() if len(line) > columns], [])

@@ -246,7 +246,7 @@ Result<Reply> Client::State::ask(const std::string& method,
 }
 
 Client::Client(std::string url, ClientOptions options) : state_(std::make_unique<State>()) {
-    while (!url.empty() && url.back() == '/')
+    while (!url.empty() && url.back() == '/' && url.size() > url.find("://") + 3)
         url.pop_back();
     state_->url = std::move(url);
     state_->options = options;

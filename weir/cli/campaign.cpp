@@ -263,7 +263,7 @@ void print_results(const std::vector<Entry>& entries) {
              exit_cell(entry),
              result_of(entry)});
     }
-    out(paint_column(table.text(::isatty(1) == 1 ? terminal_width() : 0), "state", tone_of_state));
+    out(paint_column(table.text(output_width()), "state", tone_of_state));
 }
 
 // Why it failed, where people look first.

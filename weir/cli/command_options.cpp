@@ -15,7 +15,7 @@ namespace weir::cli {
 namespace {
 
 constexpr const char* exit_statuses =
-    "Exit status: 0 done, 1 failed, 2 wrong usage or invalid input, 3 not found, 4 conflict,\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage or invalid input, 3 not found, 4 conflict, "
     "5 no hub, 6 denied";
 
 class Declaration {
@@ -108,7 +108,7 @@ private:
                     "let the fleet file offer more than this machine has");
         c->add_option("--host", o.hosts, "one more name that browsers may know it by; repeatable")
             ->type_name("NAME")
-            ->expected(1);
+            ->allow_extra_args(false);
         c->add_option("--campaign", o.campaign, "submit every *.yaml of a folder and follow them")
             ->type_name("DIR");
         c->add_flag("--once", o.once, "end after the campaign; status 0 only if all succeeded");
@@ -178,7 +178,7 @@ private:
         c->add_option("--any-of", r.any_of, "kinds of chip that may serve, in order of preference")
             ->type_name("CHIP")
             ->delimiter(',')
-            ->expected(1);
+            ->allow_extra_args(false);
         c->add_option("--memory", r.memory, "memory of each worker, such as 8GiB")
             ->type_name("SIZE");
         one_of(c->add_option("--within", r.within, "how close the workers must be [site]"),
@@ -187,7 +187,7 @@ private:
         c->add_option("--after", r.after, "jobs that must succeed first")
             ->type_name("JOB")
             ->delimiter(',')
-            ->expected(1);
+            ->allow_extra_args(false);
         c->add_option("--key", r.key, "the same key submits once, however often it is tried")
             ->type_name("KEY");
         c->add_option("--export",
@@ -234,7 +234,7 @@ private:
         c->add_option("--state", given_.ps.states, "only these states, such as running,failed")
             ->type_name("STATE")
             ->delimiter(',')
-            ->expected(1);
+            ->allow_extra_args(false);
         c->add_option("--name", given_.ps.name, "only jobs of this name")->type_name("NAME");
         c->add_option("--tenant", given_.ps.tenant, "only jobs of this tenant")->type_name("PATH");
         c->add_option("--user", given_.ps.user, "only jobs of this user")->type_name("NAME");
@@ -304,7 +304,7 @@ private:
             "wait until jobs have ended",
             "  weir wait 12 13 --timeout 2h",
             [&given = given_] { return wait(given.wait); },
-            ",\n124 when the time ran out, 130 interrupted");
+            ", 124 when the time ran out, 130 interrupted");
         c->add_option("jobs", given_.wait.jobs, "ids or names")->type_name("JOB")->required();
         c->add_option("--timeout", given_.wait.timeout, "give up after this long")
             ->type_name("DURATION");

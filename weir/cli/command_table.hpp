@@ -34,7 +34,7 @@ std::string zsh_completion(const CommandInfo& root);
 std::string help_text(const CommandInfo& command, const std::string& path, std::size_t width);
 std::string markdown_reference(const CommandInfo& root);
 std::string json_reference(const CommandInfo& root);
-// One screen: the commands by what people do.
-std::string overview(const CommandInfo& root);
+// One screen, so many columns wide: the commands by what people do.
+std::string overview(const CommandInfo& root, std::size_t screen);
 
 }  // namespace weir::cli

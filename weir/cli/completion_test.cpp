@@ -87,5 +87,14 @@ TEST(Help, WrapsAtWordsWithinTheWidth) {
     EXPECT_THAT(text, HasSubstr("\n" + std::string(26, ' ') + std::string(30, 'c')));
 }
 
+TEST(Help, FitsANarrowTerminal) {
+    CommandInfo command = small_table().children[0];
+    command.options[0].description = "a few words that do not fit beside the name of the option";
+    command.footer = "Example:\n  weir go\n\nExit status: 0 done, 1 failed, 2 wrong usage.";
+    const std::string text = help_text(command, "go", 40);
+    EXPECT_THAT(text, HasSubstr("-f, --file FILE\n      a few words that do not fit beside"));
+    EXPECT_THAT(text, HasSubstr("\n  weir go\n\nExit status: 0 done, 1 failed, 2 wrong\nusage.\n"));
+}
+
 }  // namespace
 }  // namespace weir::cli

@@ -126,11 +126,12 @@ int logs(const LogsOptions& options) {
     if (!chosen) {
         return report(
             {Code::not_found,
-             fmt::format("job {} has no such attempt or rank; it had {} attempts of {} "
-                         "ranks",
-                         first.id,
-                         first.attempts.size(),
-                         first.attempts.empty() ? 0 : first.attempts.back().tasks.size())});
+             fmt::format(
+                 "job {} has no such attempt or rank; it had {} of {}",
+                 first.id,
+                 format_count(first.attempts.size(), "attempt"),
+                 format_count(first.attempts.empty() ? 0 : first.attempts.back().tasks.size(),
+                              "rank"))});
     }
     return followed->interrupted ? status_interrupted : status_ok;
 }

@@ -1,10 +1,8 @@
 // `weir doctor` and `weir version`.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
-#include "weir/base/text_table.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/machine.hpp"
@@ -23,6 +21,34 @@ std::string_view name_of(api::CheckState state) {
             return "fail";
     }
     return "fail";
+}
+
+// A table, but for the details: they are sentences to be read whole, so they are broken between
+// words where a terminal is too narrow, and on a very narrow one stand below what they are about.
+std::string text_of(const std::vector<CheckInfo>& checks, std::size_t width) {
+    constexpr std::size_t detail_width_min = 40;
+    constexpr std::size_t state_width = 5;
+    std::size_t name_width = 5;
+    for (const CheckInfo& check : checks)
+        name_width = std::max(name_width, check.name.size());
+    const std::size_t column = name_width + 2 + state_width + 2;
+    const bool below = width > 0 && width < column + detail_width_min;
+    const std::size_t from = below ? 4 : column;
+    const std::string gap = below ? "\n" + std::string(from, ' ') : "  ";
+    std::string text = below ? "" : fmt::format("{:<{}}  state  detail\n", "check", name_width);
+    if (!below) text = paint(text.substr(0, text.size() - 1), Tone::quiet) + "\n";
+    for (const CheckInfo& check : checks) {
+        const std::string after(below ? 0 : state_width - std::min(state_width, check.state.size()),
+                                ' ');
+        text += fmt::format("{:<{}}  {}{}{}{}\n",
+                            check.name,
+                            name_width,
+                            paint(check.state, tone_of_state(check.state)),
+                            after,
+                            gap,
+                            wrapped(check.detail, from, width));
+    }
+    return text;
 }
 
 }  // namespace
@@ -50,11 +76,7 @@ int doctor(const Common& common) {
         out_json(json_checks(checks));
         return failed ? status_failed : status_ok;
     }
-    TextTable table({{"check"}, {"state"}, {"detail"}});
-    for (const CheckInfo& check : checks)
-        table.row({check.name, check.state, check.detail});
-    // The details are sentences to be read whole, so they are never shortened.
-    out(paint_column(table.text(0), "state", tone_of_state));
+    out(text_of(checks, output_width()));
     return failed ? status_failed : status_ok;
 }
 

@@ -95,10 +95,11 @@ Result<Generated> generate(const GenerateOptions& options) {
 
 int generate_trace(const GenerateOptions& options) {
     const auto made = generate(options);
+    const bool to_stdout = options.output.empty() || options.output == "-";
+    if (!made && to_stdout) end_if_nobody_reads();
     if (!made) return report(made.error());
     const sim::Workload& workload = made->workload;
     const std::int64_t span_s = workload.jobs.back().submit_s;
-    const bool to_stdout = options.output.empty() || options.output == "-";
     if (to_stdout) {
         // Standard output is the trace itself.
         if (options.model == "gpu-mix") {

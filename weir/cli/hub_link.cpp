@@ -153,7 +153,7 @@ Result<Answer<T>> decoded(const std::string& url, std::string body, const Decode
 std::string hub_url(const std::string& given) {
     std::string url = given.empty() ? api::hub_url() : given;
     if (url.find("://") == std::string::npos) url = "http://" + url;
-    while (url.back() == '/')
+    while (url.back() == '/' && url.size() > url.find("://") + 3)
         url.pop_back();
     return url;
 }

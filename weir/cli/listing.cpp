@@ -55,14 +55,16 @@ std::size_t alike(const std::vector<JobInfo>& jobs, std::size_t first) {
 }
 
 std::string table_of(const std::vector<JobInfo>& jobs, std::size_t width, bool members) {
-    // On a narrow terminal who and how much give way to what happens and why.
+    // On a narrow terminal who and how much give way to what happens and why; on a very narrow one
+    // the times too.
     const bool narrow = width > 0 && width < 80;
+    const bool times = width == 0 || width >= 60;
     std::vector<Column> columns = {{"job"}, {"name", false, true}};
     if (!narrow) columns.push_back({"tenant", false, true});
     columns.push_back({"state"});
     if (!narrow) columns.push_back({"size"});
-    columns.push_back({"wait", true});
-    columns.push_back({"run", true});
+    if (times) columns.push_back({"wait", true});
+    if (times) columns.push_back({"run", true});
     columns.push_back({"where or why", false, true});
     TextTable table(std::move(columns));
     const std::optional<std::int64_t> now = now_ms();
@@ -82,8 +84,11 @@ std::string table_of(const std::vector<JobInfo>& jobs, std::size_t width, bool m
         cells.push_back(job.state);
         if (!narrow) cells.push_back(size_of(job));
         const auto waited_until = job.started_at_ms ? job.started_at_ms : job.ended_at_ms;
-        cells.push_back(duration_cell(job.submitted_at_ms, waits ? now : waited_until));
-        cells.push_back(duration_cell(job.started_at_ms, job.ended_at_ms ? job.ended_at_ms : now));
+        if (times) {
+            cells.push_back(duration_cell(job.submitted_at_ms, waits ? now : waited_until));
+            cells.push_back(
+                duration_cell(job.started_at_ms, job.ended_at_ms ? job.ended_at_ms : now));
+        }
         cells.push_back(where_or_why(job));
         table.row(std::move(cells));
     }
@@ -151,8 +156,7 @@ int ps(const PsOptions& options) {
             }
         } else {
             // Without a terminal a line is never cut: whoever reads it may want all of it.
-            text +=
-                table_of(answer->value, ::isatty(1) == 1 ? terminal_width() : 0, options.members);
+            text += table_of(answer->value, output_width(), options.members);
         }
         out(text);
         if (!options.watch) return status_ok;
@@ -169,32 +173,42 @@ int fleet(const Common& common) {
         out_json(answer->json);
         return status_ok;
     }
-    TextTable table({{"site"},
-                     {"pool", false, true},
-                     {"chip"},
-                     {"nodes up", true},
-                     {"chips free", true},
-                     {"cpus free", true},
-                     {"memory free", true},
-                     {"jobs", true}});
+    // On a narrow terminal what changes stays.
+    const std::size_t width = output_width();
+    const bool narrow = width > 0 && width < 80;
+    const bool very_narrow = width > 0 && width < 60;
+    std::vector<Column> columns;
+    if (!narrow) columns.push_back({"site"});
+    columns.push_back({"pool", false, true});
+    if (!narrow) columns.push_back({"chip"});
+    columns.push_back({"nodes up", true});
+    columns.push_back({"chips free", true});
+    columns.push_back({"cpus free", true});
+    if (!very_narrow) columns.push_back({"memory free", true});
+    if (!very_narrow) columns.push_back({"jobs", true});
+    TextTable table(std::move(columns));
     TextTable rates({{"pool", false, true}, {"rate"}, {"per chip", true}, {"basis"}});
     for (const PoolInfo& pool : answer->value) {
-        table.row(
-            {pool.site,
-             pool.name,
-             pool.chip.empty() ? "-" : pool.chip,
-             fmt::format("{}/{}", pool.nodes_up, pool.nodes),
-             fmt::format("{}/{}", number_cell(pool.chips_free), number_cell(pool.chips_total)),
-             fmt::format("{}/{}", number_cell(pool.cpus_free), number_cell(pool.cpus_total)),
-             fmt::format("{}/{}",
-                         format_bytes({pool.memory_free_bytes}),
-                         format_bytes({pool.memory_total_bytes})),
-             std::to_string(pool.jobs_running)});
+        std::vector<std::string> cells;
+        if (!narrow) cells.push_back(pool.site);
+        cells.push_back(pool.name);
+        if (!narrow) cells.push_back(pool.chip.empty() ? "-" : pool.chip);
+        cells.push_back(fmt::format("{}/{}", pool.nodes_up, pool.nodes));
+        cells.push_back(
+            fmt::format("{}/{}", number_cell(pool.chips_free), number_cell(pool.chips_total)));
+        cells.push_back(
+            fmt::format("{}/{}", number_cell(pool.cpus_free), number_cell(pool.cpus_total)));
+        if (!very_narrow) {
+            cells.push_back(fmt::format("{}/{}",
+                                        format_bytes({pool.memory_free_bytes}),
+                                        format_bytes({pool.memory_total_bytes})));
+            cells.push_back(std::to_string(pool.jobs_running));
+        }
+        table.row(std::move(cells));
         for (const RateInfo& rate : pool.rates) {
             rates.row({pool.name, rate.name, format_rate(rate.value, rate.unit), rate.basis});
         }
     }
-    const std::size_t width = ::isatty(1) == 1 ? terminal_width() : 0;
     out(table.text(width));
     if (!rates.empty()) out("\n" + rates.text(width));
     const auto status = hub.status();

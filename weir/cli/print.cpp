@@ -1,6 +1,7 @@
 #include "weir/cli/print.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,6 +35,13 @@ void out(std::string_view text) {
     std::_Exit(status_failed);
 }
 
+void end_if_nobody_reads() {
+    pollfd reader = {1, 0, 0};
+    if (::poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0) {
+        std::_Exit(status_pipe_closed);
+    }
+}
+
 void out_json(std::string_view json) {
     while (!json.empty() && json.back() == '\n')
         json.remove_suffix(1);
@@ -49,6 +57,33 @@ int report(const Error& error) {
     static_cast<void>(
         write_all(2, fmt::format("{} {}\n", paint("weir:", Tone::bad, 2), error.message)));
     return exit_status_of(error.code);
+}
+
+std::string wrapped(std::string_view text, std::size_t column, std::size_t width) {
+    if (width == 0) return std::string(text);
+    std::string lines;
+    std::size_t at = column;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(' ', begin), text.size());
+        const std::string_view word = text.substr(begin, end - begin);
+        const std::size_t size = display_width(word);
+        if (at > column && at + 1 + size > width) {
+            lines += "\n" + std::string(column, ' ');
+            at = column;
+        }
+        if (at > column) {
+            lines += ' ';
+            ++at;
+        }
+        lines += word;
+        at += size;
+        begin = end + 1;
+    }
+    return lines;
+}
+
+std::size_t output_width() {
+    return ::isatty(1) == 1 ? terminal_width() : 0;
 }
 
 bool colour_on(int fd) {

@@ -28,6 +28,9 @@ inline constexpr int status_pipe_closed = 141;
 
 // Writes everything to standard output (fd 1); ends the process when nobody reads any more.
 void out(std::string_view text);
+// For output that another room wrote to standard output and could not: ends the process in the same
+// way, if that is why.
+void end_if_nobody_reads();
 // Writes everything to the descriptor; false when it cannot take it.
 bool write_all(int fd, std::string_view text);
 // JSON as the hub sent it, ended by a newline.
@@ -54,6 +57,13 @@ std::string duration_cell(std::int64_t duration_ms);
 std::string time_cell(std::optional<std::int64_t> at_ms);
 // 2 -> "2", 0.5 -> "0.5".
 std::string number_cell(double value);
+
+// A text that begins at `column`, broken between words so that no line goes beyond `width`; further
+// lines begin at `column` too. A word that is longer stands alone. width 0 = on one line.
+std::string wrapped(std::string_view text, std::size_t column, std::size_t width);
+// How wide standard output is: 0 when it is no terminal, so that nothing is cut or broken for
+// whoever reads it later.
+std::size_t output_width();
 
 std::int64_t now_ms();
 

@@ -46,6 +46,14 @@ TEST(Cells, AreShortAndSayNothingWhereThereIsNothing) {
     EXPECT_EQ(time_cell(1796112000123), "2026-12-01T08:00:00Z");
 }
 
+TEST(Wrapped, BreaksBetweenWordsAndLeavesLongOnesWhole) {
+    EXPECT_EQ(wrapped("one two three", 0, 8), "one two\nthree");
+    EXPECT_EQ(wrapped("one two three", 4, 11), "one two\n    three");
+    EXPECT_EQ(wrapped("a-word-of-its-own and", 2, 8), "a-word-of-its-own\n  and");
+    EXPECT_EQ(wrapped("as long as it likes", 4, 0), "as long as it likes");
+    EXPECT_EQ(wrapped("", 4, 10), "");
+}
+
 TEST(Colour, IsLeftOutWhereNoTerminalReads) {
     // Tests run in pipes, so nothing may be added to what they print.
     if (colour_on(1)) GTEST_SKIP() << "standard output is a terminal";

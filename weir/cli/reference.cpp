@@ -42,23 +42,19 @@ std::string definition(const std::string& term,
     } else {
         lines += std::string(column - term.size() - 2, ' ');
     }
-    std::size_t at = column;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find(' ', begin), text.size());
-        const std::size_t size = end - begin;
-        if (at > column && at + 1 + size > width) {
-            lines += "\n" + std::string(column, ' ');
-            at = column;
-        }
-        if (at > column) {
-            lines += ' ';
-            ++at;
-        }
-        lines += text.substr(begin, size);
-        at += size;
+    return lines + wrapped(text, column, width) + "\n";
+}
+
+// The examples as they are, sentences within the width.
+std::string footer_of(const CommandInfo& command, std::size_t width) {
+    std::string text;
+    for (std::size_t begin = 0; begin < command.footer.size();) {
+        const std::size_t end = std::min(command.footer.find('\n', begin), command.footer.size());
+        const std::string line = command.footer.substr(begin, end - begin);
+        text += (line.empty() || line.front() == ' ' ? line : wrapped(line, 0, width)) + "\n";
         begin = end + 1;
     }
-    return lines + "\n";
+    return text;
 }
 
 // "|" separates cells of a table, also inside backquotes.
@@ -80,7 +76,8 @@ void describe(const CommandInfo& command, const std::string& path, std::string& 
         }
         page += "\n";
     }
-    if (!command.footer.empty()) page += "```\n" + command.footer + "\n```\n\n";
+    constexpr std::size_t page_width = 88;
+    if (!command.footer.empty()) page += "```\n" + footer_of(command, page_width) + "```\n\n";
     for (const CommandInfo& child : command.children) {
         describe(child, path + " " + child.name, page);
     }
@@ -113,8 +110,8 @@ std::string json_of(const CommandInfo& command) {
 }  // namespace
 
 std::string help_text(const CommandInfo& command, const std::string& path, std::size_t width) {
-    constexpr std::size_t column = 26;
-    width = std::clamp<std::size_t>(width, 60, 100);
+    width = std::clamp<std::size_t>(width, 30, 100);
+    const std::size_t column = width < 60 ? 6 : 26;
     std::string text = fmt::format("{}: {}\n\nUsage: {}\n",
                                    paint("weir " + path, Tone::strong),
                                    command.summary,
@@ -132,7 +129,7 @@ std::string help_text(const CommandInfo& command, const std::string& path, std::
     if (!children.empty()) text += "\nCommands:\n" + children;
     if (!words.empty()) text += "\nWords:\n" + words;
     if (!options.empty()) text += "\nOptions:\n" + options;
-    return text + "\n" + command.footer + "\n";
+    return text + "\n" + footer_of(command, width);
 }
 
 std::string markdown_reference(const CommandInfo& root) {
@@ -155,7 +152,7 @@ std::string json_reference(const CommandInfo& root) {
     return json_of(root);
 }
 
-std::string overview(const CommandInfo& root) {
+std::string overview(const CommandInfo& root, std::size_t screen) {
     std::string text =
         fmt::format("{}  {}\n", paint(fmt::format("weir {}", version), Tone::strong), root.summary);
     std::size_t width = 0;
@@ -171,11 +168,17 @@ std::string overview(const CommandInfo& root) {
         text += "\n" + paint(group, Tone::strong) + "\n";
         for (const CommandInfo& child : root.children) {
             if (child.group != group) continue;
-            text += fmt::format("  weir {:<{}}  {}\n", child.name, width, child.summary);
+            text += fmt::format("  weir {:<{}}  {}\n",
+                                child.name,
+                                width,
+                                wrapped(child.summary, width + 9, screen));
         }
     }
-    text += "\n`weir help COMMAND` explains one with an example. The first time: weir up\n";
-    return text;
+    return text + "\n" +
+           wrapped("`weir help COMMAND` explains one with an example. The first time: weir up",
+                   0,
+                   screen) +
+           "\n";
 }
 
 }  // namespace weir::cli

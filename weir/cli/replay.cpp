@@ -56,6 +56,10 @@ int replay(const ReplayOptions& options) {
             difference));
         return all.difference ? status_failed : status_ok;
     }
+    if (all.entries == 0) {
+        out("no entries: the hub of this journal has heard nothing yet\n");
+        return status_ok;
+    }
     out(fmt::format("{} from {} to {}\n{}, {}, {}, {}\ndigest {}\n",
                     all.entries == 1 ? "1 entry" : format_count(all.entries) + " entries",
                     format_time(all.first),

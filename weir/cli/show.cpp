@@ -13,14 +13,15 @@
 namespace weir::cli {
 namespace {
 
-std::size_t output_width() {
-    return ::isatty(1) == 1 ? terminal_width() : 0;
-}
-
 std::string line(std::string_view name, const std::string& value) {
     return value.empty()
                ? ""
                : fmt::format("{}  {}\n", paint(fmt::format("{:>10}", name), Tone::quiet), value);
+}
+
+// "1 cpu", "0.5 cpus".
+std::string counted(double value, std::string_view what) {
+    return fmt::format("{} {}{}", number_cell(value), what, value == 1 ? "" : "s");
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -47,8 +48,8 @@ void print_job(const JobInfo& job) {
     text += line("user", job.user);
     text += line("priority", job.priority);
     std::string asks = format_count(job.replicas, "replica");
-    asks += fmt::format("; in all {} cpus", number_cell(job.cpus));
-    if (job.chips > 0) asks += fmt::format(", {} chips", number_cell(job.chips));
+    asks += fmt::format("; in all {}", counted(job.cpus, "cpu"));
+    if (job.chips > 0) asks += ", " + counted(job.chips, "chip");
     if (job.memory_bytes > 0) asks += ", " + format_bytes({job.memory_bytes}) + " memory";
     text += line("asks", asks);
     if (job.limit_ms) text += line("limit", format_duration(Duration{*job.limit_ms}));
@@ -84,7 +85,7 @@ void print_job(const JobInfo& job) {
                          {"node", false, true},
                          {"ended"},
                          {"run", true},
-                         {"output", false, true}});
+                         {"output"}});  // never cut: a path is there to be copied
         for (const AttemptInfo& attempt : job.attempts) {
             for (const TaskInfo& task : attempt.tasks) {
                 table.row({std::to_string(attempt.number),
@@ -147,21 +148,29 @@ int explain(const ShowOptions& options) {
         return status_ok;
     }
     const ExplainInfo& info = answer->value;
-    std::string text = fmt::format("{} is {}. {}\n",
-                                   paint(info.id, Tone::strong),
-                                   paint(info.state, tone_of_state(info.state)),
-                                   info.sentence);
+    const std::size_t width = output_width();
+    // The sentence is about "It"; what has ended needs no more, what has not is named with its
+    // state.
+    const bool ended = info.sentence.rfind("It ended", 0) == 0;
+    const std::string head = ended ? info.id : fmt::format("{} is {}. ", info.id, info.state);
+    const std::string rest = ended ? info.sentence.substr(2) : info.sentence;
+    // Broken as it is seen, and coloured afterwards: the codes take no columns.
+    std::string text = wrapped(head + rest, 0, width) + "\n";
+    text.replace(0, info.id.size(), paint(info.id, Tone::strong));
+    const auto item = [&text, width](const std::string& sentence) {
+        text += "  - " + wrapped(sentence, 4, width) + "\n";
+    };
     for (const std::string& detail : info.details)
-        text += fmt::format("  - {}\n", detail);
+        item(detail);
     if (info.ahead > 0) {
-        text += fmt::format("  - {} {} before it in the queue\n",
-                            info.ahead,
-                            info.ahead == 1 ? "job stands" : "jobs stand");
+        item(fmt::format("{} {} before it in the queue",
+                         format_count(info.ahead, "job"),
+                         info.ahead == 1 ? "stands" : "stand"));
     }
     if (info.expected_start_ms) {
-        text += fmt::format("  - expected to start by {} (in {}) if jobs run to their limits\n",
-                            time_cell(info.expected_start_ms),
-                            duration_cell(now_ms(), info.expected_start_ms));
+        item(fmt::format("expected to start by {} (in {}) if jobs run to their limits",
+                         time_cell(info.expected_start_ms),
+                         duration_cell(now_ms(), info.expected_start_ms)));
     }
     out(text);
     return status_ok;

@@ -168,7 +168,7 @@ Result<void> welcome(HubLink& link, const Hub& all) {
         if (!line.empty())
             rates += fmt::format("a {} of {}, measured: {}\n", pool.chip, pool.name, line);
     }
-    out(table.text(::isatty(1) == 1 ? terminal_width() : 0) + rates);
+    out(table.text(output_width()) + rates);
     if (!status.value.pending_change.empty()) note(status.value.pending_change);
     return {};
 }
@@ -211,6 +211,8 @@ int up(const UpOptions& options) {
         if (!known) return report(known.error().at("up: --host"));
         name = *known;
     }
+    const auto address = api::parse_listen_address(options.listen);
+    if (!address) return report(address.error().at("up: --listen"));
     auto machine = look_at_machine(options.fleet, options.oversubscribe);
     if (!machine) return report(machine.error());
     const auto data = made_data_folder(options.data, "--data");

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,7 +86,7 @@ private:
     }
 
     int show_overview() {
-        out(overview(table()));
+        out(overview(table(), terminal_width()));
         return status_ok;
     }
 
@@ -166,6 +167,29 @@ private:
         return near.empty() ? "" : " (did you mean " + near + "?)";
     }
 
+    static std::optional<std::string> missing_word(const CLI::App& app) {
+        for (const CLI::Option* option : app.get_options()) {
+            if (!option->get_required() || option->count() > 0) continue;
+            const std::string word = option->get_type_name();
+            return word.find('|') == std::string::npos
+                       ? fmt::format("{} is missing: {}", word, option->get_description())
+                       : fmt::format("one of {} is missing", word);
+        }
+        return std::nullopt;
+    }
+
+    // Of "--cpus: 1 required N missing", whose words are the library's.
+    static std::optional<std::string> missing_value(const CLI::App& app,
+                                                    const std::string& sentence) {
+        const std::string name = sentence.substr(0, sentence.find(':'));
+        const CLI::Option* option = app.get_option_no_throw(name);
+        if (option == nullptr) return std::nullopt;
+        if (sentence.find("missing") == std::string::npos) {
+            return fmt::format("{} may stand only once", name);
+        }
+        return fmt::format("{} needs a value: {}", name, option->get_type_name());
+    }
+
     int wrong_usage(const CLI::ParseError& problem) const {
         const CLI::App* app = deepest();
         const std::string path = path_of(*app);
@@ -182,6 +206,10 @@ private:
             } else if (!extra.empty()) {
                 sentence = fmt::format("\"{}\" is one word too many", extra[0]);
             }
+        } else if (problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+            sentence = missing_word(*app).value_or(sentence);
+        } else if (problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
+            sentence = missing_value(*app, sentence).value_or(sentence);
         }
         return report({Code::invalid,
                        path.empty()
