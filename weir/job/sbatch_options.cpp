@@ -198,7 +198,7 @@ const std::vector<SbatchOption>& sbatch_options() {
         {"exclusive", 0, optional, ignored, "other jobs may share its nodes; ask for all CPUs of a node to have it alone"},
         {"partition", 'p', required, ignored, "weir chooses the pool; restrict it with sites or chips in a job file"},
         {"constraint", 'C', required, ignored, "weir knows no node features; restrict the chips in a job file"},
-        {"signal", 0, required, ignored, "at the limit weir sends SIGTERM and kills after the grace time"},
+        {"signal", 0, required, ignored, "weir sends none ahead of the limit; at the limit every process gets SIGTERM and 10s to save"},
         {"reservation", 0, required, ignored, "weir has no reservations by name"},
         {"nice", 0, optional, ignored, "use --qos=low or --qos=high"},
         {"priority", 0, required, ignored, "use --qos=low or --qos=high"},
@@ -318,6 +318,9 @@ Script scan_script(std::string_view text) {
         }
     }
     foreigners.tell(script);
+    std::stable_sort(script.remarks.begin(),
+                     script.remarks.end(),
+                     [](const auto& left, const auto& right) { return left.line < right.line; });
     return script;
 }
 
