@@ -194,7 +194,8 @@ Result<Reply> Client::State::once(const std::string& method,
     Transfer transfer;
     const std::string target_url = url + std::string(target);
     prepare(target_url, transfer);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options.request_timeout.count()));
+    const Duration timeout = method == "GET" ? options.read_timeout : options.request_timeout;
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     HeaderList headers;
     if (method == "POST") {
         headers.add("Content-Type: application/json");

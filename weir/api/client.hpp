@@ -32,8 +32,9 @@ std::string hub_url();
 
 struct ClientOptions {
     Duration connect_timeout = seconds(5);
-    Duration request_timeout = seconds(120);
-    Duration patience = seconds(2);  // for repeating what got lost; 0 = never
+    Duration request_timeout = seconds(120);  // a large submission may take its time ...
+    Duration read_timeout = seconds(20);      // ... a question may not
+    Duration patience = seconds(2);           // for repeating what got lost; 0 = never
     // Also wait that long for a hub that is not there yet (it restarts, say).
     bool wait_for_hub = false;
 };

@@ -346,12 +346,18 @@ void Routes::counts(Call call) {
 }
 
 void Routes::cancel(Call call) {
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
     hub_.cancel(call.reference, [responder = call.responder](Result<std::uint32_t> count) {
         responder.send(count.has_value() ? json(cancelled_json(*count)) : refusal(count.error()));
     });
 }
 
 void Routes::explain(Call call) {
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
     hub_.explain(call.reference,
                  answer_with<hub::ExplainView>(call.responder, [](const hub::ExplainView& view) {
                      return json(explain_json(view));

@@ -240,7 +240,7 @@ private:
         c->add_option("--user", given_.ps.user, "only jobs of this user")->type_name("NAME");
         c->add_option("--limit", given_.ps.limit, "at most so many, the newest")
             ->type_name("N")
-            ->check(whole_number(0));
+            ->check(whole_number(1));
         c->add_flag("--members", given_.ps.members, "each member of an array on a line of its own");
         c->add_flag("-w,--watch", given_.ps.watch, "again every second until Ctrl-C");
         c->add_flag("--ids", given_.ps.ids, "only the ids, for scripts");

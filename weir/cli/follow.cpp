@@ -313,8 +313,10 @@ Result<std::optional<std::vector<CountsInfo>>> wait_for(HubLink& hub,
         for (std::size_t at = 0; at < ids.size() && (all || first); ++at) {
             if (ended[at].members > 0) continue;
             auto counts = hub.counts(ids[at]);
-            while (!counts && patience.wait_after(counts.error()))
+            while (!counts && patience.wait_after(counts.error())) {
+                if (deadline && Clock::now() >= *deadline) return Ended();
                 counts = hub.counts(ids[at]);
+            }
             if (!counts) return fail(std::move(counts).error());
             patience.answered();
             ids[at] = counts->value.id;

@@ -242,6 +242,11 @@ int up(const UpOptions& options) {
     for (const std::string& sentence : all.machine.notes)
         note(sentence);
     if (const std::string seen = seen_by_others(all.data); !seen.empty()) note(seen);
+    if (::geteuid() == 0) {
+        note("jobs run as root, and whoever reaches " + all.url +
+             " may submit them: there is no sign-in yet; on a machine with other users run the "
+             "hub under an account of its own (docs/guides/service.md)");
+    }
     HubLink link(all.url);
     if (options.common.json) {
         out_json(ready);

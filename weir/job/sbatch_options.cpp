@@ -241,7 +241,7 @@ const std::vector<SbatchOption>& sbatch_options() {
         {"wait-all-nodes", 0, required, ignored, "a gang starts whole"},
         {"wait", 'W', none, ignored, "use weir submit --wait or weir wait"},
         {"parsable", 0, none, ignored, "use weir submit --json"},
-        {"quiet", 'Q', none, ignored, "use weir submit --quiet"},
+        {"quiet", 'Q', none, ignored, "weir submit prints no more than the number of the job"},
         {"verbose", 'v', none, ignored, "weir explain says what is decided"},
         {"test-only", 0, none, refused, "use weir schema check"},
         {"begin", 'b', required, refused, "weir would start the job earlier"},
