@@ -233,12 +233,12 @@ std::string status_json(const hub::Status& status, const HubFacts& facts) {
     Json pending_change;
     if (status.pending_change) {
         pending_change = {{"sentence", status.pending_change->sentence},
-                          {"policy", sched::name_of(status.pending_change->policy)},
+                          {"policy", sched::text_of(status.pending_change->policy)},
                           {"waits_for", status.pending_change->waits_for}};
     }
     return text_of({{"version", facts.version},
                     {"started_at_ms", status.started_at.time_since_epoch().count()},
-                    {"policy", sched::name_of(status.policy)},
+                    {"policy", sched::text_of(status.policy)},
                     {"nodes", status.nodes},
                     {"chips", status.chips},
                     {"pending_change", std::move(pending_change)},

@@ -63,11 +63,8 @@ struct Outcome {
 
 Result<Outcome> replay(const SimulateOptions& options) {
     sim::SimulationOptions how;
-    const auto policy = sched::policy_from_name(options.policy);
-    if (!policy) {
-        return fail(Code::invalid,
-                    fmt::format("--policy: '{}' is not known; valid: fcfs, easy", options.policy));
-    }
+    const auto policy = sched::policy_from_text(options.policy);
+    if (!policy) return fail(policy.error().at("--policy"));
     how.policy = *policy;
     if (options.scale < 1 || options.scale > 100'000) {
         return fail(Code::invalid,

@@ -198,8 +198,8 @@ int up(const UpOptions& options) {
         return report(
             {Code::invalid, "up: --once ends after a campaign; give one with --campaign DIR"});
     }
-    const auto policy = sched::policy_from_name(options.policy);
-    if (!policy) return report({Code::invalid, "up: --policy: valid are fcfs, easy"});
+    const auto policy = sched::policy_from_text(options.policy);
+    if (!policy) return report(policy.error().at("up: --policy"));
     if (!options.campaign.empty() && !fs::is_directory(options.campaign)) {
         return report(
             {Code::not_found,

@@ -35,7 +35,9 @@ struct GangPart {
 struct Demand {
     std::vector<GangPart> parts;  // never empty
     Level within = Level::site;   // required: all replicas inside one such domain
+    Level prefer = Level::site;   // wished: the smallest such domain that holds it, if any does
     std::vector<PoolId> pools;    // where it may run, in order of preference; never empty
+    std::uint32_t tag = 0;        // of the advance reservation it runs inside; 0 = none
 
     [[nodiscard]] std::uint64_t chips_milli() const;  // of the whole gang, thousandths of a chip
     [[nodiscard]] std::uint64_t cpus_milli() const;

@@ -20,6 +20,23 @@ std::optional<Level> level_from_name(std::string_view name) {
     return std::nullopt;
 }
 
+std::uint32_t Pool::rack_nodes() const {
+    return nodes_per_rack == 0 || nodes_per_rack > nodes ? nodes : nodes_per_rack;
+}
+
+std::uint32_t Pool::pod_nodes() const {
+    const std::uint64_t span = std::uint64_t{nodes_per_rack} * racks_per_pod;
+    return span == 0 || span > nodes ? nodes : static_cast<std::uint32_t>(span);
+}
+
+std::uint32_t Pool::racks() const {
+    return nodes == 0 ? 0 : (nodes - 1) / rack_nodes() + 1;
+}
+
+std::uint32_t Pool::pods() const {
+    return nodes == 0 ? 0 : (nodes - 1) / pod_nodes() + 1;
+}
+
 std::uint64_t Fleet::nodes_total() const {
     std::uint64_t total = 0;
     for (const Pool& pool : pools)

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "weir/base/id.hpp"
+#include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 
 namespace weir::fleet {
@@ -36,10 +37,19 @@ struct Pool {
     Bytes memory;                      // on each node; 0 = not counted
     std::uint32_t nodes_per_rack = 0;  // 0 = the whole pool is one rack
     std::uint32_t racks_per_pod = 0;   // 0 = the whole pool is one pod
-    double rack_power_watts = 0;       // 0 = no cap
+    double rack_power_watts = 0;       // what a rack may draw; 0 = no cap
+    double pod_power_watts = 0;        // what a pod may draw; 0 = no cap
     double node_idle_watts = 0;
     double node_busy_watts = 0;
+    Duration node_mtbf{};              // mean time between failures of one node; 0 = never fails
+    Duration node_repair{};            // until it is back
     std::vector<std::string> node_names;  // empty = "<pool>-<number>"
+
+    // Domains are numbered from 0 in the order of their nodes; the last one may be smaller.
+    [[nodiscard]] std::uint32_t rack_nodes() const;  // of a full rack
+    [[nodiscard]] std::uint32_t pod_nodes() const;   // of a full pod
+    [[nodiscard]] std::uint32_t racks() const;
+    [[nodiscard]] std::uint32_t pods() const;
 
     friend bool operator==(const Pool&, const Pool&) = default;
 };

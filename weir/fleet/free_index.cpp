@@ -168,7 +168,7 @@ bool FreeIndex::fits_part(const std::vector<PoolId>& domain, Level within, const
     return false;
 }
 
-bool FreeIndex::fits(const Shape& shape) {
+bool FreeIndex::fits(const Shape& shape, Time) {
     if (shape.demand.parts.size() > 1) return find(shape, trial_);
     for (const std::vector<PoolId>& domain : shape.domains) {
         if (fits_part(domain, shape.demand.within, shape.demand.parts.front())) return true;
@@ -324,7 +324,7 @@ bool FreeIndex::find_in(const Shape& shape, const std::vector<PoolId>& domain, R
     return found;
 }
 
-bool FreeIndex::find(const Shape& shape, Placement& placement) {
+bool FreeIndex::find(const Shape& shape, Placement& placement, Time) {
     placement.ranges.clear();
     for (const std::vector<PoolId>& domain : shape.domains) {
         if (find_in(shape, domain, placement.ranges)) return true;
@@ -637,6 +637,22 @@ void FreeIndex::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
     key.in_service = in_service;
     const std::uint32_t from = pool.class_of[node];
     move_run(pool, node, 1, from, class_for(pool, key));
+}
+
+void FreeIndex::set_horizon(PoolId, std::uint32_t, const Horizon&) {}
+void FreeIndex::set_tag(PoolId, std::uint32_t, std::uint32_t) {}
+void FreeIndex::set_suspect(PoolId, std::uint32_t, bool) {}
+void FreeIndex::set_rack_power(PoolId, std::uint32_t, double) {}
+void FreeIndex::set_pod_power(PoolId, std::uint32_t, double) {}
+void FreeIndex::set_site_power(PoolId, double) {}
+FreeIndex::PowerUse FreeIndex::rack_power(PoolId, std::uint32_t) const {
+    return {};
+}
+FreeIndex::PowerUse FreeIndex::pod_power(PoolId, std::uint32_t) const {
+    return {};
+}
+FreeIndex::PowerUse FreeIndex::site_power(PoolId) const {
+    return {};
 }
 
 bool FreeIndex::in_service(PoolId id, std::uint32_t node) const {

@@ -41,6 +41,16 @@ struct Shape {
     std::vector<std::vector<PoolId>> domains;
 };
 
+// What of a node's free things is promised to somebody: who stays beyond `until` may use only so
+// much of what is free now. Worked out by who plans (sched/); `none` where nothing is promised.
+struct Horizon {
+    Time until = never;
+    std::uint32_t chips = 0;  // wholly free ones
+    std::uint32_t cpus_milli = 0;
+    Bytes memory;
+    friend auto operator<=>(const Horizon&, const Horizon&) = default;
+};
+
 class FreeIndex {
 public:
     using Domains = std::vector<std::vector<PoolId>>;
@@ -49,10 +59,31 @@ public:
 
     [[nodiscard]] static Domains domains_of(const Fleet& fleet, const Demand& demand);
 
-    // Whether the gang fits into what is free.
-    [[nodiscard]] bool fits(const Shape& shape);
+    // Whether the gang fits into what is free, if it stays until `end` at most.
+    [[nodiscard]] bool fits(const Shape& shape, Time end = never);
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
-    [[nodiscard]] bool find(const Shape& shape, Placement& placement);
+    [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
+
+    // Sets or (with a default one) clears what is promised of a node. Requires: not more than is
+    // free there now.
+    void set_horizon(PoolId pool, std::uint32_t node, const Horizon& horizon);
+    // Nodes with a tag serve only demands with the same tag, and these only such nodes.
+    void set_tag(PoolId pool, std::uint32_t node, std::uint32_t tag);
+    // A suspect node (it failed not long ago) is chosen only where no other will do.
+    void set_suspect(PoolId pool, std::uint32_t node, bool suspect);
+
+    // Watts. A budget limits what may start; lowering it under what is drawn is allowed, and then
+    // nothing starts there. 0 = no budget.
+    void set_rack_power(PoolId pool, std::uint32_t rack, double watts);
+    void set_pod_power(PoolId pool, std::uint32_t pod, double watts);
+    void set_site_power(PoolId of_a_pool_of_the_site, double watts);
+    struct PowerUse {
+        double drawn_watts = 0;   // by the model of power.hpp, idle nodes included
+        double budget_watts = 0;  // 0 = none
+    };
+    [[nodiscard]] PowerUse rack_power(PoolId pool, std::uint32_t rack) const;
+    [[nodiscard]] PowerUse pod_power(PoolId pool, std::uint32_t pod) const;
+    [[nodiscard]] PowerUse site_power(PoolId of_a_pool_of_the_site) const;
 
     // Requires: the placement came from find() for this shape and nothing it uses was taken since.
     void take(const Shape& shape, const Placement& placement);

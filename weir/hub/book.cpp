@@ -361,8 +361,8 @@ Result<journal::Step> Book::decide(Time at) {
                                    .placement = std::move(start->placement)});
         } else if (const auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
             step.reserved = journal::Reserved{reserve->job, reserve->at};
-        } else {
-            step.drops.push_back({std::get<sched::Drop>(decision.what).job, decision.why.other});
+        } else if (const auto* drop = std::get_if<sched::Drop>(&decision.what)) {
+            step.drops.push_back({drop->job, decision.why.other});
         }
     }
     step.digest = engine_->digest();
@@ -392,7 +392,7 @@ Result<void> Book::on(const journal::Step& step, Time at) {
             {sched::Start{start.attempt.job, start.placement}, {.cause = start.cause}}, at));
     }
     if (step.reserved) {
-        WEIR_CHECK(engine_->follow({sched::Reserve{step.reserved->job, step.reserved->at},
+        WEIR_CHECK(engine_->follow({sched::Reserve{step.reserved->job, step.reserved->at, {}},
                                     {.cause = sched::Cause::reserved, .until = step.reserved->at}},
                                    at));
     }

@@ -32,8 +32,6 @@ constexpr std::array<std::pair<job::Priority, const char*>, 4> priorities{
      {job::Priority::normal, "normal"},
      {job::Priority::high, "high"},
      {job::Priority::urgent, "urgent"}}};
-constexpr std::array<std::pair<sched::Policy, const char*>, 2> policies{
-    {{sched::Policy::fcfs, "fcfs"}, {sched::Policy::easy, "easy"}}};
 constexpr std::array<std::pair<fleet::Level, const char*>, 5> levels{
     {{fleet::Level::node, "node"},
      {fleet::Level::rack, "rack"},
@@ -147,7 +145,7 @@ std::string text_of(const Json& json) {
 
 Body body_of(const FleetSet& record) {
     Json json = json_of(record.fleet);
-    json["policy"] = word_for(policies, record.policy);
+    json["policy"] = sched::text_of(record.policy);
     json["format"] = format;
     return {"fleet", text_of(json)};
 }
@@ -270,7 +268,9 @@ FleetSet fleet_set_of(const Json& json) {
                       "; use the version that wrote it, or another data folder"};
     }
     FleetSet record;
-    record.policy = value_of(policies, json.at("policy"));
+    const auto policy = sched::policy_from_text(json.at("policy").get<std::string>());
+    if (!policy) throw Damaged{policy.error().message};
+    record.policy = *policy;
     for (const Json& site : json.at("sites")) {
         fleet::Site known;
         site.at("name").get_to(known.name);

@@ -126,7 +126,7 @@ journal::Record any_record(Random& random) {
     switch (random.between(0, 7)) {
         case 0:
             return journal::FleetSet{any_fleet(random),
-                                     static_cast<sched::Policy>(random.between(0, 1))};
+                                     random.chance(0.5) ? sched::Policy::fcfs : sched::Policy::easy};
         case 1:
             return journal::SpecGiven{any_text(random)};
         case 2: {

@@ -89,7 +89,7 @@ void Engine::State::on(const JobEnded& event) {
     Job& job = jobs.at(slot);
     const fleet::Shape& shape = shapes[job.shape].shape;
     free.give(shape, job.placement);
-    if (policy == Policy::easy) reservation.ended(slot, job, shape);
+    if (policy.backfill) reservation.ended(slot, job, shape);
     ++gains;
     ++step;
     --counts.running;
@@ -214,7 +214,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause, bool count
     --counts.pending;
     ++counts.running;
     if (job.array.valid()) ++arrays[job.array].running;
-    if (policy == Policy::easy) reservation.started(slot, job, shape, counted);
+    if (policy.backfill) reservation.started(slot, job, shape, counted);
     ++step;
     if (reserved == job.id) reserved = JobId::none();
 
@@ -231,7 +231,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause, bool count
 void Engine::State::reserve(const Job& job, Time at, std::vector<Decision>& decisions) {
     if (reserved == job.id && reserved_at == at) return;
     reserved_for(job.id, at);
-    announce(decisions, {Reserve{job.id, at}, {.cause = Cause::reserved, .until = at}});
+    announce(decisions, {Reserve{job.id, at, {}}, {.cause = Cause::reserved, .until = at}});
 }
 
 void Engine::State::reserved_for(JobId job, Time at) {
@@ -364,7 +364,7 @@ void Engine::decide(Time now, std::vector<Decision>& decisions) {
             state.start(slot, now, Cause::fits_now, false, decisions);
             continue;
         }
-        if (state.policy == Policy::easy) state.backfill(slot, now, decisions);
+        if (state.policy.backfill) state.backfill(slot, now, decisions);
         break;
     }
 }
@@ -383,6 +383,20 @@ void Engine::resume_digest(std::uint64_t digest) {
 
 Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
     return sched::can_ever_fit(state_->fleet, demand);
+}
+
+Time Engine::wakes_at() const {
+    return never;
+}
+Result<std::vector<Advance::Nodes>> Engine::find_advance(
+    PoolId, std::uint32_t, Time, Time, Time) const {
+    return fail(Code::unsupported, "advance reservations are not there yet");
+}
+Result<void> Engine::can_meet_deadline(const Request&, Time) const {
+    return {};
+}
+Engine::Estimate Engine::estimate(JobId, Time) const {
+    return {};
 }
 
 bool Engine::fits_now(JobId job) const {

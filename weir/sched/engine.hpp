@@ -31,12 +31,9 @@
 #include "weir/base/result.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/sched/event.hpp"
+#include "weir/sched/policy.hpp"
 
 namespace weir::sched {
-
-enum class Policy : std::uint8_t { fcfs, easy };
-std::string_view name_of(Policy policy);
-std::optional<Policy> policy_from_name(std::string_view name);
 
 enum class Phase : std::uint8_t { unknown, held, pending, running, ended };
 
@@ -74,6 +71,27 @@ public:
     // One scheduling pass; appends to `decisions`. Ensures: the decisions over-commit nothing,
     // start a gang whole or not at all, and delay no job past the time reserved for it by limits.
     void decide(Time now, std::vector<Decision>& decisions);
+
+    // When decide() has something to do although nothing happens (an advance reservation begins, a
+    // victim has run long enough ...); `never` if nothing of the kind is known.
+    [[nodiscard]] Time wakes_at() const;
+
+    // Nodes for an advance reservation: `count` whole nodes of `pool` that nobody holds or was
+    // promised in [from, until). The error says how many there are.
+    [[nodiscard]] Result<std::vector<Advance::Nodes>> find_advance(
+        PoolId pool, std::uint32_t count, Time from, Time until, Time now) const;
+    // Whether the job could end by its deadline beside all promises that stand. The error says when
+    // it could start.
+    [[nodiscard]] Result<void> can_meet_deadline(const Request& request, Time now) const;
+
+    // When a job that waits is expected to start: what it was promised, or, for those behind the
+    // promises, an estimate from what is free in each pool over time; `never` if not before
+    // something unknown happens.
+    struct Estimate {
+        Time at = never;
+        bool promised = false;
+    };
+    [[nodiscard]] Estimate estimate(JobId job, Time now) const;
 
     // Takes over a decision that was made at `at`, by this core or by another: a driver follows
     // what it has on record, and whatever rules wrote it, state and later decisions are as if they

@@ -383,7 +383,7 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
         if (!pieces) break;
         start(job, *pieces, now, Cause::fits_now, decisions);
     }
-    if (position == queue.size() || policy_ == Policy::fcfs) return;
+    if (position == queue.size() || !policy_.backfill) return;
 
     // The earliest end of a running job at which the first one that waits would fit.
     const fleet::Demand& reserved = queue[position]->request.demand;
@@ -403,7 +403,7 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
         reserved_ = queue[position]->request.job;
         reserved_at_ = announced;
         decisions.push_back(
-            {Reserve{reserved_, announced}, {.cause = Cause::reserved, .until = announced}});
+            {Reserve{reserved_, announced, {}}, {.cause = Cause::reserved, .until = announced}});
     }
     for (++position; position < queue.size(); ++position) {
         Job& job = *queue[position];

@@ -82,6 +82,13 @@ struct Engine::State {
     void on(const JobEnded& event);
     void on(const JobCancelled& event);
     void on(const NodeChanged& event);
+    void on(const Checkpointed&) {}
+    void on(const ReplicaLost&) {}
+    void on(const PowerCapSet&) {}
+    void on(const AdvanceMade&) {}
+    void on(const AdvanceEnded&) {}
+    template <class Other>
+    Result<void> follow(const Other&, Cause, Time) { return {}; }
 
     std::uint32_t shape_for(const fleet::Demand& demand);
     bool held_back_by_array(const Job& job) const;

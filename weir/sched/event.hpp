@@ -31,6 +31,13 @@ struct Dependency {
 // Whether a job that came to this is what another one waited for.
 bool satisfies(Outcome outcome, Needs needs);
 
+// How a job can be stopped and resumed. every == 0: it cannot, and what it did is lost.
+struct Checkpointing {
+    Duration every{};  // between two checkpoints
+    Duration cost{};   // of taking one
+    friend bool operator==(const Checkpointing&, const Checkpointing&) = default;
+};
+
 // A job as the core sees it: everything that decides, nothing that does not.
 struct Request {
     JobId job;
@@ -40,11 +47,47 @@ struct Request {
     std::vector<Dependency> after;
     JobId array;                          // the array it is a member of, if any: its first member
     std::uint32_t array_at_once_max = 0;  // 0 = no limit
+    Duration expected{};                  // what its user expects; 0 = not said
+    Time deadline = never;                // it has to have ended by then
+    Checkpointing checkpoint;
+    bool replace_failed = false;  // a lost node of its gang may be replaced while it goes on
+    // For the prediction from history. Jobs of one owner have equal `owner`, and those that are
+    // also called alike have equal `likeness`; 0 = not known.
+    std::uint64_t owner = 0;
+    std::uint64_t likeness = 0;
+    // What the driver expects instead of a prediction from history; 0 = nothing. For experiments
+    // with the quality of predictions.
+    Duration predicted{};
 
     friend bool operator==(const Request&, const Request&) = default;
 };
 
 enum class NodeHealth : std::uint8_t { up, drained, down };
+
+// A budget of watts: of one rack or pod of a pool, or (level site) of the site of that pool.
+struct PowerDomain {
+    fleet::Level level = fleet::Level::rack;
+    PoolId pool;
+    std::uint32_t number = 0;  // of the rack or pod in its pool; 0 for a site
+    friend auto operator<=>(const PowerDomain&, const PowerDomain&) = default;
+};
+
+// Nodes that are set apart for a time: for the jobs of somebody (they carry `id` as the tag of
+// their demand), or for nobody while they are maintained.
+struct Advance {
+    AdvanceId id;
+    Time from{};
+    Time until = never;
+    bool maintenance = false;
+    struct Nodes {  // a run of nodes
+        PoolId pool;
+        std::uint32_t first = 0;
+        std::uint32_t count = 0;
+        friend auto operator<=>(const Nodes&, const Nodes&) = default;
+    };
+    std::vector<Nodes> nodes;
+    friend bool operator==(const Advance&, const Advance&) = default;
+};
 
 // clang-format off
 struct JobSubmitted { Request request; };
@@ -52,9 +95,24 @@ struct JobSubmitted { Request request; };
 struct JobEnded     { JobId job; Outcome outcome = Outcome::succeeded; bool requeue = false; };
 struct JobCancelled { JobId job; };  // by its owner, while it waits; a running job is ended first
 struct NodeChanged  { PoolId pool; std::uint32_t node = 0; NodeHealth health = NodeHealth::up; };
+struct Checkpointed { JobId job; };  // a running job saved what it has done so far
+// A node of a running gang failed (NodeChanged tells it to all) and the gang may go on without it
+// as soon as it has another: answered by a Replace.
+struct ReplicaLost  { JobId job; PoolId pool; std::uint32_t node = 0; };
+struct PowerCapSet  { PowerDomain domain; double watts = 0; };  // 0 = no cap
+struct AdvanceMade  { Advance advance; };
+struct AdvanceEnded { AdvanceId id; };  // given back before its time
 // clang-format on
 
-using Event = std::variant<JobSubmitted, JobEnded, JobCancelled, NodeChanged>;
+using Event = std::variant<JobSubmitted,
+                           JobEnded,
+                           JobCancelled,
+                           NodeChanged,
+                           Checkpointed,
+                           ReplicaLost,
+                           PowerCapSet,
+                           AdvanceMade,
+                           AdvanceEnded>;
 
 enum class Cause : std::uint8_t {
     fits_now,           // first in the queue, and there was room
@@ -67,6 +125,11 @@ enum class Cause : std::uint8_t {
     array_throttle,     // as many members of its array run as may
     dependency,         // another job has to end first
     dependency_failed,  // what it depends on came out otherwise: it can never start
+    promised,           // started at or before the time it was promised
+    preempted,          // stopped for a job of a higher class
+    over_power,         // stopped because a budget of watts was lowered
+    node_replaced,      // goes on with another node instead of the one that failed
+    deadline,           // by the promises that stand it cannot end in time
 };
 std::string_view name_of(Cause cause);
 
@@ -81,12 +144,22 @@ struct Reason {
 
 // clang-format off
 struct Start   { JobId job; fleet::Placement placement; };
-struct Reserve { JobId job; Time at = never; };  // by limits; again whenever it changes
+// It starts no later than `at`, there or elsewhere: a promise by limits. Again whenever it becomes
+// earlier; later only where nodes, power or higher classes took the room away.
+struct Reserve { JobId job; Time at = never; fleet::Placement placement; };
 struct Drop    { JobId job; };                   // can never start
+// It is asked for a checkpoint and stopped; its end is told as JobEnded with requeue. `for_job` is
+// none where watts are the reason.
+struct Preempt { JobId job; JobId for_job; };
+// The answer to ReplicaLost: from now on it holds `placement` (all of it). An empty one: there is
+// no room, so the driver ends the job.
+struct Replace { JobId job; fleet::Placement placement; };
+// A budget is exceeded and nothing that may be stopped is left in its domain.
+struct OverPower { PowerDomain domain; double watts = 0; };
 // clang-format on
 
 struct Decision {
-    std::variant<Start, Reserve, Drop> what;
+    std::variant<Start, Reserve, Drop, Preempt, Replace, OverPower> what;
     Reason why;
 };
 

@@ -57,7 +57,7 @@ Explanation Engine::explain(JobId id, Time now) const {
     } else {
         const JobId other = state.jobs.at(first_blocked).id;
         const bool fits = state.free.fits(shape);
-        if (state.policy == Policy::fcfs) {
+        if (!state.policy.backfill) {
             answer.reason = {.cause = Cause::behind, .other = other};
             answer.sentence = "The order is strict, and others are before it.";
         } else if (fits) {

@@ -36,7 +36,7 @@ Time time_in(const std::string& word) {
 }
 
 Cause cause_in(const std::string& word) {
-    for (int i = 0; i <= static_cast<int>(Cause::dependency_failed); ++i) {
+    for (int i = 0; i <= static_cast<int>(Cause::deadline); ++i) {
         if (name_of(static_cast<Cause>(i)) == word) return static_cast<Cause>(i);
     }
     throw std::runtime_error("not a cause: " + word);
@@ -72,7 +72,7 @@ Scenario read(const std::filesystem::path& path) {
         if (words[0] == "cluster") {
             scenario.fleet.pools = {pool_in(words)};
         } else if (words[0] == "policy") {
-            scenario.policy = policy_from_name(words.at(1)).value();
+            scenario.policy = policy_from_text(words.at(1)).value();
         } else if (words[0] == "at") {
             scenario.events.emplace(time_in(words.at(1)),
                                     std::vector(words.begin() + 2, words.end()));

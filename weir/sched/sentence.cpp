@@ -55,16 +55,6 @@ std::uint64_t replicas_in_empty(const fleet::Pool& pool,
 
 }  // namespace
 
-std::string_view name_of(Policy policy) {
-    return policy == Policy::fcfs ? "fcfs" : "easy";
-}
-
-std::optional<Policy> policy_from_name(std::string_view name) {
-    if (name == "fcfs") return Policy::fcfs;
-    if (name == "easy") return Policy::easy;
-    return std::nullopt;
-}
-
 std::string_view name_of(Cause cause) {
     switch (cause) {
         case Cause::fits_now:
@@ -87,6 +77,16 @@ std::string_view name_of(Cause cause) {
             return "dependency";
         case Cause::dependency_failed:
             return "dependency_failed";
+        case Cause::promised:
+            return "promised";
+        case Cause::preempted:
+            return "preempted";
+        case Cause::over_power:
+            return "over_power";
+        case Cause::node_replaced:
+            return "node_replaced";
+        case Cause::deadline:
+            return "deadline";
     }
     return "unknown";
 }

@@ -175,7 +175,7 @@ void expect_reference_waits(const std::string& name, sched::Policy policy, doubl
     const Result<Simulation> simulation = simulate(*trace, {.policy = policy});
     ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
     EXPECT_NEAR(simulation->metrics.bounded_slowdown_mean, slowdown, 0.00006);
-    const std::string wanted = "wait_" + std::string(sched::name_of(policy));
+    const std::string wanted = "wait_" + std::string(sched::text_of(policy));
     const auto reference = column(folder() + "/ref/" + name + ".waits.csv.gz", wanted);
     ASSERT_EQ(simulation->jobs.size(), reference.size());
     std::size_t different = 0;

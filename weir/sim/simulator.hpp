@@ -31,11 +31,33 @@ struct SimulationOptions {
 struct ScheduledJob {
     std::uint32_t trace_job = 0;  // position in Trace::jobs
     std::uint32_t copy = 0;       // 0 .. scale-1
-    Time start{};
-    Time end{};
+    Time start{};                 // of its first attempt
+    Time end{};                   // of its last
     std::uint32_t nodes = 0;
-    double chips = 0;  // a share of a chip counts as that share
-    PoolId pool{};     // of its first node; position in the replayed fleet
+    double chips = 0;             // a share of a chip counts as that share
+    PoolId pool{};                // of its first node; position in the replayed fleet
+    Time promised = never;        // the first promise of a start that it got, if any ...
+    Time promised_at = never;     // ... and when it got it
+    std::uint32_t attempts = 1;
+    std::uint32_t failures = 0;     // attempts that a failed node ended
+    std::uint32_t preemptions = 0;  // attempts that were stopped for others
+    Duration lost{};                // run time that had to be done again, checkpoints included
+};
+
+// Power of a rack against its cap over a run; only of pools that say what a node draws.
+struct RackPower {
+    PoolId pool;
+    std::uint32_t rack = 0;
+    double cap_watts = 0;  // 0 = none
+    double mean_watts = 0;
+    double max_watts = 0;
+    double over_cap_s = 0;  // for how long it drew more than its cap
+};
+
+// All nodes together, whenever it changes (at most some thousand points: then bins of time).
+struct PowerPoint {
+    Time at{};
+    double watts = 0;
 };
 
 struct Metrics {
@@ -50,6 +72,16 @@ struct Metrics {
     double bounded_slowdown_mean = 0;  // max(1, (wait + run) / max(run, 10 s))
     double completion_mean_s = 0;      // end - submission
     double utilisation = 0;            // busy chip-seconds (or CPU-seconds, see below) / capacity
+    std::uint64_t promises = 0;        // jobs that were promised a start
+    std::uint64_t promises_broken = 0; // of them started later than first promised
+    double promise_late_max_s = 0;     // by how much at most
+    std::uint64_t node_failures = 0;
+    std::uint64_t attempts_failed = 0;  // ended by a failed node
+    std::uint64_t nodes_replaced = 0;   // in gangs that went on
+    std::uint64_t preemptions = 0;
+    double lost_share = 0;    // of allocated chip-seconds: done again, checkpoints, restarts
+    double useful_share = 1;  // of allocated chip-seconds
+    double energy_kwh = 0;    // of all nodes, idle ones included; 0 = no node says what it draws
     double wall_s = 0;                 // of the replay, without reading the trace
     std::uint64_t decisions = 0;
     std::uint64_t digest = 0;  // of all decisions
@@ -59,6 +91,8 @@ struct Simulation {
     fleet::Fleet fleet;              // that was replayed on, scaled
     std::vector<ScheduledJob> jobs;  // only those that ran
     Metrics metrics;
+    std::vector<RackPower> racks;        // where nodes say what they draw
+    std::vector<PowerPoint> power;       // of all nodes together
     std::vector<std::string> notes;  // what was left out and why
 };
 

@@ -1,0 +1,185 @@
+#include "weir/sched/policy.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <functional>
+#include <limits>
+#include <sstream>
+
+#include "weir/base/schema.hpp"
+
+namespace weir::sched {
+
+const Policy Policy::fcfs{.name = "fcfs",
+                          .backfill = false,
+                          .reservations_max = 0,
+                          .candidates = Candidates::queue,
+                          .prediction = Prediction::limit,
+                          .preempt = false};
+const Policy Policy::easy{.name = "easy",
+                          .reservations_max = 1,
+                          .candidates = Candidates::queue,
+                          .prediction = Prediction::limit,
+                          .preempt = false};
+const Policy Policy::weir{};
+
+namespace {
+
+// One key that may be changed: its text, and how a text becomes a value ("" or what is valid).
+struct Key {
+    std::string_view name;
+    std::string_view what;
+    std::function<std::string(const Policy&)> text;
+    std::function<std::string(Policy&, const std::string&)> set;
+};
+
+template <class Number>
+Key count_key(std::string_view name, std::string_view what, Number Policy::*member) {
+    return {name,
+            what,
+            [member](const Policy& policy) { return std::to_string(policy.*member); },
+            [member](Policy& policy, const std::string& value) -> std::string {
+                constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+                const bool digits = !value.empty() && value.size() <= 10 &&
+                                    value.find_first_not_of("0123456789") == std::string::npos;
+                if (!digits || std::stoull(value) > most) return "a whole number from 0 on";
+                policy.*member = static_cast<Number>(std::stoull(value));
+                return "";
+            }};
+}
+
+Key duration_key(std::string_view name, std::string_view what, Duration Policy::*member) {
+    return {name,
+            what,
+            [member](const Policy& policy) {
+                return fmt::format("{}ms", (policy.*member).count());
+            },
+            [member](Policy& policy, const std::string& value) -> std::string {
+                const auto parsed = parse_duration(value);
+                if (!parsed) return "a duration such as 10min";
+                policy.*member = *parsed;
+                return "";
+            }};
+}
+
+template <class Value>
+Key choice_key(std::string_view name,
+               std::string_view what,
+               Value Policy::*member,
+               std::string_view first,
+               std::string_view second) {
+    return {name,
+            what,
+            [=](const Policy& policy) {
+                return std::string(policy.*member == static_cast<Value>(0) ? first : second);
+            },
+            [=](Policy& policy, const std::string& value) -> std::string {
+                if (value != first && value != second) return fmt::format("{} or {}", first, second);
+                policy.*member = static_cast<Value>(value == first ? 0 : 1);
+                return "";
+            }};
+}
+
+const std::vector<Key>& keys() {
+    static const std::vector<Key> table{
+        count_key("reservations",
+                  "promises for each pool: the first so many jobs that wait for it get a start that "
+                  "nobody behind them may delay",
+                  &Policy::reservations_max),
+        count_key("plan_work",
+                  "nodes looked at for planning in one pass, at most; 0 = no limit",
+                  &Policy::plan_work_max),
+        choice_key("candidates",
+                   "who is tried first among those that may overtake: queue, or the shortest "
+                   "expected",
+                   &Policy::candidates,
+                   "queue",
+                   "shortest"),
+        choice_key("prediction",
+                   "what a job is expected to take, for the order of candidates only: its limit, or "
+                   "learnt from history",
+                   &Policy::prediction,
+                   "limit",
+                   "history"),
+        choice_key("preempt",
+                   "whether jobs of a higher class may stop those of a lower one",
+                   &Policy::preempt,
+                   "no",
+                   "yes"),
+        duration_key("min_run", "nobody is stopped for others before", &Policy::min_run),
+        count_key("preemptions_per_hour",
+                  "at most so many jobs are stopped for others in an hour",
+                  &Policy::preemptions_per_hour_max),
+        duration_key("suspect_for",
+                     "a node that failed is avoided for so long where others will do",
+                     &Policy::suspect_for),
+    };
+    return table;
+}
+
+}  // namespace
+
+std::string text_of(const Policy& policy) {
+    const Policy& preset = policy.name == "fcfs"   ? Policy::fcfs
+                           : policy.name == "easy" ? Policy::easy
+                                                   : Policy::weir;
+    std::string text = policy.name;
+    for (const Key& key : keys()) {
+        const std::string value = key.text(policy);
+        if (value != key.text(preset)) text += fmt::format(" {}={}", key.name, value);
+    }
+    return text;
+}
+
+Result<Policy> policy_from_text(std::string_view text) {
+    std::istringstream words{std::string(text)};
+    std::string word;
+    words >> word;
+    Policy policy;
+    if (word == "fcfs") {
+        policy = Policy::fcfs;
+    } else if (word == "easy") {
+        policy = Policy::easy;
+    } else if (word != "weir") {
+        return fail(Code::invalid,
+                    fmt::format("policy: '{}' is not known; valid: fcfs, easy, weir", word));
+    }
+    while (words >> word) {
+        const std::size_t equals = word.find('=');
+        const std::string name = word.substr(0, equals);
+        const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+        std::vector<std::string_view> known;
+        const Key* found = nullptr;
+        for (const Key& key : keys()) {
+            known.push_back(key.name);
+            if (key.name == name) found = &key;
+        }
+        if (found == nullptr) {
+            const auto near = schema::nearest(name, known);
+            return fail(Code::invalid,
+                        fmt::format("policy: '{}' is no key of a policy{}; valid: {}",
+                                    name,
+                                    near ? fmt::format(" (did you mean '{}'?)", *near) : "",
+                                    fmt::join(known, ", ")));
+        }
+        if (const std::string valid = found->set(policy, value); !valid.empty()) {
+            return fail(Code::invalid,
+                        fmt::format("policy: {}: '{}' is not valid; write {}", name, value, valid));
+        }
+    }
+    return policy;
+}
+
+std::string policy_reference() {
+    std::string text;
+    for (const Key& key : keys())
+        text += fmt::format("{}\n    {} (weir: {}, easy: {})\n",
+                            key.name,
+                            key.what,
+                            key.text(Policy::weir),
+                            key.text(Policy::easy));
+    return text;
+}
+
+}  // namespace weir::sched
