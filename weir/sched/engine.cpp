@@ -1,11 +1,10 @@
-// The pass in one sentence: start jobs from the front of the queue while they fit; give the first
-// that does not fit the earliest time at which it will (reservation.hpp); then start whoever is
-// behind it and fits now, if it ends by that time or leaves room for the reserved job.
+// The engine's state: what happened changes it, and so does what was decided before. What happens
+// next is decided in pass.cpp and room_made.cpp.
 //
-// What the sentence leaves out: members of an array that already runs as many as it may are passed
-// over and hold nobody up; jobs of equal shape share what was found out about one of them: what did
-// not fit will not until more becomes free (`gains`), and what was in the way of the reserved job
-// still is until anything changes (`step`). Jobs whose dependency came out wrong leave first.
+// Invariants between two calls: `free` and `plan` hold exactly the placements of running jobs and
+// the claims of promised ones; a pending job is in `queue`, and besides in `promised`, or eligible
+// in `waiting`, or parked in its array; a shape that is not in `to_try` has no eligible job that
+// would end before `blocked_from` and fits now.
 #include "weir/sched/engine.hpp"
 
 #include <algorithm>
@@ -36,13 +35,197 @@ bool satisfies(Outcome outcome, Needs needs) {
     return false;
 }
 
-// ---------------------------------------------------------------------------------------------
-// What happened
+Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
+    : fleet(std::move(its_fleet)),
+      policy(std::move(its_policy)),
+      free(fleet),
+      plan(fleet, free),
+      shapes_of_pool(fleet.pools.size()),
+      gains(fleet.pools.size(), 1),
+      promises_of_pool(fleet.pools.size() * lanes, 0) {
+    for (const fleet::Pool& pool : fleet.pools)
+        health.emplace_back(pool.nodes, NodeHealth::up);
+}
 
 void Engine::State::advance(Time to) {
     WEIR_ASSERT(to >= told_at);
     told_at = to;
 }
+
+// ---------------------------------------------------------------------------------------------
+// More became free
+
+// Shapes that may use this pool are tried again in the next pass.
+void Engine::State::retry(PoolId pool) {
+    for (const std::uint32_t shape : shapes_of_pool[pool.value]) {
+        shapes[shape].blocked_from = Time::max();
+        try_again(shape);
+    }
+}
+
+void Engine::State::gained(PoolId pool) {
+    ++gains[pool.value];
+    ++step;
+    retry(pool);
+}
+
+void Engine::State::gained(const fleet::Placement& placement) {
+    PoolId last;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        if (range.pool != last) gained(range.pool);
+        last = range.pool;
+    }
+}
+
+void Engine::State::try_again(std::uint32_t shape) {
+    if (shapes[shape].to_try || shapes[shape].eligible == 0) return;
+    shapes[shape].to_try = true;
+    to_try.push_back(shape);
+}
+
+// ---------------------------------------------------------------------------------------------
+// In and out of the queue
+
+std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
+    const auto [entry, added] =
+        shape_of_demand.try_emplace(demand, static_cast<std::uint32_t>(shapes.size()));
+    if (added) {
+        shapes.emplace_back();
+        shapes.back().shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
+    }
+    return entry->second;
+}
+
+void Engine::State::make_eligible(std::uint32_t slot) {
+    const Job& job = jobs.at(slot);
+    ShapeInfo& shape = shapes[job.shape];
+    waiting.join(job.shape, slot, job.rank, job.limit);
+    if (policy.prediction == Prediction::history) {
+        overtaking.join(job.shape, slot, job.overtaking, job.limit);
+    }
+    if (shape.eligible++ == 0) {
+        shape.blocked_from = Time::max();
+        for (const PoolId pool : shape.shape.demand.pools)
+            shapes_of_pool[pool.value].push_back(job.shape);
+    }
+    if (job.deadline != never) due.insert(slot);
+    if (end_by(job, told_at) < shape.blocked_from) try_again(job.shape);
+}
+
+void Engine::State::make_ineligible(std::uint32_t slot) {
+    const Job& job = jobs.at(slot);
+    ShapeInfo& shape = shapes[job.shape];
+    waiting.leave(job.shape, job.rank);
+    if (policy.prediction == Prediction::history) overtaking.leave(job.shape, job.overtaking);
+    if (--shape.eligible == 0) {
+        for (const PoolId pool : shape.shape.demand.pools) {
+            std::vector<std::uint32_t>& list = shapes_of_pool[pool.value];
+            *std::find(list.begin(), list.end(), job.shape) = list.back();
+            list.pop_back();
+        }
+    }
+    due.erase(slot);
+}
+
+void Engine::State::enter(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    jobs.set_phase(job, Phase::pending);
+    ++counts.pending;
+    ++step;
+    if (policy.prediction == Prediction::history) {
+        job.overtaking = job.rank;
+        job.overtaking.date = date_of(
+            job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
+    }
+    queue.emplace(job.rank, slot);
+    if (job.array.valid()) {
+        Array& array = arrays.at(job.array);
+        if (array.running + array.eligible >= array.at_once_max) {
+            job.parked = true;
+            array.parked.emplace(job.rank, slot);
+            return;
+        }
+        ++array.eligible;
+    }
+    make_eligible(slot);
+}
+
+// Out of the queue, wherever it is in it; a promise is given back.
+void Engine::State::leave(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    queue.erase({job.rank, slot});
+    --counts.pending;
+    ++step;
+    if (job.parked) {
+        job.parked = false;
+        arrays.at(job.array).parked.erase({job.rank, slot});
+        return;
+    }
+    if (job.promise.found()) {
+        withdraw(slot);
+    } else {
+        make_ineligible(slot);
+    }
+    if (job.array.valid()) --arrays.at(job.array).eligible;
+}
+
+void Engine::State::unpark(JobId id) {
+    const auto known = arrays.find(id);
+    if (known == arrays.end()) return;
+    Array& array = known->second;
+    while (!array.parked.empty() && array.running + array.eligible < array.at_once_max) {
+        const std::uint32_t slot = array.parked.begin()->second;
+        array.parked.erase(array.parked.begin());
+        jobs.at(slot).parked = false;
+        ++array.eligible;
+        make_eligible(slot);
+    }
+}
+
+// The date that orders the queue (policy.hpp); `takes` is the limit, or what is predicted.
+Time Engine::State::date_of(const Job& job, Duration takes) const {
+    if (policy.order == Order::submission) return Time{};
+    const Duration most = policy.date_cap;
+    const std::int64_t factor = policy.date_factor;
+    if (factor == 0) return job.submitted_at;
+    const Duration later = takes >= most / factor ? most : takes * factor;
+    return job.submitted_at + later;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Promises
+
+// Requires: it is eligible. Its claims are made here.
+void Engine::State::promise(std::uint32_t slot, Place place) {
+    Job& job = jobs.at(slot);
+    make_ineligible(slot);
+    plan.claim(job.id, shapes[job.shape].shape, place);
+    job.promise = std::move(place);
+    promised.emplace(job.rank, slot);
+    for_pools_of(job.promise.placement,
+                 [&](PoolId pool) { ++promises_of_pool[pool.value * lanes + job.rank.lane]; });
+    ++step;
+}
+
+// Takes the promise out of the plan; the job is in no list then but the queue.
+void Engine::State::withdraw(std::uint32_t slot) {
+    const Job& job = jobs.at(slot);
+    plan.release(job.id, shapes[job.shape].shape, job.promise);
+    forget_promise(slot);
+}
+
+// Requires: its claims are released.
+void Engine::State::forget_promise(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    for_pools_of(job.promise.placement,
+                 [&](PoolId pool) { --promises_of_pool[pool.value * lanes + job.rank.lane]; });
+    promised.erase({job.rank, slot});
+    const Place gone = std::exchange(job.promise, Place{});
+    for_pools_of(gone.placement, [&](PoolId pool) { gained(pool); });
+}
+
+// ---------------------------------------------------------------------------------------------
+// What happened
 
 void Engine::State::on(const JobSubmitted& event) {
     const Request& request = event.request;
@@ -50,8 +233,21 @@ void Engine::State::on(const JobSubmitted& event) {
     job.priority = request.priority;
     job.shape = shape_for(request.demand);
     job.limit = request.limit;
-    job.order = submissions++;
-    job.unmet = 0;
+    job.submitted_at = told_at;
+    job.deadline = request.deadline;
+    job.checkpoint = request.checkpoint;
+    job.replace_failed = request.replace_failed;
+    job.expected = request.predicted > Duration{} ? request.predicted : request.expected;
+    if (request.predicted == Duration{}) {
+        job.owner = request.owner;
+        job.likeness = request.likeness;
+    }
+    job.rank = {.lane = static_cast<std::uint8_t>(lanes - 1 -
+                                                  static_cast<std::uint32_t>(job.priority)),
+                .date = {},
+                .order = submissions++};
+    job.rank.date = date_of(job, job.limit);
+    job.overtaking = job.rank;
     job.array = request.array_at_once_max > 0 ? request.array : JobId::none();
     if (job.array.valid()) {
         Array& array = arrays[job.array];
@@ -60,6 +256,7 @@ void Engine::State::on(const JobSubmitted& event) {
     }
     jobs.set_phase(job, Phase::held);
     ++counts.held;
+    ++step;
 
     for (const Dependency& dependency : request.after) {
         const JobTable::Mark mark = jobs.mark(dependency.job);
@@ -76,32 +273,41 @@ void Engine::State::on(const JobSubmitted& event) {
     }
     const bool dropped = !doomed.empty() && doomed.back().job == request.job;
     if (job.unmet == 0 && !dropped) {
-        jobs.set_phase(job, Phase::pending);
         --counts.held;
-        ++counts.pending;
-        queue.join(jobs.slot_of(request.job));
+        enter(jobs.slot_of(request.job));
     }
+}
+
+// What it held is free again.
+void Engine::State::give_room(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    free.give(shape, job.placement);
+    plan.ended(job.id, shape, job.placement, job.end_by);
+    gained(job.placement);
+    running.erase(slot);
+    --counts.running;
+    if (job.array.valid()) --arrays.at(job.array).running;
 }
 
 void Engine::State::on(const JobEnded& event) {
     const std::uint32_t slot = jobs.slot_of(event.job);
     WEIR_ASSERT(slot != no_slot && jobs.at(slot).phase == Phase::running);
     Job& job = jobs.at(slot);
-    const fleet::Shape& shape = shapes[job.shape].shape;
-    free.give(shape, job.placement);
-    if (policy.backfill) reservation.ended(slot, job, shape);
-    ++gains;
-    ++step;
-    --counts.running;
-    if (job.array.valid()) --arrays[job.array].running;
+    give_room(slot);
+    const JobId array = job.array;
     if (event.requeue) {
         job.placement.ranges.clear();
-        jobs.set_phase(job, Phase::pending);
-        ++counts.pending;
-        queue.join(slot);
+        job.stopping = false;
+        job.stopped_for = JobId::none();
+        enter(slot);
     } else {
+        if (event.outcome == Outcome::succeeded && policy.prediction == Prediction::history) {
+            history.ended(job.owner, job.likeness, told_at - job.started_at);
+        }
         finish(event.job, event.outcome);
     }
+    if (array.valid()) unpark(array);
 }
 
 void Engine::State::on(const JobCancelled& event) {
@@ -109,24 +315,84 @@ void Engine::State::on(const JobCancelled& event) {
     WEIR_ASSERT(slot != no_slot);
     const Phase phase = jobs.at(slot).phase;
     WEIR_ASSERT(phase == Phase::pending || phase == Phase::held);
+    const JobId array = jobs.at(slot).array;
     if (phase == Phase::pending) {
-        queue.leave(slot);
-        --counts.pending;
+        leave(slot);
     } else {
         --counts.held;
     }
     finish(event.job, Outcome::cancelled);
+    if (array.valid()) unpark(array);
 }
 
 void Engine::State::on(const NodeChanged& event) {
     NodeHealth& known = health.at(event.pool.value).at(event.node);
     if (known == event.health) return;
+    const bool failed = known == NodeHealth::down;
     known = event.health;
     const bool in_service = event.health == NodeHealth::up;
     free.set_in_service(event.pool, event.node, in_service);
-    reservation.set_in_service(event.pool, event.node, in_service);
-    ++gains;
+    plan.set_in_service(event.pool, event.node, in_service);
+    if (failed && in_service && policy.suspect_for > Duration{}) {
+        free.set_suspect(event.pool, event.node, true);
+        suspects[{event.pool, event.node}] = told_at + policy.suspect_for;
+    }
+    gained(event.pool);
+}
+
+void Engine::State::on(const Checkpointed& event) {
+    const std::uint32_t slot = jobs.slot_of(event.job);
+    if (slot != no_slot && jobs.at(slot).phase == Phase::running) jobs.at(slot).saved_at = told_at;
+}
+
+void Engine::State::on(const ReplicaLost& event) {
+    lost.push_back({event.job, event.pool, event.node});
     ++step;
+}
+
+void Engine::State::on(const PowerCapSet& event) {
+    const PowerDomain& domain = event.domain;
+    switch (domain.level) {
+        case fleet::Level::rack:
+            free.set_rack_power(domain.pool, domain.number, event.watts);
+            break;
+        case fleet::Level::pod:
+            free.set_pod_power(domain.pool, domain.number, event.watts);
+            break;
+        default:
+            free.set_site_power(domain.pool, event.watts);
+            break;
+    }
+    plan.set_power(domain, event.watts);
+    caps[domain] = event.watts;
+    over_power.erase(domain);
+    const std::string& site = fleet.pool(domain.pool).site;
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
+        if (fleet.pools[i].site == site) gained(PoolId{i});
+}
+
+void Engine::State::on(const AdvanceMade& event) {
+    set_apart[event.advance.id] = {.advance = event.advance, .begun = false};
+    plan.set_apart(event.advance, false);
+    for (const Advance::Nodes& nodes : event.advance.nodes)
+        gained(nodes.pool);
+}
+
+void Engine::State::on(const AdvanceEnded& event) {
+    const auto known = set_apart.find(event.id);
+    if (known == set_apart.end()) return;
+    end_advance(known->second);
+    set_apart.erase(known);
+}
+
+void Engine::State::end_advance(const SetApart& apart) {
+    for (const Advance::Nodes& nodes : apart.advance.nodes) {
+        for (std::uint32_t n = 0; apart.begun && n < nodes.count; ++n)
+            free.set_tag(nodes.pool, nodes.first + n, 0);
+    }
+    plan.give_back(apart.advance);
+    for (const Advance::Nodes& nodes : apart.advance.nodes)
+        gained(nodes.pool);
 }
 
 // The job is over: it leaves the table, and those that waited for it learn how it came out.
@@ -139,10 +405,10 @@ void Engine::State::finish(JobId id, Outcome outcome) {
     jobs.end(job, outcome);
     dependencies.erase(id);
 
-    const auto waiting = dependents.find(id);
-    if (waiting == dependents.end()) return;
-    const std::vector<Dependent> released = std::move(waiting->second);
-    dependents.erase(waiting);
+    const auto waiters = dependents.find(id);
+    if (waiters == dependents.end()) return;
+    const std::vector<Dependent> released = std::move(waiters->second);
+    dependents.erase(waiters);
     for (const Dependent& dependent : released) {
         const std::uint32_t slot = jobs.slot_of(dependent.job);
         if (slot == no_slot) continue;  // it was cancelled meanwhile
@@ -157,66 +423,29 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         });
         if (dropped) continue;
         dependencies.erase(dependent.job);
-        jobs.set_phase(waiter, Phase::pending);
         --counts.held;
-        ++counts.pending;
-        queue.join(slot);
+        enter(slot);
     }
 }
 
 // ---------------------------------------------------------------------------------------------
-// What happens next
+// What is decided, as changes of the state
 
-std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
-    const auto [entry, added] =
-        shape_of_demand.try_emplace(demand, static_cast<std::uint32_t>(shapes.size()));
-    if (added) shapes.push_back({.shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)}});
-    return entry->second;
-}
-
-bool Engine::State::held_back_by_array(const Job& job) const {
-    if (!job.array.valid()) return false;
-    const Array& array = arrays.at(job.array);
-    return array.running >= array.at_once_max;
-}
-
-// Leaves the placement in `found`.
-bool Engine::State::find_now(ShapeInfo& shape) {
-    if (shape.blocked_at_gain == gains) return false;
-    if (free.find(shape.shape, found)) return true;
-    shape.blocked_at_gain = gains;
-    return false;
-}
-
-void Engine::State::announce(std::vector<Decision>& decisions, Decision decision) {
-    ++counts.decisions;
-    decisions.push_back(std::move(decision));
-}
-
-// Starts the job on the placement in `found`.
-void Engine::State::start(
-    std::uint32_t slot, Time at, Cause cause, bool counted, std::vector<Decision>& decisions) {
-    Job& job = jobs.at(slot);
-    free.take(shapes[job.shape].shape, found);
-    job.placement = found;
-    started(slot, at, cause, counted);
-    announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
-}
-
-// The job has its placement, which is taken.
-void Engine::State::started(std::uint32_t slot, Time at, Cause cause, bool counted) {
+// The job has its placement, which is taken in `free`; it waits for room and holds no promise.
+void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     Job& job = jobs.at(slot);
     const fleet::Shape& shape = shapes[job.shape].shape;
-    queue.leave(slot);
+    leave(slot);
     job.cause = cause;
+    job.started_at = at;
+    job.saved_at = never;
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
-    --counts.pending;
+    running.insert(slot);
     ++counts.running;
-    if (job.array.valid()) ++arrays[job.array].running;
-    if (policy.backfill) reservation.started(slot, job, shape, counted);
+    if (job.array.valid()) ++arrays.at(job.array).running;
+    plan.started(job.id, shape, job.placement, job.end_by);
     ++step;
-    if (reserved == job.id) reserved = JobId::none();
 
     digest.add(job.id.value);
     digest.add(at.time_since_epoch().count());
@@ -228,16 +457,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause, bool count
     }
 }
 
-void Engine::State::reserve(const Job& job, Time at, std::vector<Decision>& decisions) {
-    if (reserved == job.id && reserved_at == at) return;
-    reserved_for(job.id, at);
-    announce(decisions, {Reserve{job.id, at, {}}, {.cause = Cause::reserved, .until = at}});
-}
-
-void Engine::State::reserved_for(JobId job, Time at) {
-    reserved = job;
-    reserved_at = at;
-    ++step;
+void Engine::State::note_promise(JobId job, Time at) {
     digest.add(~job.value);
     digest.add(at.time_since_epoch().count());
 }
@@ -247,89 +467,93 @@ void Engine::State::drop(std::uint32_t slot) {
     const JobId id = jobs.at(slot).id;
     --counts.held;
     finish(id, Outcome::cancelled);
+    ++step;
     digest.add(id.value ^ (std::uint64_t{1} << 63));
 }
 
-void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
-    // Dropping one may doom those that depend on it: the list grows while we walk it.
-    for (std::size_t i = 0; i < doomed.size(); ++i) {
-        const Doomed next = doomed[i];
-        const std::uint32_t slot = jobs.slot_of(next.job);
-        if (slot == no_slot) continue;  // cancelled, or dropped for another dependency
-        WEIR_ASSERT(jobs.at(slot).phase == Phase::held);
-        drop(slot);
-        announce(decisions,
-                 {Drop{next.job}, {.cause = Cause::dependency_failed, .other = next.because_of}});
+// It will be gone earlier than its limit says.
+void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
+    Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    job.stopping = true;
+    job.stopped_for = for_job;
+    if (by < job.end_by) {
+        plan.ended(job.id, shape, job.placement, job.end_by);
+        job.end_by = by;
+        plan.started(job.id, shape, job.placement, job.end_by);
     }
-    doomed.clear();
+    preemptions.push_back(at);
+    for_pools_of(job.placement, [&](PoolId pool) { gained(pool); });
+    digest.add(job.id.value ^ (std::uint64_t{1} << 62));
+    digest.add(by.time_since_epoch().count());
 }
 
-void Engine::State::backfill(std::uint32_t reserved_slot,
-                             Time now,
-                             std::vector<Decision>& decisions) {
-    const Job& first = jobs.at(reserved_slot);
-    const fleet::Shape& reserved_shape = shapes[first.shape].shape;
-    const Time at = reservation.move_for(reserved_shape, jobs, shapes);
-    reserve(first, at, decisions);
-
-    std::uint32_t next = no_slot;
-    for (std::uint32_t slot = queue.after(reserved_slot); slot != no_slot; slot = next) {
-        next = queue.after(slot);
-        const Job& job = jobs.at(slot);
-        ShapeInfo& shape = shapes[job.shape];
-        if (shape.blocked_at_gain == gains) continue;
-        const bool ends_in_time = end_by(job, now) <= reservation.at();
-        if (!ends_in_time && shape.beside_at_step == step) continue;
-        if (held_back_by_array(job) || !find_now(shape)) continue;
-        if (ends_in_time) {
-            start(slot, now, Cause::backfilled, false, decisions);
-        } else if (reservation.fits_beside(reserved_shape, shape.shape, found)) {
-            start(slot, now, Cause::backfilled_beside, true, decisions);
-        } else {
-            shape.beside_at_step = step;
-        }
-    }
+// A running job goes on elsewhere; `to` is free.
+void Engine::State::move(std::uint32_t slot, const fleet::Placement& to) {
+    Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    free.give(shape, job.placement);
+    plan.ended(job.id, shape, job.placement, job.end_by);
+    for_pools_of(job.placement, [&](PoolId pool) { gained(pool); });
+    job.placement = to;
+    free.take(shape, job.placement);
+    plan.started(job.id, shape, job.placement, job.end_by);
+    digest.add(job.id.value ^ (std::uint64_t{1} << 61));
+    for (const fleet::NodeRange& range : to.ranges)
+        digest.add(std::uint64_t{range.pool.value} << 32 | range.first);
 }
 
 // ---------------------------------------------------------------------------------------------
 // What was decided before
 
-// The reserved time itself is not taken over: it follows from what runs (reservation.hpp), so the
-// next pass finds it.
+namespace {
+
+Error out_of_place(JobId job, std::string_view what) {
+    return {Code::conflict, "job " + std::to_string(job.value) + " " + std::string(what)};
+}
+
+}  // namespace
+
 Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
     const std::uint32_t slot = jobs.slot_of(start.job);
     if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
-        return fail(Code::conflict,
-                    "job " + std::to_string(start.job.value) +
-                        " is started, but it does not wait for room");
+        return fail(out_of_place(start.job, "is started, but it does not wait for room"));
     }
     Job& job = jobs.at(slot);
     if (!free.take_given(shapes[job.shape].shape, start.placement)) {
-        return fail(Code::conflict,
-                    "job " + std::to_string(start.job.value) +
-                        " is placed where it is not free, or not as it asks");
+        return fail(out_of_place(start.job, "is placed where it is not free, or not as it asks"));
     }
     job.placement = start.placement;
-    started(slot, at, cause, false);
+    started(slot, at, cause);
     return {};
 }
 
 Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
-    if (jobs.mark(reserve.job).phase != Phase::pending) {
-        return fail(Code::conflict,
-                    "there is a reservation for job " + std::to_string(reserve.job.value) +
-                        ", but it does not wait for room");
+    const std::uint32_t slot = jobs.slot_of(reserve.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
+        return fail(out_of_place(reserve.job,
+                                 "is promised a start, but it does not wait for room"));
     }
-    reserved_for(reserve.job, reserve.at);
+    Job& job = jobs.at(slot);
+    if (job.promise.found()) {
+        withdraw(slot);
+        make_eligible(slot);
+    }
+    note_promise(reserve.job, reserve.at);
+    // A record without nodes (of an earlier version) is a promise that the next pass finds again.
+    if (reserve.at == never || reserve.placement.ranges.empty() || job.parked) return {};
+    promise(slot,
+            {.at = reserve.at,
+             .until = job.limit >= forever ? never : reserve.at + job.limit,
+             .placement = reserve.placement});
+    job.planned_at = 0;
     return {};
 }
 
 Result<void> Engine::State::follow(const Drop& dropped, Cause, Time) {
     const std::uint32_t slot = jobs.slot_of(dropped.job);
     if (slot == no_slot || jobs.at(slot).phase != Phase::held) {
-        return fail(Code::conflict,
-                    "job " + std::to_string(dropped.job.value) +
-                        " is dropped, but it does not wait for others");
+        return fail(out_of_place(dropped.job, "is dropped, but it does not wait for others"));
     }
     drop(slot);
     const auto gone = [this](const Doomed& other) { return jobs.slot_of(other.job) == no_slot; };
@@ -337,10 +561,34 @@ Result<void> Engine::State::follow(const Drop& dropped, Cause, Time) {
     return {};
 }
 
+Result<void> Engine::State::follow(const Preempt& preempt, Cause, Time at) {
+    const std::uint32_t slot = jobs.slot_of(preempt.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::running) {
+        return fail(out_of_place(preempt.job, "is stopped for others, but it does not run"));
+    }
+    if (!jobs.at(slot).stopping) stop(slot, preempt.for_job, stopped_by(jobs.at(slot), at), at);
+    return {};
+}
+
+Result<void> Engine::State::follow(const Replace& replace, Cause, Time) {
+    const std::uint32_t slot = jobs.slot_of(replace.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::running) {
+        return fail(out_of_place(replace.job, "is moved, but it does not run"));
+    }
+    std::erase_if(lost, [&](const Lost& each) { return each.job == replace.job; });
+    if (!replace.placement.ranges.empty()) move(slot, replace.placement);
+    return {};
+}
+
+Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
+    over_power.insert(over.domain);
+    return {};
+}
+
 // ---------------------------------------------------------------------------------------------
 
 Engine::Engine(fleet::Fleet fleet, Policy policy)
-    : state_(std::make_unique<State>(std::move(fleet), policy)) {}
+    : state_(std::make_unique<State>(std::move(fleet), std::move(policy))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -351,22 +599,8 @@ void Engine::apply(const Event& event, Time now) {
 }
 
 void Engine::decide(Time now, std::vector<Decision>& decisions) {
-    State& state = *state_;
-    state.advance(now);
-    if (!state.doomed.empty()) state.drop_doomed(decisions);
-
-    std::uint32_t next = no_slot;
-    for (std::uint32_t slot = state.queue.front(); slot != no_slot; slot = next) {
-        next = state.queue.after(slot);
-        const Job& job = state.jobs.at(slot);
-        if (state.held_back_by_array(job)) continue;
-        if (state.find_now(state.shapes[job.shape])) {
-            state.start(slot, now, Cause::fits_now, false, decisions);
-            continue;
-        }
-        if (state.policy.backfill) state.backfill(slot, now, decisions);
-        break;
-    }
+    state_->advance(now);
+    state_->decide(now, decisions);
 }
 
 Result<void> Engine::follow(const Decision& decision, Time at) {
@@ -385,24 +619,11 @@ Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
     return sched::can_ever_fit(state_->fleet, demand);
 }
 
-Time Engine::wakes_at() const {
-    return never;
-}
-Result<std::vector<Advance::Nodes>> Engine::find_advance(
-    PoolId, std::uint32_t, Time, Time, Time) const {
-    return fail(Code::unsupported, "advance reservations are not there yet");
-}
-Result<void> Engine::can_meet_deadline(const Request&, Time) const {
-    return {};
-}
-Engine::Estimate Engine::estimate(JobId, Time) const {
-    return {};
-}
-
 bool Engine::fits_now(JobId job) const {
     const std::uint32_t slot = state_->jobs.slot_of(job);
     if (slot == no_slot) return false;
-    return state_->free.fits(state_->shapes[state_->jobs.at(slot).shape].shape);
+    // Whatever was promised to others: so it ends before any promise.
+    return state_->free.fits(state_->shapes[state_->jobs.at(slot).shape].shape, Time::min());
 }
 
 Phase Engine::phase(JobId job) const {
@@ -436,6 +657,17 @@ Engine::PoolFree Engine::free_of(PoolId pool) const {
             .chips_milli = totals.chips_milli,
             .cpus_milli = totals.cpus_milli,
             .memory = totals.memory};
+}
+
+fleet::FreeIndex::PowerUse Engine::power_of(const PowerDomain& domain) const {
+    switch (domain.level) {
+        case fleet::Level::rack:
+            return state_->free.rack_power(domain.pool, domain.number);
+        case fleet::Level::pod:
+            return state_->free.pod_power(domain.pool, domain.number);
+        default:
+            return state_->free.site_power(domain.pool);
+    }
 }
 
 }  // namespace weir::sched

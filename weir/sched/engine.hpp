@@ -30,6 +30,7 @@
 
 #include "weir/base/result.hpp"
 #include "weir/fleet/fleet.hpp"
+#include "weir/fleet/free_index.hpp"
 #include "weir/sched/event.hpp"
 #include "weir/sched/policy.hpp"
 
@@ -119,6 +120,8 @@ public:
     };
     [[nodiscard]] PoolFree free_of(PoolId pool) const;
     [[nodiscard]] NodeHealth health(PoolId pool, std::uint32_t node) const;
+    // What a rack, pod or site draws by the model of fleet/power.hpp, and may draw.
+    [[nodiscard]] fleet::FreeIndex::PowerUse power_of(const PowerDomain& domain) const;
 
     // Fingerprint of every decision taken so far: equal for equal event sequences.
     [[nodiscard]] std::uint64_t digest() const;

@@ -1,426 +1,517 @@
 #include "weir/sched/engine_reference.hpp"
 
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 #include "weir/base/assert.hpp"
 
 namespace weir::sched {
+namespace {
+
+Time after(Time at, Duration duration) {
+    return duration >= forever ? never : at + duration;
+}
+
+}  // namespace
 
 ReferenceEngine::ReferenceEngine(fleet::Fleet fleet, Policy policy)
-    : fleet_(std::move(fleet)), policy_(policy) {
-    for (std::uint32_t p = 0; p < fleet_.pools.size(); ++p) {
-        const fleet::Pool& pool = fleet_.pools[p];
-        for (std::uint32_t n = 0; n < pool.nodes; ++n) {
-            nodes_.push_back({.pool = PoolId{p},
-                              .number = n,
-                              .up = true,
-                              .chip_room = std::vector<std::uint32_t>(pool.chips_per_node, 1000),
-                              .cpus_milli = pool.cpus_milli,
-                              .memory = pool.memory.count});
+    : fleet_(std::move(fleet)),
+      policy_(std::move(policy)),
+      placing_(fleet_),
+      gains_(fleet_.pools.size(), 1) {}
+
+// ---------------------------------------------------------------------------------------------
+// The future of one node
+
+ReferenceEngine::Amounts ReferenceEngine::whole(std::size_t node) const {
+    const fleet::Pool& pool = fleet_.pool(placing_.nodes[node].pool);
+    return {pool.chips_per_node, pool.cpus_milli, pool.memory.count};
+}
+
+// Shares of a chip claim whole chips.
+ReferenceEngine::Amounts ReferenceEngine::claim_of(std::size_t node,
+                                                   const fleet::ReplicaDemand& each,
+                                                   std::uint32_t replicas) const {
+    const fleet::Pool& pool = fleet_.pool(placing_.nodes[node].pool);
+    Amounts amounts;
+    amounts.chips = std::int64_t{each.chips} * replicas;
+    if (each.chip_permille > 0) {
+        const std::uint32_t on_one = 1000 / each.chip_permille;
+        amounts.chips = (replicas + on_one - 1) / on_one;
+    }
+    if (pool.cpus_milli > 0) amounts.cpus_milli = std::int64_t{each.cpus_milli} * replicas;
+    if (pool.memory.count > 0) amounts.memory = each.memory.count * replicas;
+    return amounts;
+}
+
+ReferenceEngine::Amounts ReferenceEngine::free_at(std::size_t node,
+                                                  Time moment,
+                                                  bool less_claims) const {
+    Amounts left = whole(node);
+    std::set<std::uint32_t> busy;
+    for (const auto& [id, job] : jobs_) {
+        if (job.phase == Phase::running && job.end_by > moment) {
+            for (const auto& piece : job.pieces) {
+                if (piece.node != node) continue;
+                busy.insert(piece.chips.begin(), piece.chips.end());
+                const Amounts its =
+                    claim_of(node, job.request.demand.parts[piece.part].each, 1);
+                left.cpus_milli -= its.cpus_milli;
+                left.memory -= its.memory;
+            }
         }
+        if (less_claims && job.promise && job.promise->at <= moment &&
+            job.promise->until > moment) {
+            for (const Claimed& claimed : job.promise->claimed) {
+                if (claimed.node != node) continue;
+                const Amounts its = claim_of(
+                    node, job.request.demand.parts[claimed.part].each, claimed.replicas);
+                left.chips -= its.chips;
+                left.cpus_milli -= its.cpus_milli;
+                left.memory -= its.memory;
+            }
+        }
+    }
+    left.chips -= static_cast<std::int64_t>(busy.size());
+    return left;
+}
+
+ReferenceEngine::Amounts ReferenceEngine::available(std::size_t node, Time from, Time until) const {
+    Amounts least = free_at(node, from, true);
+    for (const auto& [id, job] : jobs_) {
+        if (!job.promise || job.promise->at <= from || job.promise->at >= until) continue;
+        const Amounts then = free_at(node, job.promise->at, true);
+        least.chips = std::min(least.chips, then.chips);
+        least.cpus_milli = std::min(least.cpus_milli, then.cpus_milli);
+        least.memory = std::min(least.memory, then.memory);
+    }
+    return least;
+}
+
+// When the last of what is free there at `at` becomes free.
+Time ReferenceEngine::freed_at(std::size_t node, Time at) const {
+    Time freed = Time::min();
+    for (const auto& [id, job] : jobs_) {
+        if (job.phase != Phase::running || job.end_by > at) continue;
+        for (const auto& piece : job.pieces)
+            if (piece.node == node) freed = std::max(freed, job.end_by);
+    }
+    return freed;
+}
+
+std::int64_t ReferenceEngine::replicas_in(std::size_t node,
+                                          const Amounts& amounts,
+                                          const fleet::ReplicaDemand& each) const {
+    const fleet::Pool& pool = fleet_.pool(placing_.nodes[node].pool);
+    if (!placing_.nodes[node].in_service) return 0;
+    if (amounts.chips < 0 || amounts.cpus_milli < 0 || amounts.memory < 0) return 0;
+    std::int64_t count = 0xFFFFFFFF;
+    if (each.chips > 0) count = amounts.chips / each.chips;
+    if (each.chip_permille > 0) count = amounts.chips * (1000 / each.chip_permille);
+    if (each.cpus_milli > 0 && pool.cpus_milli > 0) {
+        count = std::min(count, amounts.cpus_milli / each.cpus_milli);
+    }
+    if (each.memory.count > 0 && pool.memory.count > 0) {
+        count = std::min(count, amounts.memory / each.memory.count);
+    }
+    return count;
+}
+
+// What of each node may be used by those who stay beyond the first promise on it.
+void ReferenceEngine::set_horizons() {
+    for (std::size_t node = 0; node < placing_.nodes.size(); ++node) {
+        std::optional<fleet::Horizon> horizon;
+        Amounts least = whole(node);
+        for (const auto& [id, job] : jobs_) {
+            if (!job.promise) continue;
+            const bool here = std::any_of(
+                job.promise->claimed.begin(), job.promise->claimed.end(), [&](const Claimed& each) {
+                    return each.node == node;
+                });
+            if (!here) continue;
+            if (!horizon) horizon.emplace();
+            horizon->until = std::min(horizon->until, job.promise->at);
+            const Amounts then = free_at(node, job.promise->at, true);
+            least.chips = std::min(least.chips, then.chips);
+            least.cpus_milli = std::min(least.cpus_milli, then.cpus_milli);
+            least.memory = std::min(least.memory, then.memory);
+        }
+        if (horizon) {
+            horizon->chips = static_cast<std::uint32_t>(std::max<std::int64_t>(least.chips, 0));
+            horizon->cpus_milli =
+                static_cast<std::uint32_t>(std::max<std::int64_t>(least.cpus_milli, 0));
+            horizon->memory = Bytes{std::max<std::int64_t>(least.memory, 0)};
+        }
+        placing_.nodes[node].horizon = horizon;
     }
 }
 
 // ---------------------------------------------------------------------------------------------
-// Places
+// The earliest place
 
-// Puts one replica on the node, if it has room.
-bool ReferenceEngine::place_one(Node& node,
-                                const fleet::ReplicaDemand& each,
-                                std::vector<std::uint32_t>& chips) const {
-    const fleet::Pool& pool = fleet_.pool(node.pool);
-    if (!node.up) return false;
-    if (pool.cpus_milli > 0 && node.cpus_milli < each.cpus_milli) return false;
-    if (pool.memory.count > 0 && node.memory < each.memory.count) return false;
-    chips.clear();
-    if (each.chip_permille > 0) {
-        std::optional<std::uint32_t> best;
-        for (std::uint32_t chip = 0; chip < node.chip_room.size(); ++chip) {
-            if (node.chip_room[chip] < each.chip_permille) continue;
-            if (!best || node.chip_room[chip] < node.chip_room[*best]) best = chip;
-        }
-        if (!best) return false;
-        chips.push_back(*best);
-        node.chip_room[*best] -= each.chip_permille;
-    } else {
-        for (std::uint32_t chip = 0; chip < node.chip_room.size(); ++chip) {
-            if (chips.size() < each.chips && node.chip_room[chip] == 1000) chips.push_back(chip);
-        }
-        if (chips.size() < each.chips) return false;
-        for (const std::uint32_t chip : chips)
-            node.chip_room[chip] = 0;
-    }
-    if (pool.cpus_milli > 0) node.cpus_milli -= each.cpus_milli;
-    if (pool.memory.count > 0) node.memory -= each.memory.count;
-    return true;
-}
-
-std::uint64_t ReferenceEngine::holds(Node node, const fleet::ReplicaDemand& each) const {
-    const fleet::Pool& pool = fleet_.pool(node.pool);
-    const bool counts_something = each.chips > 0 || each.chip_permille > 0 ||
-                                  (each.cpus_milli > 0 && pool.cpus_milli > 0) ||
-                                  (each.memory.count > 0 && pool.memory.count > 0);
-    if (!counts_something) return node.up ? 0xFFFFFFFFU : 0;
-    std::uint64_t count = 0;
-    std::vector<std::uint32_t> chips;
-    while (place_one(node, each, chips))
-        ++count;
-    return count;
-}
-
-std::optional<ReferenceEngine::Pieces> ReferenceEngine::find_part(
-    const Nodes& nodes,
-    const std::vector<std::size_t>& candidates,
-    const fleet::Demand& demand,
-    std::uint32_t part) const {
-    const fleet::GangPart& wanted = demand.parts[part];
-    struct Candidate {
-        std::size_t node;
-        std::size_t rank;  // in order of preference
-        std::uint64_t holds;
-    };
-    const auto tightness = [&](const Candidate& candidate) {
-        const Node& node = nodes[candidate.node];
-        std::uint64_t chips_milli = 0;
-        std::vector<std::uint32_t> rooms;
-        for (const std::uint32_t room : node.chip_room) {
-            chips_milli += room;
-            if (room > 0 && room < 1000) rooms.push_back(room);
-        }
-        std::sort(rooms.begin(), rooms.end());
-        return std::tuple(chips_milli, node.cpus_milli, node.memory, rooms);
-    };
-    std::vector<Candidate> able;
-    std::uint64_t sum = 0;
-    for (std::size_t rank = 0; rank < candidates.size(); ++rank) {
-        const std::uint64_t count = holds(nodes[candidates[rank]], wanted.each);
-        if (count == 0) continue;
-        if (demand.within == fleet::Level::node && count < wanted.replicas) continue;
-        able.push_back({candidates[rank], rank, count});
-        sum += count;
-    }
-    if (sum < wanted.replicas) return std::nullopt;
-
-    // Pool by pool, tight nodes first, low numbers first.
-    std::stable_sort(able.begin(), able.end(), [&](const Candidate& a, const Candidate& b) {
-        if (nodes[a.node].pool != nodes[b.node].pool) return a.rank < b.rank;
-        return tightness(a) < tightness(b);
-    });
-    Pieces pieces;
-    Nodes after = nodes;
-    const auto put_on = [&](const Candidate& candidate, std::uint64_t replicas) {
-        for (std::uint64_t i = 0; i < replicas; ++i) {
-            Piece piece{.node = candidate.node, .part = part, .chips = {}};
-            WEIR_ASSERT(place_one(after[candidate.node], wanted.each, piece.chips));
-            pieces.push_back(piece);
-        }
-    };
-    const auto tightest = [&](std::uint64_t replicas, const std::set<std::size_t>& used) {
-        const Candidate* best = nullptr;
-        for (const Candidate& candidate : able) {
-            if (candidate.holds < replicas || used.count(candidate.node) > 0) continue;
-            if (best == nullptr || tightness(candidate) < tightness(*best)) best = &candidate;
-        }
-        return best;
-    };
-    std::uint64_t remaining = wanted.replicas;
-    if (part > 0 && remaining == 1) {
-        const Candidate* loosest = &able.front();
-        for (const Candidate& candidate : able) {
-            if (tightness(*loosest) < tightness(candidate)) loosest = &candidate;
-        }
-        put_on(*loosest, 1);
-        return pieces;
-    }
-    std::set<std::size_t> used;
-    if (const Candidate* const one = tightest(remaining, used)) {
-        put_on(*one, remaining);
-        return pieces;
-    }
-    std::stable_sort(able.begin(), able.end(), [](const Candidate& a, const Candidate& b) {
-        return a.holds > b.holds;
-    });
-    for (const Candidate& candidate : able) {
-        if (remaining == 0) break;
-        if (remaining >= candidate.holds) {
-            put_on(candidate, candidate.holds);
-            used.insert(candidate.node);
-            remaining -= candidate.holds;
-        } else {
-            put_on(*tightest(remaining, used), remaining);
-            remaining = 0;
-        }
-    }
-    return pieces;
-}
-
-std::optional<ReferenceEngine::Pieces> ReferenceEngine::find(const Nodes& nodes,
-                                                             const fleet::Demand& demand) const {
-    // The domains, in order: lists of nodes inside which the gang must stay.
-    std::vector<std::vector<std::size_t>> domains;
-    const auto nodes_of = [&](PoolId pool) {
-        std::vector<std::size_t> list;
-        for (std::size_t i = 0; i < nodes.size(); ++i) {
-            if (nodes[i].pool == pool) list.push_back(i);
-        }
-        return list;
-    };
-    if (demand.within == fleet::Level::site) {
-        std::set<PoolId> done;
-        for (const PoolId first : demand.pools) {
-            if (done.count(first) > 0) continue;
-            std::vector<std::size_t> domain;
-            for (const PoolId pool : demand.pools) {
-                if (done.count(pool) > 0) continue;
-                if (fleet_.pool(pool).site != fleet_.pool(first).site) continue;
-                if (fleet_.pool(pool).chip != fleet_.pool(first).chip) continue;
-                done.insert(pool);
-                const std::vector<std::size_t> more = nodes_of(pool);
-                domain.insert(domain.end(), more.begin(), more.end());
-            }
-            domains.push_back(domain);
-        }
-    } else {
-        for (const PoolId pool : demand.pools) {
-            std::uint32_t span = 0;
-            if (demand.within == fleet::Level::rack) span = fleet_.pool(pool).nodes_per_rack;
-            if (demand.within == fleet::Level::pod) {
-                span = fleet_.pool(pool).nodes_per_rack * fleet_.pool(pool).racks_per_pod;
-            }
-            if (span == 0 || span >= fleet_.pool(pool).nodes) {
-                domains.push_back(nodes_of(pool));
-                continue;
-            }
-            // Racks: those with the least to spare first, low numbers first.
-            std::vector<std::pair<std::uint64_t, std::vector<std::size_t>>> racks;
-            const std::vector<std::size_t> all = nodes_of(pool);
-            for (std::size_t first = 0; first < all.size(); first += span) {
-                std::vector<std::size_t> rack;
-                std::uint64_t sum = 0;
-                for (std::size_t i = first; i < all.size() && i < first + span; ++i) {
-                    rack.push_back(all[i]);
-                    sum += holds(nodes[all[i]], demand.parts.front().each);
+std::optional<std::vector<ReferenceEngine::Claimed>> ReferenceEngine::place(
+    const Job& job, const std::vector<std::size_t>& unit, Time at, Time until) const {
+    const fleet::Demand& demand = job.request.demand;
+    std::map<std::size_t, Amounts> left;
+    for (const std::size_t node : unit)
+        left[node] = available(node, at, until);
+    std::vector<Claimed> claimed;
+    for (std::uint32_t part = 0; part < demand.parts.size(); ++part) {
+        const fleet::ReplicaDemand& each = demand.parts[part].each;
+        std::int64_t remaining = demand.parts[part].replicas;
+        std::set<std::size_t> used;  // by this part
+        const auto take = [&](std::size_t node, std::int64_t replicas) {
+            claimed.push_back({node, part, static_cast<std::uint32_t>(replicas)});
+            const Amounts its = claim_of(node, each, static_cast<std::uint32_t>(replicas));
+            left[node].chips -= its.chips;
+            left[node].cpus_milli -= its.cpus_milli;
+            left[node].memory -= its.memory;
+            used.insert(node);
+            remaining -= replicas;
+        };
+        const auto holds = [&](std::size_t node) {
+            return used.count(node) > 0 ? 0 : replicas_in(node, left[node], each);
+        };
+        // That holds least of those that suffice; then the one that becomes free last.
+        const auto smallest_for = [&](std::int64_t replicas) {
+            std::optional<std::size_t> best;
+            for (const std::size_t node : unit) {
+                if (holds(node) < replicas) continue;
+                if (!best || holds(node) < holds(*best) ||
+                    (holds(node) == holds(*best) && freed_at(node, at) > freed_at(*best, at))) {
+                    best = node;
                 }
-                racks.emplace_back(sum, rack);
             }
-            std::stable_sort(racks.begin(), racks.end(), [](const auto& a, const auto& b) {
-                return a.first < b.first;
-            });
-            for (const auto& rack : racks)
-                domains.push_back(rack.second);
+            return best;
+        };
+        if (const auto one = smallest_for(remaining)) {
+            take(*one, remaining);
+            continue;
+        }
+        if (demand.within == fleet::Level::node) return std::nullopt;
+        while (remaining > 0) {
+            std::optional<std::size_t> best;  // that holds most; then that becomes free last
+            for (const std::size_t node : unit) {
+                if (holds(node) == 0) continue;
+                if (!best || holds(node) > holds(*best) ||
+                    (holds(node) == holds(*best) && freed_at(node, at) > freed_at(*best, at))) {
+                    best = node;
+                }
+            }
+            if (!best) return std::nullopt;
+            if (holds(*best) > remaining) {
+                take(*smallest_for(remaining), remaining);
+            } else {
+                take(*best, holds(*best));
+            }
         }
     }
-    for (const std::vector<std::size_t>& domain : domains) {
-        Nodes left = nodes;
-        Pieces whole;
-        bool all = true;
-        for (std::uint32_t part = 0; part < demand.parts.size() && all; ++part) {
-            const std::optional<Pieces> pieces = find_part(left, domain, demand, part);
-            all = pieces.has_value();
-            if (!all) break;
-            put(left, demand, *pieces, true);
-            whole.insert(whole.end(), pieces->begin(), pieces->end());
-        }
-        if (all) return whole;
-    }
-    return std::nullopt;
+    std::sort(claimed.begin(), claimed.end());
+    return claimed;
 }
 
-void ReferenceEngine::put(Nodes& nodes,
-                          const fleet::Demand& demand,
-                          const Pieces& pieces,
-                          bool taking) const {
-    for (const Piece& piece : pieces) {
-        Node& node = nodes[piece.node];
-        const fleet::ReplicaDemand& each = demand.parts[piece.part].each;
-        const fleet::Pool& pool = fleet_.pool(node.pool);
-        const std::uint32_t room = each.chip_permille > 0 ? each.chip_permille : 1000;
-        for (const std::uint32_t chip : piece.chips) {
-            node.chip_room[chip] =
-                taking ? node.chip_room[chip] - room : node.chip_room[chip] + room;
+std::optional<ReferenceEngine::Promise> ReferenceEngine::earliest(const Job& job,
+                                                                  Time from) const {
+    std::set<Time> moments{from};
+    for (const auto& [id, other] : jobs_) {
+        if (other.phase == Phase::running && other.end_by > from && other.end_by != never) {
+            moments.insert(other.end_by);
         }
-        if (pool.cpus_milli > 0) {
-            node.cpus_milli =
-                taking ? node.cpus_milli - each.cpus_milli : node.cpus_milli + each.cpus_milli;
-        }
-        if (pool.memory.count > 0) {
-            node.memory += taking ? -each.memory.count : each.memory.count;
+        if (other.promise && other.promise->until > from && other.promise->until != never) {
+            moments.insert(other.promise->until);
         }
     }
+    const fleet::Demand& demand = job.request.demand;
+    std::optional<Promise> best;
+    for (const std::vector<PoolId>& domain : fleet::FreeIndex::domains_of(fleet_, demand)) {
+        std::vector<std::vector<std::size_t>> units(1);
+        const fleet::Pool& first_pool = fleet_.pool(domain.front());
+        std::uint32_t span = first_pool.nodes;
+        if (demand.within == fleet::Level::rack) span = first_pool.rack_nodes();
+        if (demand.within == fleet::Level::pod) span = first_pool.pod_nodes();
+        for (const PoolId pool : domain) {
+            std::uint32_t count = 0;
+            for (std::size_t node = 0; node < placing_.nodes.size(); ++node) {
+                if (placing_.nodes[node].pool != pool) continue;
+                if (demand.within != fleet::Level::site && count > 0 && count % span == 0) {
+                    units.emplace_back();
+                }
+                units.back().push_back(node);
+                ++count;
+            }
+        }
+        std::optional<Promise> of_domain;
+        std::int64_t least_spare = 0;
+        for (const std::vector<std::size_t>& unit : units) {
+            for (const Time at : moments) {
+                const Time until = after(at, job.request.limit);
+                auto claimed = place(job, unit, at, until);
+                if (!claimed) continue;
+                std::int64_t spare = 0;
+                if (demand.parts.size() == 1) {
+                    for (const std::size_t node : unit) {
+                        spare += replicas_in(
+                            node, available(node, at, until), demand.parts.front().each);
+                    }
+                }
+                if (!of_domain || at < of_domain->at ||
+                    (at == of_domain->at && spare < least_spare)) {
+                    of_domain = Promise{at, until, std::move(*claimed)};
+                    least_spare = spare;
+                }
+                break;
+            }
+        }
+        if (of_domain && (!best || of_domain->at < best->at)) best = of_domain;
+    }
+    return best;
 }
 
-ReferenceEngine::Nodes ReferenceEngine::nodes_when(Time at) const {
-    Nodes nodes = nodes_;
-    for (const auto& [id, job] : jobs_) {
-        if (job.phase == Phase::running && job.end_by <= at) {
-            put(nodes, job.request.demand, job.pieces, false);
-        }
+std::optional<ReferenceEngine::Promise> ReferenceEngine::place_for(const Job& job,
+                                                                   Time now) const {
+    if (job.promise && job.promise->at > now && now - job.submitted_at <= policy_.tighten_after) {
+        const auto kept = earliest(job, job.promise->at);
+        if (kept && kept->at == job.promise->at) return kept;
     }
-    return nodes;
-}
-
-fleet::Placement ReferenceEngine::placement_of(const Pieces& pieces) const {
-    // One entry a replica: tests compare placements after taking the fast engine's apart.
-    fleet::Placement placement;
-    for (const Piece& piece : pieces) {
-        const Node& node = nodes_[piece.node];
-        std::uint64_t mask = 0;
-        for (const std::uint32_t chip : piece.chips)
-            mask |= std::uint64_t{1} << chip;
-        placement.ranges.push_back({.pool = node.pool,
-                                    .first = node.number,
-                                    .count = 1,
-                                    .replicas = 1,
-                                    .part = piece.part,
-                                    .chip_mask = mask});
+    const auto shadow = earliest(job, now);
+    if (job.promise || !shadow) return shadow;
+    Duration slack = policy_.slack;
+    if (job.request.limit < forever) {
+        slack += Duration{job.request.limit.count() / 100 * policy_.slack_percent};
     }
-    return placement;
+    Time at = std::min(shadow->at + slack, job.submitted_at + policy_.slack_until);
+    if (at <= shadow->at) return shadow;
+    const auto later = earliest(job, at);
+    return later && later->at == at ? later : shadow;
 }
 
 // ---------------------------------------------------------------------------------------------
 // Events
 
-void ReferenceEngine::apply(const Event& event, Time) {
+void ReferenceEngine::gained(const Promise& promise) {
+    std::set<PoolId> pools;
+    for (const Claimed& each : promise.claimed)
+        pools.insert(placing_.nodes[each.node].pool);
+    for (const PoolId pool : pools)
+        ++gains_[pool.value];
+}
+
+void ReferenceEngine::apply(const Event& event, Time now) {
     if (const auto* submitted = std::get_if<JobSubmitted>(&event)) {
-        jobs_[submitted->request.job] = {.request = submitted->request,
-                                         .order = submissions_++,
-                                         .phase = Phase::held,
-                                         .outcome = Outcome::succeeded,
-                                         .end_by = {},
-                                         .pieces = {}};
+        Job job;
+        job.request = submitted->request;
+        job.submitted_at = now;
+        job.rank.lane =
+            static_cast<std::uint8_t>(3 - static_cast<int>(submitted->request.priority));
+        job.rank.order = submissions_++;
+        if (policy_.order == Order::date) {
+            const Duration limit = job.request.limit;
+            const Duration most = policy_.date_cap;
+            job.rank.date =
+                now + (limit >= most ? most
+                                     : std::min<Duration>(most, limit * policy_.date_factor));
+        }
+        jobs_[submitted->request.job] = job;
     } else if (const auto* ended = std::get_if<JobEnded>(&event)) {
         Job& job = jobs_.at(ended->job);
-        put(nodes_, job.request.demand, job.pieces, false);
+        placing_.give(job.request.demand, job.pieces);
+        std::set<PoolId> pools;
+        for (const auto& piece : job.pieces)
+            pools.insert(placing_.nodes[piece.node].pool);
+        for (const PoolId pool : pools)
+            ++gains_[pool.value];
         job.pieces.clear();
         job.phase = ended->requeue ? Phase::held : Phase::ended;
         job.outcome = ended->outcome;
     } else if (const auto* cancelled = std::get_if<JobCancelled>(&event)) {
-        jobs_.at(cancelled->job).phase = Phase::ended;
-        jobs_.at(cancelled->job).outcome = Outcome::cancelled;
+        Job& job = jobs_.at(cancelled->job);
+        if (job.promise) gained(*job.promise);
+        job.promise.reset();
+        job.phase = Phase::ended;
+        job.outcome = Outcome::cancelled;
     } else if (const auto* changed = std::get_if<NodeChanged>(&event)) {
-        for (Node& node : nodes_) {
-            if (node.pool == changed->pool && node.number == changed->node) {
-                node.up = changed->health == NodeHealth::up;
-            }
-        }
+        const bool up = changed->health == NodeHealth::up;
+        fleet::ReferencePlacing::Node& node = placing_.node(changed->pool, changed->node);
+        if (node.in_service != up) ++gains_[changed->pool.value];
+        node.in_service = up;
     }
 }
 
 bool ReferenceEngine::throttled(const Job& job) const {
-    if (job.request.array_at_once_max == 0) return false;
-    std::uint32_t running = 0;
+    if (job.request.array_at_once_max == 0 || job.promise) return false;
+    // Those that run or were promised a start, and those before it in the queue.
+    std::uint32_t taken = 0;
     for (const auto& [id, other] : jobs_) {
-        if (other.phase == Phase::running && other.request.array_at_once_max > 0 &&
-            other.request.array == job.request.array) {
-            ++running;
+        if (other.request.array_at_once_max == 0 || other.request.array != job.request.array) {
+            continue;
         }
+        const bool waits = other.phase == Phase::held;
+        if (other.phase == Phase::running || (waits && other.promise)) ++taken;
+        if (waits && !other.promise && other.rank < job.rank) ++taken;
     }
-    return running >= job.request.array_at_once_max;
+    return taken >= job.request.array_at_once_max;
 }
 
-// Jobs whose dependencies are met, by priority and submission.
+// ---------------------------------------------------------------------------------------------
+// A pass
+
 std::vector<ReferenceEngine::Job*> ReferenceEngine::waiting() {
     std::vector<Job*> list;
     for (auto& [id, job] : jobs_) {
-        if (job.phase != Phase::held) continue;
+        if (job.phase != Phase::held || throttled(job)) continue;
         bool met = true;
-        for (const Dependency& dependency : job.request.after) {
+        for (const Dependency& dependency : job.request.after)
             met = met && jobs_.at(dependency.job).phase == Phase::ended;
-        }
         if (met) list.push_back(&job);
     }
     std::sort(list.begin(), list.end(), [](const Job* a, const Job* b) {
-        if (a->request.priority != b->request.priority) {
-            return a->request.priority > b->request.priority;
-        }
-        return a->order < b->order;
+        return a->rank < b->rank;
     });
     return list;
 }
 
-void ReferenceEngine::start(
-    Job& job, Pieces pieces, Time now, Cause cause, std::vector<Decision>& decisions) {
-    put(nodes_, job.request.demand, pieces, true);
-    job.phase = Phase::running;
-    job.end_by = job.request.limit >= forever ? never : now + job.request.limit;
-    if (reserved_ == job.request.job) reserved_ = JobId::none();
-    decisions.push_back({Start{job.request.job, placement_of(pieces)}, {.cause = cause}});
-    job.pieces = std::move(pieces);
+std::uint64_t ReferenceEngine::gains_of(const Job& job) const {
+    std::uint64_t sum = 0;
+    for (const PoolId pool : job.request.demand.pools)
+        sum += gains_[pool.value];
+    return sum;
 }
 
-void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
-    // Who can never start leaves, until nobody else has to.
+bool ReferenceEngine::has_room_for_promise(const Job& job) const {
+    for (const PoolId pool : job.request.demand.pools) {
+        std::uint32_t count = 0;
+        for (const auto& [id, other] : jobs_) {
+            if (!other.promise || other.rank.lane > job.rank.lane) continue;
+            count += std::any_of(other.promise->claimed.begin(),
+                                 other.promise->claimed.end(),
+                                 [&](const Claimed& each) {
+                                     return placing_.nodes[each.node].pool == pool;
+                                 })
+                         ? 1
+                         : 0;
+        }
+        if (count < policy_.reservations_max) return true;
+    }
+    return false;
+}
+
+// `cause`: or, if none is given, how it stands to the promises of others.
+bool ReferenceEngine::try_to_start(Job& job,
+                                   Time now,
+                                   std::optional<Cause> cause,
+                                   std::vector<Decision>& decisions) {
+    const Time end = after(now, job.request.limit);
+    set_horizons();
+    std::optional<Pieces> pieces = placing_.find(job.request.demand, end);
+    if (!pieces) return false;
+    if (!cause) {
+        cause = Cause::fits_now;
+        std::vector<const Job*> holders;
+        for (const auto& [id, other] : jobs_)
+            if (other.promise) holders.push_back(&other);
+        std::sort(holders.begin(), holders.end(), [](const Job* a, const Job* b) {
+            return a->rank < b->rank;
+        });
+        const PoolId pool = placing_.nodes[pieces->front().node].pool;
+        for (const Job* holder : holders) {
+            const bool near = std::any_of(
+                holder->promise->claimed.begin(),
+                holder->promise->claimed.end(),
+                [&](const Claimed& each) { return placing_.nodes[each.node].pool == pool; });
+            if (!near) continue;
+            cause = end <= holder->promise->at ? Cause::backfilled : Cause::backfilled_beside;
+            break;
+        }
+    }
+    placing_.take(job.request.demand, *pieces);
+    job.phase = Phase::running;
+    job.end_by = end;
+    decisions.push_back(
+        {Start{job.request.job, placing_.placement_of(*pieces)}, {.cause = *cause}});
+    job.pieces = std::move(*pieces);
+    return true;
+}
+
+// Who can never start leaves, until nobody else has to.
+void ReferenceEngine::drop_doomed(std::vector<Decision>& decisions) {
     for (bool again = true; again;) {
         again = false;
         for (auto& [id, job] : jobs_) {
             if (job.phase != Phase::held) continue;
             for (const Dependency& dependency : job.request.after) {
                 const Job& other = jobs_.at(dependency.job);
-                if (other.phase != Phase::ended) continue;
-                const bool success = other.outcome == Outcome::succeeded;
-                const bool failure =
-                    other.outcome == Outcome::failed || other.outcome == Outcome::lost;
-                if ((dependency.needs == Needs::success && !success) ||
-                    (dependency.needs == Needs::failure && !failure)) {
-                    job.phase = Phase::ended;
-                    job.outcome = Outcome::cancelled;
-                    decisions.push_back({Drop{id}, {.cause = Cause::dependency_failed}});
-                    again = true;
-                    break;
+                if (other.phase != Phase::ended || satisfies(other.outcome, dependency.needs)) {
+                    continue;
                 }
+                job.phase = Phase::ended;
+                job.outcome = Outcome::cancelled;
+                decisions.push_back({Drop{id}, {.cause = Cause::dependency_failed}});
+                again = true;
+                break;
             }
         }
     }
+}
 
-    const std::vector<Job*> queue = waiting();
-    std::size_t position = 0;
-    for (; position < queue.size(); ++position) {
-        Job& job = *queue[position];
-        if (throttled(job)) continue;
-        std::optional<Pieces> pieces = find(nodes_, job.request.demand);
-        if (!pieces) break;
-        start(job, *pieces, now, Cause::fits_now, decisions);
+void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
+    drop_doomed(decisions);
+    const auto reserve = [&](JobId job, Time at) {
+        decisions.push_back({Reserve{job, at, {}}, {.cause = Cause::reserved, .until = at}});
+    };
+    if (!policy_.backfill) {
+        for (Job* job : waiting())
+            if (!try_to_start(*job, now, Cause::fits_now, decisions)) break;
+        return;
     }
-    if (position == queue.size() || !policy_.backfill) return;
-
-    // The earliest end of a running job at which the first one that waits would fit.
-    const fleet::Demand& reserved = queue[position]->request.demand;
-    std::set<Time> ends;
-    for (const auto& [id, job] : jobs_) {
-        if (job.phase == Phase::running) ends.insert(job.end_by);
-    }
-    Time at = Time::max();
-    for (const Time end : ends) {
-        if (find(nodes_when(end), reserved)) {
-            at = end;
-            break;
-        }
-    }
-    const Time announced = at == Time::max() ? never : at;
-    if (reserved_ != queue[position]->request.job || reserved_at_ != announced) {
-        reserved_ = queue[position]->request.job;
-        reserved_at_ = announced;
-        decisions.push_back(
-            {Reserve{reserved_, announced, {}}, {.cause = Cause::reserved, .until = announced}});
-    }
-    for (++position; position < queue.size(); ++position) {
-        Job& job = *queue[position];
-        if (throttled(job)) continue;
-        const std::optional<Pieces> pieces = find(nodes_, job.request.demand);
-        if (!pieces) continue;
-        const Time end_by = job.request.limit >= forever ? never : now + job.request.limit;
-        if (end_by <= at) {
-            start(job, *pieces, now, Cause::backfilled, decisions);
+    // Promises are kept, in order: who fits starts, the others look again where something changed.
+    for (Job* job : waiting()) {
+        if (!job->promise) continue;
+        const std::uint64_t gains = gains_of(*job);
+        if (gains == job->planned_at && job->promise->at > now) continue;
+        const Promise before = *job->promise;
+        job->promise.reset();
+        if (try_to_start(*job, now, Cause::promised, decisions)) {
+            gained(before);
             continue;
         }
-        Nodes beside = nodes_when(at);
-        put(beside, job.request.demand, *pieces, true);
-        if (find(beside, reserved)) {
-            start(job, *pieces, now, Cause::backfilled_beside, decisions);
+        job->promise = before;
+        if (gains == job->planned_at) continue;
+        Job asking = *job;
+        job->promise.reset();  // its own claims are not in its way
+        const std::optional<Promise> place = place_for(asking, now);
+        if (!place) {
+            reserve(job->request.job, never);
+            continue;
         }
+        job->promise = place;
+        job->planned_at = gains;
+        if (place->at != before.at) reserve(job->request.job, place->at);
     }
+    // The front of the queue, as long as there is room for promises.
+    std::set<std::pair<fleet::Demand, JobId>> passed_over;
+    const auto front = [&]() -> Job* {
+        std::set<fleet::Demand> seen;
+        for (Job* job : waiting()) {
+            if (job->promise || !has_room_for_promise(*job)) continue;
+            // Equal demands: only the first of them is asked.
+            if (!seen.insert(job->request.demand).second) continue;
+            if (passed_over.count({job->request.demand, job->request.job}) > 0) continue;
+            return job;
+        }
+        return nullptr;
+    };
+    while (Job* job = front()) {
+        passed_over.insert({job->request.demand, job->request.job});
+        if (try_to_start(*job, now, std::nullopt, decisions)) continue;
+        const std::optional<Promise> place = place_for(*job, now);
+        if (!place) continue;
+        job->promise = place;
+        job->planned_at = gains_of(*job);
+        reserve(job->request.job, place->at);
+    }
+    // Whoever else fits.
+    for (Job* job : waiting())
+        if (!job->promise) try_to_start(*job, now, std::nullopt, decisions);
 }
 
 }  // namespace weir::sched

@@ -1,16 +1,21 @@
 // A scheduler that is slow and obviously right. DO NOT USE IT FOR ANYTHING BUT TESTS.
 //
-// It says in the plainest way what engine.hpp promises: nodes are a list, the queue is a list, the
-// state at a later time is a copy of everything with the ended jobs taken out, and every question
-// is answered by trying. There is no index, no shared result, nothing kept between passes. The
-// fast engine must take the same decisions, placement for placement.
+// It says in the plainest way what engine.hpp and pass.cpp promise: nodes are a list, the queue is
+// a list, the future of a node is worked out anew from who runs and what is promised for every
+// question, the earliest time is found by trying every moment at which something changes. There is
+// no index and nothing shared. The fast engine must take the same decisions, placement for
+// placement. It knows neither watts in the plan, nor preemption, nor prediction: for these there
+// are properties and the checker of event logs.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
+#include "weir/fleet/placing_reference.hpp"
 #include "weir/sched/engine.hpp"
+#include "weir/sched/waiting.hpp"
 
 namespace weir::sched {
 
@@ -21,54 +26,68 @@ public:
     void decide(Time now, std::vector<Decision>& decisions);
 
 private:
-    struct Node {
-        PoolId pool;
-        std::uint32_t number = 0;
-        bool up = true;
-        std::vector<std::uint32_t> chip_room;  // permille free; 1000 = nobody uses it
-        std::uint32_t cpus_milli = 0;
-        std::int64_t memory = 0;
-    };
-    // One replica, where it is.
-    struct Piece {
-        std::size_t node = 0;  // position in Nodes
+    using Pieces = fleet::ReferencePlacing::Pieces;
+    // So many replicas of a part on a node, promised.
+    struct Claimed {
+        std::size_t node = 0;
         std::uint32_t part = 0;
-        std::vector<std::uint32_t> chips;
+        std::uint32_t replicas = 0;
+        friend auto operator<=>(const Claimed&, const Claimed&) = default;
     };
-    using Nodes = std::vector<Node>;
-    using Pieces = std::vector<Piece>;
+    struct Promise {
+        Time at = never;
+        Time until = never;
+        std::vector<Claimed> claimed;
+        friend bool operator==(const Promise&, const Promise&) = default;
+    };
     struct Job {
         Request request;
-        std::uint64_t order = 0;
+        Rank rank;
+        Time submitted_at{};
         Phase phase = Phase::held;
         Outcome outcome = Outcome::succeeded;
         Time end_by{};
         Pieces pieces;
+        std::optional<Promise> promise;
+        std::uint64_t planned_at = 0;
+    };
+    struct Amounts {
+        std::int64_t chips = 0;
+        std::int64_t cpus_milli = 0;
+        std::int64_t memory = 0;
     };
 
-    [[nodiscard]] std::optional<Pieces> find(const Nodes& nodes, const fleet::Demand& demand) const;
-    [[nodiscard]] std::optional<Pieces> find_part(const Nodes& nodes,
-                                                  const std::vector<std::size_t>& candidates,
-                                                  const fleet::Demand& demand,
-                                                  std::uint32_t part) const;
-    [[nodiscard]] bool place_one(Node& node,
-                                 const fleet::ReplicaDemand& each,
-                                 std::vector<std::uint32_t>& chips) const;
-    [[nodiscard]] std::uint64_t holds(Node node, const fleet::ReplicaDemand& each) const;
-    void put(Nodes& nodes, const fleet::Demand& demand, const Pieces& pieces, bool taking) const;
-    [[nodiscard]] Nodes nodes_when(Time at) const;  // everything that ends by `at` is gone
-    [[nodiscard]] std::vector<Job*> waiting();
     [[nodiscard]] bool throttled(const Job& job) const;
-    void start(Job& job, Pieces pieces, Time now, Cause cause, std::vector<Decision>& decisions);
-    [[nodiscard]] fleet::Placement placement_of(const Pieces& pieces) const;
+    [[nodiscard]] std::vector<Job*> waiting();  // for room, in order; not those that are throttled
+    [[nodiscard]] std::uint64_t gains_of(const Job& job) const;
+    [[nodiscard]] bool has_room_for_promise(const Job& job) const;
+    void gained(const Promise& promise);
+
+    [[nodiscard]] Amounts whole(std::size_t node) const;
+    [[nodiscard]] Amounts claim_of(std::size_t node, const fleet::ReplicaDemand& each,
+                                   std::uint32_t replicas) const;
+    [[nodiscard]] Amounts free_at(std::size_t node, Time moment, bool less_claims) const;
+    [[nodiscard]] Amounts available(std::size_t node, Time from, Time until) const;
+    [[nodiscard]] Time freed_at(std::size_t node, Time at) const;
+    [[nodiscard]] std::int64_t replicas_in(std::size_t node, const Amounts& amounts,
+                                           const fleet::ReplicaDemand& each) const;
+    void set_horizons();
+    [[nodiscard]] std::optional<Promise> earliest(const Job& job, Time from) const;
+    [[nodiscard]] std::optional<std::vector<Claimed>> place(const Job& job,
+                                                            const std::vector<std::size_t>& unit,
+                                                            Time at, Time until) const;
+    [[nodiscard]] std::optional<Promise> place_for(const Job& job, Time now) const;
+
+    bool try_to_start(Job& job, Time now, std::optional<Cause> cause,
+                      std::vector<Decision>& decisions);
+    void drop_doomed(std::vector<Decision>& decisions);
 
     fleet::Fleet fleet_;
     Policy policy_;
-    Nodes nodes_;  // now
+    fleet::ReferencePlacing placing_;  // now
     std::map<JobId, Job> jobs_;
+    std::vector<std::uint64_t> gains_;  // by pool: something ended or changed there
     std::uint64_t submissions_ = 0;
-    JobId reserved_;
-    Time reserved_at_ = never;
 };
 
 }  // namespace weir::sched

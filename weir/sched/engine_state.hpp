@@ -1,15 +1,23 @@
-// The state of the engine, and what can be done to it; private to engine.cpp and explain.cpp.
+// The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
+// room_made.cpp, outlook.cpp and explain.cpp.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "weir/base/digest.hpp"
 #include "weir/sched/engine.hpp"
+#include "weir/sched/history.hpp"
 #include "weir/sched/job_table.hpp"
-#include "weir/sched/queue.hpp"
-#include "weir/sched/reservation.hpp"
+#include "weir/sched/plan.hpp"
+#include "weir/sched/victims.hpp"
+#include "weir/sched/waiting.hpp"
 
 namespace weir::sched {
 
@@ -17,6 +25,7 @@ struct DemandHash {
     std::size_t operator()(const fleet::Demand& demand) const noexcept {
         Digest digest;
         digest.add(static_cast<std::uint32_t>(demand.within));
+        digest.add(std::uint64_t{demand.tag} << 8 | static_cast<std::uint32_t>(demand.prefer));
         for (const fleet::GangPart& part : demand.parts) {
             digest.add(std::uint64_t{part.replicas} << 32 | part.each.chips);
             digest.add(std::uint64_t{part.each.chip_permille} << 32 | part.each.cpus_milli);
@@ -30,9 +39,11 @@ struct DemandHash {
 
 struct Engine::State {
     struct Array {
-        std::uint32_t alive = 0;  // members that wait or run
+        std::uint32_t alive = 0;     // members that wait or run
         std::uint32_t running = 0;
+        std::uint32_t eligible = 0;  // members that wait and may start
         std::uint32_t at_once_max = 0;
+        std::set<std::pair<Rank, std::uint32_t>> parked;  // members that wait for others of it
     };
     struct Dependent {
         JobId job;
@@ -42,71 +53,148 @@ struct Engine::State {
         JobId job;
         JobId because_of;
     };
+    struct SetApart {
+        Advance advance;
+        bool begun = false;
+    };
+    struct Lost {  // a node of a gang that wants another one
+        JobId job;
+        PoolId pool;
+        std::uint32_t node = 0;
+    };
+    using Queue = std::set<std::pair<Rank, std::uint32_t>>;  // slots
 
-    State(fleet::Fleet its_fleet, Policy its_policy)
-        : fleet(std::move(its_fleet)),
-          policy(its_policy),
-          free(fleet),
-          reservation(fleet),
-          queue(jobs) {
-        health.resize(fleet.pools.size());
-        for (std::size_t i = 0; i < fleet.pools.size(); ++i) {
-            health[i].assign(fleet.pools[i].nodes, NodeHealth::up);
-        }
-    }
+    State(fleet::Fleet its_fleet, Policy its_policy);
 
     fleet::Fleet fleet;
     Policy policy;
-    fleet::FreeIndex free;    // now
-    Reservation reservation;  // at the reserved time; not kept up under fcfs
+    fleet::FreeIndex free;  // now
+    Plan plan;              // and later
     JobTable jobs;
-    Queue queue;
+    Queue queue;      // all that wait for room
+    Queue promised;   // those of them that hold a promise
+    Waiting waiting;  // the others, by shape, in the order of the queue ...
+    Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
+    std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
+    std::vector<std::uint32_t> to_try;                       // shapes that something changed for
+    std::vector<std::uint64_t> gains;           // by pool: times at which more became free
+    static constexpr std::uint32_t lanes = 4;     // classes of priority
+    std::vector<std::uint32_t> promises_of_pool;  // by pool and lane
+    History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
     std::unordered_map<JobId, std::vector<Dependent>> dependents;
     std::unordered_map<JobId, std::vector<Dependency>> dependencies;  // of held jobs
     std::vector<Doomed> doomed;  // their dependency failed; dropped in the next pass
     std::vector<std::vector<NodeHealth>> health;
-    JobId reserved;  // who has the reservation, as last announced
-    Time reserved_at = never;
-    std::uint64_t gains = 1;  // counts times at which more became free
-    std::uint64_t step = 1;   // counts changes of what is free, or of the reservation
+    std::map<std::pair<PoolId, std::uint32_t>, Time> suspects;  // nodes, and until when
+    std::map<AdvanceId, SetApart> set_apart;
+    std::map<PowerDomain, double> caps;  // that were set, in watts
+    std::set<PowerDomain> over_power;    // that were found over their budget and told
+    std::set<std::uint32_t> due;         // slots with a deadline and without a promise
+    std::vector<Lost> lost;
+    Classes classes;                     // who may be stopped for whom
+    std::deque<Time> preemptions;        // of the last hour
+    std::set<std::uint32_t> running;     // slots
+    Time try_stopping_at = never;        // when a rule of time no longer stands in the way
+    std::uint64_t plan_credit = 0;       // work that may be spent on planning
+    std::uint64_t step = 1;              // counts changes
     std::uint64_t submissions = 0;
     Counts counts;
     Digest digest;
     fleet::Placement found;      // scratch
     Time told_at = Time::min();  // of the last event or pass
 
+    struct Outlook {  // estimates for those behind the promises, while nothing changes
+        std::uint64_t step = 0;
+        Time at{};
+        std::unordered_map<JobId, Time> starts;
+    };
+    Outlook outlook;
+
+    // engine.cpp: what happened
     void on(const JobSubmitted& event);
     void on(const JobEnded& event);
     void on(const JobCancelled& event);
     void on(const NodeChanged& event);
-    void on(const Checkpointed&) {}
-    void on(const ReplicaLost&) {}
-    void on(const PowerCapSet&) {}
-    void on(const AdvanceMade&) {}
-    void on(const AdvanceEnded&) {}
-    template <class Other>
-    Result<void> follow(const Other&, Cause, Time) { return {}; }
-
-    std::uint32_t shape_for(const fleet::Demand& demand);
-    bool held_back_by_array(const Job& job) const;
-    bool find_now(ShapeInfo& shape);
+    void on(const Checkpointed& event);
+    void on(const ReplicaLost& event);
+    void on(const PowerCapSet& event);
+    void on(const AdvanceMade& event);
+    void on(const AdvanceEnded& event);
     void advance(Time to);
-    void start(
-        std::uint32_t slot, Time at, Cause cause, bool counted, std::vector<Decision>& decisions);
-    void started(std::uint32_t slot, Time at, Cause cause, bool counted);
-    void reserve(const Job& job, Time at, std::vector<Decision>& decisions);
-    void reserved_for(JobId job, Time at);
+    std::uint32_t shape_for(const fleet::Demand& demand);
+    void retry(PoolId pool);
+    void gained(PoolId pool);
+    void gained(const fleet::Placement& placement);
+    void try_again(std::uint32_t shape);
+    void enter(std::uint32_t slot);  // pending: into the queue
+    void leave(std::uint32_t slot);  // out of it
+    void make_eligible(std::uint32_t slot);
+    void make_ineligible(std::uint32_t slot);
+    void unpark(JobId array);
+    void finish(JobId id, Outcome outcome);
+    void give_room(std::uint32_t slot);
+    void started(std::uint32_t slot, Time at, Cause cause);
     void drop(std::uint32_t slot);
+    void promise(std::uint32_t slot, Place place);
+    void withdraw(std::uint32_t slot);
+    void forget_promise(std::uint32_t slot);
+    void stop(std::uint32_t slot, JobId for_job, Time by, Time at);
+    void move(std::uint32_t slot, const fleet::Placement& to);
+    // Each pool of the placement once.
+    template <class Change>
+    static void for_pools_of(const fleet::Placement& placement, Change change) {
+        std::vector<PoolId> seen;
+        for (const fleet::NodeRange& range : placement.ranges) {
+            if (std::find(seen.begin(), seen.end(), range.pool) != seen.end()) continue;
+            seen.push_back(range.pool);
+            change(range.pool);
+        }
+    }
+    void end_advance(const SetApart& apart);
+    [[nodiscard]] Time date_of(const Job& job, Duration takes) const;
+    void note_promise(JobId job, Time at);
+
+    // engine.cpp: what was decided before
     Result<void> follow(const Start& start, Cause cause, Time at);
     Result<void> follow(const Reserve& reserve, Cause cause, Time at);
-    Result<void> follow(const Drop& drop, Cause cause, Time at);
+    Result<void> follow(const Drop& dropped, Cause cause, Time at);
+    Result<void> follow(const Preempt& preempt, Cause cause, Time at);
+    Result<void> follow(const Replace& replace, Cause cause, Time at);
+    Result<void> follow(const OverPower& over, Cause cause, Time at);
+
+    // pass.cpp: what happens next
+    void decide(Time now, std::vector<Decision>& decisions);
+    void come_to(Time now);
     void drop_doomed(std::vector<Decision>& decisions);
-    void finish(JobId id, Outcome outcome);
-    void backfill(std::uint32_t reserved_slot, Time now, std::vector<Decision>& decisions);
+    void in_strict_order(Time now, std::vector<Decision>& decisions);
+    void keep_promises(Time now, std::vector<Decision>& decisions);
+    void make_promises(Time now, std::vector<Decision>& decisions);
+    void overtake(Time now, std::vector<Decision>& decisions);
+    bool find_now(std::uint32_t slot, Time now);
+    void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
+    void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
+    [[nodiscard]] bool may_fit_now(const fleet::Shape& shape, Time now) const;
+    [[nodiscard]] std::uint64_t gains_of(const fleet::Shape& shape) const;
+    [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
+    [[nodiscard]] Place place_for(std::uint32_t slot, Time now);
+    [[nodiscard]] Cause cause_of_overtaking(const fleet::Placement& placement, Time end) const;
     void announce(std::vector<Decision>& decisions, Decision decision);
+
+    // room_made.cpp: what stops
+    bool make_room(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
+    void keep_budgets(Time now, std::vector<Decision>& decisions);
+    void replace_lost(Time now, std::vector<Decision>& decisions);
+    [[nodiscard]] Time stopped_by(const Job& job, Time now) const;
+    [[nodiscard]] bool protected_now(const Job& job, Time now);
+    [[nodiscard]] std::size_t stops_left(Time now);
+    [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
+    [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
+
+    // outlook.cpp: what is expected
+    void look_ahead(Time now);
 };
 
 }  // namespace weir::sched

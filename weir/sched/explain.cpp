@@ -1,5 +1,7 @@
 // Why a job is where it is, from the same state that decides. Nothing is kept for this: the causes
 // are asked for when somebody wants to know.
+#include <algorithm>
+
 #include "weir/sched/engine_state.hpp"
 #include "weir/sched/sentence.hpp"
 
@@ -34,45 +36,59 @@ Explanation Engine::explain(JobId id, Time now) const {
         return answer;
     }
 
-    std::uint32_t first_blocked = no_slot;  // who has, or would get, the reservation
-    for (std::uint32_t slot = state.queue.front(); slot != mark.slot;
-         slot = state.queue.after(slot)) {
+    for (auto it = state.queue.begin(); it != state.queue.end() && it->second != mark.slot; ++it)
         ++answer.ahead;
-        if (first_blocked == no_slot && !state.held_back_by_array(state.jobs.at(slot))) {
-            first_blocked = slot;
-        }
-    }
     const std::string asked = demand_in_words(shape.demand);
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
-    if (state.held_back_by_array(job)) {
+    if (job.parked) {
         const State::Array& array = state.arrays.at(job.array);
         answer.reason = {.cause = Cause::array_throttle, .other = job.array};
         answer.sentence = "Its array runs " + std::to_string(array.running) +
                           " members, which is as many as it asked to run at once.";
-    } else if (first_blocked == no_slot) {
-        const Time at = state.reserved == id ? state.reserved_at : never;
-        answer.reason = {.cause = Cause::reserved, .until = at};
-        answer.sentence = "It is first in the queue and asks for " + asked + ", but " + free_now +
-                          "; by the limits of what runs, it can start " + in_words(at, now) + ".";
-    } else {
-        const JobId other = state.jobs.at(first_blocked).id;
-        const bool fits = state.free.fits(shape);
-        if (!state.policy.backfill) {
-            answer.reason = {.cause = Cause::behind, .other = other};
-            answer.sentence = "The order is strict, and others are before it.";
-        } else if (fits) {
-            answer.reason = {
-                .cause = Cause::would_delay, .other = other, .until = state.reserved_at};
-            answer.sentence =
-                "It fits now, but with its time limit it would delay the job that "
-                "is to start " +
-                in_words(state.reserved_at, now) + ".";
-        } else {
-            answer.reason = {
-                .cause = Cause::waits_for_room, .other = other, .until = state.reserved_at};
-            answer.sentence =
-                "It asks for " + asked + ", but " + free_now + ", and others are before it.";
+        return answer;
+    }
+    if (job.promise.found()) {
+        answer.reason = {.cause = Cause::reserved, .until = job.promise.at};
+        answer.sentence = "It asks for " + asked + ", but " + free_now +
+                          "; it is promised to start " + in_words(job.promise.at, now) +
+                          " at the latest, by the limits of what runs.";
+        return answer;
+    }
+    // Who holds a promise in its pools, or else who is first.
+    const Job* before = nullptr;
+    for (const auto& [rank, slot] : state.promised) {
+        for (const fleet::NodeRange& range : state.jobs.at(slot).promise.placement.ranges) {
+            const auto& pools = shape.demand.pools;
+            if (std::find(pools.begin(), pools.end(), range.pool) == pools.end()) continue;
+            before = &state.jobs.at(slot);
+            break;
         }
+        if (before != nullptr) break;
+    }
+    if (before == nullptr && answer.ahead == 0) {
+        answer.reason = {.cause = Cause::reserved, .until = never};
+        answer.sentence = "It is first in the queue and asks for " + asked + ", but " + free_now +
+                          "; by the limits of what runs, it can start " + in_words(never, now) +
+                          ".";
+        return answer;
+    }
+    const JobId other = before != nullptr
+                            ? before->id
+                            : state.jobs.at(state.queue.begin()->second).id;
+    const Time until = before != nullptr ? before->promise.at : never;
+    if (!state.policy.backfill) {
+        answer.reason = {.cause = Cause::behind, .other = other};
+        answer.sentence = "The order is strict, and others are before it.";
+    } else if (before != nullptr && state.free.fits(shape, Time::min())) {
+        answer.reason = {.cause = Cause::would_delay, .other = other, .until = until};
+        answer.sentence =
+            "It fits now, but with its time limit it would delay the job that "
+            "is to start " +
+            in_words(until, now) + ".";
+    } else {
+        answer.reason = {.cause = Cause::waits_for_room, .other = other, .until = until};
+        answer.sentence =
+            "It asks for " + asked + ", but " + free_now + ", and others are before it.";
     }
     return answer;
 }

@@ -6,8 +6,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <limits>
-#include <utility>
 #include <vector>
 
 #include "weir/base/assert.hpp"
@@ -17,25 +15,38 @@
 #include "weir/fleet/free_index.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/sched/event.hpp"
+#include "weir/sched/plan.hpp"
+#include "weir/sched/waiting.hpp"
 
 namespace weir::sched {
-
-inline constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
 
 struct Job {
     JobId id;
     Phase phase = Phase::unknown;
     job::Priority priority = job::Priority::normal;
+    Cause cause = Cause::fits_now;  // running: why it was started
+    bool stopping = false;          // running: it was asked to stop for others
+    bool parked = false;            // pending: as many of its array run as may
+    bool replace_failed = false;
     std::uint32_t shape = 0;  // position in Shapes
+    std::uint32_t unmet = 0;  // dependencies that have not ended
     Duration limit = forever;
-    Cause cause = Cause::fits_now;     // running: why it was started
-    Time end_by{};                     // running: start + limit
-    std::uint64_t order = 0;           // of submission: the place in the queue, also after a retry
-    std::uint32_t previous = no_slot;  // neighbours in the queue
-    std::uint32_t next = no_slot;
-    std::uint32_t unmet = 0;     // dependencies that have not ended
-    JobId array;                 // invalid when it is not a member of a throttled array
-    fleet::Placement placement;  // running
+    Time submitted_at{};
+    Time started_at{};        // running
+    Time end_by{};            // running: start + limit, or earlier when it is asked to stop
+    Time deadline = never;
+    Rank rank;                // the place in the queue, also after a retry
+    Rank overtaking;          // the place among those that may overtake
+    JobId array;              // invalid when it is not a member of a throttled array
+    Checkpointing checkpoint;
+    Time saved_at = never;    // running: its last checkpoint; never = none
+    Duration expected{};
+    std::uint64_t owner = 0;
+    std::uint64_t likeness = 0;
+    JobId stopped_for;        // running and stopping: who it makes room for
+    Place promise;            // pending: what it was promised
+    std::uint64_t planned_at = 0;      // pending and promised: gains of its pools then
+    fleet::Placement placement;        // running
 };
 
 class JobTable {
@@ -56,6 +67,7 @@ public:
         } else {
             mark.slot = free_.back();
             free_.pop_back();
+            slots_[mark.slot] = Job{};
         }
         slots_[mark.slot].id = id;
         return slots_[mark.slot];
@@ -82,7 +94,7 @@ public:
     [[nodiscard]] const Job& at(std::uint32_t slot) const { return slots_[slot]; }
 
 private:
-    std::vector<Job> slots_;
+    std::deque<Job> slots_;  // a deque: jobs keep their addresses
     std::vector<std::uint32_t> free_;
     std::vector<Mark> marks_;  // by id
 };
@@ -91,8 +103,9 @@ private:
 // about one of them in a pass holds for all.
 struct ShapeInfo {
     fleet::Shape shape;
-    std::uint64_t blocked_at_gain = 0;  // did not fit since more became free for the n-th time
-    std::uint64_t beside_at_step = 0;   // would have delayed the reserved job at this step
+    std::uint32_t eligible = 0;      // jobs in Waiting
+    Time blocked_from = Time::max(); // who would end then or later does not fit now, for all we know
+    bool to_try = false;             // is in the list of shapes that something changed for
 };
 using Shapes = std::deque<ShapeInfo>;  // a deque: shapes keep their addresses
 

@@ -14,14 +14,25 @@ namespace weir::sched {
 const Policy Policy::fcfs{.name = "fcfs",
                           .backfill = false,
                           .reservations_max = 0,
-                          .candidates = Candidates::queue,
-                          .prediction = Prediction::limit,
+                          .order = Order::submission,
                           .preempt = false};
 const Policy Policy::easy{.name = "easy",
-                          .reservations_max = 1,
-                          .candidates = Candidates::queue,
-                          .prediction = Prediction::limit,
+                          .plan_work_max = 0,
+                          .order = Order::submission,
+                          .slack = {},
+                          .slack_percent = 0,
+                          .slack_until = {},
+                          .tighten_after = {},
                           .preempt = false};
+const Policy Policy::conservative{.name = "conservative",
+                                  .reservations_max = 1000,
+                                  .plan_work_max = 65536,
+                                  .order = Order::submission,
+                                  .slack = {},
+                                  .slack_percent = 0,
+                                  .slack_until = {},
+                                  .tighten_after = {},
+                                  .preempt = false};
 const Policy Policy::weir{};
 
 namespace {
@@ -90,12 +101,25 @@ const std::vector<Key>& keys() {
         count_key("plan_work",
                   "nodes looked at for planning in one pass, at most; 0 = no limit",
                   &Policy::plan_work_max),
-        choice_key("candidates",
-                   "who is tried first among those that may overtake: queue, or the shortest "
-                   "expected",
-                   &Policy::candidates,
-                   "queue",
-                   "shortest"),
+        choice_key("order",
+                   "the place in the queue inside a class of priority: by submission, or by date "
+                   "(submission + date_factor x limit, at most date_cap later)",
+                   &Policy::order,
+                   "submission",
+                   "date"),
+        count_key("date_factor", "see order", &Policy::date_factor),
+        duration_key("date_cap", "see order", &Policy::date_cap),
+        duration_key("slack",
+                     "a promise is later than the earliest possible start by this ...",
+                     &Policy::slack),
+        count_key("slack_percent", "... and this share of the limit,", &Policy::slack_percent),
+        duration_key("slack_until",
+                     "but not later than so long after submission",
+                     &Policy::slack_until),
+        duration_key("tighten_after",
+                     "when a job has waited so long, room is held for it from the earliest possible "
+                     "time on",
+                     &Policy::tighten_after),
         choice_key("prediction",
                    "what a job is expected to take, for the order of candidates only: its limit, or "
                    "learnt from history",
@@ -121,9 +145,10 @@ const std::vector<Key>& keys() {
 }  // namespace
 
 std::string text_of(const Policy& policy) {
-    const Policy& preset = policy.name == "fcfs"   ? Policy::fcfs
-                           : policy.name == "easy" ? Policy::easy
-                                                   : Policy::weir;
+    const Policy& preset = policy.name == "fcfs"           ? Policy::fcfs
+                           : policy.name == "easy"         ? Policy::easy
+                           : policy.name == "conservative" ? Policy::conservative
+                                                           : Policy::weir;
     std::string text = policy.name;
     for (const Key& key : keys()) {
         const std::string value = key.text(policy);
@@ -141,9 +166,12 @@ Result<Policy> policy_from_text(std::string_view text) {
         policy = Policy::fcfs;
     } else if (word == "easy") {
         policy = Policy::easy;
+    } else if (word == "conservative") {
+        policy = Policy::conservative;
     } else if (word != "weir") {
         return fail(Code::invalid,
-                    fmt::format("policy: '{}' is not known; valid: fcfs, easy, weir", word));
+                    fmt::format("policy: '{}' is not known; valid: fcfs, easy, conservative, weir",
+                                word));
     }
     while (words >> word) {
         const std::size_t equals = word.find('=');

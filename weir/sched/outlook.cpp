@@ -1,0 +1,144 @@
+// What is expected: when those who wait will start, whether a deadline can be met, which nodes can
+// be set apart, and when the engine wants to be asked again. Nothing here changes a decision.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "weir/sched/engine_state.hpp"
+#include "weir/sched/sentence.hpp"
+
+namespace weir::sched {
+namespace {
+
+// So many of the queue are looked at; who is behind them learns nothing.
+constexpr std::size_t estimates_max = 20'000;
+
+}  // namespace
+
+// Those who wait, in the order of the queue, each at the earliest time at which the counts of one of
+// its pools allow: the plan without nodes. Promises are in it already.
+void Engine::State::look_ahead(Time now) {
+    if (outlook.step == step && outlook.at == now) return;
+    outlook.step = step;
+    outlook.at = now;
+    outlook.starts.clear();
+    std::vector<Timeline> free_in;
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
+        free_in.push_back(plan.free_over_time(PoolId{i}));
+    for (const auto& [rank, slot] : queue) {
+        if (outlook.starts.size() >= estimates_max) break;
+        const Job& job = jobs.at(slot);
+        if (job.promise.found() || job.parked) continue;
+        const fleet::Demand& demand = shapes[job.shape].shape.demand;
+        Time best = never;
+        PoolId best_pool;
+        std::int64_t best_need = 0;
+        for (const PoolId pool : demand.pools) {
+            std::int64_t need = 0;
+            for (const fleet::GangPart& part : demand.parts) {
+                need += std::int64_t{part.replicas} *
+                        (fleet.pool(pool).chips_per_node > 0
+                             ? std::int64_t{part.each.chips} * 1000 + part.each.chip_permille
+                             : std::int64_t{part.each.cpus_milli});
+            }
+            const Time at = free_in[pool.value].earliest(now, job.limit, need);
+            if (at >= best) continue;
+            best = at;
+            best_pool = pool;
+            best_need = need;
+        }
+        outlook.starts[job.id] = best;
+        if (best == never) continue;
+        free_in[best_pool.value].add(best, -best_need);
+        if (job.limit < forever) free_in[best_pool.value].add(best + job.limit, best_need);
+    }
+}
+
+Engine::Estimate Engine::estimate(JobId id, Time now) const {
+    State& state = *state_;
+    const std::uint32_t slot = state.jobs.slot_of(id);
+    if (slot == no_slot) return {};
+    const Job& job = state.jobs.at(slot);
+    if (job.phase == Phase::running) return {.at = job.started_at, .promised = true};
+    if (job.phase != Phase::pending) return {};
+    if (job.promise.found()) return {.at = job.promise.at, .promised = true};
+    state.look_ahead(now);
+    const auto known = state.outlook.starts.find(id);
+    if (known == state.outlook.starts.end()) return {};
+    return {.at = known->second, .promised = false};
+}
+
+Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
+    if (request.deadline == never) return {};
+    State& state = *state_;
+    const fleet::Shape shape{request.demand,
+                             fleet::FreeIndex::domains_of(state.fleet, request.demand)};
+    if (request.limit >= forever) {
+        return fail(Code::never_fits,
+                    "deadline: nobody knows when a job without a time limit ends; give one");
+    }
+    if (now + request.limit > request.deadline) {
+        return fail(Code::never_fits,
+                    fmt::format("deadline: with a limit of {} it would have to start by {}, which "
+                                "is over",
+                                format_duration(request.limit),
+                                format_time(request.deadline - request.limit)));
+    }
+    if (!request.after.empty()) return {};  // when the others end is not known
+    const Place place = state.plan.earliest(shape, now, request.limit);
+    if (place.found() && place.at + request.limit <= request.deadline) return {};
+    return fail(
+        Code::never_fits,
+        place.found()
+            ? fmt::format("deadline: beside what runs and what is promised it can start at {} at "
+                          "the earliest, and with its limit of {} end at {}; {} is needed",
+                          format_time(place.at),
+                          format_duration(request.limit),
+                          format_time(place.at + request.limit),
+                          format_time(request.deadline))
+            : std::string("deadline: no room for it is in sight"));
+}
+
+Result<std::vector<Advance::Nodes>> Engine::find_advance(
+    PoolId pool, std::uint32_t count, Time from, Time until, Time now) const {
+    (void)now;
+    const State& state = *state_;
+    std::vector<Advance::Nodes> nodes;
+    std::uint32_t found = 0;
+    for (std::uint32_t node = 0; node < state.fleet.pool(pool).nodes && found < count; ++node) {
+        if (!state.plan.is_empty(pool, node, from, until)) continue;
+        ++found;
+        if (!nodes.empty() && nodes.back().first + nodes.back().count == node) {
+            ++nodes.back().count;
+        } else {
+            nodes.push_back({.pool = pool, .first = node, .count = 1});
+        }
+    }
+    if (found == count && count > 0) return nodes;
+    return fail(Code::never_fits,
+                fmt::format("pool {} has {} that nobody holds or was promised in that time; {} "
+                            "are asked for",
+                            state.fleet.pool(pool).name,
+                            format_count(found, "node"),
+                            count));
+}
+
+Time Engine::wakes_at() const {
+    const State& state = *state_;
+    Time next = never;
+    const auto consider = [&](Time at) {
+        if (at > state.told_at) next = std::min(next, at);
+    };
+    for (const auto& [id, apart] : state.set_apart) {
+        consider(apart.advance.from);
+        consider(apart.advance.until);
+    }
+    for (const auto& [node, until] : state.suspects)
+        consider(until);
+    for (const auto& [rank, slot] : state.promised)
+        consider(state.jobs.at(slot).promise.at);
+    consider(state.try_stopping_at);
+    return next;
+}
+
+}  // namespace weir::sched

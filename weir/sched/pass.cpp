@@ -1,0 +1,384 @@
+// One pass: what starts now, and who is promised a start.
+//
+//   1. time      advance reservations begin and end, suspicions lapse, who cannot start is dropped
+//   2. budgets   watts over a budget: who loses least is stopped; failed nodes of gangs are replaced
+//   3. promises  in the order of the queue: who holds one starts if there is room, else its place
+//                is looked for again where something changed; a promise never becomes later by it
+//   4. the front of the queue: who fits starts, the first who does not is promised a start, until
+//                each pool has as many promises as the policy says; high classes make room
+//   5. overtaking in order: whoever fits and is in the way of no promise starts
+//
+// Step 5 does not look at jobs but at shapes that something changed for, and in each only at those
+// who would end early enough; that is why a pass costs little whatever the length of the queue.
+#include <algorithm>
+#include <queue>
+
+#include "weir/base/assert.hpp"
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+namespace {
+
+// Passes whose allowance for planning may be saved up for one costly search.
+constexpr std::uint64_t passes_saved_max = 64;
+
+Time end_by(const Job& job, Time start) {
+    return job.limit >= forever ? never : start + job.limit;
+}
+
+}  // namespace
+
+void Engine::State::announce(std::vector<Decision>& decisions, Decision decision) {
+    ++counts.decisions;
+    decisions.push_back(std::move(decision));
+}
+
+void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
+    if (policy.plan_work_max > 0) {
+        plan_credit = std::min(plan_credit + policy.plan_work_max,
+                               policy.plan_work_max * passes_saved_max);
+    }
+    come_to(now);
+    if (!doomed.empty()) drop_doomed(decisions);
+    if (!caps.empty()) keep_budgets(now, decisions);
+    if (!lost.empty()) replace_lost(now, decisions);
+    if (!policy.backfill) {
+        in_strict_order(now, decisions);
+        return;
+    }
+    keep_promises(now, decisions);
+    make_promises(now, decisions);
+    overtake(now, decisions);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Time
+
+void Engine::State::come_to(Time now) {
+    for (auto it = suspects.begin(); it != suspects.end();) {
+        if (it->second > now) {
+            ++it;
+            continue;
+        }
+        free.set_suspect(it->first.first, it->first.second, false);
+        it = suspects.erase(it);
+    }
+    for (auto it = set_apart.begin(); it != set_apart.end();) {
+        SetApart& apart = it->second;
+        if (apart.advance.until <= now) {
+            end_advance(apart);
+            it = set_apart.erase(it);
+            continue;
+        }
+        if (!apart.begun && apart.advance.from <= now) {
+            apart.begun = true;
+            plan.begin(apart.advance);
+            for (const Advance::Nodes& nodes : apart.advance.nodes) {
+                for (std::uint32_t n = 0; n < nodes.count; ++n)
+                    free.set_tag(nodes.pool, nodes.first + n, apart.advance.id.value);
+                gained(nodes.pool);
+            }
+        }
+        ++it;
+    }
+}
+
+void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
+    // Dropping one may doom those that depend on it: the list grows while we walk it.
+    for (std::size_t i = 0; i < doomed.size(); ++i) {
+        const Doomed next = doomed[i];
+        const std::uint32_t slot = jobs.slot_of(next.job);
+        if (slot == no_slot) continue;  // cancelled, or dropped for another dependency
+        WEIR_ASSERT(jobs.at(slot).phase == Phase::held);
+        drop(slot);
+        announce(decisions,
+                 {Drop{next.job}, {.cause = Cause::dependency_failed, .other = next.because_of}});
+    }
+    doomed.clear();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Starting
+
+// Leaves the placement in `found`. Not for who holds a promise: its own claims are in its way.
+bool Engine::State::find_now(std::uint32_t slot, Time now) {
+    const Job& job = jobs.at(slot);
+    ShapeInfo& shape = shapes[job.shape];
+    const Time end = end_by(job, now);
+    if (end >= shape.blocked_from) return false;
+    if (free.find(shape.shape, found, end)) return true;
+    shape.blocked_from = end;
+    return false;
+}
+
+// Starts the job on the placement in `found`.
+void Engine::State::start(std::uint32_t slot,
+                          Time now,
+                          Cause cause,
+                          std::vector<Decision>& decisions) {
+    Job& job = jobs.at(slot);
+    free.take(shapes[job.shape].shape, found);
+    job.placement = found;
+    started(slot, now, cause);
+    announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
+}
+
+void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
+    to_try.clear();
+    for (ShapeInfo& shape : shapes)
+        shape.to_try = false;
+    for (auto it = queue.begin(); it != queue.end();) {
+        const std::uint32_t slot = (it++)->second;
+        if (jobs.at(slot).parked) continue;
+        if (!free.find(shapes[jobs.at(slot).shape].shape, found, end_by(jobs.at(slot), now))) break;
+        start(slot, now, Cause::fits_now, decisions);
+    }
+}
+
+// Counts alone: false where what is free in its pools is too little, wherever it is.
+bool Engine::State::may_fit_now(const fleet::Shape& shape, Time now) const {
+    for (const std::vector<PoolId>& domain : shape.domains) {
+        std::int64_t free_now = 0;
+        std::int64_t need = 0;
+        for (const PoolId pool : domain)
+            free_now += plan.free_over_time(pool).at(now);
+        const bool by_chips = fleet.pool(domain.front()).chips_per_node > 0;
+        for (const fleet::GangPart& part : shape.demand.parts) {
+            need += std::int64_t{part.replicas} *
+                    (by_chips ? std::int64_t{part.each.chips} * 1000 + part.each.chip_permille
+                              : std::int64_t{part.each.cpus_milli});
+        }
+        if (free_now >= need) return true;
+    }
+    return false;
+}
+
+std::uint64_t Engine::State::gains_of(const fleet::Shape& shape) const {
+    std::uint64_t sum = 0;
+    for (const PoolId pool : shape.demand.pools)
+        sum += gains[pool.value];
+    return sum;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Promises
+
+// Where the job gets its promise: see policy.hpp for slack. Its own claims are not in the plan.
+Place Engine::State::place_for(std::uint32_t slot, Time now) {
+    const Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    if (job.promise.found() && job.promise.at > now &&
+        now - job.submitted_at <= policy.tighten_after) {
+        // The room is held to the promise, not to the earliest possible time.
+        Place kept = plan.earliest(shape, job.promise.at, job.limit);
+        if (kept.at == job.promise.at) return kept;
+    }
+    Place earliest = plan.earliest(shape, now, job.limit);
+    if (job.promise.found() || !earliest.found()) return earliest;
+
+    Duration slack = policy.slack;
+    if (job.limit < forever) {
+        slack += Duration{job.limit.count() / 100 * policy.slack_percent};
+    }
+    Time at = std::min(earliest.at + slack, job.submitted_at + policy.slack_until);
+    if (job.deadline != never) at = std::min(at, job.deadline - job.limit);
+    if (at <= earliest.at) return earliest;
+    Place later = plan.earliest(shape, at, job.limit);
+    return later.at == at ? later : earliest;
+}
+
+void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
+    std::vector<std::uint32_t> slots;
+    slots.reserve(promised.size());
+    for (const auto& [rank, slot] : promised)
+        slots.push_back(slot);
+    for (const std::uint32_t slot : slots) {
+        Job& job = jobs.at(slot);
+        const fleet::Shape& shape = shapes[job.shape].shape;
+        const std::uint64_t its_gains = gains_of(shape);
+        const bool changed = its_gains != job.planned_at;
+        if (!changed && job.promise.at > now) continue;
+
+        const Place before = job.promise;
+        const bool try_now = may_fit_now(shape, now);
+        std::uint64_t cost = 0;
+        for (const PoolId pool : shape.demand.pools)
+            cost += plan.runs(pool);
+        const bool afford = policy.plan_work_max == 0 ||
+                            plan_credit >= std::min(cost, policy.plan_work_max * passes_saved_max);
+        if (!try_now && !afford) continue;
+
+        plan.release_quietly(job.id, shape, before);
+        if (try_now) {
+            plan.settle(before.placement);
+            if (free.find(shape, found, end_by(job, now))) {
+                forget_promise(slot);
+                make_eligible(slot);
+                start(slot, now, Cause::promised, decisions);
+                continue;
+            }
+        }
+        if (!changed || !afford) {
+            plan.claim_quietly(job.id, shape, before);
+            plan.settle(before.placement);
+            continue;
+        }
+        const std::uint64_t work_before = plan.work();
+        Place place = place_for(slot, now);
+        const std::uint64_t spent = plan.work() - work_before;
+        plan_credit -= std::min(plan_credit, spent);
+        if (!place.found()) {
+            // Nodes or watts are gone: nothing can be promised for now.
+            plan.settle(before.placement);
+            forget_promise(slot);
+            make_eligible(slot);
+            job.planned_at = gains_of(shape);
+            note_promise(job.id, never);
+            announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::reserved}});
+            continue;
+        }
+        plan.claim_quietly(job.id, shape, place);
+        plan.settle(before.placement);
+        plan.settle(place.placement);
+        job.planned_at = its_gains;
+        if (place == before) continue;
+        for_pools_of(before.placement, [&](PoolId pool) {
+            --promises_of_pool[pool.value * lanes + job.rank.lane];
+            retry(pool);
+        });
+        job.promise = place;
+        for_pools_of(place.placement, [&](PoolId pool) {
+            ++promises_of_pool[pool.value * lanes + job.rank.lane];
+        });
+        if (place.at != before.at) {
+            note_promise(job.id, place.at);
+            announce(decisions,
+                     {Reserve{job.id, place.at, place.placement},
+                      {.cause = Cause::reserved, .until = place.at}});
+        }
+    }
+}
+
+// Promises to lower classes do not count against it.
+bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t lane) const {
+    std::uint32_t count = 0;
+    for (std::uint32_t above = 0; above <= lane; ++above)
+        count += promises_of_pool[pool.value * lanes + above];
+    return count < policy.reservations_max;
+}
+
+void Engine::State::reserve(std::uint32_t slot,
+                            Place place,
+                            std::vector<Decision>& decisions) {
+    Job& job = jobs.at(slot);
+    note_promise(job.id, place.at);
+    announce(decisions,
+             {Reserve{job.id, place.at, place.placement},
+              {.cause = Cause::reserved, .until = place.at}});
+    job.planned_at = gains_of(shapes[job.shape].shape);
+    promise(slot, std::move(place));
+}
+
+void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
+    const auto settle = [&](std::uint32_t slot) {
+        Job& job = jobs.at(slot);
+        const fleet::Shape& shape = shapes[job.shape].shape;
+        if (find_now(slot, now)) {
+            start(slot, now, cause_of_overtaking(found, end_by(job, now)), decisions);
+            return;
+        }
+        const std::uint64_t its_gains = gains_of(shape);
+        const bool made_room = make_room(slot, now, decisions);
+        if (!made_room && job.planned_at == its_gains) return;  // nothing changed since it failed
+        Place place = place_for(slot, now);
+        if (!place.found()) {
+            job.planned_at = its_gains;
+            return;
+        }
+        reserve(slot, std::move(place), decisions);
+    };
+    // A deadline was accepted because it could be met: it is promised whatever the depth.
+    for (const std::uint32_t slot : std::vector<std::uint32_t>(due.begin(), due.end()))
+        settle(slot);
+
+    // Who could not be promised anything is not asked again in this pass.
+    std::vector<std::pair<std::uint32_t, Rank>> passed_over;  // shapes, up to a rank
+    while (true) {
+        std::uint32_t best = no_slot;
+        for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
+            if (!has_room_for_promise(PoolId{pool}, lanes - 1) &&
+                !has_room_for_promise(PoolId{pool}, 0)) {
+                continue;
+            }
+            for (const std::uint32_t shape : shapes_of_pool[pool]) {
+                const std::uint32_t slot = waiting.first(shape);
+                if (slot == no_slot || slot == best) continue;
+                const Job& job = jobs.at(slot);
+                if (!has_room_for_promise(PoolId{pool}, job.rank.lane)) continue;
+                if (job.planned_at != 0 && job.planned_at == gains_of(shapes[shape].shape) &&
+                    !shapes[shape].to_try) {
+                    continue;  // it can be promised nothing, and nothing changed
+                }
+                const bool seen = std::any_of(
+                    passed_over.begin(), passed_over.end(), [&](const auto& each) {
+                        return each.first == shape && each.second == job.rank;
+                    });
+                if (seen) continue;
+                if (best == no_slot || job.rank < jobs.at(best).rank) best = slot;
+            }
+        }
+        if (best == no_slot) return;
+        passed_over.emplace_back(jobs.at(best).shape, jobs.at(best).rank);
+        settle(best);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Overtaking
+
+Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time end) const {
+    for (const auto& [rank, slot] : promised) {
+        const Job& job = jobs.at(slot);
+        for (const fleet::NodeRange& range : job.promise.placement.ranges) {
+            if (range.pool != placement.ranges.front().pool) continue;
+            return end <= job.promise.at ? Cause::backfilled : Cause::backfilled_beside;
+        }
+    }
+    return Cause::fits_now;
+}
+
+void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
+    struct Candidate {
+        Rank rank;
+        std::uint32_t slot = no_slot;
+        bool operator<(const Candidate& other) const { return other.rank < rank; }
+    };
+    const bool own_order = policy.prediction == Prediction::history;
+    const Waiting& order = own_order ? overtaking : waiting;
+    std::priority_queue<Candidate> candidates;
+    const auto add_first_of = [&](std::uint32_t shape) {
+        const Time blocked = shapes[shape].blocked_from;
+        const Duration limit = blocked == Time::max() ? Duration::max() : blocked - now;
+        const std::uint32_t slot = order.first(shape, limit);
+        if (slot == no_slot) return;
+        candidates.push({own_order ? jobs.at(slot).overtaking : jobs.at(slot).rank, slot});
+    };
+    // Starting only takes room, so no shape joins while we walk.
+    for (const std::uint32_t shape : to_try) {
+        shapes[shape].to_try = false;
+        add_first_of(shape);
+    }
+    to_try.clear();
+    while (!candidates.empty()) {
+        const std::uint32_t slot = candidates.top().slot;
+        candidates.pop();
+        const std::uint32_t shape = jobs.at(slot).shape;
+        if (find_now(slot, now)) {
+            const Cause cause = cause_of_overtaking(found, end_by(jobs.at(slot), now));
+            start(slot, now, cause, decisions);
+        }
+        add_first_of(shape);
+    }
+}
+
+}  // namespace weir::sched

@@ -1,0 +1,265 @@
+// What stops: running jobs that make room for higher classes, that leave a rack whose budget was
+// lowered, and gangs that go on with another node. Who must go is found in victims.cpp; here are
+// the hard rules: nobody is stopped before min_run, nor more than so many in an hour, nor for a
+// promise that others would still stand in the way of.
+#include <algorithm>
+
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+namespace {
+
+// What stopping takes besides the checkpoint, until the room is free.
+constexpr Duration stop_grace = seconds(60);
+// Reading a checkpoint and starting again costs a job about as much as this.
+constexpr Duration restart_cost = seconds(60);
+constexpr Duration an_hour = seconds(3600);
+
+// The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds).
+std::int64_t lost_work(const Job& job, const fleet::Demand& demand, Time now) {
+    const Time safe = job.saved_at == never ? job.started_at : job.saved_at;
+    const Duration again = now - safe + job.checkpoint.cost + restart_cost;
+    const std::uint64_t chips = demand.chips_milli();
+    const std::uint64_t size = chips > 0 ? chips : std::max<std::uint64_t>(demand.cpus_milli(), 1);
+    return again.count() / 1000 * static_cast<std::int64_t>(size);
+}
+
+}  // namespace
+
+Time Engine::State::stopped_by(const Job& job, Time now) const {
+    return std::min(job.end_by, now + job.checkpoint.cost + stop_grace);
+}
+
+// Whether a hard rule forbids to stop it now; says when that may change.
+bool Engine::State::protected_now(const Job& job, Time now) {
+    if (job.stopping) return true;
+    const Time free_from = job.started_at + policy.min_run;
+    if (now >= free_from) return false;
+    try_stopping_at = std::min(try_stopping_at, free_from);
+    return true;
+}
+
+std::size_t Engine::State::stops_left(Time now) {
+    while (!preemptions.empty() && preemptions.front() + an_hour <= now)
+        preemptions.pop_front();
+    const std::size_t most = policy.preemptions_per_hour_max;
+    if (preemptions.size() < most) return most - preemptions.size();
+    if (!preemptions.empty()) {
+        try_stopping_at = std::min(try_stopping_at, preemptions.front() + an_hour);
+    }
+    return 0;
+}
+
+// True if room is made, so that the job's place in the plan is found anew.
+bool Engine::State::make_room(std::uint32_t slot, Time now, std::vector<Decision>& decisions) {
+    const Job& job = jobs.at(slot);
+    if (!policy.preempt || job.priority < job::Priority::high) return false;
+    const std::size_t most = stops_left(now);
+    if (most == 0) return false;
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    std::vector<Victim> candidates;
+    for (const std::uint32_t other : running) {
+        const Job& victim = jobs.at(other);
+        if (victim.stopped_for == job.id) return false;  // room is being made already
+        const auto rank = classes.of(victim.priority, job.priority);
+        if (!rank || protected_now(victim, now)) continue;
+        const bool in_its_pools = std::any_of(
+            victim.placement.ranges.begin(), victim.placement.ranges.end(), [&](const auto& range) {
+                const auto& pools = shape.demand.pools;
+                return std::find(pools.begin(), pools.end(), range.pool) != pools.end();
+            });
+        if (!in_its_pools) continue;
+        candidates.push_back({.slot = other,
+                              .rank = *rank,
+                              .lost = lost_work(victim, shapes[victim.shape].shape.demand, now),
+                              .shape = &shapes[victim.shape].shape,
+                              .placement = &victim.placement});
+    }
+    const std::vector<std::size_t> set = cheapest_set(free, fleet, shape, candidates, most);
+    if (set.empty()) return false;
+
+    // On paper first: with them gone, could it start before it would anyway?
+    const Place without = plan.earliest(shape, now, job.limit);
+    Time gone = now;
+    const auto on_paper = [&](bool stopping) {
+        for (const std::size_t i : set) {
+            const Job& victim = jobs.at(candidates[i].slot);
+            const fleet::Shape& its = *candidates[i].shape;
+            const Time early = stopped_by(victim, now);
+            gone = std::max(gone, early);
+            plan.ended(victim.id, its, victim.placement, stopping ? victim.end_by : early);
+            plan.started(victim.id, its, victim.placement, stopping ? early : victim.end_by);
+        }
+    };
+    on_paper(true);
+    const Place with = plan.earliest(shape, now, job.limit);
+    on_paper(false);
+    if (!with.found() || with.at > gone || (without.found() && without.at <= with.at)) return false;
+
+    for (const std::size_t i : set) {
+        const std::uint32_t victim = candidates[i].slot;
+        stop(victim, job.id, stopped_by(jobs.at(victim), now), now);
+        announce(decisions,
+                 {Preempt{jobs.at(victim).id, job.id},
+                  {.cause = Cause::preempted, .other = job.id, .until = jobs.at(victim).end_by}});
+    }
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Watts
+
+// What the job adds to the draw of a domain.
+std::int64_t Engine::State::draw_in(const Job& job, const PowerDomain& domain) const {
+    const fleet::Pool& facts = fleet.pool(domain.pool);
+    std::int64_t sum = 0;
+    for (const fleet::NodeRange& range : job.placement.ranges) {
+        std::uint32_t first = 0;
+        std::uint32_t last = fleet.pool(range.pool).nodes;
+        if (domain.level == fleet::Level::site) {
+            if (fleet.pool(range.pool).site != facts.site) continue;
+        } else {
+            if (range.pool != domain.pool) continue;
+            const std::uint32_t span =
+                domain.level == fleet::Level::rack ? facts.rack_nodes() : facts.pod_nodes();
+            first = domain.number * span;
+            last = first + span;
+        }
+        const std::uint32_t from = std::max(first, range.first);
+        const std::uint32_t to = std::min(last, range.first + range.count);
+        if (from >= to) continue;
+        const fleet::ReplicaDemand& each =
+            shapes[job.shape].shape.demand.parts[range.part].each;
+        sum += fleet::active_milliwatts(fleet.pool(range.pool), each) * range.replicas *
+               (to - from);
+    }
+    return sum;
+}
+
+// A budget that was lowered under the draw: those who lose least for their watts are stopped, until
+// what will be drawn when they are gone is within it. What may not be stopped is told.
+void Engine::State::keep_budgets(Time now, std::vector<Decision>& decisions) {
+    for (const auto& [domain, watts] : caps) {
+        if (watts <= 0) continue;
+        const fleet::FreeIndex::PowerUse use =
+            domain.level == fleet::Level::rack  ? free.rack_power(domain.pool, domain.number)
+            : domain.level == fleet::Level::pod ? free.pod_power(domain.pool, domain.number)
+                                                : free.site_power(domain.pool);
+        std::int64_t over = fleet::milliwatts(use.drawn_watts) - fleet::milliwatts(watts);
+        if (over <= 0) {
+            over_power.erase(domain);
+            continue;
+        }
+        struct Candidate {
+            std::uint32_t slot = 0;
+            double price = 0;  // lost work for each milliwatt
+            std::int64_t draw = 0;
+        };
+        std::vector<Candidate> candidates;
+        for (const std::uint32_t slot : running) {
+            const Job& job = jobs.at(slot);
+            const std::int64_t draw = draw_in(job, domain);
+            if (draw == 0) continue;
+            if (job.stopping) {
+                over -= draw;
+                continue;
+            }
+            if (protected_now(job, now)) continue;
+            const std::int64_t work = lost_work(job, shapes[job.shape].shape.demand, now);
+            candidates.push_back(
+                {slot, static_cast<double>(work) / static_cast<double>(draw), draw});
+        }
+        std::sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
+            return a.price != b.price ? a.price < b.price : jobs.at(a.slot).id < jobs.at(b.slot).id;
+        });
+        std::vector<Candidate> chosen;
+        for (const Candidate& candidate : candidates) {
+            if (over <= 0) break;
+            over -= candidate.draw;
+            chosen.push_back(candidate);
+        }
+        // Put back, the dearest first, whoever is not needed.
+        for (auto it = chosen.rbegin(); it != chosen.rend(); ++it) {
+            if (over + it->draw > 0) continue;
+            over += it->draw;
+            it->draw = 0;
+        }
+        for (const Candidate& each : chosen) {
+            if (each.draw == 0) continue;
+            stop(each.slot, JobId::none(), stopped_by(jobs.at(each.slot), now), now);
+            announce(decisions,
+                     {Preempt{jobs.at(each.slot).id, JobId::none()},
+                      {.cause = Cause::over_power, .until = jobs.at(each.slot).end_by}});
+        }
+        if (over > 0 && over_power.insert(domain).second) {
+            announce(decisions,
+                     {OverPower{domain, static_cast<double>(over) / 1000},
+                      {.cause = Cause::over_power}});
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Gangs that lost a node
+
+// Another node for those replicas, in the same domain; the rest of the gang stays where it is.
+bool Engine::State::find_other_node(const Job& job, const Lost& each, fleet::Placement& to) {
+    const fleet::Demand& demand = shapes[job.shape].shape.demand;
+    const fleet::Pool& facts = fleet.pool(each.pool);
+    to.ranges.clear();
+    std::vector<fleet::NodeRange> gone;
+    for (fleet::NodeRange range : job.placement.ranges) {
+        const bool hit = range.pool == each.pool && range.first <= each.node &&
+                         each.node < range.first + range.count;
+        if (!hit) {
+            to.ranges.push_back(range);
+            continue;
+        }
+        fleet::NodeRange before = range;
+        before.count = each.node - range.first;
+        fleet::NodeRange after = range;
+        after.first = each.node + 1;
+        after.count = range.first + range.count - after.first;
+        if (before.count > 0) to.ranges.push_back(before);
+        if (after.count > 0) to.ranges.push_back(after);
+        range.first = each.node;
+        range.count = 1;
+        gone.push_back(range);
+    }
+    if (gone.empty()) return false;
+    for (const fleet::NodeRange& range : gone) {
+        fleet::Demand one;
+        one.parts = {{.replicas = range.replicas, .each = demand.parts[range.part].each}};
+        one.within = fleet::Level::node;
+        one.pools = {each.pool};
+        one.tag = demand.tag;
+        const fleet::Shape shape{one, fleet::FreeIndex::domains_of(fleet, one)};
+        if (!free.find(shape, found, job.end_by)) return false;
+        const std::uint32_t span = demand.within == fleet::Level::rack  ? facts.rack_nodes()
+                                   : demand.within == fleet::Level::pod ? facts.pod_nodes()
+                                                                        : facts.nodes;
+        for (fleet::NodeRange added : found.ranges) {
+            if (demand.within == fleet::Level::node) return false;
+            if (added.first / span != each.node / span) return false;
+            added.part = range.part;
+            to.ranges.push_back(added);
+        }
+        if (gone.size() > 1) return false;  // shares of chips on one node: the gang starts again
+    }
+    return true;
+}
+
+void Engine::State::replace_lost(Time now, std::vector<Decision>& decisions) {
+    (void)now;
+    for (const Lost& each : std::exchange(lost, {})) {
+        const std::uint32_t slot = jobs.slot_of(each.job);
+        if (slot == no_slot || jobs.at(slot).phase != Phase::running) continue;
+        const Job& job = jobs.at(slot);
+        fleet::Placement to;
+        if (!job.replace_failed || job.stopping || !find_other_node(job, each, to)) to.ranges.clear();
+        if (!to.ranges.empty()) move(slot, to);
+        announce(decisions, {Replace{job.id, to}, {.cause = Cause::node_replaced}});
+    }
+}
+
+}  // namespace weir::sched

@@ -1,0 +1,81 @@
+// Timeline: how much of something will be free, over time, in one place.
+//
+// A level that changes at known moments: what runs ends, what was promised begins and ends. The
+// question "from when on are so many free for so long?" costs O(log changes) for every dip that
+// stands in the way, because each subtree of changes knows its sum and the lowest and highest level
+// it reaches (the idea of Fluxion's planner, with one tree instead of two).
+//
+//     level  ──┐   ┌──────┐     ┌─────►
+//              └───┘      └─────┘          earliest(from, duration, amount)
+//
+// It counts (chips, CPUs, milliwatts); which nodes they are on is the business of Plan. As counts,
+// its answers are bounds: never later than the truth.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "weir/base/time.hpp"
+
+namespace weir::sched {
+
+class Timeline {
+public:
+    explicit Timeline(std::int64_t level = 0) : level_(level) {}
+
+    // The level of all times changes.
+    void raise(std::int64_t by) { level_ += by; }
+    // The level changes by so much from `at` on. What was added is taken back by adding its
+    // opposite.
+    void add(Time at, std::int64_t by);
+
+    [[nodiscard]] std::int64_t at(Time time) const;
+    // The lowest level in [from, until).
+    [[nodiscard]] std::int64_t least(Time from, Time until) const;
+    // The first time from `from` on at which the level is `amount` or more for all of `duration`;
+    // `never` if there is none.
+    [[nodiscard]] Time earliest(Time from, Duration duration, std::int64_t amount) const;
+
+    [[nodiscard]] std::size_t changes() const { return nodes_.size() - unused_.size(); }
+
+private:
+    using Index = std::uint32_t;
+    static constexpr Index none = ~Index{0};
+
+    // A treap: ordered by time, a heap by priority, which is a hash of the time (so equal sets of
+    // changes make equal trees). lowest and highest are of the prefix sums inside the subtree.
+    struct Node {
+        Time at;
+        std::int64_t by = 0;
+        std::int64_t sum = 0;
+        std::int64_t lowest = 0;
+        std::int64_t highest = 0;
+        std::uint64_t priority = 0;
+        Index left = none;
+        Index right = none;
+    };
+
+    void update(Index node);
+    Index insert(Index root, Index node);
+    void split(Index root, Time at, Index& before, Index& from);
+    Index merge(Index left, Index right);
+    Index change(Index root, Time at, std::int64_t by, bool& emptied);
+    Index erase(Index root, Time at);
+    // The first change after `from` from which the level is below (at least) `amount`.
+    [[nodiscard]] Time next_below(Index node, std::int64_t level, Time from, std::int64_t amount)
+        const;
+    [[nodiscard]] Time next_reaching(Index node,
+                                     std::int64_t level,
+                                     Time from,
+                                     std::int64_t amount) const;
+    [[nodiscard]] Index find(Time at) const;
+
+    std::int64_t level_;  // before the first change
+    std::vector<Node> nodes_;
+    std::vector<Index> unused_;
+    Index root_ = none;
+};
+
+}  // namespace weir::sched
