@@ -41,8 +41,8 @@ struct Pool {
     double pod_power_watts = 0;        // what a pod may draw; 0 = no cap
     double node_idle_watts = 0;
     double node_busy_watts = 0;
-    Duration node_mtbf{};              // mean time between failures of one node; 0 = never fails
-    Duration node_repair{};            // until it is back
+    Duration node_mtbf{};                 // mean time between failures of one node; 0 = never fails
+    Duration node_repair{};               // until it is back
     std::vector<std::string> node_names;  // empty = "<pool>-<number>"
 
     // Domains are numbered from 0 in the order of their nodes; the last one may be smaller.

@@ -5,31 +5,42 @@
 // is used node by node), however many thousand nodes there are. Nodes move between classes as
 // gangs come and go; nothing is ever rescanned or copied for a decision.
 //
-// Placement rule, the same for equal states everywhere:
-//   * a gang goes to the first domain in its order of preference that can hold it;
-//   * one node that can hold the whole gang is best: the one with the least free (fewest free
-//     chips, then CPUs, then memory), ties to the lowest number;
-//   * otherwise as few nodes as possible: those that hold most replicas first, and what remains
-//     goes to the tightest node that can hold it;
+// Placement rule, the same for equal states everywhere (placing_reference.hpp says it plainly):
+//   * a gang goes to the first domain in its order of preference that can hold it; inside that,
+//     the smallest level from the one it wishes to the one it requires; among the racks (pods) of
+//     a pool the one that holds it with the least to spare, ties to the lowest number;
+//   * one node that can hold the whole gang is best: one that is not suspect, then one where
+//     something is promised and the gang has ended by then, then one where nothing is promised,
+//     then the one with the least free (fewest free chips, then CPUs, then memory), ties to the
+//     lowest number;
+//   * otherwise as few nodes as possible: those that hold most replicas first (then in the order
+//     above), and what remains goes to the first node in that order that can hold it;
 //   * the last, smaller part of a gang of several parts goes to the emptiest node, where it
-//   disturbs
-//     the rest of its gang and its neighbours least;
+//     disturbs the rest of its gang and its neighbours least;
 //   * a fraction of a chip goes to the shared chip with the least room that suffices, else to a
-//     chip that nobody uses.
+//     chip that nobody uses;
+//   * a node holds no more replicas than the watts of its rack, its pod and its site allow beside
+//     what the gang itself already draws there; so a gang spreads over racks where they are capped.
+//
+// What a rack holds is counted by its own nodes and its own budget (a pod: also those of its
+// racks); the budgets around it must suffice, but do not make it tighter.
 //
 // Threads: one at a time. Cost: fits O(classes), find O(classes + nodes taken), take and give
-// O(nodes taken).
+// O(nodes taken); with racks or pods, see domain_index.hpp; with budgets of racks or pods, also the
+// nodes of those that come near their budget, and fits of a gang on several nodes costs a find.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <unordered_map>
+#include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "weir/base/id.hpp"
 #include "weir/fleet/demand.hpp"
 #include "weir/fleet/fleet.hpp"
-#include "weir/fleet/node_set.hpp"
+#include "weir/fleet/interner.hpp"
+#include "weir/fleet/pool_index.hpp"
 
 namespace weir::fleet {
 
@@ -64,9 +75,10 @@ public:
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
     [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
 
-    // Sets or (with a default one) clears what is promised of a node. Requires: not more than is
-    // free there now.
-    void set_horizon(PoolId pool, std::uint32_t node, const Horizon& horizon);
+    // Sets or (with a default one) clears what of the nodes of a run may still be used by those who
+    // stay beyond `until`. The amounts may exceed what is free; taking and giving leave them as
+    // they are. Cost: that of one node for each run of equal ones.
+    void set_horizon(PoolId pool, std::uint32_t first, std::uint32_t count, const Horizon& horizon);
     // Nodes with a tag serve only demands with the same tag, and these only such nodes.
     void set_tag(PoolId pool, std::uint32_t node, std::uint32_t tag);
     // A suspect node (it failed not long ago) is chosen only where no other will do.
@@ -98,13 +110,7 @@ public:
     void set_in_service(PoolId pool, std::uint32_t node, bool in_service);
     [[nodiscard]] bool in_service(PoolId pool, std::uint32_t node) const;
 
-    struct PoolTotals {
-        std::uint32_t nodes_in_service = 0;
-        std::uint32_t nodes_idle = 0;   // in service and nothing taken
-        std::uint64_t chips_milli = 0;  // free, in service
-        std::uint64_t cpus_milli = 0;
-        Bytes memory;
-    };
+    using PoolTotals = weir::fleet::PoolTotals;
     [[nodiscard]] PoolTotals totals(PoolId pool) const;
 
     // How many replicas the largest empty node of a pool could hold (for "can it ever fit?").
@@ -112,105 +118,156 @@ public:
                                                                const ReplicaDemand& each);
 
 private:
-    // What nodes of one class have free. `rooms` names the sorted rooms of its shared chips.
-    struct Key {
-        bool in_service = true;
-        std::uint32_t chips = 0;  // that nobody uses
-        std::uint32_t rooms = 0;  // position in RoomTable; 0 = no shared chip with room
-        std::uint32_t cpus_milli = 0;
-        Bytes memory;
-        friend auto operator<=>(const Key&, const Key&) = default;
-    };
-    struct KeyHash {
-        std::size_t operator()(const Key& key) const noexcept;
-    };
-    struct Class {
-        Key key;
-        NodeSet nodes;
-    };
-
-    // Distinct sorted lists of rooms (permille free) of shared chips, interned; position 0 is the
-    // empty list, which is nearly always the only one.
-    struct RoomTable {
-        std::vector<std::vector<std::uint16_t>> lists{{}};
-        std::map<std::vector<std::uint16_t>, std::uint32_t> positions{{{}, 0}};
-        std::vector<std::uint32_t> unused;  // positions to give again
-        std::size_t sweep_at = 4096;        // lists: time to look which ones no node has any more
-        std::uint32_t position_of(const std::vector<std::uint16_t>& rooms);
-    };
-
-    struct PoolState {
-        Pool pool;
-        PoolId id;
-        std::vector<std::uint32_t> class_of;   // node -> position in classes
-        std::vector<std::uint64_t> used_mask;  // node -> chips that are not wholly free
-        std::vector<std::uint16_t> room;       // node x chip -> permille free; empty = never shared
-        std::vector<Class> classes;
-        std::unordered_map<Key, std::uint32_t, KeyHash> class_by_key;
-        std::vector<std::uint32_t> active;  // in service and not empty, by key
-    };
-
-    // Nodes of one class in [next, last) of a pool, each of which can hold `each` more replicas.
-    struct Bin {
-        std::uint64_t each = 0;
-        PoolState* pool = nullptr;
-        std::uint32_t cls = 0;
-        std::uint32_t next = 0;  // lowest node not chosen yet
-        std::uint32_t last = 0;
-        std::uint32_t left = 0;  // nodes not chosen yet
-    };
     using Ranges = std::vector<NodeRange>;
 
-    [[nodiscard]] std::uint64_t capacity(const PoolState& pool,
-                                         const Key& key,
-                                         const ReplicaDemand& each) const;
-    [[nodiscard]] bool tighter(const Key& a, const Key& b) const;
-    [[nodiscard]] bool fits_part(const std::vector<PoolId>& domain,
-                                 Level within,
-                                 const GangPart& part);
-    bool collect_bins(const std::vector<PoolId>& domain, Level within, const GangPart& part);
-    bool collect_tightest_span(PoolState& pool, std::uint32_t span, const GangPart& part);
-    bool find_part(const std::vector<PoolId>& domain,
-                   Level within,
-                   const Shape& shape,
-                   std::uint32_t part,
-                   Ranges& ranges);
-    bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges);
-    void choose(Bin& bin,
-                std::uint32_t nodes,
-                std::uint32_t replicas,
-                const ReplicaDemand& each,
-                std::uint32_t part,
-                Ranges& ranges);
-    void choose_shared_chips(const PoolState& pool,
-                             std::uint32_t node,
-                             std::uint32_t replicas,
-                             std::uint32_t permille,
-                             std::uint32_t part,
-                             Ranges& ranges);
+    // One part of a gang that looks for a place.
+    struct Ask {
+        const ReplicaDemand& each;
+        std::uint32_t replicas = 0;
+        std::uint32_t number = 0;  // of the part
+        std::uint32_t tag = 0;
+        Time end = never;
+    };
+    // Where all of it must lie: in these pools, and where there is but one, among these nodes of
+    // it.
+    struct Zone {
+        const PoolId* begin = nullptr;
+        const PoolId* end = nullptr;
+        std::uint32_t first = 0;
+        std::uint32_t last = std::numeric_limits<std::uint32_t>::max();
+        bool one_node = false;
+    };
+    // The nodes of one class in the zone, each of which can hold `each` replicas.
+    struct Option {
+        std::uint64_t each = 0;
+        PoolIndex* pool = nullptr;
+        std::uint32_t pool_rank = 0;  // in the order of preference
+        std::uint32_t cls = 0;
+        std::uint32_t nodes = 0;
+        std::uint32_t next = 0;  // lowest node not looked at yet
+        std::uint32_t last = 0;
+        std::uint8_t order = 0;  // suspect nodes last, then by the shadow of a promise
+        bool used_up = false;
+    };
+    // Options between which there is nothing to choose but the number of the node.
+    struct Group {
+        std::size_t begin = 0;
+        std::size_t end = 0;
+    };
+    // A node that can hold less than its group says, because of what its neighbours of the same
+    // gang draw.
+    struct Deferred {
+        std::uint64_t holds = 0;
+        std::size_t group = 0;
+        std::uint32_t node = 0;
+    };
+    // What the gang draws where it has chosen already.
+    struct Drawn {
+        PoolIndex* pool = nullptr;
+        std::uint32_t node = 0;
+        std::int64_t mw = 0;
+    };
+    struct Spot {
+        PoolIndex* pool = nullptr;
+        std::uint32_t node = 0;
+    };
+    struct SitePower {
+        std::int64_t budget_mw = 0;
+        std::int64_t drawn_mw = 0;
+    };
+    struct Lifted {
+        PoolId pool;
+        std::uint32_t node = 0;
+        Horizon horizon;
+    };
+    struct DomainHeld {
+        std::uint64_t held = 0;
+        std::uint32_t domain = 0;
+        friend auto operator<=>(const DomainHeld&, const DomainHeld&) = default;
+    };
+
+    // placing.cpp: where a gang goes.
+    [[nodiscard]] std::uint64_t holds(const PoolIndex& pool,
+                                      const NodeKey& key,
+                                      const Ask& ask) const;
+    [[nodiscard]] static std::uint64_t holds_by_power(const PoolIndex& pool,
+                                                      const NodeKey& key,
+                                                      const Ask& ask);
+    [[nodiscard]] std::uint64_t around(const PoolIndex& pool, const Ask& ask) const;
+    [[nodiscard]] std::uint64_t powered(const PoolIndex& pool,
+                                        std::uint32_t node,
+                                        std::int64_t each_mw) const;
+    [[nodiscard]] bool has_budgets(const PoolIndex& pool) const;
+    [[nodiscard]] bool could_hold(const std::vector<PoolId>& domain, const Demand& demand) const;
+    bool fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end);
+    bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
+    bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);
+    bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
+    bool find_parts(const Shape& shape, const Zone& zone, Ranges& ranges, Time end);
+    bool find_part(const Ask& ask, const Zone& zone, Ranges& ranges);
+    bool collect(const Ask& ask, const Zone& zone);
+    [[nodiscard]] int compare(const Option& a, const Option& b) const;
+    [[nodiscard]] std::optional<Spot> best_spot(std::uint64_t replicas, bool loosest = false) const;
+    void group_options();
+    void spread(const Ask& ask, Ranges& ranges);
+    bool spread_under_budgets(const Ask& ask, Ranges& ranges);
+    [[nodiscard]] Spot best_spot_under_budgets(const Ask& ask, std::uint64_t replicas) const;
+    const std::vector<const NodeSet*>& sets_of(const Group& group);
+    void choose(const Spot& spot, std::uint64_t replicas, const Ask& ask, Ranges& ranges);
+    [[nodiscard]] const DomainCounts& domain_counts(PoolIndex& pool, Level level, const Ask& ask);
+    [[nodiscard]] std::uint64_t domain_holds(const PoolIndex& pool,
+                                             Level level,
+                                             std::uint32_t domain,
+                                             const Ask& ask,
+                                             const std::vector<std::uint64_t>* by_class) const;
+    std::optional<std::uint32_t> tightest_domain(PoolIndex& pool, Level level, const Ask& ask);
+    void list_domains(PoolIndex& pool, Level level, const Ask& ask);
+    void lower_horizons(const NodeRange& range, const Ask& ask);
+
+    // free_index.cpp: what changes.
     [[nodiscard]] bool is_free(const Demand& demand, const NodeRange& range) const;
     void apply(const Shape& shape, const NodeRange& range, bool taking);
-    Key key_after(PoolState& pool,
-                  std::uint32_t node,
-                  const Key& before,
-                  const NodeRange& range,
-                  const ReplicaDemand& each,
-                  bool taking);
-    void move_run(PoolState& pool,
-                  std::uint32_t first,
-                  std::uint32_t count,
-                  std::uint32_t from,
-                  std::uint32_t to);
-    std::uint32_t class_for(PoolState& pool, const Key& key);
-    void sweep_rooms();
-    void activate(PoolState& pool, std::uint32_t cls);
-    void deactivate(PoolState& pool, std::uint32_t cls);
+    NodeKey key_after(PoolIndex& pool,
+                      std::uint32_t node,
+                      const NodeKey& before,
+                      const NodeRange& range,
+                      const ReplicaDemand& each,
+                      bool taking);
+    template <class Change>
+    void change_keys(PoolIndex& pool, std::uint32_t first, std::uint32_t count, Change change);
+    void count_power(PoolIndex& pool,
+                     std::uint32_t first,
+                     std::uint32_t count,
+                     std::int64_t node_mw);
+    void draw(PoolIndex& pool, std::uint32_t first, std::uint32_t count, std::int64_t node_mw);
+    void refresh_power(PoolIndex& pool, std::uint32_t first, std::uint32_t count);
+    void set_budget(PoolIndex& pool, PowerBudgets& budgets, std::uint32_t domain, double watts);
+    [[nodiscard]] std::int64_t drawn_mw(const PoolIndex& pool,
+                                        const PowerBudgets& budgets,
+                                        std::uint32_t domain) const;
+    [[nodiscard]] PowerUse use_of(const PoolIndex& pool,
+                                  const PowerBudgets& budgets,
+                                  std::uint32_t domain) const;
+    void sweep();
 
-    std::vector<PoolState> pools_;
-    RoomTable rooms_;
-    std::vector<Bin> bins_;            // scratch of find
-    std::vector<std::uint64_t> held_;  // scratch: capacity by class
-    Placement trial_;                  // scratch of fits, for gangs of several parts
+    std::vector<PoolIndex> pools_;
+    std::vector<SitePower> sites_;
+    Interner<Rooms> rooms_;
+    Interner<Horizon> horizons_;
+
+    // Scratch, so that a question allocates nothing once it was asked a few times.
+    std::vector<Option> options_;
+    std::vector<Group> groups_;
+    std::vector<Deferred> deferred_;
+    std::vector<Drawn> drawn_;
+    std::vector<const NodeSet*> sets_;
+    std::vector<std::uint64_t> by_class_;
+    std::vector<std::uint32_t> option_of_class_;
+    std::vector<DomainHeld> domains_;
+    std::vector<Lifted> lifted_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> near_;  // first node, count
+    Rooms new_rooms_;
+    Placement trial_;
 };
 
 }  // namespace weir::fleet

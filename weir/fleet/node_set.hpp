@@ -57,6 +57,36 @@ public:
         }
     }
 
+    // The lowest member in [from, to); `to` if there is none.
+    [[nodiscard]] std::uint32_t first_in(std::uint32_t from, std::uint32_t to) const {
+        std::uint32_t found = to;
+        walk(from, to, [&found](std::uint32_t node) {
+            found = node;
+            return false;
+        });
+        return found;
+    }
+
+    // The same walk over the members of several sets at once. Requires: sets of equal range.
+    template <class Visit>
+    static void walk_all(const std::vector<const NodeSet*>& sets,
+                         std::uint32_t from,
+                         std::uint32_t to,
+                         Visit visit) {
+        if (sets.size() == 1) return sets.front()->walk(from, to, visit);
+        for (std::size_t word = from / 64; word * 64 < to; ++word) {
+            std::uint64_t bits = 0;
+            for (const NodeSet* set : sets)
+                bits |= word < set->words_.size() ? set->words_[word] : 0;
+            if (word == from / 64) bits &= ~std::uint64_t{0} << (from % 64);
+            for (; bits != 0; bits &= bits - 1) {
+                const auto node = static_cast<std::uint32_t>(word * 64) +
+                                  static_cast<std::uint32_t>(std::countr_zero(bits));
+                if (node >= to || !visit(node)) return;
+            }
+        }
+    }
+
 private:
     // Whole words at a time: a thousand nodes in a row are sixteen steps.
     template <class Change>

@@ -1,0 +1,276 @@
+// The fast placement agrees with the plain one, placement for placement, in small random worlds.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "weir/base/random.hpp"
+#include "weir/fleet/free_index.hpp"
+#include "weir/fleet/placing_reference.hpp"
+#include "weir/fleet/power.hpp"
+
+namespace weir::fleet {
+namespace {
+
+std::uint32_t pick(Random& random, std::int64_t low, std::int64_t high) {
+    return static_cast<std::uint32_t>(random.between(low, high));
+}
+
+Fleet any_fleet(Random& random) {
+    Fleet fleet;
+    fleet.sites = {{.name = "a"}, {.name = "b"}};
+    const bool watts = random.chance(0.6);
+    const auto pools = random.between(1, 3);
+    for (int i = 0; i < pools; ++i) {
+        Pool pool;
+        pool.name = std::to_string(i);
+        pool.site = random.chance(0.75) ? "a" : "b";
+        pool.nodes = pick(random, 1, 12);
+        pool.chips_per_node = random.chance(0.8) ? pick(random, 1, 4) : 0;
+        pool.chip = pool.chips_per_node == 0 ? "" : random.chance(0.7) ? "x" : "y";
+        pool.cpus_milli = random.chance(0.7) || pool.chip.empty() ? pick(random, 1, 4) * 1000 : 0;
+        pool.memory = gibibytes(random.chance(0.5) ? random.between(2, 6) : 0);
+        pool.nodes_per_rack = random.chance(0.8) ? pick(random, 1, 4) : 0;
+        if (pool.nodes_per_rack > 0 && random.chance(0.7)) pool.racks_per_pod = pick(random, 1, 3);
+        if (watts) {
+            pool.node_idle_watts = static_cast<double>(random.between(0, 3)) * 100;
+            pool.node_busy_watts =
+                pool.node_idle_watts + static_cast<double>(random.between(0, 4)) * 333;
+            const auto budget = [&](double nodes) {
+                return nodes * (pool.node_idle_watts +
+                                random.unit() * (pool.node_busy_watts - pool.node_idle_watts));
+            };
+            if (random.chance(0.5)) pool.rack_power_watts = budget(pool.rack_nodes());
+            if (random.chance(0.4)) pool.pod_power_watts = budget(pool.pod_nodes());
+            if (random.chance(0.4)) {
+                Site& site = fleet.sites[pool.site == "a" ? 0 : 1];
+                site.power_watts += budget(pool.nodes);
+            }
+        }
+        fleet.pools.push_back(pool);
+    }
+    return fleet;
+}
+
+Demand any_demand(Random& random, const Fleet& fleet) {
+    Demand demand;
+    const auto parts = random.chance(0.2) ? 2 : 1;
+    for (int i = 0; i < parts; ++i) {
+        GangPart part;
+        part.replicas = random.chance(0.4) ? 1 : pick(random, 1, random.chance(0.5) ? 4 : 12);
+        if (random.chance(0.25)) {
+            part.each.chip_permille = pick(random, 1, 4) * 200;
+        } else {
+            part.each.chips = pick(random, 0, 3);
+        }
+        part.each.cpus_milli = random.chance(0.5) ? pick(random, 0, 3) * 500 : 0;
+        part.each.memory = gibibytes(random.chance(0.3) ? random.between(0, 2) : 0);
+        if (part.each.chips + part.each.chip_permille == 0) {
+            part.each.cpus_milli += 500;
+        }
+        demand.parts.push_back(part);
+    }
+    demand.within = static_cast<Level>(random.between(0, 4));
+    if (random.chance(0.5)) demand.within = Level::site;
+    if (random.chance(0.4)) demand.prefer = static_cast<Level>(random.between(0, 4));
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
+        const PoolId pool{i};
+        if (random.chance(0.3) && !demand.pools.empty()) continue;
+        demand.pools.insert(random.chance(0.5) ? demand.pools.begin() : demand.pools.end(), pool);
+    }
+    demand.tag = random.chance(0.1) ? 1 : 0;
+    return demand;
+}
+
+// What is where: (pool, node, part, chip) -> replicas, with chip 64 for the node as a whole.
+using Seats =
+    std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>, std::uint32_t>;
+
+Seats seats_of(const Placement& placement) {
+    Seats seats;
+    for (const NodeRange& range : placement.ranges) {
+        for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
+            seats[{range.pool.value, node, range.part, 64}] += range.replicas;
+            for (std::uint32_t chip = 0; chip < 64; ++chip) {
+                if (((range.chip_mask >> chip) & 1) != 0) {
+                    ++seats[{range.pool.value, node, range.part, chip}];
+                }
+            }
+        }
+    }
+    return seats;
+}
+
+struct Held {
+    Shape shape;
+    Placement placement;
+    ReferencePlacing::Pieces pieces;
+};
+
+// Both worlds, told the same.
+struct World {
+    World(const Fleet& its_fleet, Random& its_random)
+        : fleet(its_fleet), random(its_random), index(fleet), plain(fleet) {}
+
+    std::pair<PoolId, std::uint32_t> any_node() {
+        const PoolId pool{pick(random, 0, static_cast<std::int64_t>(fleet.pools.size()) - 1)};
+        return {pool, pick(random, 0, fleet.pool(pool).nodes - 1)};
+    }
+
+    void change_something() {
+        const auto [id, node] = any_node();
+        const Pool& pool = fleet.pool(id);
+        ReferencePlacing::Node& its = plain.node(id, node);
+        switch (random.between(0, 6)) {
+            case 0:
+                its.in_service = random.chance(0.7);
+                index.set_in_service(id, node, its.in_service);
+                return;
+            case 1:
+                its.suspect = random.chance(0.5);
+                index.set_suspect(id, node, its.suspect);
+                return;
+            case 2:
+                its.tag = random.chance(0.3) ? 1 : 0;
+                index.set_tag(id, node, its.tag);
+                return;
+            case 3: {
+                const double watts = random.chance(0.3) ? 0 : random.unit() * 5000;
+                const std::uint32_t rack = node / pool.rack_nodes();
+                plain.rack(id, rack).budget_mw = milliwatts(watts);
+                index.set_rack_power(id, rack, watts);
+                return;
+            }
+            case 4: {
+                const double watts = random.chance(0.3) ? 0 : random.unit() * 12000;
+                const std::uint32_t pod = node / pool.pod_nodes();
+                plain.pod(id, pod).budget_mw = milliwatts(watts);
+                index.set_pod_power(id, pod, watts);
+                return;
+            }
+            case 5: {
+                const double watts = random.chance(0.3) ? 0 : random.unit() * 20000;
+                plain.site(id).budget_mw = milliwatts(watts);
+                index.set_site_power(id, watts);
+                return;
+            }
+            default: {
+                const std::uint32_t count = pick(random, 1, pool.nodes - node);
+                Horizon horizon;
+                if (random.chance(0.7)) {
+                    horizon = {.until = at_seconds(random.between(1, 3)),
+                               .chips = pick(random, 0, 4),
+                               .cpus_milli = pick(random, 0, 4) * 1000,
+                               .memory = gibibytes(random.between(0, 6))};
+                }
+                index.set_horizon(id, node, count, horizon);
+                for (std::uint32_t i = node; i < node + count; ++i) {
+                    std::optional<Horizon>& told = plain.node(id, i).horizon;
+                    told.reset();
+                    if (horizon != Horizon{}) told = horizon;
+                }
+            }
+        }
+    }
+
+    const Fleet& fleet;
+    Random& random;
+    FreeIndex index;
+    ReferencePlacing plain;
+};
+
+void expect_equal_sums(World& world) {
+    for (std::uint32_t p = 0; p < world.fleet.pools.size(); ++p) {
+        const Pool& pool = world.fleet.pools[p];
+        FreeIndex::PoolTotals sum;
+        for (const ReferencePlacing::Node& node : world.plain.nodes) {
+            if (node.pool.value != p || !node.in_service) continue;
+            ++sum.nodes_in_service;
+            for (const std::uint32_t room : node.chip_room)
+                sum.chips_milli += room;
+            sum.cpus_milli += node.cpus_milli;
+            sum.memory.count += node.memory;
+        }
+        const FreeIndex::PoolTotals totals = world.index.totals(PoolId{p});
+        ASSERT_EQ(totals.nodes_in_service, sum.nodes_in_service);
+        ASSERT_EQ(totals.chips_milli, sum.chips_milli);
+        ASSERT_EQ(totals.cpus_milli, sum.cpus_milli);
+        ASSERT_EQ(totals.memory, sum.memory);
+        const auto check = [&](const FreeIndex::PowerUse& use,
+                               const ReferencePlacing::Watts& watts) {
+            ASSERT_EQ(milliwatts(use.drawn_watts), watts.drawn_mw);
+            ASSERT_EQ(milliwatts(use.budget_watts), watts.budget_mw);
+        };
+        for (std::uint32_t i = 0; i < pool.racks(); ++i)
+            check(world.index.rack_power(PoolId{p}, i), world.plain.rack(PoolId{p}, i));
+        for (std::uint32_t i = 0; i < pool.pods(); ++i)
+            check(world.index.pod_power(PoolId{p}, i), world.plain.pod(PoolId{p}, i));
+        check(world.index.site_power(PoolId{p}), world.plain.site(PoolId{p}));
+    }
+}
+
+TEST(Placing, GivesThePlacementsOfThePlainRules) {
+    int found = 0;
+    int refused = 0;
+    for (std::uint64_t seed = 1; seed <= 2500; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        const Fleet fleet = any_fleet(random);
+        World world(fleet, random);
+        std::vector<Held> held;
+        for (int step = 0; step < 30; ++step) {
+            SCOPED_TRACE(step);
+            if (random.chance(0.3)) world.change_something();
+            if (!held.empty() && random.chance(0.3)) {
+                const std::size_t which =
+                    pick(random, 0, static_cast<std::int64_t>(held.size()) - 1);
+                world.index.give(held[which].shape, held[which].placement);
+                world.plain.give(held[which].shape.demand, held[which].pieces);
+                std::swap(held[which], held.back());
+                held.pop_back();
+            }
+            const Demand demand = any_demand(random, fleet);
+            const Shape shape{demand, FreeIndex::domains_of(fleet, demand)};
+            const Time end = random.chance(0.3) ? never : at_seconds(random.between(0, 4));
+            Placement placement;
+            const bool fits = world.index.fits(shape, end);
+            ASSERT_EQ(world.index.find(shape, placement, end), fits);
+            const auto pieces = world.plain.find(demand, end);
+            ASSERT_EQ(fits, pieces.has_value());
+            if (!fits) {
+                ++refused;
+                continue;
+            }
+            ++found;
+            ASSERT_EQ(seats_of(placement), seats_of(world.plain.placement_of(*pieces)));
+            world.index.take(shape, placement);
+            world.plain.take(demand, *pieces);
+            held.push_back({shape, placement, *pieces});
+            for (const NodeRange& range : placement.ranges) {
+                const Pool& pool = fleet.pool(range.pool);
+                for (const ReferencePlacing::Watts& watts :
+                     {world.plain.rack(range.pool, range.first / pool.rack_nodes()),
+                      world.plain.pod(range.pool, range.first / pool.pod_nodes()),
+                      world.plain.site(range.pool)}) {
+                    ASSERT_TRUE(watts.budget_mw == 0 || watts.drawn_mw <= watts.budget_mw);
+                }
+            }
+            expect_equal_sums(world);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+        for (const Held& its : held) {
+            world.index.give(its.shape, its.placement);
+            world.plain.give(its.shape.demand, its.pieces);
+        }
+        expect_equal_sums(world);
+        if (testing::Test::HasFatalFailure()) return;
+    }
+    // The worlds are neither empty nor full.
+    EXPECT_GT(found, 20'000);
+    EXPECT_GT(refused, 10'000);
+}
+
+}  // namespace
+}  // namespace weir::fleet
