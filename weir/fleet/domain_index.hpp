@@ -48,8 +48,10 @@ public:
         if (counts_.empty()) return;
         const std::uint32_t last = (first + count - 1) / span_;
         for (std::uint32_t domain = first / span_; domain <= last; ++domain) {
-            if (log_.empty() || log_.back() != domain) log_.push_back(domain);
+            // What a table has read already has to be told again.
+            if (read_to_end_ || log_.empty() || log_.back() != domain) log_.push_back(domain);
         }
+        read_to_end_ = false;
         // Who has not read for so long counts everything again.
         if (log_.size() > std::max<std::size_t>(1024, domains_)) {
             log_begin_ += log_.size();
@@ -84,6 +86,7 @@ public:
             }
         }
         counts.seen = end;
+        read_to_end_ = true;
         return counts;
     }
 
@@ -154,6 +157,7 @@ private:
     std::vector<DomainCounts> counts_;
     std::vector<std::uint32_t> log_;  // domains that changed
     std::uint64_t log_begin_ = 1;     // number of the first entry of log_
+    bool read_to_end_ = true;  // some table has read all of the log
     std::uint64_t clock_ = 0;
 };
 

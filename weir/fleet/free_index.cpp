@@ -300,6 +300,11 @@ bool FreeIndex::in_service(PoolId id, std::uint32_t node) const {
     return pool.classes[pool.class_of.at(node)].key.in_service;
 }
 
+std::uint32_t FreeIndex::free_chips(PoolId id, std::uint32_t node) const {
+    const PoolIndex& pool = pools_[id.value];
+    return pool.classes[pool.class_of[node]].key.chips;
+}
+
 FreeIndex::PoolTotals FreeIndex::totals(PoolId id) const {
     return pools_.at(id.value).totals;
 }

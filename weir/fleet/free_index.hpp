@@ -84,6 +84,9 @@ public:
     // A suspect node (it failed not long ago) is chosen only where no other will do.
     void set_suspect(PoolId pool, std::uint32_t node, bool suspect);
 
+    // Chips that nobody uses on a node.
+    [[nodiscard]] std::uint32_t free_chips(PoolId pool, std::uint32_t node) const;
+
     // Watts. A budget limits what may start; lowering it under what is drawn is allowed, and then
     // nothing starts there. 0 = no budget.
     void set_rack_power(PoolId pool, std::uint32_t rack, double watts);

@@ -41,7 +41,7 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
       free(fleet),
       plan(fleet, free),
       shapes_of_pool(fleet.pools.size()),
-      gains(fleet.pools.size(), 1),
+      changes(fleet.pools.size(), 1),
       promises_of_pool(fleet.pools.size() * lanes, 0) {
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
@@ -64,7 +64,7 @@ void Engine::State::retry(PoolId pool) {
 }
 
 void Engine::State::gained(PoolId pool) {
-    ++gains[pool.value];
+    ++changes[pool.value];
     ++step;
     retry(pool);
 }
@@ -203,7 +203,10 @@ void Engine::State::promise(std::uint32_t slot, Place place) {
     job.promise = std::move(place);
     promised.emplace(job.rank, slot);
     for_pools_of(job.promise.placement,
-                 [&](PoolId pool) { ++promises_of_pool[pool.value * lanes + job.rank.lane]; });
+                 [&](PoolId pool) {
+                     ++promises_of_pool[pool.value * lanes + job.rank.lane];
+                     ++changes[pool.value];
+                 });
     ++step;
 }
 
@@ -445,6 +448,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);
+    for_pools_of(job.placement, [&](PoolId pool) { ++changes[pool.value]; });
     ++step;
 
     digest.add(job.id.value);
@@ -455,6 +459,11 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
         digest.add(std::uint64_t{range.count} << 32 | range.replicas);
         digest.add(range.chip_mask);
     }
+}
+
+bool Engine::State::is_promised(JobId job, Time at) const {
+    const std::uint32_t slot = jobs.slot_of(job);
+    return slot != no_slot && jobs.at(slot).promise.found() && jobs.at(slot).promise.at == at;
 }
 
 void Engine::State::note_promise(JobId job, Time at) {
@@ -535,11 +544,12 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
                                  "is promised a start, but it does not wait for room"));
     }
     Job& job = jobs.at(slot);
+    const bool same_time = job.promise.found() && job.promise.at == reserve.at;
     if (job.promise.found()) {
         withdraw(slot);
         make_eligible(slot);
     }
-    note_promise(reserve.job, reserve.at);
+    if (!same_time) note_promise(reserve.job, reserve.at);
     // A record without nodes (of an earlier version) is a promise that the next pass finds again.
     if (reserve.at == never || reserve.placement.ranges.empty() || job.parked) return {};
     promise(slot,
@@ -604,10 +614,12 @@ void Engine::decide(Time now, std::vector<Decision>& decisions) {
 }
 
 Result<void> Engine::follow(const Decision& decision, Time at) {
+    const auto* const reserve = std::get_if<Reserve>(&decision.what);
+    const bool counts = reserve == nullptr || !state_->is_promised(reserve->job, reserve->at);
     WEIR_CHECK(
         std::visit([&](const auto& what) { return state_->follow(what, decision.why.cause, at); },
                    decision.what));
-    ++state_->counts.decisions;
+    if (counts) ++state_->counts.decisions;
     return {};
 }
 

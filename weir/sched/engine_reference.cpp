@@ -17,8 +17,7 @@ Time after(Time at, Duration duration) {
 ReferenceEngine::ReferenceEngine(fleet::Fleet fleet, Policy policy)
     : fleet_(std::move(fleet)),
       policy_(std::move(policy)),
-      placing_(fleet_),
-      gains_(fleet_.pools.size(), 1) {}
+      placing_(fleet_) {}
 
 // ---------------------------------------------------------------------------------------------
 // The future of one node
@@ -288,14 +287,6 @@ std::optional<ReferenceEngine::Promise> ReferenceEngine::place_for(const Job& jo
 // ---------------------------------------------------------------------------------------------
 // Events
 
-void ReferenceEngine::gained(const Promise& promise) {
-    std::set<PoolId> pools;
-    for (const Claimed& each : promise.claimed)
-        pools.insert(placing_.nodes[each.node].pool);
-    for (const PoolId pool : pools)
-        ++gains_[pool.value];
-}
-
 void ReferenceEngine::apply(const Event& event, Time now) {
     if (const auto* submitted = std::get_if<JobSubmitted>(&event)) {
         Job job;
@@ -315,25 +306,17 @@ void ReferenceEngine::apply(const Event& event, Time now) {
     } else if (const auto* ended = std::get_if<JobEnded>(&event)) {
         Job& job = jobs_.at(ended->job);
         placing_.give(job.request.demand, job.pieces);
-        std::set<PoolId> pools;
-        for (const auto& piece : job.pieces)
-            pools.insert(placing_.nodes[piece.node].pool);
-        for (const PoolId pool : pools)
-            ++gains_[pool.value];
         job.pieces.clear();
         job.phase = ended->requeue ? Phase::held : Phase::ended;
         job.outcome = ended->outcome;
     } else if (const auto* cancelled = std::get_if<JobCancelled>(&event)) {
         Job& job = jobs_.at(cancelled->job);
-        if (job.promise) gained(*job.promise);
         job.promise.reset();
         job.phase = Phase::ended;
         job.outcome = Outcome::cancelled;
     } else if (const auto* changed = std::get_if<NodeChanged>(&event)) {
-        const bool up = changed->health == NodeHealth::up;
-        fleet::ReferencePlacing::Node& node = placing_.node(changed->pool, changed->node);
-        if (node.in_service != up) ++gains_[changed->pool.value];
-        node.in_service = up;
+        placing_.node(changed->pool, changed->node).in_service =
+            changed->health == NodeHealth::up;
     }
 }
 
@@ -368,13 +351,6 @@ std::vector<ReferenceEngine::Job*> ReferenceEngine::waiting() {
         return a->rank < b->rank;
     });
     return list;
-}
-
-std::uint64_t ReferenceEngine::gains_of(const Job& job) const {
-    std::uint64_t sum = 0;
-    for (const PoolId pool : job.request.demand.pools)
-        sum += gains_[pool.value];
-    return sum;
 }
 
 bool ReferenceEngine::has_room_for_promise(const Job& job) const {
@@ -463,28 +439,24 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
             if (!try_to_start(*job, now, Cause::fits_now, decisions)) break;
         return;
     }
-    // Promises are kept, in order: who fits starts, the others look again where something changed.
+    // Promises are kept, in order: who fits starts, the others look again for their place.
     for (Job* job : waiting()) {
         if (!job->promise) continue;
-        const std::uint64_t gains = gains_of(*job);
-        if (gains == job->planned_at && job->promise->at > now) continue;
         const Promise before = *job->promise;
-        job->promise.reset();
-        if (try_to_start(*job, now, Cause::promised, decisions)) {
-            gained(before);
-            continue;
-        }
-        job->promise = before;
-        if (gains == job->planned_at) continue;
-        Job asking = *job;
         job->promise.reset();  // its own claims are not in its way
-        const std::optional<Promise> place = place_for(asking, now);
+        if (try_to_start(*job, now, Cause::promised, decisions)) continue;
+        Job asking = *job;
+        asking.promise = before;
+        std::optional<Promise> place = place_for(asking, now);
         if (!place) {
             reserve(job->request.job, never);
             continue;
         }
+        if (before.at <= now && place->at <= now) {
+            place->at = before.at;
+            place->until = before.until;
+        }
         job->promise = place;
-        job->planned_at = gains;
         if (place->at != before.at) reserve(job->request.job, place->at);
     }
     // The front of the queue, as long as there is room for promises.
@@ -506,7 +478,6 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
         const std::optional<Promise> place = place_for(*job, now);
         if (!place) continue;
         job->promise = place;
-        job->planned_at = gains_of(*job);
         reserve(job->request.job, place->at);
     }
     // Whoever else fits.

@@ -49,7 +49,6 @@ private:
         Time end_by{};
         Pieces pieces;
         std::optional<Promise> promise;
-        std::uint64_t planned_at = 0;
     };
     struct Amounts {
         std::int64_t chips = 0;
@@ -59,9 +58,7 @@ private:
 
     [[nodiscard]] bool throttled(const Job& job) const;
     [[nodiscard]] std::vector<Job*> waiting();  // for room, in order; not those that are throttled
-    [[nodiscard]] std::uint64_t gains_of(const Job& job) const;
     [[nodiscard]] bool has_room_for_promise(const Job& job) const;
-    void gained(const Promise& promise);
 
     [[nodiscard]] Amounts whole(std::size_t node) const;
     [[nodiscard]] Amounts claim_of(std::size_t node, const fleet::ReplicaDemand& each,
@@ -86,7 +83,6 @@ private:
     Policy policy_;
     fleet::ReferencePlacing placing_;  // now
     std::map<JobId, Job> jobs_;
-    std::vector<std::uint64_t> gains_;  // by pool: something ended or changed there
     std::uint64_t submissions_ = 0;
 };
 

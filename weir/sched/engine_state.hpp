@@ -79,7 +79,7 @@ struct Engine::State {
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
     std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
     std::vector<std::uint32_t> to_try;                       // shapes that something changed for
-    std::vector<std::uint64_t> gains;           // by pool: times at which more became free
+    std::vector<std::uint64_t> changes;  // by pool: whatever may move a promise
     static constexpr std::uint32_t lanes = 4;     // classes of priority
     std::vector<std::uint32_t> promises_of_pool;  // by pool and lane
     History history;
@@ -155,6 +155,7 @@ struct Engine::State {
     }
     void end_advance(const SetApart& apart);
     [[nodiscard]] Time date_of(const Job& job, Duration takes) const;
+    [[nodiscard]] bool is_promised(JobId job, Time at) const;
     void note_promise(JobId job, Time at);
 
     // engine.cpp: what was decided before
@@ -177,9 +178,10 @@ struct Engine::State {
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
     [[nodiscard]] bool may_fit_now(const fleet::Shape& shape, Time now) const;
-    [[nodiscard]] std::uint64_t gains_of(const fleet::Shape& shape) const;
+    [[nodiscard]] std::uint64_t changes_of(const fleet::Shape& shape) const;
     [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
     [[nodiscard]] Place place_for(std::uint32_t slot, Time now);
+    [[nodiscard]] bool may_plan(const fleet::Shape& shape) const;
     [[nodiscard]] Cause cause_of_overtaking(const fleet::Placement& placement, Time end) const;
     void announce(std::vector<Decision>& decisions, Decision decision);
 

@@ -56,6 +56,20 @@ Request request_of(std::uint64_t id,
     return request;
 }
 
+// Policies with the time scales of small worlds. Suspicion of nodes is a story of its own.
+Policy small_policy(std::uint64_t number) {
+    const char* const texts[] = {
+        "fcfs suspect_for=0s",
+        "easy suspect_for=0s",
+        "weir preempt=no suspect_for=0s plan_work=0 date_cap=9s slack=1s slack_until=6s "
+        "tighten_after=9s",
+        "weir preempt=no suspect_for=0s plan_work=0 date_factor=3 date_cap=20s slack=0s "
+        "slack_percent=0 reservations=2",
+        "conservative suspect_for=0s plan_work=0",
+    };
+    return policy_from_text(texts[number % std::size(texts)]).value();
+}
+
 // A job of an enumerated or random world: when it comes, and how long it really runs.
 struct Planned {
     Request request;
@@ -74,6 +88,7 @@ std::map<JobId, Time> run_twin(Twin& twin, std::vector<Planned> planned) {
         Time now = Time::max();
         if (next < planned.size()) now = planned[next].submitted_at;
         if (!ends.empty()) now = std::min(now, ends.begin()->first);
+        now = std::min(now, twin.engine().wakes_at());
         while (!ends.empty() && ends.begin()->first == now) {
             twin.apply(JobEnded{ends.begin()->second}, now);
             ends.erase(ends.begin());
@@ -119,7 +134,7 @@ TEST(Engine, AgreesWithTheReferenceOnEverySmallClusterAndQueue) {
         for (std::size_t i = 0; i < jobs; ++i)
             count *= choices;
         for (std::size_t code = 0; code < count; ++code) {
-            Twin twin(fleet, code % 5 == 0 ? Policy::fcfs : Policy::easy);
+            Twin twin(fleet, small_policy(code));
             std::vector<Planned> planned;
             std::size_t rest = code;
             for (std::size_t i = 0; i < jobs; ++i, rest /= choices) {
@@ -169,7 +184,7 @@ void run_random_world(std::uint64_t seed, std::map<Cause, std::uint64_t>& causes
         pools.push_back(pool);
     }
     const fleet::Fleet fleet = fleet_of(pools);
-    Twin twin(fleet, random.chance(0.85) ? Policy::easy : Policy::fcfs);
+    Twin twin(fleet, small_policy(seed));
 
     std::multimap<Time, JobId> ends;
     std::map<JobId, Duration> runs;
@@ -190,6 +205,10 @@ void run_random_world(std::uint64_t seed, std::map<Cause, std::uint64_t>& causes
         if (random.chance(0.3)) each.memory = gibibytes(random.between(1, 3));
         if (random.chance(0.05)) request.limit = forever;
         request.demand.within = static_cast<fleet::Level>(random.between(0, 4));
+        if (random.chance(0.3)) {
+            request.demand.prefer = static_cast<fleet::Level>(
+                random.between(0, static_cast<std::int64_t>(request.demand.within)));
+        }
         request.demand.pools.clear();
         for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
             const PoolId pool{p};
@@ -291,6 +310,7 @@ TEST(Engine, AgreesWithTheReferenceOnRandomWorlds) {
                               Cause::backfilled,
                               Cause::backfilled_beside,
                               Cause::reserved,
+                              Cause::promised,
                               Cause::dependency_failed}) {
         EXPECT_GT(causes[cause], 1000U) << name_of(cause);
     }
@@ -372,7 +392,7 @@ TEST(Engine, FollowsNoDecisionThatTakesWhatIsNotFreeOrStartsWhatDoesNotWait) {
         const JobId job{static_cast<std::uint64_t>(random.between(0, 6))};
         Decision decision{Start{job, placement}, {}};
         if (random.chance(0.1)) decision.what = Drop{job};
-        if (random.chance(0.1)) decision.what = Reserve{job, at_seconds(9)};
+        if (random.chance(0.1)) decision.what = Reserve{job, at_seconds(9), {}};
         const std::uint64_t before = engine.digest();
         const std::uint64_t chips_before = engine.free_of(PoolId{0}).chips_milli;
         if (!engine.follow(decision, at_seconds(1))) {

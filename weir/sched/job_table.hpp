@@ -45,7 +45,8 @@ struct Job {
     std::uint64_t likeness = 0;
     JobId stopped_for;        // running and stopping: who it makes room for
     Place promise;            // pending: what it was promised
-    std::uint64_t planned_at = 0;      // pending and promised: gains of its pools then
+    std::uint64_t planned_at = 0;      // pending: changes of its pools when it was last planned
+    bool planned_tight = false;        // and whether room was held from the earliest time on
     fleet::Placement placement;        // running
 };
 

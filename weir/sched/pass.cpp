@@ -153,10 +153,10 @@ bool Engine::State::may_fit_now(const fleet::Shape& shape, Time now) const {
     return false;
 }
 
-std::uint64_t Engine::State::gains_of(const fleet::Shape& shape) const {
+std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
     std::uint64_t sum = 0;
     for (const PoolId pool : shape.demand.pools)
-        sum += gains[pool.value];
+        sum += changes[pool.value];
     return sum;
 }
 
@@ -195,19 +195,18 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
     for (const std::uint32_t slot : slots) {
         Job& job = jobs.at(slot);
         const fleet::Shape& shape = shapes[job.shape].shape;
-        const std::uint64_t its_gains = gains_of(shape);
-        const bool changed = its_gains != job.planned_at;
-        if (!changed && job.promise.at > now) continue;
+        const bool due_now = job.promise.at <= now;
+        const bool tight = now - job.submitted_at > policy.tighten_after;
+        const bool changed = due_now || tight != job.planned_tight ||
+                             changes_of(shape) != job.planned_at;
+        if (!changed) continue;
 
-        const Place before = job.promise;
-        const bool try_now = may_fit_now(shape, now);
-        std::uint64_t cost = 0;
-        for (const PoolId pool : shape.demand.pools)
-            cost += plan.runs(pool);
-        const bool afford = policy.plan_work_max == 0 ||
-                            plan_credit >= std::min(cost, policy.plan_work_max * passes_saved_max);
+        // Once its time has come its own claims are among what is counted as held.
+        const bool try_now = (due_now || may_fit_now(shape, now)) && free.fits(shape, Time::min());
+        const bool afford = may_plan(shape);
         if (!try_now && !afford) continue;
 
+        const Place before = job.promise;
         plan.release_quietly(job.id, shape, before);
         if (try_now) {
             plan.settle(before.placement);
@@ -218,45 +217,67 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
                 continue;
             }
         }
-        if (!changed || !afford) {
+        if (!afford) {
             plan.claim_quietly(job.id, shape, before);
             plan.settle(before.placement);
             continue;
         }
+        const bool made_room = make_room(slot, now, decisions);
         const std::uint64_t work_before = plan.work();
-        Place place = place_for(slot, now);
-        const std::uint64_t spent = plan.work() - work_before;
-        plan_credit -= std::min(plan_credit, spent);
+        Place place =
+            made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
+        plan_credit -= std::min(plan_credit, plan.work() - work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
             plan.settle(before.placement);
             forget_promise(slot);
             make_eligible(slot);
-            job.planned_at = gains_of(shape);
+            job.planned_at = changes_of(shape);
             note_promise(job.id, never);
             announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::reserved}});
             continue;
         }
+        if (due_now && place.at <= now) {
+            // Somebody outlives his limit: it is due, and not promised anew with every moment.
+            place.at = before.at;
+            place.until = before.until;
+        }
         plan.claim_quietly(job.id, shape, place);
         plan.settle(before.placement);
         plan.settle(place.placement);
-        job.planned_at = its_gains;
-        if (place == before) continue;
-        for_pools_of(before.placement, [&](PoolId pool) {
-            --promises_of_pool[pool.value * lanes + job.rank.lane];
-            retry(pool);
-        });
-        job.promise = place;
-        for_pools_of(place.placement, [&](PoolId pool) {
-            ++promises_of_pool[pool.value * lanes + job.rank.lane];
-        });
-        if (place.at != before.at) {
-            note_promise(job.id, place.at);
-            announce(decisions,
-                     {Reserve{job.id, place.at, place.placement},
-                      {.cause = Cause::reserved, .until = place.at}});
+        if (place != before) {
+            for_pools_of(before.placement, [&](PoolId pool) {
+                --promises_of_pool[pool.value * lanes + job.rank.lane];
+                ++changes[pool.value];
+                retry(pool);
+            });
+            job.promise = place;
+            for_pools_of(place.placement, [&](PoolId pool) {
+                ++promises_of_pool[pool.value * lanes + job.rank.lane];
+                ++changes[pool.value];
+            });
+            Decision decision{Reserve{job.id, place.at, place.placement},
+                              {.cause = Cause::reserved, .until = place.at}};
+            if (place.at != before.at) {
+                note_promise(job.id, place.at);
+                announce(decisions, std::move(decision));
+            } else {
+                decisions.push_back(std::move(decision));  // the same promise, on other nodes
+            }
         }
+        job.planned_at = changes_of(shape);
+        job.planned_tight = tight;
     }
+}
+
+// A search costs about as many steps as its pools have runs; long ones are saved up for.
+bool Engine::State::may_plan(const fleet::Shape& shape) const {
+    std::uint64_t cost = 0;
+    for (const PoolId pool : shape.demand.pools)
+        cost += plan.runs(pool);
+    const std::uint64_t allowance = policy.plan_work_max;
+    return allowance == 0 || cost <= allowance ||
+           plan_credit >= std::min(cost, allowance * passes_saved_max);
 }
 
 // Promises to lower classes do not count against it.
@@ -271,12 +292,13 @@ void Engine::State::reserve(std::uint32_t slot,
                             Place place,
                             std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
+    job.planned_tight = told_at - job.submitted_at > policy.tighten_after;
     note_promise(job.id, place.at);
     announce(decisions,
              {Reserve{job.id, place.at, place.placement},
               {.cause = Cause::reserved, .until = place.at}});
-    job.planned_at = gains_of(shapes[job.shape].shape);
     promise(slot, std::move(place));
+    job.planned_at = changes_of(shapes[job.shape].shape);
 }
 
 void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
@@ -287,12 +309,12 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
             start(slot, now, cause_of_overtaking(found, end_by(job, now)), decisions);
             return;
         }
-        const std::uint64_t its_gains = gains_of(shape);
+        const std::uint64_t its_changes = changes_of(shape);
         const bool made_room = make_room(slot, now, decisions);
-        if (!made_room && job.planned_at == its_gains) return;  // nothing changed since it failed
-        Place place = place_for(slot, now);
+        if (!made_room && job.planned_at == its_changes) return;  // nothing changed since it failed
+        Place place = made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
         if (!place.found()) {
-            job.planned_at = its_gains;
+            job.planned_at = its_changes;
             return;
         }
         reserve(slot, std::move(place), decisions);
@@ -315,7 +337,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
                 if (slot == no_slot || slot == best) continue;
                 const Job& job = jobs.at(slot);
                 if (!has_room_for_promise(PoolId{pool}, job.rank.lane)) continue;
-                if (job.planned_at != 0 && job.planned_at == gains_of(shapes[shape].shape) &&
+                if (job.planned_at != 0 && job.planned_at == changes_of(shapes[shape].shape) &&
                     !shapes[shape].to_try) {
                     continue;  // it can be promised nothing, and nothing changed
                 }
