@@ -48,7 +48,10 @@ public:
         if (counts_.empty()) return;
         const std::uint32_t last = (first + count - 1) / span_;
         for (std::uint32_t domain = first / span_; domain <= last; ++domain) {
-            if (log_.empty() || log_.back() != domain) log_.push_back(domain);
+            // Again, unless the last entry says so already and nobody has read it.
+            const bool noted =
+                !log_.empty() && log_.back() == domain && log_begin_ + log_.size() > read_to_;
+            if (!noted) log_.push_back(domain);
         }
         // Who has not read for so long counts everything again.
         if (log_.size() > std::max<std::size_t>(1024, domains_)) {
@@ -83,7 +86,7 @@ public:
                 update(counts, domain, count(domain));
             }
         }
-        counts.seen = end;
+        counts.seen = read_to_ = end;
         return counts;
     }
 
@@ -154,6 +157,7 @@ private:
     std::vector<DomainCounts> counts_;
     std::vector<std::uint32_t> log_;  // domains that changed
     std::uint64_t log_begin_ = 1;     // number of the first entry of log_
+    std::uint64_t read_to_ = 0;       // the furthest that a table has read
     std::uint64_t clock_ = 0;
 };
 

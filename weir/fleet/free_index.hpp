@@ -205,7 +205,7 @@ private:
     bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
     bool find_parts(const Shape& shape, const Zone& zone, Ranges& ranges, Time end);
     bool find_part(const Ask& ask, const Zone& zone, Ranges& ranges);
-    bool collect(const Ask& ask, const Zone& zone);
+    bool collect(const Ask& ask, const Zone& zone, bool best_is_enough);
     [[nodiscard]] int compare(const Option& a, const Option& b) const;
     [[nodiscard]] std::optional<Spot> best_spot(std::uint64_t replicas, bool loosest = false) const;
     void group_options();
@@ -220,7 +220,10 @@ private:
                                              std::uint32_t domain,
                                              const Ask& ask,
                                              const std::vector<std::uint64_t>* by_class) const;
-    std::optional<std::uint32_t> tightest_domain(PoolIndex& pool, Level level, const Ask& ask);
+    std::optional<std::uint32_t> tightest_domain(PoolIndex& pool,
+                                                 Level level,
+                                                 const Ask& ask,
+                                                 bool any_will_do = false);
     void list_domains(PoolIndex& pool, Level level, const Ask& ask);
     void lower_horizons(const NodeRange& range, const Ask& ask);
 

@@ -220,10 +220,12 @@ const DomainCounts& FreeIndex::domain_counts(PoolIndex& pool, Level level, const
     return index.counts_for(ask.each, ask.tag, prepare, count);
 }
 
-// The rack (or pod) that holds the part with the least to spare, ties to the lowest number.
+// The rack (or pod) that holds the part with the least to spare, ties to the lowest number; or
+// just one that does, where `any_will_do`.
 std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
                                                         Level level,
-                                                        const Ask& ask) {
+                                                        const Ask& ask,
+                                                        bool any_will_do) {
     if (around(pool, ask) < ask.replicas) return std::nullopt;
     const DomainCounts& counts = domain_counts(pool, level, ask);
     const std::uint32_t domains = static_cast<std::uint32_t>(counts.held.size());
@@ -249,11 +251,14 @@ std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
         }
         if (domain < domains) best = DomainHeld{bucket->held, domain};
     }
+    if (best && any_will_do) return best->domain;
     counts.promised.walk(0, domains, [&](std::uint32_t domain) {
+        // Nothing has less to spare than nothing, and numbers only grow.
+        if (best && best->held == ask.replicas && best->domain < domain) return false;
         if (counts.held[domain] < ask.replicas || !pod_allows(domain)) return true;
         const DomainHeld its{domain_holds(pool, level, domain, ask, nullptr), domain};
         if (its.held >= ask.replicas && (!best || its < *best)) best = its;
-        return true;
+        return !best || !any_will_do;
     });
     if (!best) return std::nullopt;
     return best->domain;
@@ -296,7 +301,7 @@ bool FreeIndex::fits_one(const Shape& shape, const std::vector<PoolId>& domain, 
         PoolIndex& pool = pools_[id.value];
         if ((within == Level::rack && pool.racks.domains() > 1) ||
             (within == Level::pod && pool.pods.domains() > 1)) {
-            if (tightest_domain(pool, within, ask)) return true;
+            if (tightest_domain(pool, within, ask, true)) return true;
             continue;
         }
         const std::uint64_t limit = around(pool, ask);
@@ -386,7 +391,7 @@ bool FreeIndex::find_on_one_node(const Shape& shape, const PoolId& id, Ranges& r
     if (shape.demand.parts.size() == 1) return find_parts(shape, pool, ranges, end);
     // Equal nodes hold the same, so the lowest one of each class is tried, the best ones first.
     const GangPart& part = shape.demand.parts.front();
-    if (!collect({part.each, part.replicas, 0, shape.demand.tag, end}, pool)) return false;
+    if (!collect({part.each, part.replicas, 0, shape.demand.tag, end}, pool, false)) return false;
     for (Option& option : options_)
         option.next = option.pool->classes[option.cls].nodes.first_in(option.next, option.last);
     std::sort(options_.begin(), options_.end(), [this](const Option& a, const Option& b) {
@@ -453,8 +458,8 @@ void FreeIndex::lower_horizons(const NodeRange& range, const Ask& ask) {
 }
 
 bool FreeIndex::find_part(const Ask& ask, const Zone& zone, Ranges& ranges) {
-    if (!collect(ask, zone)) return false;
     const bool beside_the_rest = ask.number > 0 && ask.replicas == 1;
+    if (!collect(ask, zone, !beside_the_rest)) return false;
     if (const auto spot = best_spot(ask.replicas, beside_the_rest)) {
         choose(*spot, ask.replicas, ask, ranges);
         return true;
@@ -471,12 +476,11 @@ bool FreeIndex::find_part(const Ask& ask, const Zone& zone, Ranges& ranges) {
 // ---------------------------------------------------------------------------------------------
 // Options
 
-// Fills options_; false when together they do not hold the part. Where one node holds it all,
-// options that are certainly worse may be left out.
-bool FreeIndex::collect(const Ask& ask, const Zone& zone) {
+// Fills options_; false when together they do not hold the part. Where one node holds it and the
+// caller looks for no more than the best one, options that are certainly worse are left out.
+bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
     options_.clear();
     std::uint64_t held = 0;
-    const bool any_node_will_do = ask.number > 0 && ask.replicas == 1;
     std::uint32_t rank = 0;
     for (const PoolId* id = zone.begin; id != zone.end; ++id, ++rank) {
         PoolIndex& pool = pools_[id->value];
@@ -512,7 +516,7 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone) {
                 if (each == 0) continue;
                 offer(cls, each, its.nodes.size());
                 held += each * its.nodes.size();
-                if (each >= ask.replicas && !any_node_will_do && pool.nodes_special == 0) {
+                if (best_is_enough && each >= ask.replicas && pool.nodes_special == 0) {
                     whole = &its;
                 }
             }
