@@ -33,6 +33,7 @@ struct DomainCounts {
     std::vector<std::uint64_t> held;  // by domain
     std::vector<Bucket> buckets;      // by count, ascending; no domain of `promised`, none with 0
     NodeSet promised;
+    std::uint64_t total = 0;  // of held
 };
 
 class DomainIndex {
@@ -113,7 +114,8 @@ private:
                    .asked = 0,
                    .held = std::vector<std::uint64_t>(domains_, 0),
                    .buckets = {},
-                   .promised = NodeSet(domains_)};
+                   .promised = NodeSet(domains_),
+                   .total = 0};
         return *oldest;
     }
 
@@ -127,6 +129,7 @@ private:
             bucket_for(counts, before).remove_run(domain, 1);
         }
         counts.held[domain] = now.held;
+        counts.total += now.held - before;
         if (now.promised) {
             counts.promised.add_run(domain, 1);
         } else if (now.held > 0) {
