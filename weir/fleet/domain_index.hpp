@@ -33,6 +33,7 @@ struct DomainCounts {
     std::vector<std::uint64_t> held;  // by domain
     std::vector<Bucket> buckets;      // by count, ascending; no domain of `promised`, none with 0
     NodeSet promised;
+    std::uint64_t total = 0;  // of held
 };
 
 class DomainIndex {
@@ -48,10 +49,11 @@ public:
         if (counts_.empty()) return;
         const std::uint32_t last = (first + count - 1) / span_;
         for (std::uint32_t domain = first / span_; domain <= last; ++domain) {
-            // What a table has read already has to be told again.
-            if (read_to_end_ || log_.empty() || log_.back() != domain) log_.push_back(domain);
+            // Again, unless the last entry says so already and nobody has read it.
+            const bool noted =
+                !log_.empty() && log_.back() == domain && log_begin_ + log_.size() > read_to_;
+            if (!noted) log_.push_back(domain);
         }
-        read_to_end_ = false;
         // Who has not read for so long counts everything again.
         if (log_.size() > std::max<std::size_t>(1024, domains_)) {
             log_begin_ += log_.size();
@@ -85,8 +87,7 @@ public:
                 update(counts, domain, count(domain));
             }
         }
-        counts.seen = end;
-        read_to_end_ = true;
+        counts.seen = read_to_ = end;
         return counts;
     }
 
@@ -113,7 +114,8 @@ private:
                    .asked = 0,
                    .held = std::vector<std::uint64_t>(domains_, 0),
                    .buckets = {},
-                   .promised = NodeSet(domains_)};
+                   .promised = NodeSet(domains_),
+                   .total = 0};
         return *oldest;
     }
 
@@ -127,6 +129,7 @@ private:
             bucket_for(counts, before).remove_run(domain, 1);
         }
         counts.held[domain] = now.held;
+        counts.total += now.held - before;
         if (now.promised) {
             counts.promised.add_run(domain, 1);
         } else if (now.held > 0) {
@@ -157,7 +160,7 @@ private:
     std::vector<DomainCounts> counts_;
     std::vector<std::uint32_t> log_;  // domains that changed
     std::uint64_t log_begin_ = 1;     // number of the first entry of log_
-    bool read_to_end_ = true;  // some table has read all of the log
+    std::uint64_t read_to_ = 0;       // the furthest that a table has read
     std::uint64_t clock_ = 0;
 };
 

@@ -31,14 +31,16 @@ std::optional<std::string> test_price(std::string_view word) {
 }
 
 // "5y/node"
-std::optional<std::string> test_mtbf(std::string_view word) {
+std::optional<Duration> mtbf_of_node(std::string_view word) {
     constexpr std::string_view unit = "/node";
-    const bool has_unit =
-        word.size() > unit.size() && word.substr(word.size() - unit.size()) == unit;
-    if (has_unit) {
-        const auto time = parse_duration(word.substr(0, word.size() - unit.size()));
-        if (time.has_value() && *time > Duration{0}) return std::nullopt;
-    }
+    if (word.size() <= unit.size() || word.substr(word.size() - unit.size()) != unit) return {};
+    const auto time = parse_duration(word.substr(0, word.size() - unit.size()));
+    if (!time.has_value() || *time <= Duration{0}) return {};
+    return *time;
+}
+
+std::optional<std::string> test_mtbf(std::string_view word) {
+    if (mtbf_of_node(word)) return std::nullopt;
     return "is not a mean time between failures: write a duration for one node, such as 5y/node";
 }
 
@@ -181,18 +183,20 @@ const schema::Object& pool_schema() {
              "NAME-0, NAME-1, …"},
             {"rack_power",
              schema::quantity(schema::Type::power),
-             "What a rack may draw",
+             "What a rack may draw; no placement exceeds it",
              "15kW",
-             "no cap",
-             false,
-             Use::checked},
+             "no cap"},
+            {"pod_power",
+             schema::quantity(schema::Type::power),
+             "What a pod may draw",
+             "240kW",
+             "no cap"},
             {"node_power",
              schema::object(node_power_schema()),
-             "What a node draws",
+             "What a node draws; each chip in use (without chips, each CPU) adds its share of the "
+             "difference",
              "{idle: 1.1kW, busy: 5.6kW}",
-             "",
-             false,
-             Use::checked},
+             "not counted"},
             {"link",
              schema::object(link_inside_schema()),
              "Links",
@@ -204,9 +208,7 @@ const schema::Object& pool_schema() {
              schema::object(reliability_schema()),
              "Failures",
              "{mtbf: 5y/node, repair: 6h}",
-             "",
-             false,
-             Use::checked},
+             "never fails"},
         },
         {{"gpus", "write chips_per_node"},
          {"gpus_per_node", "write chips_per_node"},
@@ -237,9 +239,7 @@ const schema::Object& site_schema() {
              schema::quantity(schema::Type::power),
              "What the site may draw",
              "12MW",
-             "no budget",
-             false,
-             Use::checked},
+             "no budget"},
             {"price",
              schema::map_of(schema::word("price", test_price, "^[0-9].*/chip-hour$"),
                             schema::test_name),
@@ -353,6 +353,12 @@ private:
         pool.nodes_per_rack = count_of(view, "nodes_per_rack");
         pool.racks_per_pod = count_of(view, "racks_per_pod");
         pool.rack_power_watts = view.power_watts("rack_power").value_or(0);
+        pool.pod_power_watts = view.power_watts("pod_power").value_or(0);
+        if (const auto reliability = view.object("reliability")) {
+            pool.node_mtbf =
+                mtbf_of_node(reliability->text("mtbf").value_or("")).value_or(Duration{});
+            pool.node_repair = reliability->duration("repair").value_or(Duration{});
+        }
         if (const auto power = view.object("node_power")) {
             pool.node_idle_watts = power->power_watts("idle").value_or(0);
             pool.node_busy_watts = power->power_watts("busy").value_or(0);
@@ -546,6 +552,16 @@ std::string print_fleet(const Fleet& fleet) {
                 line("nodes_per_rack", std::to_string(pool.nodes_per_rack));
             if (pool.racks_per_pod > 0) line("racks_per_pod", std::to_string(pool.racks_per_pod));
             if (pool.rack_power_watts > 0) line("rack_power", exact(pool.rack_power_watts, "W"));
+            if (pool.pod_power_watts > 0) line("pod_power", exact(pool.pod_power_watts, "W"));
+            const auto time = [](Duration its) { return fmt::format("{}ms", its.count()); };
+            std::string reliability;
+            if (pool.node_mtbf > Duration{0})
+                reliability = "mtbf: " + time(pool.node_mtbf) + "/node";
+            if (pool.node_repair > Duration{0}) {
+                reliability += reliability.empty() ? "" : ", ";
+                reliability += "repair: " + time(pool.node_repair);
+            }
+            if (!reliability.empty()) line("reliability", "{" + reliability + "}");
             if (pool.node_idle_watts > 0 || pool.node_busy_watts > 0) {
                 line("node_power",
                      fmt::format("{{idle: {}, busy: {}}}",

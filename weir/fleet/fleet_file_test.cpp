@@ -32,6 +32,7 @@ constexpr const char* example = R"(sites:
         nodes_per_rack: 2
         racks_per_pod: 16
         rack_power: 15kW           # a live constraint: no placement may exceed it
+        pod_power: 200kW
         node_power: {idle: 1.1kW, busy: 5.6kW}
         link: {inside: hccs, between: 400Gb/s x 8, oversubscription: 1}
         reliability: {mtbf: 5y/node, repair: 6h}
@@ -67,12 +68,17 @@ TEST(FleetFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(pool.nodes_per_rack, 2U);
     EXPECT_EQ(pool.racks_per_pod, 16U);
     EXPECT_DOUBLE_EQ(pool.rack_power_watts, 15e3);
+    EXPECT_DOUBLE_EQ(pool.pod_power_watts, 200e3);
     EXPECT_DOUBLE_EQ(pool.node_busy_watts, 5600);
+    EXPECT_EQ(pool.node_mtbf, seconds(std::int64_t{5} * 365 * 86'400));
+    EXPECT_EQ(pool.node_repair, seconds(6 * 3600));
     EXPECT_EQ(fleet.chips_total(), 10'000U);
     EXPECT_EQ(fleet.nodes_total(), 1350U);
     EXPECT_EQ(fleet.cpus_milli_total(), 1250U * 192'000U + 100U * 64'000U);
     EXPECT_EQ(fleet.node_name(PoolId{1}, 7), "cpu-7");
     EXPECT_THAT(parsed->notes, ::testing::Contains(HasSubstr("sites.price is checked")));
+    EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("power"))));
+    EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("reliability"))));
 }
 
 TEST(FleetFile, ReadsBackWhatItPrints) {
@@ -147,6 +153,9 @@ Pool any_pool(int number) {
     pool.nodes_per_rack = *rc::gen::inRange<std::uint32_t>(0, 64);
     if (pool.nodes_per_rack > 0) pool.racks_per_pod = *rc::gen::inRange<std::uint32_t>(0, 64);
     pool.rack_power_watts = *rc::gen::inRange(0, 100'000);
+    pool.pod_power_watts = *rc::gen::inRange(0, 1'000'000);
+    pool.node_mtbf = Duration{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40)};
+    pool.node_repair = Duration{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 30)};
     pool.node_idle_watts = *rc::gen::inRange(0, 1'000);
     pool.node_busy_watts = pool.node_idle_watts + *rc::gen::inRange(0, 5'000);
     return pool;

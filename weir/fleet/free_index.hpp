@@ -189,7 +189,7 @@ private:
         friend auto operator<=>(const DomainHeld&, const DomainHeld&) = default;
     };
 
-    // placing.cpp: where a gang goes.
+    // holding.cpp: how much there is room for.
     [[nodiscard]] std::uint64_t holds(const PoolIndex& pool,
                                       const NodeKey& key,
                                       const Ask& ask) const;
@@ -202,29 +202,35 @@ private:
                                         std::int64_t each_mw) const;
     [[nodiscard]] bool has_budgets(const PoolIndex& pool) const;
     [[nodiscard]] bool could_hold(const std::vector<PoolId>& domain, const Demand& demand) const;
-    bool fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end);
-    bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
-    bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);
-    bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
-    bool find_parts(const Shape& shape, const Zone& zone, Ranges& ranges, Time end);
-    bool find_part(const Ask& ask, const Zone& zone, Ranges& ranges);
-    bool collect(const Ask& ask, const Zone& zone);
-    [[nodiscard]] int compare(const Option& a, const Option& b) const;
-    [[nodiscard]] std::optional<Spot> best_spot(std::uint64_t replicas, bool loosest = false) const;
-    void group_options();
-    void spread(const Ask& ask, Ranges& ranges);
-    bool spread_under_budgets(const Ask& ask, Ranges& ranges);
-    [[nodiscard]] Spot best_spot_under_budgets(const Ask& ask, std::uint64_t replicas) const;
-    const std::vector<const NodeSet*>& sets_of(const Group& group);
-    void choose(const Spot& spot, std::uint64_t replicas, const Ask& ask, Ranges& ranges);
     [[nodiscard]] const DomainCounts& domain_counts(PoolIndex& pool, Level level, const Ask& ask);
     [[nodiscard]] std::uint64_t domain_holds(const PoolIndex& pool,
                                              Level level,
                                              std::uint32_t domain,
                                              const Ask& ask,
                                              const std::vector<std::uint64_t>* by_class) const;
-    std::optional<std::uint32_t> tightest_domain(PoolIndex& pool, Level level, const Ask& ask);
+    std::optional<std::uint32_t> tightest_domain(PoolIndex& pool,
+                                                 Level level,
+                                                 const Ask& ask,
+                                                 bool any_will_do = false);
     void list_domains(PoolIndex& pool, Level level, const Ask& ask);
+    [[nodiscard]] std::uint64_t hold_by_domains(const Ask& ask, const Zone& zone);
+
+    // placing.cpp: where a gang goes.
+    bool fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end);
+    bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
+    bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);
+    bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
+    bool find_parts(const Shape& shape, const Zone& zone, Ranges& ranges, Time end);
+    bool find_part(const Ask& ask, const Zone& zone, Ranges& ranges);
+    bool collect(const Ask& ask, const Zone& zone, bool best_is_enough);
+    [[nodiscard]] int compare(const Option& a, const Option& b) const;
+    [[nodiscard]] std::optional<Spot> best_spot(std::uint64_t replicas, bool loosest = false) const;
+    void group_options();
+    void spread(const Ask& ask, Ranges& ranges);
+    bool spread_under_budgets(const Ask& ask, const Zone& zone, Ranges& ranges);
+    [[nodiscard]] Spot best_spot_under_budgets(const Ask& ask, std::uint64_t replicas) const;
+    const std::vector<const NodeSet*>& sets_of(const Group& group);
+    void choose(const Spot& spot, std::uint64_t replicas, const Ask& ask, Ranges& ranges);
     void lower_horizons(const NodeRange& range, const Ask& ask);
 
     // free_index.cpp: what changes.

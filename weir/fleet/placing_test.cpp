@@ -214,7 +214,7 @@ void expect_equal_sums(World& world) {
 TEST(Placing, GivesThePlacementsOfThePlainRules) {
     int found = 0;
     int refused = 0;
-    for (std::uint64_t seed = 1; seed <= 2500; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
         SCOPED_TRACE(seed);
         Random random(seed);
         const Fleet fleet = any_fleet(random);

@@ -1,0 +1,235 @@
+// How much a node, a rack, a pod or a pool can hold of one part of a gang: by what is free, by what
+// is promised to others, and by watts.
+#include <algorithm>
+
+#include "weir/fleet/free_index.hpp"
+
+namespace weir::fleet {
+namespace {
+constexpr std::uint64_t unbounded = std::numeric_limits<std::uint32_t>::max();
+}
+
+// ---------------------------------------------------------------------------------------------
+// How much a node, and all that is around it, can hold
+
+// By what is free and promised there; watts apart.
+std::uint64_t FreeIndex::holds(const PoolIndex& pool, const NodeKey& key, const Ask& ask) const {
+    if (key.tag != ask.tag) return 0;
+    const ReplicaDemand& each = ask.each;
+    std::uint32_t chips = key.chips;
+    std::uint32_t cpus_milli = key.cpus_milli;
+    std::int64_t memory = key.memory.count;
+    std::uint64_t count = unbounded;
+    if (each.chip_permille > 0) {
+        count = std::uint64_t{chips} * (1000 / each.chip_permille);
+        for (const std::uint16_t room : rooms_[key.rooms])
+            count += room / each.chip_permille;
+    }
+    if (key.horizon != 0) {
+        const Horizon& horizon = horizons_[key.horizon];
+        if (ask.end > horizon.until) {
+            chips = std::min(chips, horizon.chips);
+            cpus_milli = std::min(cpus_milli, horizon.cpus_milli);
+            memory = std::min(memory, horizon.memory.count);
+            // Who shares a chip beyond the horizon needs one of its whole ones.
+            if (each.chip_permille > 0) count = std::min<std::uint64_t>(count, horizon.chips);
+        }
+    }
+    if (each.chips > 0) count = chips / each.chips;
+    if (each.cpus_milli > 0 && pool.pool.cpus_milli > 0) {
+        count = std::min<std::uint64_t>(count, cpus_milli / each.cpus_milli);
+    }
+    if (each.memory.count > 0 && pool.pool.memory.count > 0) {
+        count = std::min(count, static_cast<std::uint64_t>(memory / each.memory.count));
+    }
+    return count;
+}
+
+// By the watts of its rack and its pod.
+std::uint64_t FreeIndex::holds_by_power(const PoolIndex& pool, const NodeKey& key, const Ask& ask) {
+    if (key.power == NodeKey::no_limit) return unbounded;
+    return replicas_in(std::int64_t{key.power} - 1, pool.each_mw(ask.each));
+}
+
+// By the watts of what is around all nodes of the pool.
+std::uint64_t FreeIndex::around(const PoolIndex& pool, const Ask& ask) const {
+    if (!has_budgets(pool)) return unbounded;
+    const SitePower& site = sites_[pool.site];
+    std::int64_t left = power_left_mw(site.budget_mw, site.drawn_mw);
+    for (const PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power}) {
+        if (budgets->any() && !budgets->any_inside()) {
+            left = std::min(left, budgets->left_mw(0));
+        }
+    }
+    return replicas_in(left, pool.each_mw(ask.each));
+}
+
+// By all the watts there are, at this moment.
+std::uint64_t FreeIndex::powered(const PoolIndex& pool,
+                                 std::uint32_t node,
+                                 std::int64_t each_mw) const {
+    if (!has_budgets(pool)) return unbounded;
+    const SitePower& site = sites_[pool.site];
+    std::int64_t left = power_left_mw(site.budget_mw, site.drawn_mw);
+    for (const PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power}) {
+        if (!budgets->any()) continue;
+        left = std::min(left, budgets->left_mw(node / budgets->span));
+    }
+    return replicas_in(left, each_mw);
+}
+
+bool FreeIndex::has_budgets(const PoolIndex& pool) const {
+    return pool.rack_power.any() || pool.pod_power.any() || sites_[pool.site].budget_mw != 0;
+}
+
+// False only if the pools together have too little free, however it is spread.
+bool FreeIndex::could_hold(const std::vector<PoolId>& domain, const Demand& demand) const {
+    std::uint64_t chips_milli = 0;
+    std::uint64_t cpus_milli = 0;
+    bool cpus_count = true;
+    for (const PoolId id : domain) {
+        const PoolIndex& pool = pools_[id.value];
+        chips_milli += pool.totals.chips_milli;
+        cpus_milli += pool.totals.cpus_milli;
+        cpus_count = cpus_count && pool.pool.cpus_milli > 0;
+    }
+    return demand.chips_milli() <= chips_milli &&
+           (!cpus_count || demand.cpus_milli() <= cpus_milli);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Racks and pods
+
+std::uint64_t FreeIndex::domain_holds(const PoolIndex& pool,
+                                      Level level,
+                                      std::uint32_t domain,
+                                      const Ask& ask,
+                                      const std::vector<std::uint64_t>* by_class) const {
+    const std::int64_t each_mw = pool.each_mw(ask.each);
+    const std::uint32_t span = level == Level::rack ? pool.racks.span() : pool.pods.span();
+    const std::uint32_t rack_span = pool.racks.span();
+    const std::uint32_t end = std::min(span, pool.pool.nodes - domain * span) + domain * span;
+    std::uint64_t held = 0;
+    for (std::uint32_t node = domain * span; node < end;) {
+        const std::uint32_t rack_end = node + std::min(rack_span, end - node);
+        const std::uint32_t rack = node / rack_span;
+        std::uint64_t in_rack = 0;
+        for (; node < rack_end; ++node) {
+            const std::uint32_t cls = pool.class_of[node];
+            if (by_class != nullptr) {
+                in_rack += (*by_class)[cls];
+            } else if (pool.classes[cls].key.in_service) {
+                in_rack += holds(pool, pool.classes[cls].key, ask);
+            }
+        }
+        if (pool.rack_power.any_inside()) {
+            in_rack = std::min(in_rack, replicas_in(pool.rack_power.left_mw(rack), each_mw));
+        }
+        held += in_rack;
+    }
+    if (level == Level::pod && pool.pod_power.any_inside()) {
+        held = std::min(held, replicas_in(pool.pod_power.left_mw(domain), each_mw));
+    }
+    return held;
+}
+
+// How many replicas the domains hold if nothing is promised.
+const DomainCounts& FreeIndex::domain_counts(PoolIndex& pool, Level level, const Ask& ask) {
+    DomainIndex& index = level == Level::rack ? pool.racks : pool.pods;
+    Ask unpromised = ask;
+    unpromised.end = Time::min();
+    const std::vector<std::uint64_t>* by_class = nullptr;
+    const auto prepare = [&](std::uint32_t domains) {
+        if (std::uint64_t{domains} * index.span() < 4 * pool.active.size()) return;
+        by_class_.assign(pool.classes.size(), 0);
+        for (const std::uint32_t cls : pool.active)
+            by_class_[cls] = holds(pool, pool.classes[cls].key, unpromised);
+        by_class = &by_class_;
+    };
+    const auto count = [&](std::uint32_t domain) {
+        DomainIndex::Counted counted;
+        counted.held = domain_holds(pool, level, domain, unpromised, by_class);
+        const std::uint32_t first = domain * index.span();
+        const std::uint32_t end = first + std::min(index.span(), pool.pool.nodes - first);
+        if (pool.nodes_special == 0) return counted;
+        for (std::uint32_t node = first; node < end && !counted.promised; ++node)
+            counted.promised = pool.class_of_node(node).key.horizon != 0;
+        return counted;
+    };
+    return index.counts_for(ask.each, ask.tag, prepare, count);
+}
+
+// The rack (or pod) that holds the part with the least to spare, ties to the lowest number; or
+// just one that does, where `any_will_do`.
+std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
+                                                        Level level,
+                                                        const Ask& ask,
+                                                        bool any_will_do) {
+    if (around(pool, ask) < ask.replicas) return std::nullopt;
+    const DomainCounts& counts = domain_counts(pool, level, ask);
+    const std::uint32_t domains = static_cast<std::uint32_t>(counts.held.size());
+    const bool pods_matter = level == Level::rack && pool.pod_power.any_inside();
+    const std::int64_t each_mw = pool.each_mw(ask.each);
+    const std::uint32_t racks_of_pod = pool.pods.span() / pool.racks.span();
+    const auto pod_allows = [&](std::uint32_t rack) {
+        return !pods_matter ||
+               replicas_in(pool.pod_power.left_mw(rack / racks_of_pod), each_mw) >= ask.replicas;
+    };
+    std::optional<DomainHeld> best;
+    auto bucket = std::lower_bound(
+        counts.buckets.begin(),
+        counts.buckets.end(),
+        ask.replicas,
+        [](const DomainCounts::Bucket& its, std::uint64_t wanted) { return its.held < wanted; });
+    for (; bucket != counts.buckets.end() && !best; ++bucket) {
+        if (bucket->domains.size() == 0) continue;
+        std::uint32_t domain = bucket->domains.first_in(0, domains);
+        while (domain < domains && !pod_allows(domain)) {
+            const std::uint32_t next_pod = (domain / racks_of_pod + 1) * racks_of_pod;
+            domain = bucket->domains.first_in(std::min(next_pod, domains), domains);
+        }
+        if (domain < domains) best = DomainHeld{bucket->held, domain};
+    }
+    if (best && any_will_do) return best->domain;
+    counts.promised.walk(0, domains, [&](std::uint32_t domain) {
+        // Nothing has less to spare than nothing, and numbers only grow.
+        if (best && best->held == ask.replicas && best->domain < domain) return false;
+        if (counts.held[domain] < ask.replicas || !pod_allows(domain)) return true;
+        const DomainHeld its{domain_holds(pool, level, domain, ask, nullptr), domain};
+        if (its.held >= ask.replicas && (!best || its < *best)) best = its;
+        return !best || !any_will_do;
+    });
+    if (!best) return std::nullopt;
+    return best->domain;
+}
+
+// All that hold the part, those with the least to spare first, into domains_.
+void FreeIndex::list_domains(PoolIndex& pool, Level level, const Ask& ask) {
+    const DomainCounts& counts = domain_counts(pool, level, ask);
+    domains_.clear();
+    for (std::uint32_t domain = 0; domain < counts.held.size(); ++domain) {
+        std::uint64_t held = counts.held[domain];
+        if (held < ask.replicas) continue;
+        if (counts.promised.contains(domain)) {
+            held = domain_holds(pool, level, domain, ask, nullptr);
+        }
+        if (held >= ask.replicas) domains_.push_back({held, domain});
+    }
+    std::sort(domains_.begin(), domains_.end());
+}
+
+// At least what the pools of a zone hold within their budgets, however a gang is spread.
+std::uint64_t FreeIndex::hold_by_domains(const Ask& ask, const Zone& zone) {
+    std::uint64_t sum = 0;
+    for (const PoolId* id = zone.begin; id != zone.end; ++id) {
+        PoolIndex& pool = pools_[id->value];
+        if (zone.last - zone.first < pool.pool.nodes) return unbounded;
+        const bool pods = pool.pod_power.any_inside();
+        if (!pods && !pool.rack_power.any_inside()) return unbounded;
+        const DomainCounts& counts = domain_counts(pool, pods ? Level::pod : Level::rack, ask);
+        sum += std::min(counts.total, around(pool, ask));
+    }
+    return sum;
+}
+
+}  // namespace weir::fleet
