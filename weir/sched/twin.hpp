@@ -77,6 +77,9 @@ public:
         };
         // The reference does not say on which nodes a promise stands.
         const auto told_again = [&](const Decision& decision) {
+            if (const auto* start = std::get_if<Start>(&decision.what)) {
+                promised_.erase(start->job);
+            }
             const auto* const reserve = std::get_if<Reserve>(&decision.what);
             if (reserve == nullptr) return false;
             const auto [known, added] = promised_.try_emplace(reserve->job, reserve->at);
