@@ -53,8 +53,9 @@ function timeOf(job, now) {
     return {text: duration(job.ended_at_ms - job.started_at_ms), bar: null, title: `ended ${clock(job.ended_at_ms)}`};
   }
   const waits = `waits ${duration(now - job.submitted_at_ms)}`;
-  if (job.expected_start_ms > now) {
-    return {text: `${waits}, starts in ${duration(job.expected_start_ms - now)}`, bar: null, title: clock(job.expected_start_ms)};
+  if (job.starts_at_ms > now) {
+    const about = job.starts_promised ? "within" : "in about";
+    return {text: `${waits}, starts ${about} ${duration(job.starts_at_ms - now)}`, bar: null, title: clock(job.starts_at_ms)};
   }
   return {text: waits, bar: null, title: ""};
 }

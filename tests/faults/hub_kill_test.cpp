@@ -69,7 +69,7 @@ public:
         watch(launch.attempt);
         return {};
     }
-    Result<void> stop(exec::AttemptId, Duration) override { return {}; }
+    Result<void> stop(exec::AttemptId, const exec::Stop&) override { return {}; }
     exec::Found find(exec::AttemptId attempt) override {
         const auto ends = end_of(attempt);
         if (!ends) return {};

@@ -31,6 +31,7 @@ Json attempt_of(const hub::AttemptView& attempt) {
     json["number"] = attempt.number;
     json["started_at_ms"] = milliseconds_of(attempt.started_at);
     json["cause"] = attempt.cause;
+    json["stopped_for"] = attempt.stopped_for;
     if (const auto& end = attempt.end) {
         json["ended_at_ms"] = milliseconds_of(end->ended_at);
         json["kind"] = exec::name_of(end->kind);
@@ -85,8 +86,11 @@ Json job_of(const hub::JobView& view, bool detail) {
     json["submitted_at_ms"] = milliseconds_of(view.submitted_at);
     json["started_at_ms"] = milliseconds_of(view.started_at);
     json["ended_at_ms"] = milliseconds_of(view.ended_at);
-    json["expected_start_ms"] = milliseconds_of(view.expected_start);
+    json["starts_at_ms"] = milliseconds_of(view.starts_at);
+    json["starts_promised"] = view.starts_promised;
     json["limit_ms"] = view.limit.count();
+    json["deadline_at_ms"] = milliseconds_of(spec.deadline);
+    json["reservation"] = spec.reservation;
     json["nodes"] = view.nodes;
     json["exit_code"] = end != nullptr ? Json(end->exit_code) : Json(nullptr);
     json["signal"] = end != nullptr ? Json(end->signal) : Json(nullptr);
@@ -178,7 +182,8 @@ std::string explain_json(const hub::ExplainView& view) {
                     {"sentence", view.sentence},
                     {"cause", view.cause},
                     {"ahead", view.ahead},
-                    {"expected_start_ms", milliseconds_of(view.expected_start)},
+                    {"starts_at_ms", milliseconds_of(view.starts_at)},
+                    {"starts_promised", view.starts_promised},
                     {"details", view.details}});
 }
 
@@ -198,6 +203,12 @@ std::string fleet_json(const std::vector<hub::PoolView>& pools,
                                        {"basis", rate.basis}});
             }
         }
+        Json drained = Json::array();
+        for (const hub::PoolView::OutOfService& node : pools[i].drained) {
+            drained.push_back({{"node", node.node},
+                               {"reason", node.reason},
+                               {"since_at_ms", milliseconds_of(node.since)}});
+        }
         list.push_back(
             {{"site", pool.site},
              {"name", pool.name},
@@ -213,9 +224,48 @@ std::string fleet_json(const std::vector<hub::PoolView>& pools,
              {"memory_total_bytes", static_cast<std::int64_t>(nodes) * pool.memory.count},
              {"memory_free_bytes", free.memory.count},
              {"jobs_running", pools[i].jobs_running},
+             {"drained", std::move(drained)},
              {"rates", std::move(shown_rates)}});
     }
     return text_of({{"pools", std::move(list)}});
+}
+
+std::string reservations_json(const std::vector<hub::ReservationView>& reservations) {
+    Json list = Json::array();
+    for (const hub::ReservationView& view : reservations) {
+        Json nodes = Json::array();
+        for (const hub::ReservationView::Run& run : view.nodes) {
+            nodes.push_back({{"pool", run.pool},
+                             {"first", run.first},
+                             {"last", run.last},
+                             {"count", run.count}});
+        }
+        list.push_back({{"name", view.name},
+                        {"tenant", view.tenant},
+                        {"maintenance", view.maintenance},
+                        {"from_at_ms", milliseconds_of(view.from)},
+                        {"until_at_ms", milliseconds_of(view.until)},
+                        {"nodes", std::move(nodes)},
+                        {"running", view.running},
+                        {"waiting", view.waiting}});
+    }
+    return text_of({{"reservations", std::move(list)}});
+}
+
+std::string power_json(const std::vector<hub::PowerView>& domains) {
+    Json list = Json::array();
+    for (const hub::PowerView& view : domains) {
+        list.push_back(
+            {{"domain", view.domain},
+             {"level", view.level},
+             {"draw_watts", view.draw_watts},
+             {"budget_watts", view.budget_watts > 0 ? Json(view.budget_watts) : Json(nullptr)}});
+    }
+    return text_of({{"power", std::move(list)}});
+}
+
+std::string done_json(const std::string& sentence) {
+    return text_of({{"done", sentence}});
 }
 
 std::string checks_json(const std::vector<Check>& checks) {
@@ -242,6 +292,7 @@ std::string status_json(const hub::Status& status, const HubFacts& facts) {
                     {"nodes", status.nodes},
                     {"chips", status.chips},
                     {"pending_change", std::move(pending_change)},
+                    {"over_power", status.over_power},
                     {"journal_entries", status.journal_entries},
                     {"held", status.counts.held},
                     {"pending", status.counts.pending},

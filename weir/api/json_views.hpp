@@ -3,7 +3,7 @@
 // Times are integers in milliseconds since the epoch, quantities integers or numbers, ids strings
 // (JavaScript rounds large integers). Text that is no UTF-8 (a user's file name) is shown with
 // replacement characters rather than breaking the answer. JSON is made and taken apart only here
-// and in submit_body.cpp.
+// and in the two files that read bodies (submit_body.cpp, operation_body.cpp).
 #pragma once
 
 #include <optional>
@@ -53,6 +53,9 @@ std::string explain_json(const hub::ExplainView& view);
 // rates[i] belongs to pools[i].
 std::string fleet_json(const std::vector<hub::PoolView>& pools,
                        const std::vector<std::vector<Rate>>& rates);
+std::string reservations_json(const std::vector<hub::ReservationView>& reservations);
+std::string power_json(const std::vector<hub::PowerView>& domains);
+std::string done_json(const std::string& sentence);  // of an operation
 std::string checks_json(const std::vector<Check>& checks);
 std::string status_json(const hub::Status& status, const HubFacts& facts);
 std::string change_json(const hub::Change& change);

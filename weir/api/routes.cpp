@@ -8,6 +8,7 @@
 #include "weir/api/embedded.hpp"
 #include "weir/api/job_log.hpp"
 #include "weir/api/metrics.hpp"
+#include "weir/api/operation_body.hpp"
 #include "weir/api/submit_body.hpp"
 
 namespace weir::api {
@@ -196,9 +197,17 @@ const std::vector<Routes::Route>& Routes::table() {
         {"GET",  "v1/jobs/*",         &Routes::job},
         {"GET",  "v1/jobs/*/counts",  &Routes::counts},
         {"POST", "v1/jobs/*/cancel",  &Routes::cancel},
+        {"POST", "v1/jobs/*/checkpointed", &Routes::checkpointed},
         {"GET",  "v1/jobs/*/explain", &Routes::explain},
         {"GET",  "v1/jobs/*/logs",    &Routes::logs},
         {"GET",  "v1/fleet",          &Routes::fleet},
+        {"GET",  "v1/reservations",   &Routes::reservations},
+        {"POST", "v1/reservations",   &Routes::reserve},
+        {"POST", "v1/reservations/*/delete", &Routes::unreserve},
+        {"POST", "v1/nodes/*/drain",  &Routes::drain},
+        {"POST", "v1/nodes/*/restore", &Routes::restore},
+        {"GET",  "v1/power",          &Routes::power},
+        {"POST", "v1/power",          &Routes::set_power},
         {"GET",  "v1/doctor",         &Routes::doctor},
         {"GET",  "v1/status",         &Routes::status},
         {"GET",  "v1/events",         &Routes::events},
@@ -386,6 +395,71 @@ void Routes::fleet(Call call) {
         }
         return json(fleet_json(pools, rates));
     }));
+}
+
+// What an operator asks, answered by the sentence that says what is now.
+template <class Wish>
+void Routes::operate(const Call& call, Result<Wish> wish) {
+    const Responder responder = call.responder;
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return responder.send(refusal(known.error()));
+    }
+    if (!wish.has_value()) return responder.send(refusal(wish.error()));
+    hub_.operate(hub::Operation(std::move(*wish)), [responder](Result<std::string> done) {
+        responder.send(done.has_value() ? json(done_json(*done)) : refusal(done.error()));
+    });
+}
+
+namespace {
+
+template <class Wish>
+Result<Wish> without_keys(std::string_view body, Wish wish) {
+    WEIR_CHECK(parse_empty_body(body));
+    return wish;
+}
+
+}  // namespace
+
+void Routes::reserve(Call call) {
+    operate(call, parse_reservation_body(call.request.body));
+}
+
+void Routes::unreserve(Call call) {
+    operate(call, without_keys(call.request.body, hub::EndReservation{call.reference}));
+}
+
+void Routes::drain(Call call) {
+    operate(call, parse_drain_body(call.request.body, call.reference));
+}
+
+void Routes::restore(Call call) {
+    operate(call, without_keys(call.request.body, hub::RestoreNode{call.reference}));
+}
+
+void Routes::set_power(Call call) {
+    operate(call, parse_power_body(call.request.body));
+}
+
+void Routes::checkpointed(Call call) {
+    operate(call, without_keys(call.request.body, hub::NoteCheckpoint{call.reference}));
+}
+
+void Routes::reservations(Call call) {
+    using Reservations = std::vector<hub::ReservationView>;
+    hub_.reservations(answer_with<Reservations>(
+        call.responder, [](const Reservations& all) { return json(reservations_json(all)); }));
+}
+
+void Routes::power(Call call) {
+    if (auto known = call.request.target.expect_only({"of"}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
+    const std::string* of = call.request.target.find("of");
+    using Domains = std::vector<hub::PowerView>;
+    hub_.power(of == nullptr ? "" : *of,
+               answer_with<Domains>(call.responder, [](const Domains& domains) {
+                   return json(power_json(domains));
+               }));
 }
 
 void Routes::doctor(Call call) {

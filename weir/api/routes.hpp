@@ -45,9 +45,17 @@ private:
     void job(Call call);
     void counts(Call call);
     void cancel(Call call);
+    void checkpointed(Call call);
     void explain(Call call);
     void logs(Call call);
     void fleet(Call call);
+    void reserve(Call call);
+    void reservations(Call call);
+    void unreserve(Call call);
+    void drain(Call call);
+    void restore(Call call);
+    void power(Call call);
+    void set_power(Call call);
     void doctor(Call call);
     void status(Call call);
     void events(Call call);
@@ -55,6 +63,8 @@ private:
     void metrics(Call call);
     void file(Call call);
 
+    template <class Wish>
+    void operate(const Call& call, Result<Wish> wish);
     void on_worker(const Responder& responder, std::function<void()> task);
     template <class View, class Render>
     hub::Reply<View> answer_with(Responder responder, Render render);

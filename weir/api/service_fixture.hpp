@@ -29,7 +29,7 @@ public:
         launches_[launch.attempt] = launch;
         return {};
     }
-    Result<void> stop(exec::AttemptId attempt, Duration) override {
+    Result<void> stop(exec::AttemptId attempt, const exec::Stop&) override {
         const std::lock_guard lock(mutex_);
         stops_.push_back(attempt);
         return {};

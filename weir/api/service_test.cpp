@@ -255,7 +255,7 @@ TEST_F(ServiceTest, ExplainsWhyAJobWaits) {
     EXPECT_FALSE(why["sentence"].get<std::string>().empty());
     EXPECT_FALSE(why["cause"].get<std::string>().empty());
     EXPECT_TRUE(why["details"].is_array());
-    EXPECT_TRUE(why.contains("expected_start_ms"));
+    EXPECT_TRUE(why.contains("starts_at_ms"));
 }
 
 TEST_F(ServiceTest, ServesOutputInSlicesUntilTheJobIsOver) {
@@ -332,11 +332,62 @@ TEST_F(ServiceTest, ShowsTheFleetWithItsRatesAndWhatIsFree) {
     EXPECT_EQ(pool["rates"][0]["basis"], "measured");
 }
 
+TEST_F(ServiceTest, TakesNodesOutOfServiceAndBackIntoIt) {
+    const Json done = json_of(post("/v1/nodes/main-1/drain", R"({"reason":"new fans"})"));
+    EXPECT_THAT(done["done"], HasSubstr("main-1 is drained; nothing runs on it"));
+    Json pool = json_of(get("/v1/fleet"))["pools"][0];
+    EXPECT_EQ(pool["nodes_up"], 1);
+    EXPECT_EQ(pool["drained"][0]["node"], "main-1");
+    EXPECT_EQ(pool["drained"][0]["reason"], "new fans");
+    EXPECT_TRUE(post("/v1/nodes/main-1/restore", "").has_value());
+    pool = json_of(get("/v1/fleet"))["pools"][0];
+    EXPECT_EQ(pool["nodes_up"], 2);
+    EXPECT_TRUE(pool["drained"].empty());
+    expect_error(post("/v1/nodes/main-7/drain", ""), Code::not_found, "main-0 to main-1");
+    expect_error(post("/v1/nodes/main-1/drain", R"({"why":"x"})"), Code::invalid, "valid: reason");
+}
+
+TEST_F(ServiceTest, KeepsReservations) {
+    const std::string body =
+        R"({"name":"night","node_names":["main-1"],"duration_ms":3600000,"tenant":"lab"})";
+    EXPECT_THAT(json_of(post("/v1/reservations", body))["done"],
+                HasSubstr("reservation night: 1 node (main-1) from "));
+    expect_error(post("/v1/reservations", body), Code::conflict, "already");
+    const Json known = json_of(get("/v1/reservations"))["reservations"];
+    ASSERT_EQ(known.size(), 1U);
+    EXPECT_EQ(known[0]["tenant"], "lab");
+    EXPECT_EQ(known[0]["nodes"][0]["first"], "main-1");
+    EXPECT_EQ(
+        known[0]["until_at_ms"].get<std::int64_t>() - known[0]["from_at_ms"].get<std::int64_t>(),
+        3'600'000);
+    expect_error(
+        post("/v1/jobs", body_of({yaml("a", "reservation: night\ntime: {limit: 1min}\n")})),
+        Code::denied,
+        "reservation: night is for jobs of lab");
+    EXPECT_TRUE(post("/v1/reservations/night/delete", "").has_value());
+    expect_error(post("/v1/reservations/night/delete", ""), Code::not_found, "night");
+    expect_error(post("/v1/reservations", R"({"name":"x","nodes":-1})"), Code::invalid, "nodes");
+}
+
+TEST_F(ServiceTest, SetsBudgetsOfWatts) {
+    Json power = json_of(get("/v1/power"))["power"];
+    ASSERT_EQ(power.size(), 1U);
+    EXPECT_EQ(power[0]["domain"], "local");
+    EXPECT_EQ(power[0]["budget_watts"], nullptr);
+    EXPECT_TRUE(post("/v1/power", R"({"domain":"main/rack/0","watts":900})").has_value());
+    power = json_of(get("/v1/power?of=main/rack/0"))["power"];
+    EXPECT_EQ(power[0]["budget_watts"], 900.0);
+    expect_error(post("/v1/power", R"({"domain":"main","watts":900})"),
+                 Code::not_found,
+                 "write the name of a site (local), a rack as POOL/rack/NUMBER");
+    expect_error(post("/v1/power", R"({"domain":"local"})"), Code::invalid, "watts");
+}
+
 TEST_F(ServiceTest, SaysHowItIs) {
     ASSERT_TRUE(post("/v1/jobs", body_of({yaml("a"), yaml("b", "after: [a]\n")})).has_value());
     const Json status = json_of(get("/v1/status"));
     EXPECT_EQ(status["version"], "9.9");
-    EXPECT_EQ(status["policy"], "easy");
+    EXPECT_EQ(status["policy"], "weir");
     EXPECT_EQ(status["url"], service_->url());
     EXPECT_EQ(status["jobs_accepted"], 2);
     EXPECT_EQ(status["held"], 1);

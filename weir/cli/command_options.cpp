@@ -25,6 +25,7 @@ public:
         submitting();
         looking();
         acting();
+        operating();
         planning();
         helping();
     }
@@ -99,7 +100,11 @@ private:
         c->add_option(
              "--listen", o.listen, "address to serve; port 0 takes a free one [127.0.0.1:8421]")
             ->type_name("HOST:PORT");
-        one_of(c->add_option("--policy", o.policy, "order of the queue [easy]"), {"fcfs", "easy"});
+        c->add_option("--policy",
+                      o.policy,
+                      "who starts, waits and stops: weir, easy or fcfs, with keys changed as in "
+                      "\"weir reservations=16\" [weir]")
+            ->type_name("weir|easy|fcfs");
         c->add_option(
              "--fleet", o.fleet, "offer what this fleet file says instead of all that is found")
             ->type_name("FILE");
@@ -309,6 +314,78 @@ private:
         c->add_option("--timeout", given_.wait.timeout, "give up after this long")
             ->type_name("DURATION");
         common(c, given_.wait.common);
+    }
+
+    void operating() {
+        const char* group = "Operate";
+        auto& r = given_.reserve;
+        auto* c = command(app_,
+                          "reserve",
+                          group,
+                          "set nodes apart for a time",
+                          "  weir reserve night --pool box --nodes 4 --from +2h --for 8h --tenant "
+                          "university\n"
+                          "  weir reserve new-fans --node box-0,box-1 --from 2026-12-01T08:00:00Z "
+                          "--for 4h --maintenance\n"
+                          "  weir reserve --list",
+                          [&given = given_] { return reserve(given.reserve); });
+        c->add_option("name", r.name, "what it is called; jobs name it in `reservation`")
+            ->type_name("NAME");
+        c->add_option("--pool", r.pool, "pool of the nodes [the only one]")->type_name("POOL");
+        auto* count = c->add_option("--nodes", r.nodes, "so many nodes of the pool")
+                          ->type_name("N")
+                          ->check(whole_number(1));
+        c->add_option("--node", r.node_names, "these nodes; repeatable")
+            ->type_name("NODE")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->excludes(count);
+        c->add_option("--from", r.from, "when it begins: a time, or +2h from now [now]")
+            ->type_name("TIME");
+        c->add_option("--for", r.duration, "how long")->type_name("DURATION");
+        auto* tenant =
+            c->add_option("--tenant", r.tenant, "only for jobs of this tenant and those below it")
+                ->type_name("PATH");
+        c->add_flag("--maintenance", r.maintenance, "for nobody's jobs")->excludes(tenant);
+        auto* list = c->add_flag("--list", r.list, "show the reservations there are");
+        c->add_flag("--delete",
+                    r.remove,
+                    "give it back: what runs in it runs on, what waits for it is cancelled")
+            ->excludes(list);
+        common(c, r.common);
+
+        c = command(app_,
+                    "drain",
+                    group,
+                    "let nothing more start on nodes",
+                    "  weir drain box-3 --reason \"new fans\"",
+                    [&given = given_] { return drain(given.drain); });
+        c->add_option("nodes", given_.drain.nodes, "names of nodes")->type_name("NODE")->required();
+        c->add_option("--reason", given_.drain.reason, "for people")->type_name("TEXT");
+        common(c, given_.drain.common);
+
+        c = command(app_,
+                    "restore",
+                    group,
+                    "take drained nodes into service again",
+                    "  weir restore box-3",
+                    [&given = given_] { return restore(given.restore); });
+        c->add_option("nodes", given_.restore.nodes, "names of nodes")
+            ->type_name("NODE")
+            ->required();
+        common(c, given_.restore.common);
+
+        c = command(app_,
+                    "power",
+                    group,
+                    "what is drawn and may be, or set a budget of watts",
+                    "  weir power\n  weir power box/rack/3 12kW\n  weir power box/rack/3 none",
+                    [&given = given_] { return power(given.power); });
+        c->add_option("domain", given_.power.domain, "SITE, POOL, POOL/rack/3 or POOL/pod/1 [all]")
+            ->type_name("DOMAIN");
+        c->add_option("watts", given_.power.watts, "its new budget, such as 15kW, or none [show]")
+            ->type_name("WATTS");
+        common(c, given_.power.common);
     }
 
     void planning() {

@@ -34,6 +34,10 @@ struct Given {
     Common fleet;
     JobsOptions cancel;
     JobsOptions wait;
+    ReserveOptions reserve;
+    NodesOptions drain;
+    NodesOptions restore;
+    PowerOptions power;
     SimulateOptions simulate;
     GenerateOptions generate;
     ReplayOptions replay;

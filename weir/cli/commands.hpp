@@ -22,7 +22,7 @@ struct UpOptions {
     Common common;
     std::string data = ".weir";
     std::string listen = "127.0.0.1:8421";
-    std::string policy = "easy";
+    std::string policy = "weir";
     std::vector<std::string> hosts;  // further names that it goes by
     std::string fleet;               // path of a fleet file; "" = what discovery finds
     bool oversubscribe = false;      // the file may offer more than there is
@@ -100,6 +100,36 @@ struct JobsOptions {
 };
 int cancel(const JobsOptions& options);
 int wait(const JobsOptions& options);
+
+struct ReserveOptions {
+    Common common;
+    std::string name;
+    std::string pool;
+    std::uint64_t nodes = 0;
+    std::vector<std::string> node_names;
+    std::string from;      // a time, or +2h; "" = now
+    std::string duration;  // --for
+    std::string tenant;
+    bool maintenance = false;
+    bool list = false;
+    bool remove = false;
+};
+int reserve(const ReserveOptions& options);
+
+struct NodesOptions {
+    Common common;
+    std::vector<std::string> nodes;
+    std::string reason;  // of drain
+};
+int drain(const NodesOptions& options);
+int restore(const NodesOptions& options);
+
+struct PowerOptions {
+    Common common;
+    std::string domain;  // "" = all
+    std::string watts;   // "" = show
+};
+int power(const PowerOptions& options);
 
 int fleet(const Common& common);
 int doctor(const Common& common);

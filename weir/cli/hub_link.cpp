@@ -12,27 +12,11 @@
 #include "weir/api/client.hpp"
 #include "weir/api/target.hpp"
 #include "weir/cli/commands.hpp"
+#include "weir/cli/hub_link_json.hpp"
 #include "weir/hub/hub.hpp"
 
 namespace weir::cli {
 namespace {
-
-using Json = nlohmann::json;
-
-// What is absent or null is what T{} says; what has another type throws and is caught in decoded().
-template <class T>
-T field(const Json& object, const char* name, T otherwise = T{}) {
-    const auto at = object.find(name);
-    if (at == object.end() || at->is_null()) return otherwise;
-    return at->get<T>();
-}
-
-template <class T>
-std::optional<T> optional_field(const Json& object, const char* name) {
-    const auto at = object.find(name);
-    if (at == object.end() || at->is_null()) return std::nullopt;
-    return at->get<T>();
-}
 
 TaskInfo task_of(const Json& json) {
     TaskInfo task;
@@ -49,6 +33,7 @@ AttemptInfo attempt_of(const Json& json) {
     attempt.started_at_ms = optional_field<std::int64_t>(json, "started_at_ms");
     attempt.ended_at_ms = optional_field<std::int64_t>(json, "ended_at_ms");
     attempt.kind = field<std::string>(json, "kind");
+    attempt.stopped_for = field<std::string>(json, "stopped_for");
     attempt.exit_code = field<int>(json, "exit_code");
     attempt.signal = field<int>(json, "signal");
     attempt.detail = field<std::string>(json, "detail");
@@ -78,7 +63,10 @@ JobInfo job_of(const Json& json) {
     job.submitted_at_ms = optional_field<std::int64_t>(json, "submitted_at_ms");
     job.started_at_ms = optional_field<std::int64_t>(json, "started_at_ms");
     job.ended_at_ms = optional_field<std::int64_t>(json, "ended_at_ms");
-    job.expected_start_ms = optional_field<std::int64_t>(json, "expected_start_ms");
+    job.starts_at_ms = optional_field<std::int64_t>(json, "starts_at_ms");
+    job.starts_promised = field<bool>(json, "starts_promised");
+    job.deadline_at_ms = optional_field<std::int64_t>(json, "deadline_at_ms");
+    job.reservation = field<std::string>(json, "reservation");
     job.limit_ms = optional_field<std::int64_t>(json, "limit_ms");
     job.nodes = field<std::vector<std::string>>(json, "nodes");
     job.exit_code = optional_field<int>(json, "exit_code");
@@ -124,6 +112,10 @@ PoolInfo pool_of(const Json& json) {
     pool.memory_total_bytes = field<std::int64_t>(json, "memory_total_bytes");
     pool.memory_free_bytes = field<std::int64_t>(json, "memory_free_bytes");
     pool.jobs_running = field<std::uint64_t>(json, "jobs_running");
+    for (const Json& node : json.value("drained", Json::array())) {
+        pool.drained.emplace_back(field<std::string>(node, "node"),
+                                  field<std::string>(node, "reason"));
+    }
     for (const Json& rate : json.value("rates", Json::array())) {
         pool.rates.push_back({field<std::string>(rate, "name"),
                               field<double>(rate, "value"),
@@ -131,21 +123,6 @@ PoolInfo pool_of(const Json& json) {
                               field<std::string>(rate, "basis")});
     }
     return pool;
-}
-
-// Decodes an answer; anything that is not what the contract says becomes one sentence.
-template <class T, class Decode>
-Result<Answer<T>> decoded(const std::string& url, std::string body, const Decode& decode) {
-    try {
-        T value = decode(Json::parse(body));
-        return Answer<T>{std::move(value), std::move(body)};
-    } catch (const std::exception& problem) {
-        return fail(Code::internal,
-                    fmt::format("what answers at {} is no hub that weir {} understands: {}",
-                                url,
-                                version,
-                                problem.what()));
-    }
 }
 
 }  // namespace
@@ -304,7 +281,8 @@ Result<Answer<ExplainInfo>> HubLink::explain(const std::string& reference) {
         info.sentence = field<std::string>(json, "sentence");
         info.cause = field<std::string>(json, "cause");
         info.ahead = field<std::uint64_t>(json, "ahead");
-        info.expected_start_ms = optional_field<std::int64_t>(json, "expected_start_ms");
+        info.starts_at_ms = optional_field<std::int64_t>(json, "starts_at_ms");
+        info.starts_promised = field<bool>(json, "starts_promised");
         info.details = field<std::vector<std::string>>(json, "details");
         return info;
     });
@@ -357,6 +335,7 @@ Result<Answer<StatusInfo>> HubLink::status() {
         StatusInfo info;
         info.version = field<std::string>(json, "version");
         info.policy = field<std::string>(json, "policy");
+        info.over_power = field<std::vector<std::string>>(json, "over_power");
         const auto change = json.find("pending_change");
         if (change != json.end() && change->is_object()) {
             info.pending_change = field<std::string>(*change, "sentence");

@@ -40,6 +40,7 @@ struct AttemptInfo {
     std::string kind;  // "" while it runs
     int exit_code = 0;
     int signal = 0;
+    std::string stopped_for;  // "stopped for job 12 (mesh)"; "" = it was not
     std::string detail;
     std::int64_t max_rss_bytes = 0;
     std::int64_t cpu_ms = 0;
@@ -63,8 +64,11 @@ struct JobInfo {
     std::optional<std::int64_t> submitted_at_ms;
     std::optional<std::int64_t> started_at_ms;
     std::optional<std::int64_t> ended_at_ms;
-    std::optional<std::int64_t> expected_start_ms;
+    std::optional<std::int64_t> starts_at_ms;
+    bool starts_promised = false;
     std::optional<std::int64_t> limit_ms;
+    std::optional<std::int64_t> deadline_at_ms;
+    std::string reservation;
     std::vector<std::string> nodes;
     std::optional<int> exit_code;
     std::optional<int> signal;
@@ -121,7 +125,8 @@ struct ExplainInfo {
     std::string sentence;
     std::string cause;
     std::uint64_t ahead = 0;
-    std::optional<std::int64_t> expected_start_ms;
+    std::optional<std::int64_t> starts_at_ms;
+    bool starts_promised = false;
     std::vector<std::string> details;
 };
 
@@ -146,7 +151,37 @@ struct PoolInfo {
     std::int64_t memory_total_bytes = 0;
     std::int64_t memory_free_bytes = 0;
     std::uint64_t jobs_running = 0;
+    std::vector<std::pair<std::string, std::string>> drained;  // node, reason
     std::vector<RateInfo> rates;
+};
+
+struct ReservationInfo {
+    std::string name;
+    std::string tenant;
+    bool maintenance = false;
+    std::int64_t from_at_ms = 0;
+    std::int64_t until_at_ms = 0;
+    std::uint64_t count = 0;  // of nodes
+    std::string nodes;        // "box-0 to box-3, box-7"
+    std::vector<std::string> running;
+    std::uint64_t waiting = 0;
+};
+
+struct ReserveRequest {
+    std::string name;
+    std::string pool;
+    std::uint64_t nodes = 0;
+    std::vector<std::string> node_names;
+    std::optional<std::int64_t> from_at_ms;
+    std::int64_t duration_ms = 0;
+    std::string tenant;
+    bool maintenance = false;
+};
+
+struct PowerInfo {
+    std::string domain;
+    double draw_watts = 0;
+    std::optional<double> budget_watts;
 };
 
 struct CheckInfo {
@@ -159,6 +194,7 @@ struct StatusInfo {
     std::string version;
     std::string policy;          // in force
     std::string pending_change;  // a sentence: what was asked for and is not in force yet; "" = all
+    std::vector<std::string> over_power;  // sentences: who draws more than it may
     std::string digest;
     std::string data_dir;
     std::uint64_t pending = 0;
@@ -219,11 +255,24 @@ public:
     Result<Answer<std::vector<PoolInfo>>> fleet();
     Result<Answer<std::vector<CheckInfo>>> doctor();
     Result<Answer<StatusInfo>> status();
+    // Each answers what is now, in a sentence.
+    Result<Answer<std::string>> reserve(const ReserveRequest& request);
+    Result<Answer<std::string>> unreserve(const std::string& name);
+    Result<Answer<std::string>> drain(const std::string& node, const std::string& reason);
+    Result<Answer<std::string>> restore(const std::string& node);
+    Result<Answer<std::string>> set_power(const std::string& domain, std::optional<double> watts);
+    Result<Answer<std::vector<ReservationInfo>>> reservations();
+    Result<Answer<std::vector<PowerInfo>>> power(const std::string& of);
 
 private:
+    Result<Answer<std::string>> operate(const std::string& path, const std::string& body);
+
     std::string url_;
     std::unique_ptr<api::Client> client_;
 };
+
+// As `weir reserve --list` and `weir fleet` show them.
+std::string reservation_table(const std::vector<ReservationInfo>& reservations);
 
 // The JSON of some answers, joined: {"jobs":[...]} of several requests as one.
 std::string joined_jobs_json(const std::vector<std::string>& answers);

@@ -65,6 +65,7 @@ std::string table_of(const std::vector<JobInfo>& jobs, std::size_t width, bool m
     if (!narrow) columns.push_back({"size"});
     if (times) columns.push_back({"wait", true});
     if (times) columns.push_back({"run", true});
+    if (!narrow) columns.push_back({"starts"});
     columns.push_back({"where or why", false, true});
     TextTable table(std::move(columns));
     const std::optional<std::int64_t> now = now_ms();
@@ -89,6 +90,8 @@ std::string table_of(const std::vector<JobInfo>& jobs, std::size_t width, bool m
             cells.push_back(
                 duration_cell(job.started_at_ms, job.ended_at_ms ? job.ended_at_ms : now));
         }
+        if (!narrow)
+            cells.push_back(waits ? start_cell(job.starts_at_ms, job.starts_promised) : "");
         cells.push_back(where_or_why(job));
         table.row(std::move(cells));
     }
@@ -187,6 +190,7 @@ int fleet(const Common& common) {
     if (!very_narrow) columns.push_back({"memory free", true});
     if (!very_narrow) columns.push_back({"jobs", true});
     TextTable table(std::move(columns));
+    TextTable drained({{"node", false, true}, {"service"}, {"reason", false, true}});
     TextTable rates({{"pool", false, true}, {"rate"}, {"per chip", true}, {"basis"}});
     for (const PoolInfo& pool : answer->value) {
         std::vector<std::string> cells;
@@ -205,15 +209,23 @@ int fleet(const Common& common) {
             cells.push_back(std::to_string(pool.jobs_running));
         }
         table.row(std::move(cells));
+        for (const auto& [node, reason] : pool.drained)
+            drained.row({node, "drained", reason});
         for (const RateInfo& rate : pool.rates) {
             rates.row({pool.name, rate.name, format_rate(rate.value, rate.unit), rate.basis});
         }
     }
     out(table.text(width));
     if (!rates.empty()) out("\n" + rates.text(width));
+    if (!drained.empty()) out("\n" + drained.text(width));
+    const auto reservations = hub.reservations();
+    if (!reservations) return report(reservations.error());
+    if (!reservations->value.empty()) out("\n" + reservation_table(reservations->value));
     const auto status = hub.status();
     if (!status) return report(status.error());
     if (!status->value.pending_change.empty()) note(status->value.pending_change);
+    for (const std::string& sentence : status->value.over_power)
+        note(sentence);
     return status_ok;
 }
 

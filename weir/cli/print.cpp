@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -207,6 +209,20 @@ std::string duration_cell(std::optional<std::int64_t> from_ms, std::optional<std
 std::string time_cell(std::optional<std::int64_t> at_ms) {
     if (!at_ms) return "-";
     return format_time(Time{Duration{*at_ms - *at_ms % 1000}});
+}
+
+std::string start_cell(std::optional<std::int64_t> at_ms, bool promised) {
+    if (!at_ms) return "-";
+    const std::time_t at = *at_ms / 1000;
+    const std::time_t now = now_ms() / 1000;
+    std::tm then{};
+    std::tm today{};
+    if (::localtime_r(&at, &then) == nullptr || ::localtime_r(&now, &today) == nullptr) return "-";
+    std::array<char, 32> text{};
+    const bool is_today = then.tm_year == today.tm_year && then.tm_yday == today.tm_yday;
+    const std::size_t length =
+        std::strftime(text.data(), text.size(), is_today ? "%H:%M" : "%m-%d %H:%M", &then);
+    return (promised ? "by " : "~") + std::string(text.data(), length);
 }
 
 std::string number_cell(double value) {

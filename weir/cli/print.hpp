@@ -55,6 +55,9 @@ std::string paint_column(const std::string& table,
 std::string duration_cell(std::optional<std::int64_t> from_ms, std::optional<std::int64_t> to_ms);
 std::string duration_cell(std::int64_t duration_ms);
 std::string time_cell(std::optional<std::int64_t> at_ms);
+// "by 14:20" for a promise, "~14:20" for an estimate, in the time zone of the reader and with the
+// day where that is not today; "-" when it is not known.
+std::string start_cell(std::optional<std::int64_t> at_ms, bool promised);
 // 2 -> "2", 0.5 -> "0.5".
 std::string number_cell(double value);
 

@@ -53,6 +53,8 @@ void print_job(const JobInfo& job) {
     if (job.memory_bytes > 0) asks += ", " + format_bytes({job.memory_bytes}) + " memory";
     text += line("asks", asks);
     if (job.limit_ms) text += line("limit", format_duration(Duration{*job.limit_ms}));
+    if (job.deadline_at_ms) text += line("deadline", time_cell(job.deadline_at_ms));
+    text += line("inside", job.reservation.empty() ? "" : "reservation " + job.reservation);
     text += line("submitted", time_cell(job.submitted_at_ms));
     const std::optional<std::int64_t> now = now_ms();
     if (job.started_at_ms) {
@@ -60,8 +62,12 @@ void print_job(const JobInfo& job) {
                      fmt::format("{}  after {}",
                                  time_cell(job.started_at_ms),
                                  duration_cell(job.submitted_at_ms, job.started_at_ms)));
-    } else if (job.expected_start_ms) {
-        text += line("expected", time_cell(job.expected_start_ms));
+    } else if (job.starts_at_ms) {
+        text += line(
+            "starts",
+            fmt::format("{}  {}",
+                        time_cell(job.starts_at_ms),
+                        job.starts_promised ? "at the latest: it is promised" : "as it looks now"));
     }
     if (job.ended_at_ms) {
         text += line("ended",
@@ -99,6 +105,9 @@ void print_job(const JobInfo& job) {
         }
         out("\n" + table.text(output_width()));
         for (const AttemptInfo& attempt : job.attempts) {
+            if (!attempt.stopped_for.empty()) {
+                out(fmt::format("attempt {}: {}\n", attempt.number, attempt.stopped_for));
+            }
             if (!attempt.detail.empty()) {
                 out(fmt::format("attempt {}: {}\n", attempt.number, attempt.detail));
             }
@@ -167,10 +176,12 @@ int explain(const ShowOptions& options) {
                          format_count(info.ahead, "job"),
                          info.ahead == 1 ? "stands" : "stand"));
     }
-    if (info.expected_start_ms) {
-        item(fmt::format("expected to start by {} (in {}) if jobs run to their limits",
-                         time_cell(info.expected_start_ms),
-                         duration_cell(now_ms(), info.expected_start_ms)));
+    if (info.starts_at_ms) {
+        const std::string when = fmt::format(
+            "{} (in {})", time_cell(info.starts_at_ms), duration_cell(now_ms(), info.starts_at_ms));
+        item(info.starts_promised
+                 ? fmt::format("it is promised to start by {}", when)
+                 : fmt::format("as it looks now it starts at {}; that is no promise", when));
     }
     out(text);
     return status_ok;

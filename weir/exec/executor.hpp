@@ -87,6 +87,14 @@ enum class Presence : std::uint8_t {
     lost,           // it was started, its keeper is gone and left no end
 };
 
+// How an attempt is asked to end: first, if there is a signal for it, to save what it has done;
+// then by the polite signal; then by SIGKILL. It may end sooner at any point.
+struct Stop {
+    Duration grace = seconds(10);  // between the polite signal and SIGKILL
+    int save_signal = 0;           // 0 = nothing to save
+    Duration save_time{};          // for saving
+};
+
 struct Found {
     Presence presence = Presence::never_started;
     AttemptEnd end;  // valid iff ended
@@ -99,8 +107,9 @@ public:
     virtual ~Executor() = default;
     // Accepted: the outcome comes through the callback, also when the command cannot be started.
     virtual Result<void> start(const Launch& launch) = 0;
-    // Polite signal, grace, SIGKILL to the whole tree. The end is reported as `stopped`.
-    virtual Result<void> stop(AttemptId attempt, Duration grace) = 0;
+    // Signals go to the whole tree. The end is reported as `stopped`, also where it ended by itself
+    // once it was asked to save. Asking again shortens the patience and never adds to it.
+    virtual Result<void> stop(AttemptId attempt, const Stop& how) = 0;
     // What is known of an attempt; when it runs, it is adopted: its end will be reported.
     virtual Found find(AttemptId attempt) = 0;
     // The end is journalled: its traces (not its output) may go.

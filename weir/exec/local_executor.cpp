@@ -151,7 +151,7 @@ public:
 
     Result<void> open();
     Result<void> start(const Launch& launch);
-    Result<void> stop(AttemptId attempt, Duration grace);
+    Result<void> stop(AttemptId attempt, const Stop& how);
     Found find(AttemptId attempt);
     void forget(AttemptId attempt);
 
@@ -345,15 +345,18 @@ void LocalExecutor::Impl::watch_pidfd(AttemptId attempt, int pidfd, pid_t child)
     ::epoll_ctl(epoll_, EPOLL_CTL_ADD, pidfd, &event);
 }
 
-Result<void> LocalExecutor::Impl::stop(AttemptId attempt, Duration grace) {
+Result<void> LocalExecutor::Impl::stop(AttemptId attempt, const Stop& how) {
     const std::string folder = folder_of(attempt);
     if (::access(folder.c_str(), F_OK) != 0) {
         return fail(Code::not_found, "attempt " + text_of(attempt) + " was never started here");
     }
     // The file first and the signal second: a shepherd that gets ready in between looks itself.
-    const std::int64_t grace_ms = std::max<std::int64_t>(grace.count(), 0);
-    WEIR_CHECK(
-        write_whole(folder + "/" + protocol::stop_file, std::to_string(grace_ms) + "\n", 0644));
+    std::string wish = std::to_string(std::max<std::int64_t>(how.grace.count(), 0));
+    if (how.save_signal > 0) {
+        wish += " " + std::to_string(how.save_signal) + " " +
+                std::to_string(std::max<std::int64_t>(how.save_time.count(), 0));
+    }
+    WEIR_CHECK(write_whole(folder + "/" + protocol::stop_file, wish + "\n", 0644));
     {
         const std::lock_guard lock(mutex_);
         const auto at = watches_.find(attempt);
@@ -654,8 +657,8 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::open(Options options, OnEn
 Result<void> LocalExecutor::start(const Launch& launch) {
     return impl_->start(launch);
 }
-Result<void> LocalExecutor::stop(AttemptId attempt, Duration grace) {
-    return impl_->stop(attempt, grace);
+Result<void> LocalExecutor::stop(AttemptId attempt, const Stop& how) {
+    return impl_->stop(attempt, how);
 }
 Found LocalExecutor::find(AttemptId attempt) {
     return impl_->find(attempt);

@@ -37,7 +37,7 @@ public:
     ~LocalExecutor() override;  // running attempts run on
 
     Result<void> start(const Launch& launch) override;
-    Result<void> stop(AttemptId attempt, Duration grace) override;
+    Result<void> stop(AttemptId attempt, const Stop& how) override;
     Found find(AttemptId attempt) override;
     // The folder stays, with its output and the mark that the attempt was started once: a
     // shepherd that comes late must still find it. Who wants the room back removes old folders.

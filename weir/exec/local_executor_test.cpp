@@ -210,7 +210,7 @@ TEST(LocalExecutor, LetsAProgramSaveWithinTheGraceAlthoughItsShellIsGone) {
     const auto cancelled = runs.launch(2, saver("ready"));
     ASSERT_TRUE(runs.executor().start(cancelled));
     EXPECT_TRUE(eventually([&] { return std::filesystem::exists(runs.path("ready")); }));
-    ASSERT_TRUE(runs.executor().stop(cancelled.attempt, seconds(1000)));
+    ASSERT_TRUE(runs.executor().stop(cancelled.attempt, {seconds(1000)}));
     EXPECT_EQ(runs.wait(cancelled.attempt).kind, EndKind::stopped) << "as soon as it has saved";
     EXPECT_EQ(runs.out(2), "saved\n");
 
@@ -231,7 +231,7 @@ TEST(LocalExecutor, KillsWhatOutlastsItsShellWhenTheGraceIsOver) {
     deaf.grace = Duration{200};
     ASSERT_TRUE(runs.executor().start(deaf));
     const pid_t pid = runs.pid_in("pid");
-    ASSERT_TRUE(runs.executor().stop(deaf.attempt, deaf.grace));
+    ASSERT_TRUE(runs.executor().stop(deaf.attempt, {deaf.grace}));
     EXPECT_EQ(runs.wait(deaf.attempt).signal, SIGTERM);
     EXPECT_FALSE(process_lives(pid));
     EXPECT_EQ(runs.out(1), "");
@@ -251,19 +251,47 @@ TEST(LocalExecutor, StopsWhatIsAskedToStop) {
     const auto launch = runs.launch(1, "echo $$ > pid; sleep 1000");
     ASSERT_TRUE(runs.executor().start(launch));
     const pid_t pid = runs.pid_in("pid");
-    ASSERT_TRUE(runs.executor().stop(launch.attempt, seconds(20)));
+    ASSERT_TRUE(runs.executor().stop(launch.attempt, {seconds(20)}));
     EXPECT_EQ(runs.wait(launch.attempt).kind, EndKind::stopped);
     EXPECT_FALSE(process_lives(pid));
 
     const auto deaf = runs.launch(2, "trap '' TERM; echo $$ > pid2; while :; do sleep 1000; done");
     ASSERT_TRUE(runs.executor().start(deaf));
     const pid_t deaf_pid = runs.pid_in("pid2");
-    ASSERT_TRUE(runs.executor().stop(deaf.attempt, seconds(1000)));
-    ASSERT_TRUE(runs.executor().stop(deaf.attempt, Duration{50}));  // less patience now
+    ASSERT_TRUE(runs.executor().stop(deaf.attempt, {seconds(1000)}));
+    ASSERT_TRUE(runs.executor().stop(deaf.attempt, {Duration{50}}));  // less patience now
     EXPECT_EQ(runs.wait(deaf.attempt).kind, EndKind::stopped);
     EXPECT_FALSE(process_lives(deaf_pid));
 
-    EXPECT_EQ(runs.executor().stop({JobId{77}, 1}, seconds(1)).error().code, Code::not_found);
+    EXPECT_EQ(runs.executor().stop({JobId{77}, 1}, {seconds(1)}).error().code, Code::not_found);
+}
+
+// The shell that weir starts dies of the signal; the program below it saves.
+TEST(LocalExecutor, LetsAnAttemptSaveBeforeItIsStopped) {
+    Runs runs;
+    const std::string program =
+        "sh -c 'trap \"echo saved; exit 0\" USR1; echo $$ > ready; while :; do sleep 0.01; done'\n"
+        "echo never\n";
+    const auto saving = runs.launch(1, program);
+    ASSERT_TRUE(runs.executor().start(saving));
+    runs.pid_in("ready");
+    const Stop how{.grace = seconds(1000), .save_signal = SIGUSR1, .save_time = seconds(1000)};
+    ASSERT_TRUE(runs.executor().stop(saving.attempt, how));
+    EXPECT_EQ(runs.wait(saving.attempt).kind, EndKind::stopped) << "as soon as it has saved";
+    EXPECT_EQ(runs.out(1), "saved\n");
+
+    // Who saves for too long is stopped, and who saves and goes on as well.
+    const auto going_on =
+        runs.launch(2,
+                    "trap 'echo saved' USR1\ntrap 'echo stopped; exit 0' TERM\necho $$ > on\n"
+                    "while :; do sleep 0.01; done\n");
+    ASSERT_TRUE(runs.executor().start(going_on));
+    runs.pid_in("on");
+    ASSERT_TRUE(runs.executor().stop(
+        going_on.attempt,
+        {.grace = seconds(1000), .save_signal = SIGUSR1, .save_time = Duration{300}}));
+    EXPECT_EQ(runs.wait(going_on.attempt).kind, EndKind::stopped);
+    EXPECT_EQ(runs.out(2), "saved\nstopped\n");
 }
 
 TEST(LocalExecutor, StopsAtAnyMomentOfAStartWithExactlyOneEnd) {
@@ -272,7 +300,7 @@ TEST(LocalExecutor, StopsAtAnyMomentOfAStartWithExactlyOneEnd) {
         const auto launch = runs.launch(job, "sleep 1000");
         ASSERT_TRUE(runs.executor().start(launch));
         std::this_thread::sleep_for(std::chrono::microseconds(job * 97));
-        ASSERT_TRUE(runs.executor().stop(launch.attempt, seconds(20)));
+        ASSERT_TRUE(runs.executor().stop(launch.attempt, {seconds(20)}));
         EXPECT_EQ(runs.wait(launch.attempt).kind, EndKind::stopped);
     }
     for (std::uint64_t job = 1; job <= 40; ++job) {

@@ -164,7 +164,7 @@ TEST(Recovery, ANewHubCanStopWhatTheOldOneStarted) {
     const pid_t pid = runs.pid_in("pid");
     runs.open();
     EXPECT_EQ(runs.executor().find(launch.attempt).presence, Presence::running);
-    ASSERT_TRUE(runs.executor().stop(launch.attempt, seconds(20)));
+    ASSERT_TRUE(runs.executor().stop(launch.attempt, {seconds(20)}));
     EXPECT_EQ(runs.wait(launch.attempt).kind, EndKind::stopped);
     EXPECT_FALSE(process_lives(pid));
 }

@@ -10,7 +10,8 @@
 //                              (SIGKILL to whatever is left)
 //
 // Ending lasts until nothing is left below, not until the tasks are gone: a shell dies of SIGTERM
-// at once, while the program that it started is still writing its checkpoint.
+// at once, while the program that it started is still writing its checkpoint. Before an end that
+// was asked for there may be another state, saving, in which that signal alone was sent.
 //
 // It links nothing but libc, so that it starts in a millisecond and stays small.
 #include <dirent.h>
@@ -44,7 +45,7 @@ constexpr int64_t never_ms = INT64_MAX;
 constexpr int64_t sweep_every_ms = 20;
 constexpr int64_t sweep_patience_ms = 60000;  // processes stuck in the kernel cannot be killed
 
-enum class Phase { running, ending, sweeping };
+enum class Phase { running, saving, ending, sweeping };
 
 struct Shepherd {
     const char* run_path = "";
@@ -61,6 +62,8 @@ struct Shepherd {
     bool signalled = false;  // the tree was asked politely
     int64_t started_at_ms = 0;
     int64_t limit_at = never_ms;
+    int64_t stop_at = never_ms;  // when saving is to be over
+    int64_t stop_grace_ms = 0;   // for the end that follows
     int64_t kill_at = never_ms;
     int64_t sweeping_since = never_ms;
 
@@ -329,9 +332,17 @@ void kill_everything(Shepherd& shepherd) {
     signal_below(getpid(), SIGKILL);
 }
 
+// A child that was forked while we look would miss the signal and outlast its parent until the
+// grace is over; sent twice, it would disturb a program that is already saving.
+void signal_everything(int signal) {
+    freeze_below(getpid());
+    signal_below(getpid(), signal);
+    signal_below(getpid(), SIGCONT);
+}
+
 void begin_ending(Shepherd& shepherd, const char* kind, int64_t grace_ms) {
     const int64_t kill_at = later(now_ms(), grace_ms);
-    if (shepherd.phase == Phase::running) {
+    if (shepherd.phase == Phase::running || shepherd.phase == Phase::saving) {
         shepherd.phase = Phase::ending;
         shepherd.kind = kind;
         shepherd.kill_at = kill_at;
@@ -340,12 +351,18 @@ void begin_ending(Shepherd& shepherd, const char* kind, int64_t grace_ms) {
     }
     if (!shepherd.signalled) {
         shepherd.signalled = true;
-        // A child that was forked while we look would miss the signal and outlast its parent until
-        // the grace is over; sent twice, it would disturb a program that is already saving.
-        freeze_below(getpid());
-        signal_below(getpid(), SIGTERM);
-        signal_below(getpid(), SIGCONT);
+        signal_everything(SIGTERM);
     }
+}
+
+// Asks the attempt to save what it has done. Whatever ends from now on was stopped.
+void begin_saving(Shepherd& shepherd, int signal, int64_t save_ms, int64_t grace_ms) {
+    if (shepherd.phase != Phase::running) return;
+    shepherd.phase = Phase::saving;
+    shepherd.kind = "stopped";
+    shepherd.stop_at = later(now_ms(), save_ms);
+    shepherd.stop_grace_ms = grace_ms;
+    signal_everything(signal);
 }
 
 // SIGTERM means: look whether somebody asked for the end.
@@ -354,7 +371,15 @@ void look_for_stop(Shepherd& shepherd, bool signalled) {
     char* const text = read_file(protocol::stop_file, size);
     if (text != nullptr) {
         text[size] = '\0';
-        begin_ending(shepherd, "stopped", atoll(text));
+        long long grace_ms = 0;
+        int signal = 0;
+        long long save_ms = 0;
+        const int read = sscanf(text, "%lld %d %lld", &grace_ms, &signal, &save_ms);
+        if (read == 3 && signal > 0) {
+            begin_saving(shepherd, signal, save_ms, grace_ms);
+        } else {
+            begin_ending(shepherd, "stopped", grace_ms);
+        }
         free(text);
     } else if (signalled && shepherd.phase == Phase::running) {
         snprintf(shepherd.detail,
@@ -497,6 +522,7 @@ void start_tasks(Shepherd& shepherd) {
 int wait_ms(const Shepherd& shepherd) {
     int64_t at = never_ms;
     if (shepherd.phase == Phase::running) at = shepherd.limit_at;
+    if (shepherd.phase == Phase::saving) at = shepherd.stop_at;
     if (shepherd.phase == Phase::ending) at = shepherd.kill_at;
     if (shepherd.phase == Phase::sweeping) return static_cast<int>(sweep_every_ms);
     if (at == never_ms) return -1;
@@ -533,6 +559,10 @@ void watch(Shepherd& shepherd) {
         }
         if (shepherd.phase == Phase::running && now >= shepherd.limit_at) {
             begin_ending(shepherd, "time_limit", shepherd.plan.grace_ms);
+        }
+        // What is left below a shell that died of the signal is still saving.
+        if (shepherd.phase == Phase::saving && now >= shepherd.stop_at) {
+            begin_ending(shepherd, "stopped", shepherd.stop_grace_ms);
         }
         if (shepherd.phase == Phase::ending && now >= shepherd.kill_at) {
             shepherd.phase = Phase::sweeping;

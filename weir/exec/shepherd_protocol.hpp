@@ -11,7 +11,9 @@
 //                 empty, is the fence: from then on the attempt was started and never is again.
 //                 It says who: pid, and clock ticks from boot to the beginning of the process;
 //               - the last thing is how it ended, closed by a checksum
-//     stop      asks for a polite end: the grace in milliseconds; SIGTERM makes the shepherd look
+//     stop      asks for a polite end: the grace in milliseconds, and, where the attempt is to save
+//               its state before, a signal and the milliseconds that it has for that; SIGTERM makes
+//               the shepherd look
 //
 // One file instead of three (lock, mark, end) because making and deleting files is what starting
 // a short job mostly costs: some file systems take a millisecond for each.

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "weir/base/digest.hpp"
 #include "weir/hub/verdict.hpp"
 #include "weir/job/job_json.hpp"
 
@@ -100,14 +101,44 @@ Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& 
                     "without that promise");
 }
 
+// What the core compares, and nothing else: never 0, which stands for "not known".
+std::uint64_t fingerprint(const std::string& text) {
+    Digest digest;
+    digest.add(text);
+    return std::max<std::uint64_t>(digest.value(), 1);
+}
+
+// "run-12-of-40" and "run-13-of-40" are called alike.
+std::string without_numbers(const std::string& name) {
+    std::string text;
+    for (const char c : name) {
+        if (c < '0' || c > '9') text += c;
+    }
+    return text;
+}
+
+Result<void> check_deadline(Time deadline,
+                            sched::Request& request,
+                            const sched::Engine& engine,
+                            Time now) {
+    if (deadline <= now) {
+        return fail(Code::never_fits, "deadline: " + format_time(deadline) + " has passed");
+    }
+    request.deadline = deadline;
+    if (const auto holds = engine.can_meet_deadline(request, now); !holds) {
+        return fail(holds.error().at("deadline"));
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string owner_of(const Submission& submission) {
     return submission.spec.tenant.empty() ? submission.user : submission.spec.tenant;
 }
 
-Admission::Admission(const Book& book, Duration default_limit)
-    : book_(book), default_limit_(default_limit), next_(book.everybody().next()) {}
+Admission::Admission(const Book& book, Duration default_limit, Time now)
+    : book_(book), default_limit_(default_limit), now_(now), next_(book.everybody().next()) {}
 
 // An id; else a name: in this submission, then the newest of the same tenant, then of any.
 Result<std::vector<JobId>> Admission::find(const job::JobSpec& spec,
@@ -170,6 +201,51 @@ Result<void> Admission::add_dependencies(Admitted& admitted,
     return {};
 }
 
+// The job runs on the nodes of the reservation and nowhere else.
+Result<void> Admission::enter_reservation(const job::JobSpec& spec, sched::Request& request) const {
+    const std::string& name = spec.reservation;
+    const Reservation* known = book_.reservation(name);
+    if (known == nullptr) {
+        std::vector<std::string> names;
+        for (const auto& [id, other] : book_.reservations())
+            names.push_back(other.name);
+        return fail(
+            Code::not_found,
+            "reservation: there is none called \"" + name + "\"; there are: " + quoted_list(names));
+    }
+    const sched::Advance& advance = known->advance;
+    if (advance.maintenance) {
+        return fail(Code::denied,
+                    "reservation: " + name + " is for maintenance: no job runs in it");
+    }
+    if (!known->admits(spec.tenant)) {
+        return fail(Code::denied,
+                    "reservation: " + name + " is for jobs of " + known->tenant +
+                        " and of tenants below it; this one is of " + spec.tenant);
+    }
+    const Duration left = advance.until - std::max(advance.from, now_);
+    if (request.limit > left) {
+        return fail(Code::never_fits,
+                    "reservation: " + name + " ends at " + format_time(advance.until) +
+                        ", and the job may take " + format_duration(request.limit) +
+                        "; give it a time limit of at most " +
+                        format_duration(std::max(left, Duration{0})));
+    }
+    std::vector<PoolId>& pools = request.demand.pools;
+    const auto elsewhere = [&advance](PoolId pool) {
+        return std::none_of(advance.nodes.begin(),
+                            advance.nodes.end(),
+                            [pool](const sched::Advance::Nodes& run) { return run.pool == pool; });
+    };
+    pools.erase(std::remove_if(pools.begin(), pools.end(), elsewhere), pools.end());
+    if (pools.empty()) {
+        return fail(Code::never_fits,
+                    "reservation: " + name + " has no node of a kind that the job accepts");
+    }
+    request.demand.tag = advance.id.value;
+    return {};
+}
+
 Result<void> Admission::fill(Admitted& admitted) const {
     const job::JobSpec& spec = admitted.spec;
     std::vector<std::string>& notes = admitted.notes;
@@ -202,7 +278,18 @@ Result<void> Admission::fill(Admitted& admitted) const {
                                              .chip_permille = spec.gang.chip_permille,
                                              .cpus_milli = spec.gang.cpus_milli,
                                              .memory = spec.gang.memory}});
+    request.demand.prefer = spec.gang.prefer.value_or(fleet::Level::site);
+    request.expected = spec.expected.value_or(Duration{});
+    if (spec.checkpoint) {
+        request.checkpoint = {.every = spec.checkpoint->every, .cost = spec.checkpoint->cost};
+    }
+    request.replace_failed = spec.gang.replace;
+    request.owner = fingerprint(spec.tenant + "\n" + admitted.submitted.user);
+    request.likeness = fingerprint(spec.tenant + "\n" + admitted.submitted.user + "\n" +
+                                   without_numbers(spec.name));
+    if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
     WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+    if (spec.deadline) WEIR_CHECK(check_deadline(*spec.deadline, request, book_.engine(), now_));
 
     using sched::Needs;
     WEIR_CHECK(add_dependencies(admitted, "after", spec.after, Needs::success));

@@ -2,9 +2,9 @@
 //
 // It refuses what could never be served: parts of the language that this version does not honour,
 // chips and sites that the fleet does not have, dependencies that nobody submitted, gangs that no
-// empty fleet could hold. The error says what was asked and what there is; nothing has changed
-// then. What it accepts it turns into the request of the decision core, and says in notes what it
-// filled in.
+// empty fleet could hold, deadlines that the promises to others leave no room for. The error says
+// what was asked and what there is; nothing has changed then. What it accepts it turns into the
+// request of the decision core, and says in notes what it filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -36,7 +36,7 @@ struct Admitted {
 class Admission {
 public:
     // Threads and lifetime: borrows the book for one submission.
-    Admission(const Book& book, Duration default_limit);
+    Admission(const Book& book, Duration default_limit, Time now);
 
     Result<Admitted> admit(const Submission& submission);
 
@@ -47,6 +47,7 @@ private:
     };
 
     Result<void> fill(Admitted& admitted) const;
+    Result<void> enter_reservation(const job::JobSpec& spec, sched::Request& request) const;
     Result<void> add_dependencies(Admitted& admitted,
                                   const char* key,
                                   const std::vector<std::string>& references,
@@ -58,6 +59,7 @@ private:
 
     const Book& book_;
     Duration default_limit_;
+    Time now_;
     JobId next_;
     std::map<std::string, Members> earlier_;  // of this submission, by name
 };

@@ -3,9 +3,16 @@
 #include <algorithm>
 
 #include "weir/hub/keeper.hpp"
+#include "weir/hub/power.hpp"
 #include "weir/hub/views.hpp"
 
 namespace weir::hub {
+namespace {
+
+// An estimate of a start looks at what is free over time; of so many in one answer, no more.
+constexpr std::size_t estimates_max = 1000;
+
+}  // namespace
 
 Result<JobView> Keeper::load(JobId id) {
     if (const Job* job = book_->find(id)) return view_of(*job, *book_, options_.data_dir);
@@ -31,6 +38,7 @@ Result<Members> Keeper::job(const std::string& reference, const MemberQuery& que
         if (!sieve.takes(everybody.line(id))) continue;
         if (++members.total <= query.offset || members.jobs.size() >= query.limit) continue;
         WEIR_TRY(JobView view, load(id));
+        if (members.jobs.size() < estimates_max) tell_start(view, *book_, now_);
         members.jobs.push_back(std::move(view));
     }
     return members;
@@ -66,6 +74,7 @@ Result<std::vector<JobView>> Keeper::jobs(const JobFilter& filter) {
         if (views.size() >= filter.limit) break;
         if (!sieve.takes(everybody.line(JobId{id}))) continue;
         WEIR_TRY(JobView view, load(JobId{id}));
+        if (views.size() < estimates_max) tell_start(view, *book_, now_);
         views.push_back(std::move(view));
     }
     return views;
@@ -100,6 +109,7 @@ Status Keeper::status() const {
             .nodes = fleet.nodes_total(),
             .chips = fleet.chips_total(),
             .pending_change = pending_change(),
+            .over_power = over_power(*book_),
             .journal_entries = journal_entries_,
             .counts = book_->engine().counts(),
             .jobs_accepted = book_->everybody().next().value - 1,

@@ -61,9 +61,9 @@ const Job* Book::find(JobId job) const {
     return found == jobs_.end() ? nullptr : &found->second;
 }
 
-std::optional<Time> Book::expected_start(JobId job) const {
-    if (job != reserved_ || reserved_at_ >= never) return std::nullopt;
-    return reserved_at_;
+const Book::Promise* Book::promise(JobId job) const {
+    const auto found = promises_.find(job);
+    return found == promises_.end() ? nullptr : &found->second;
 }
 
 std::string Book::described(JobId job) const {
@@ -137,7 +137,7 @@ void Book::finish(Job& job, JobState state, std::string reason, Time at) {
     ++jobs_ended_;
     set_state(job, state, std::move(reason), at);
     finished_.push_back(job.id);
-    if (reserved_ == job.id) reserved_ = JobId::none();
+    promises_.erase(job.id);
     release_dependents(job.id, at);
 }
 
@@ -177,7 +177,13 @@ Result<void> Book::on(const journal::FleetSet& record, Time) {
     }
     engine_.emplace(record.fleet, record.policy);
     policy_ = record.policy;
-    reserved_ = JobId::none();
+    written_as_ = record.written_as;
+    // What still holds for the new engine follows.
+    promises_.clear();
+    reservations_.clear();
+    drained_.clear();
+    power_caps_.clear();
+    over_power_.clear();
     left_behind_ = running_;
     return {};
 }
@@ -202,6 +208,9 @@ Result<void> Book::check_request(const sched::Request& request) const {
         if (engine_->phase(dependency.job) == sched::Phase::unknown) {
             return fail(Code::io, whose + " waits for a job that is not known");
         }
+    }
+    if (request.demand.tag != 0 && reservations_.count(AdvanceId{request.demand.tag}) == 0) {
+        return fail(Code::io, whose + " is for a reservation that is not known");
     }
     for (const fleet::GangPart& part : request.demand.parts) {
         if (part.replicas == 0) return fail(Code::io, whose + " has a gang of nobody");
@@ -303,6 +312,7 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
         return fail(Code::io, "the journal ends " + described(job->id) + " between two fleets");
     }
     attempt.end = record.end;
+    if (!record.requeue) attempt.stopped_for.clear();  // it had ended before it was stopped
     attempt.nodes_by_rank = nodes_by_rank(attempt.placement, engine_->fleet());
     attempt.placement = {};
     running_.erase(job->id);
@@ -331,6 +341,8 @@ Result<void> Book::on(const journal::Cancelled& record, Time at) {
 
 Result<void> Book::on(const journal::StopAsked& record, Time at) {
     WEIR_TRY(Job * job, job_that(record.job, &Job::runs, "runs"));
+    // Who is cancelled while it is stopped for others does not come back.
+    job->attempts.back().stopped_for.clear();
     set_state(*job, JobState::stopping, "asked to stop", at);
     return {};
 }
@@ -354,15 +366,22 @@ Result<journal::Step> Book::decide(Time at) {
     engine_->decide(at, decisions);
     journal::Step step;
     for (sched::Decision& decision : decisions) {
+        const sched::Cause cause = decision.why.cause;
         if (auto* start = std::get_if<sched::Start>(&decision.what)) {
             const std::size_t earlier = jobs_.at(start->job).attempts.size();
             step.starts.push_back({.attempt = {start->job, static_cast<std::uint32_t>(earlier + 1)},
-                                   .cause = decision.why.cause,
+                                   .cause = cause,
                                    .placement = std::move(start->placement)});
-        } else if (const auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
-            step.reserved = journal::Reserved{reserve->job, reserve->at};
+        } else if (auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
+            step.reserved.push_back({reserve->job, reserve->at, std::move(reserve->placement)});
         } else if (const auto* drop = std::get_if<sched::Drop>(&decision.what)) {
-            step.drops.push_back({drop->job, decision.why.other});
+            step.drops.push_back({drop->job, decision.why.other, cause});
+        } else if (const auto* preempt = std::get_if<sched::Preempt>(&decision.what)) {
+            step.preempted.push_back({preempt->job, preempt->for_job, cause});
+        } else if (auto* replace = std::get_if<sched::Replace>(&decision.what)) {
+            step.replaced.push_back({replace->job, std::move(replace->placement)});
+        } else if (const auto* over = std::get_if<sched::OverPower>(&decision.what)) {
+            step.over_power.push_back({over->domain, over->watts});
         }
     }
     step.digest = engine_->digest();
@@ -370,16 +389,8 @@ Result<journal::Step> Book::decide(Time at) {
     return step;
 }
 
-// What one pass decides does not depend on the order in which it is heard of, except that a
-// reservation supposes the starts before it.
-Result<void> Book::on(const journal::Step& step, Time at) {
-    WEIR_CHECK(check_pass());
-    for (const journal::Dropped& drop : step.drops) {
-        WEIR_CHECK(
-            engine_->follow({sched::Drop{drop.job},
-                             {.cause = sched::Cause::dependency_failed, .other = drop.because_of}},
-                            at));
-    }
+// Who is started, stopped or moved must be where the step supposes it.
+Result<void> Book::check_intents(const journal::Step& step) {
     for (const journal::Started& start : step.starts) {
         WEIR_TRY(const Job* job, job_that(start.attempt.job, &Job::waits, "waits"));
         if (start.attempt.number != job->attempts.size() + 1) {
@@ -388,23 +399,73 @@ Result<void> Book::on(const journal::Step& step, Time at) {
                             ", but the last one was number " +
                             std::to_string(job->attempts.size()));
         }
-        WEIR_CHECK(engine_->follow(
-            {sched::Start{start.attempt.job, start.placement}, {.cause = start.cause}}, at));
     }
-    if (step.reserved) {
-        WEIR_CHECK(engine_->follow({sched::Reserve{step.reserved->job, step.reserved->at, {}},
-                                    {.cause = sched::Cause::reserved, .until = step.reserved->at}},
-                                   at));
+    for (const journal::Preempted& stop : step.preempted) {
+        WEIR_CHECK(job_that(stop.job, &Job::runs, "runs"));
+    }
+    for (const journal::Replaced& replaced : step.replaced) {
+        WEIR_CHECK(job_that(replaced.job, &Job::runs, "runs"));
+    }
+    return {};
+}
+
+// What one pass decides does not depend on the order in which it is heard of, except that a
+// reservation supposes what was started and stopped before it.
+Result<void> Book::on(const journal::Step& step, Time at) {
+    WEIR_CHECK(check_pass());
+    WEIR_CHECK(check_intents(step));
+    const auto follow = [&](auto what, sched::Reason why) {
+        return engine_->follow({std::move(what), why}, at);
+    };
+    for (const journal::Dropped& drop : step.drops) {
+        WEIR_CHECK(follow(sched::Drop{drop.job}, {.cause = drop.cause, .other = drop.because_of}));
+    }
+    for (const journal::Preempted& stop : step.preempted) {
+        WEIR_CHECK(follow(sched::Preempt{stop.job, stop.for_job},
+                          {.cause = stop.cause, .other = stop.for_job}));
+    }
+    for (const journal::Started& start : step.starts) {
+        WEIR_CHECK(
+            follow(sched::Start{start.attempt.job, start.placement}, {.cause = start.cause}));
+    }
+    for (const journal::Replaced& replaced : step.replaced) {
+        WEIR_CHECK(follow(sched::Replace{replaced.job, replaced.placement},
+                          {.cause = sched::Cause::node_replaced}));
+    }
+    for (const journal::Reserved& reserved : step.reserved) {
+        WEIR_CHECK(follow(sched::Reserve{reserved.job, reserved.at, reserved.placement},
+                          {.cause = sched::Cause::reserved, .until = reserved.at}));
+    }
+    for (const journal::OverPower& over : step.over_power) {
+        WEIR_CHECK(
+            follow(sched::OverPower{over.domain, over.watts}, {.cause = sched::Cause::over_power}));
     }
     engine_->resume_digest(step.digest);
     take(step, at);
     return {};
 }
 
+std::string Book::stopped_for(const journal::Preempted& stop) const {
+    if (stop.for_job.valid()) return "stopped for " + described(stop.for_job);
+    return "stopped because its nodes draw more than they may";
+}
+
+std::string Book::why_dropped(const journal::Dropped& drop) const {
+    if (drop.cause != sched::Cause::deadline) return dependency_failed(drop.because_of);
+    return "by the promises that stand it cannot end by its deadline, " +
+           format_time(jobs_.at(drop.job).family->request.deadline);
+}
+
 // The engine has made these decisions, or followed them.
 void Book::take(const journal::Step& step, Time at) {
     for (const journal::Dropped& drop : step.drops) {
-        finish(jobs_.at(drop.job), JobState::cancelled, dependency_failed(drop.because_of), at);
+        finish(jobs_.at(drop.job), JobState::cancelled, why_dropped(drop), at);
+    }
+    for (const journal::Preempted& stop : step.preempted) {
+        Job& job = jobs_.at(stop.job);
+        if (job.state != JobState::running) continue;  // its user stops it already
+        job.attempts.back().stopped_for = stopped_for(stop);
+        set_state(job, JobState::stopping, job.attempts.back().stopped_for, at);
     }
     for (const journal::Started& start : step.starts) {
         Job& job = jobs_.at(start.attempt.job);
@@ -413,16 +474,26 @@ void Book::take(const journal::Step& step, Time at) {
                                 .cause = start.cause,
                                 .placement = start.placement,
                                 .end = std::nullopt,
-                                .nodes_by_rank = {}});
+                                .nodes_by_rank = {},
+                                .stopped_for = {}});
         running_.insert(job.id);
         ++job.family->running;
-        if (reserved_ == job.id) reserved_ = JobId::none();
+        promises_.erase(job.id);
         set_state(job, JobState::running, "", at);
     }
-    if (step.reserved) {
-        reserved_ = step.reserved->job;
-        reserved_at_ = step.reserved->at;
+    for (const journal::Replaced& replaced : step.replaced) {
+        if (replaced.placement.ranges.empty()) continue;
+        jobs_.at(replaced.job).attempts.back().placement = replaced.placement;
     }
+    for (const journal::Reserved& reserved : step.reserved) {
+        if (reserved.at >= never) {
+            promises_.erase(reserved.job);
+        } else {
+            promises_[reserved.job] = {reserved.at, reserved.placement};
+        }
+    }
+    for (const journal::OverPower& over : step.over_power)
+        over_power_.insert(over.domain);
 }
 
 }  // namespace weir::hub

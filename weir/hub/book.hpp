@@ -44,11 +44,28 @@ struct Attempt {
     // Once it has ended, names instead of a placement: the fleet may be another one by the time
     // somebody asks.
     std::vector<std::string> nodes_by_rank;
+    // Since it was decided to stop it for others: "stopped for job 12 (mesh)". It goes back to the
+    // queue then, and that is no failure.
+    std::string stopped_for;
 };
 
 // The node of every replica. Ranks count over the ranges in order, node by node.
 std::vector<std::string> nodes_by_rank(const fleet::Placement& placement,
                                        const fleet::Fleet& fleet);
+
+// An advance reservation as people know it.
+struct Reservation {
+    std::string name;
+    std::string tenant;  // whose jobs may use it, with all tenants below; "" = everybody's
+    sched::Advance advance;
+
+    [[nodiscard]] bool admits(const std::string& its_tenant) const;
+};
+
+struct Drained {
+    std::string reason;
+    Time since{};
+};
 
 // What the members of one submission share; a job without an array is a family of one.
 struct Family {
@@ -80,6 +97,10 @@ struct Job {
     [[nodiscard]] bool waits() const {
         return state == JobState::held || state == JobState::pending;
     }
+    // By the core, not by its user.
+    [[nodiscard]] bool is_stopped_for_others() const {
+        return state == JobState::stopping && !attempts.back().stopped_for.empty();
+    }
 };
 
 class Book {
@@ -103,7 +124,30 @@ public:
     [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
     [[nodiscard]] const std::set<JobId>& running() const { return running_; }
     [[nodiscard]] std::uint64_t jobs_ended() const { return jobs_ended_; }
-    [[nodiscard]] std::optional<Time> expected_start(JobId job) const;
+    [[nodiscard]] Time now() const { return now_; }                         // of the last record
+    [[nodiscard]] std::uint32_t written_as() const { return written_as_; }  // its format
+
+    // A job that waits has been promised to start by then, at that place if any.
+    struct Promise {
+        Time at = never;
+        fleet::Placement placement;
+    };
+    [[nodiscard]] const Promise* promise(JobId job) const;  // null when there is none
+    [[nodiscard]] const std::map<JobId, Promise>& promises() const { return promises_; }
+
+    [[nodiscard]] const std::map<AdvanceId, Reservation>& reservations() const {
+        return reservations_;
+    }
+    [[nodiscard]] const Reservation* reservation(const std::string& name) const;
+    [[nodiscard]] AdvanceId next_advance() const { return next_advance_; }
+    using NodeKey = std::pair<PoolId, std::uint32_t>;
+    [[nodiscard]] const std::map<NodeKey, Drained>& drained() const { return drained_; }
+    // Those that an operator set; the others are the fleet's.
+    [[nodiscard]] const std::map<sched::PowerDomain, double>& power_caps() const {
+        return power_caps_;
+    }
+    // The domains that a pass found above their budget, with nothing left to stop.
+    [[nodiscard]] const std::set<sched::PowerDomain>& over_power() const { return over_power_; }
 
     // "job 12 (mesh)", for sentences.
     [[nodiscard]] std::string described(JobId job) const;
@@ -134,9 +178,15 @@ private:
     Result<void> on(const journal::Ended& record, Time at);
     Result<void> on(const journal::Cancelled& record, Time at);
     Result<void> on(const journal::StopAsked& record, Time at);
+    Result<void> on(const journal::AdvanceMade& record, Time at);
+    Result<void> on(const journal::AdvanceEnded& record, Time at);
+    Result<void> on(const journal::NodeChanged& record, Time at);
+    Result<void> on(const journal::PowerCapSet& record, Time at);
+    Result<void> on(const journal::Checkpointed& record, Time at);
     Result<void> on(const journal::Step& record, Time at);
     Result<void> come_to(Time at);
     Result<void> check_pass() const;
+    Result<void> check_intents(const journal::Step& step);
     void take(const journal::Step& step, Time at);
 
     Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
@@ -144,9 +194,12 @@ private:
     void set_state(Job& job, JobState state, std::string reason, Time at);
     void finish(Job& job, JobState state, std::string reason, Time at);
     void release_dependents(JobId ended, Time at);
+    std::string stopped_for(const journal::Preempted& stop) const;
+    std::string why_dropped(const journal::Dropped& drop) const;
 
     std::optional<sched::Engine> engine_;
-    sched::Policy policy_ = sched::Policy::easy;
+    sched::Policy policy_ = sched::Policy::weir;
+    std::uint32_t written_as_ = journal::format;
     Register register_;
     std::map<JobId, Job> jobs_;
     std::map<JobId, Family> families_;  // by first member
@@ -155,8 +208,12 @@ private:
     Time now_ = Time::min();
     std::unordered_map<JobId, std::vector<JobId>> dependents_;  // families that wait, by job
     std::string given_spec_;
-    JobId reserved_;
-    Time reserved_at_ = never;
+    std::map<JobId, Promise> promises_;
+    std::map<AdvanceId, Reservation> reservations_;
+    AdvanceId next_advance_{1};
+    std::map<NodeKey, Drained> drained_;
+    std::map<sched::PowerDomain, double> power_caps_;
+    std::set<sched::PowerDomain> over_power_;
     std::uint64_t jobs_ended_ = 0;
     std::uint64_t change_sequence_ = 0;
     std::uint64_t muted_until_ = 0;

@@ -36,6 +36,7 @@ Json json_of(const AttemptView& attempt) {
               {"started_ms", milliseconds(attempt.started_at)},
               {"cause", attempt.cause},
               {"tasks", std::move(tasks)}};
+    if (!attempt.stopped_for.empty()) json["stopped_for"] = attempt.stopped_for;
     if (attempt.end) json["end"] = json_of_end(*attempt.end);
     return json;
 }
@@ -45,6 +46,7 @@ AttemptView attempt_of(const Json& json, JobId job) {
     json.at("number").get_to(attempt.number);
     attempt.started_at = time_in(json.at("started_ms"));
     json.at("cause").get_to(attempt.cause);
+    attempt.stopped_for = json.value("stopped_for", std::string());
     for (const Json& task : json.at("tasks")) {
         attempt.tasks.push_back({.rank = task.at(0).get<std::uint32_t>(),
                                  .node = task.at(1).get<std::string>(),

@@ -25,6 +25,7 @@ public:
         bool lost = false;  // its keeper is gone and left no end
         bool forgotten = false;
         bool stop_asked = false;
+        exec::Stop stop;  // how, the last time
         exec::AttemptEnd end;
     };
 
@@ -38,7 +39,7 @@ public:
                     breach("attempt " + exec::text_of(launch.attempt) + " starts while " +
                            exec::text_of(id) + " is alive");
                 }
-                if (!other.lost) {
+                if (!other.lost && other.end.kind != exec::EndKind::stopped) {
                     breach("attempt " + exec::text_of(launch.attempt) + " starts although " +
                            exec::text_of(id) + " has ended and was not lost");
                 }
@@ -51,13 +52,14 @@ public:
         return {};
     }
 
-    Result<void> stop(exec::AttemptId id, Duration) override {
+    Result<void> stop(exec::AttemptId id, const exec::Stop& how) override {
         cross("stop");
         const auto found = attempts.find(id);
         if (found == attempts.end()) {
             return fail(Code::not_found, "attempt " + exec::text_of(id) + " was never started");
         }
         found->second.stop_asked = true;
+        found->second.stop = how;
         return {};
     }
 

@@ -4,13 +4,15 @@
 // job that waits or runs is submitted to it anew, in the old order; those that run are put where
 // they are. That is possible at once when each of them still has its place in the new fleet. While
 // one has not (its node is gone, its chips are others), nothing starts, so that the machine that
-// people have does not fill up by the rules of one that they no longer have.
+// people have does not fill up by the rules of one that they no longer have. What operators said
+// goes along as far as it is about nodes, racks and sites that are still there.
 #include <algorithm>
 
 #include "weir/base/log.hpp"
 #include "weir/hub/admission.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
+#include "weir/hub/power.hpp"
 #include "weir/hub/verdict.hpp"
 
 namespace weir::hub {
@@ -65,12 +67,57 @@ std::optional<fleet::Placement> same_place(const fleet::Placement& placement,
     return same;
 }
 
-// A running job in the terms of another fleet.
+std::optional<Book::NodeKey> moved(const Book::NodeKey& node,
+                                   const fleet::Fleet& from,
+                                   const fleet::Fleet& to) {
+    const auto pool = same_pool(from.pool(node.first), to);
+    if (!pool) return std::nullopt;
+    const auto its = same_node(from.node_name(node.first, node.second), node.second, *pool, to);
+    if (!its) return std::nullopt;
+    return Book::NodeKey{*pool, *its};
+}
+
+// The reservations with those of their nodes that are still there; they keep their numbers, which
+// the jobs inside them carry.
+std::vector<journal::AdvanceMade> moved(const std::map<AdvanceId, Reservation>& reservations,
+                                        const fleet::Fleet& from,
+                                        const fleet::Fleet& to) {
+    std::vector<journal::AdvanceMade> all;
+    for (const auto& [id, known] : reservations) {
+        journal::AdvanceMade made{known.name, known.tenant, known.advance};
+        std::vector<sched::Advance::Nodes>& runs = made.advance.nodes;
+        runs.clear();
+        for (const sched::Advance::Nodes& run : known.advance.nodes) {
+            for (std::uint32_t i = 0; i < run.count; ++i) {
+                const auto node = moved({run.pool, run.first + i}, from, to);
+                if (!node) continue;
+                const bool next = !runs.empty() && runs.back().pool == node->first &&
+                                  runs.back().first + runs.back().count == node->second;
+                if (next) {
+                    ++runs.back().count;
+                } else {
+                    runs.push_back({.pool = node->first, .first = node->second, .count = 1});
+                }
+            }
+        }
+        if (!runs.empty()) all.push_back(std::move(made));
+    }
+    return all;
+}
+
+// A running job in the terms of another fleet. Where its reservation did not come along, it runs on
+// without.
 std::optional<journal::Carried> moved(const Job& job,
+                                      const std::vector<journal::AdvanceMade>& reservations,
                                       const fleet::Fleet& from,
                                       const sched::Engine& to) {
     sched::Request request = job.family->request;
     request.job = job.id;
+    const bool inside = std::any_of(
+        reservations.begin(), reservations.end(), [&request](const journal::AdvanceMade& made) {
+            return made.advance.id.value == request.demand.tag;
+        });
+    if (!inside) request.demand.tag = 0;
     auto carried = request_for_fleet(request, job.family->spec, {}, to);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
     if (!carried || !placement) return std::nullopt;
@@ -80,8 +127,8 @@ std::optional<journal::Carried> moved(const Job& job,
 }  // namespace
 
 void Keeper::compare_fleet() {
-    fleet_is_new_ =
-        !book_->begun() || book_->policy() != options_.policy || book_->engine().fleet() != fleet_;
+    fleet_is_new_ = !book_->begun() || book_->policy() != options_.policy ||
+                    book_->engine().fleet() != fleet_ || book_->written_as() != journal::format;
     in_the_way_.clear();
     look_who_is_in_the_way_ = true;
 }
@@ -91,9 +138,12 @@ std::vector<JobId> Keeper::without_a_place() const {
     std::vector<JobId> without;
     if (!book_->begun()) return without;
     sched::Engine trial(fleet_, options_.policy);
+    const auto reservations = moved(book_->reservations(), book_->engine().fleet(), fleet_);
+    for (const journal::AdvanceMade& made : reservations)
+        trial.apply(sched::AdvanceMade{made.advance}, now_);
     for (const JobId id : book_->running()) {
         const Job& job = *book_->find(id);
-        const auto carried = moved(job, book_->engine().fleet(), trial);
+        const auto carried = moved(job, reservations, book_->engine().fleet(), trial);
         if (!carried) {
             without.push_back(id);
             continue;
@@ -120,12 +170,20 @@ bool Keeper::settle_fleet(Work& work) {
 
 void Keeper::change_fleet(Work& work) {
     fleet::Fleet old_fleet;
+    std::vector<journal::AdvanceMade> reservations;
+    const auto drained = book_->drained();
+    std::map<std::string, double> power_caps;  // by name
     if (book_->begun()) {
         log::info("the fleet or the policy has changed; the new one is in force");
         old_fleet = book_->engine().fleet();
+        reservations = moved(book_->reservations(), old_fleet, fleet_);
+        for (const auto& [domain, watts] : book_->power_caps())
+            power_caps[text_of(domain, old_fleet)] = watts;
     }
-    record(work, journal::FleetSet{fleet_, options_.policy});
+    record(work, journal::FleetSet{.fleet = fleet_, .policy = options_.policy});
     fleet_is_new_ = false;
+    for (const journal::AdvanceMade& made : reservations)
+        record(work, made);
     std::vector<JobId> alive;
     for (const auto& known : book_->jobs()) {
         if (!is_final(known.second.state)) alive.push_back(known.first);
@@ -133,9 +191,21 @@ void Keeper::change_fleet(Work& work) {
     for (const JobId id : alive) {
         const Job& job = *book_->find(id);
         if (job.runs()) {
-            record(work, moved(job, old_fleet, book_->engine()).value());
+            record(work, moved(job, reservations, old_fleet, book_->engine()).value());
         } else {
             carry_waiting(work, job);
+        }
+    }
+    for (const auto& [node, why] : drained) {
+        const auto its = moved(node, old_fleet, fleet_);
+        if (!its) continue;
+        record(
+            work,
+            journal::NodeChanged{its->first, its->second, sched::NodeHealth::drained, why.reason});
+    }
+    for (const auto& [name, watts] : power_caps) {
+        if (const auto domain = power_domain_of(name, fleet_)) {
+            record(work, journal::PowerCapSet{*domain, watts});
         }
     }
 }
@@ -143,6 +213,12 @@ void Keeper::change_fleet(Work& work) {
 void Keeper::carry_waiting(Work& work, const Job& job) {
     sched::Request old = job.family->request;
     old.job = job.id;
+    const AdvanceId inside{old.demand.tag};
+    if (inside.value != 0 && book_->reservations().count(inside) == 0) {
+        const std::string reason = "its reservation has no node in the new fleet";
+        record(work, journal::Cancelled{job.id, reason});
+        return;
+    }
     std::vector<sched::Dependency> unmet;
     for (const sched::Dependency& dependency : old.after) {
         const JobState state = book_->everybody().line(dependency.job).state;

@@ -18,6 +18,9 @@ namespace {
 // More would only let the first of a burst wait for the last; a commit is well shared by then.
 constexpr std::size_t messages_per_turn_max = 512;
 
+// A wish to wake that is not gone by a pass must not keep a processor busy.
+constexpr std::int64_t wake_apart_min_us = 100'000;
+
 const Error stopping{Code::unavailable, "the hub is stopping; try again when it is back"};
 
 }  // namespace
@@ -85,11 +88,21 @@ struct Hub::State {
     void loop() {
         const std::int64_t between = std::chrono::microseconds(housekeeping).count();
         std::int64_t next_housekeeping = monotonic_microseconds() + between;
+        std::int64_t last_wake = next_housekeeping - between;
         while (!stopped()) {
-            const std::int64_t left = next_housekeeping - monotonic_microseconds();
+            const std::int64_t now = monotonic_microseconds();
+            const std::int64_t wake =
+                std::max(now + std::chrono::microseconds(keeper->wakes_in(moment_now())).count(),
+                         last_wake + wake_apart_min_us);
+            const std::int64_t left = std::min(next_housekeeping, wake) - now;
             std::vector<Message> messages =
                 take(std::chrono::microseconds(std::max<std::int64_t>(left, 0)));
-            if (!messages.empty()) keeper->turn(std::move(messages), moment_now());
+            if (!messages.empty()) {
+                keeper->turn(std::move(messages), moment_now());
+            } else if (monotonic_microseconds() >= wake) {
+                last_wake = monotonic_microseconds();
+                keeper->wake(moment_now());
+            }
             if (monotonic_microseconds() < next_housekeeping) continue;
             keeper->housekeep(moment_now());
             next_housekeeping = monotonic_microseconds() + between;
@@ -185,6 +198,21 @@ void Hub::fleet(Reply<std::vector<PoolView>> reply) {
 
 void Hub::status(Reply<Status> reply) {
     state_->ask(std::move(reply), [](Keeper& keeper) { return Result<Status>(keeper.status()); });
+}
+
+void Hub::operate(Operation operation, Reply<std::string> reply) {
+    state_->post(OperateMessage{.operation = std::move(operation), .reply = std::move(reply)});
+}
+
+void Hub::reservations(Reply<std::vector<ReservationView>> reply) {
+    state_->ask(std::move(reply), [](Keeper& keeper) {
+        return Result<std::vector<ReservationView>>(keeper.reservations());
+    });
+}
+
+void Hub::power(std::string of, Reply<std::vector<PowerView>> reply) {
+    state_->ask(std::move(reply),
+                [of = std::move(of)](Keeper& keeper) { return keeper.power(of); });
 }
 
 void Hub::attempt_ended(const exec::AttemptEnd& end) {

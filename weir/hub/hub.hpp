@@ -25,6 +25,7 @@
 #include "weir/base/time.hpp"
 #include "weir/exec/executor.hpp"
 #include "weir/fleet/fleet.hpp"
+#include "weir/hub/operation.hpp"
 #include "weir/job/job.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/store/store.hpp"
@@ -48,7 +49,7 @@ bool is_final(JobState state);
 
 struct Options {
     std::string data_dir;  // absolute: store, runs/, logs
-    sched::Policy policy = sched::Policy::easy;
+    sched::Policy policy = sched::Policy::weir;
     Duration default_limit = seconds(24 * 3600);
     std::string url;  // of this hub, for its jobs: WEIR_HUB; "" = unset
     // How often the executor is asked about attempts whose end may have gone unreported.
@@ -80,7 +81,10 @@ struct TaskView {
 struct AttemptView {
     std::uint32_t number = 1;
     Time started_at{};
-    std::string cause;  // why it was started: "in_order", "backfilled", "backfilled_beside"
+    // Why it was started: "in_order", "backfilled", "backfilled_beside", "promised".
+    std::string cause;
+    std::string
+        stopped_for;  // "stopped for job 12 (mesh)": for whom it was stopped; "" = it was not
     std::optional<exec::AttemptEnd> end;
     std::vector<TaskView> tasks;
 };
@@ -96,8 +100,11 @@ struct JobView {
     Time submitted_at{};
     std::optional<Time> started_at;  // of the last attempt
     std::optional<Time> ended_at;
-    std::optional<Time> expected_start;  // when it has a reservation
-    Duration limit{};                    // in force
+    // When it will start, of a job that waits: at the latest, if that is a promise; else an
+    // estimate.
+    std::optional<Time> starts_at;
+    bool starts_promised = false;
+    Duration limit{};  // in force
     std::vector<std::string> nodes;
     std::vector<AttemptView> attempts;
 };
@@ -138,7 +145,8 @@ struct ExplainView {
     std::string sentence;  // the binding cause with its numbers
     std::string cause;     // name_of(sched::Cause) of a job that waits; why a running one started
     std::uint64_t ahead = 0;
-    std::optional<Time> expected_start;
+    std::optional<Time> starts_at;  // as in JobView
+    bool starts_promised = false;
     std::vector<std::string> details;  // further sentences: who is in front, who has the room
 };
 
@@ -146,21 +154,28 @@ struct PoolView {
     fleet::Pool pool;
     sched::Engine::PoolFree free;
     std::uint32_t jobs_running = 0;
+    struct OutOfService {
+        std::string node;
+        std::string reason;
+        Time since{};
+    };
+    std::vector<OutOfService> drained;  // by an operator
 };
 
 // Another fleet was asked for than is in force, and some jobs are in its way.
 struct PendingChange {
-    sched::Policy policy = sched::Policy::easy;  // that will be in force then
+    sched::Policy policy = sched::Policy::weir;  // that will be in force then
     std::vector<std::string> waits_for;          // ids of the running jobs that have to end first
     std::string sentence;
 };
 
 struct Status {
     Time started_at{};
-    sched::Policy policy = sched::Policy::easy;  // in force
+    sched::Policy policy = sched::Policy::weir;  // in force
     std::uint64_t nodes = 0;                     // of the fleet in force
     std::uint64_t chips = 0;
     std::optional<PendingChange> pending_change;
+    std::vector<std::string> over_power;  // sentences: who draws more than it may
     std::uint64_t journal_entries = 0;
     sched::Counts counts;
     std::uint64_t jobs_accepted = 0;
@@ -209,6 +224,10 @@ public:
     void explain(std::string reference, Reply<ExplainView> reply);
     void fleet(Reply<std::vector<PoolView>> reply);
     void status(Reply<Status> reply);
+    void operate(Operation operation, Reply<std::string> reply);
+    void reservations(Reply<std::vector<ReservationView>> reply);
+    // Sites, and what has a budget; of one site, pool, rack or pod everything, when it is named.
+    void power(std::string of, Reply<std::vector<PowerView>> reply);
 
     // The executor's callback goes here.
     void attempt_ended(const exec::AttemptEnd& end);

@@ -90,7 +90,7 @@ public:
         if (on_end) on_end(end);
         return {};
     }
-    Result<void> stop(exec::AttemptId, Duration) override { return {}; }
+    Result<void> stop(exec::AttemptId, const exec::Stop&) override { return {}; }
     exec::Found find(exec::AttemptId) override {
         return {.presence = exec::Presence::running, .end = {}};
     }

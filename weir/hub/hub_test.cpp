@@ -25,9 +25,9 @@ public:
         ended_.push_back(fake_.finish(launch.attempt, 0, Time{}));
         return started;
     }
-    Result<void> stop(exec::AttemptId id, Duration grace) override {
+    Result<void> stop(exec::AttemptId id, const exec::Stop& how) override {
         const std::lock_guard lock(mutex_);
-        return fake_.stop(id, grace);
+        return fake_.stop(id, how);
     }
     exec::Found find(exec::AttemptId id) override {
         const std::lock_guard lock(mutex_);

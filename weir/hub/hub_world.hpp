@@ -88,6 +88,12 @@ public:
         turn({CancelMessage{reference, [&answer](Result<std::uint32_t> a) { answer = a; }}});
         return answer;
     }
+    Result<std::string> operate(Operation operation) {
+        Result<std::string> answer = fail(Code::internal, "no answer came");
+        turn({OperateMessage{std::move(operation),
+                             [&answer](Result<std::string> a) { answer = std::move(a); }}});
+        return answer;
+    }
     void report(const exec::AttemptEnd& end) { turn({EndMessage{end}}); }
     // The job's attempt that is alive ends, and the hub hears of it.
     void end(const std::string& reference, int exit_code = 0) {

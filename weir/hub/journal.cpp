@@ -23,10 +23,19 @@ constexpr std::array<std::pair<sched::Needs, const char*>, 3> needs{
     {{sched::Needs::success, "success"},
      {sched::Needs::end, "end"},
      {sched::Needs::failure, "failure"}}};
-constexpr std::array<std::pair<sched::Cause, const char*>, 3> start_causes{
+constexpr std::array<std::pair<sched::Cause, const char*>, 4> start_causes{
     {{sched::Cause::fits_now, "in_order"},
      {sched::Cause::backfilled, "backfilled"},
-     {sched::Cause::backfilled_beside, "backfilled_beside"}}};
+     {sched::Cause::backfilled_beside, "backfilled_beside"},
+     {sched::Cause::promised, "promised"}}};
+constexpr std::array<std::pair<sched::Cause, const char*>, 2> drop_causes{
+    {{sched::Cause::dependency_failed, "dependency_failed"}, {sched::Cause::deadline, "deadline"}}};
+constexpr std::array<std::pair<sched::Cause, const char*>, 2> stop_causes{
+    {{sched::Cause::preempted, "preempted"}, {sched::Cause::over_power, "over_power"}}};
+constexpr std::array<std::pair<sched::NodeHealth, const char*>, 3> healths{
+    {{sched::NodeHealth::up, "up"},
+     {sched::NodeHealth::drained, "drained"},
+     {sched::NodeHealth::down, "down"}}};
 constexpr std::array<std::pair<job::Priority, const char*>, 4> priorities{
     {{job::Priority::low, "low"},
      {job::Priority::normal, "normal"},
@@ -63,6 +72,14 @@ auto value_of(const Names& names, const Json& word) {
 
 // ------------------------------------------------------------------------------- to JSON
 
+std::int64_t milliseconds(Time time) {
+    return time.time_since_epoch().count();
+}
+
+Json json_of(const sched::PowerDomain& domain) {
+    return {word_for(levels, domain.level), domain.pool.value, domain.number};
+}
+
 Json json_of(const sched::Request& request) {
     Json parts = Json::array();
     for (const fleet::GangPart& part : request.demand.parts) {
@@ -92,6 +109,18 @@ Json json_of(const sched::Request& request) {
         json["array"] = request.array.value;
         json["at_once_max"] = request.array_at_once_max;
     }
+    const fleet::Demand& demand = request.demand;
+    if (demand.prefer != fleet::Level::site) json["prefer"] = word_for(levels, demand.prefer);
+    if (demand.tag != 0) json["tag"] = demand.tag;
+    if (request.expected.count() != 0) json["expected_ms"] = request.expected.count();
+    if (request.deadline != never) json["deadline_ms"] = milliseconds(request.deadline);
+    if (request.checkpoint != sched::Checkpointing{}) {
+        json["checkpoint_ms"] = {request.checkpoint.every.count(), request.checkpoint.cost.count()};
+    }
+    if (request.replace_failed) json["replace"] = true;
+    if (request.owner != 0) json["owner"] = request.owner;
+    if (request.likeness != 0) json["likeness"] = request.likeness;
+    if (request.predicted.count() != 0) json["predicted_ms"] = request.predicted.count();
     return json;
 }
 
@@ -129,6 +158,10 @@ Json json_of(const fleet::Fleet& fleet) {
                          {"node_idle_watts", pool.node_idle_watts},
                          {"node_busy_watts", pool.node_busy_watts},
                          {"node_names", pool.node_names}});
+        Json& written = pools.back();
+        if (pool.pod_power_watts != 0) written["pod_power_watts"] = pool.pod_power_watts;
+        if (pool.node_mtbf.count() != 0) written["node_mtbf_ms"] = pool.node_mtbf.count();
+        if (pool.node_repair.count() != 0) written["node_repair_ms"] = pool.node_repair.count();
     }
     return {{"sites", std::move(sites)}, {"pools", std::move(pools)}};
 }
@@ -146,7 +179,7 @@ std::string text_of(const Json& json) {
 Body body_of(const FleetSet& record) {
     Json json = json_of(record.fleet);
     json["policy"] = sched::text_of(record.policy);
-    json["format"] = format;
+    json["format"] = record.written_as;
     return {"fleet", text_of(json)};
 }
 Body body_of(const SpecGiven& record) {
@@ -181,32 +214,92 @@ Body body_of(const Cancelled& record) {
 Body body_of(const StopAsked& record) {
     return {"stop_asked", text_of({{"job", record.job.value}})};
 }
+Body body_of(const AdvanceMade& record) {
+    const sched::Advance& advance = record.advance;
+    Json nodes = Json::array();
+    for (const sched::Advance::Nodes& run : advance.nodes)
+        nodes.push_back({run.pool.value, run.first, run.count});
+    Json json{{"id", advance.id.value},
+              {"name", record.name},
+              {"from_ms", milliseconds(advance.from)},
+              {"until_ms", milliseconds(advance.until)},
+              {"nodes", std::move(nodes)}};
+    if (!record.tenant.empty()) json["tenant"] = record.tenant;
+    if (advance.maintenance) json["maintenance"] = true;
+    return {"advance", text_of(json)};
+}
+Body body_of(const AdvanceEnded& record) {
+    return {"advance_ended", text_of({{"id", record.id.value}})};
+}
+Body body_of(const NodeChanged& record) {
+    Json json{{"pool", record.pool.value},
+              {"node", record.node},
+              {"health", word_for(healths, record.health)}};
+    if (!record.reason.empty()) json["reason"] = record.reason;
+    return {"node", text_of(json)};
+}
+Body body_of(const PowerCapSet& record) {
+    return {"power_cap", text_of({{"domain", json_of(record.domain)}, {"watts", record.watts}})};
+}
+Body body_of(const Checkpointed& record) {
+    return {"checkpointed", text_of({{"job", record.job.value}})};
+}
+
+// Of some things that a pass decided.
+template <class Items, class Write>
+void put_list(Json& json, const char* key, const Items& items, const Write& write) {
+    if (items.empty()) return;
+    Json list = Json::array();
+    for (const auto& item : items)
+        list.push_back(write(item));
+    json[key] = std::move(list);
+}
+
 Body body_of(const Step& record) {
     Json json{{"digest", hex_of(record.digest)}};
-    if (!record.starts.empty()) {
-        Json starts = Json::array();
-        for (const Started& start : record.starts) {
-            starts.push_back({start.attempt.job.value,
-                              start.attempt.number,
-                              word_for(start_causes, start.cause),
-                              json_of(start.placement)});
+    put_list(json, "starts", record.starts, [](const Started& start) {
+        return Json{start.attempt.job.value,
+                    start.attempt.number,
+                    word_for(start_causes, start.cause),
+                    json_of(start.placement)};
+    });
+    put_list(json, "drops", record.drops, [](const Dropped& drop) {
+        Json written{drop.job.value, drop.because_of.value};
+        if (drop.cause != sched::Cause::dependency_failed) {
+            written.push_back(word_for(drop_causes, drop.cause));
         }
-        json["starts"] = std::move(starts);
-    }
-    if (!record.drops.empty()) {
-        Json drops = Json::array();
-        for (const Dropped& drop : record.drops)
-            drops.push_back({drop.job.value, drop.because_of.value});
-        json["drops"] = std::move(drops);
-    }
-    if (record.reserved) {
-        json["reserved"] = {record.reserved->job.value,
-                            record.reserved->at.time_since_epoch().count()};
-    }
+        return written;
+    });
+    put_list(json, "reservations", record.reserved, [](const Reserved& reserved) {
+        return Json{reserved.job.value, milliseconds(reserved.at), json_of(reserved.placement)};
+    });
+    put_list(json, "preempted", record.preempted, [](const Preempted& stop) {
+        return Json{stop.job.value, stop.for_job.value, word_for(stop_causes, stop.cause)};
+    });
+    put_list(json, "replaced", record.replaced, [](const Replaced& replaced) {
+        return Json{replaced.job.value, json_of(replaced.placement)};
+    });
+    put_list(json, "over_power", record.over_power, [](const OverPower& over) {
+        return Json{json_of(over.domain), over.watts};
+    });
     return {"step", text_of(json)};
 }
 
 // ----------------------------------------------------------------------------- from JSON
+
+Time time_in(const Json& json) {
+    return Time{Duration{json.get<std::int64_t>()}};
+}
+
+JobId job_in(const Json& json) {
+    return JobId{json.get<std::uint64_t>()};
+}
+
+sched::PowerDomain domain_of(const Json& json) {
+    return {.level = value_of(levels, json.at(0)),
+            .pool = PoolId{json.at(1).get<std::uint32_t>()},
+            .number = json.at(2).get<std::uint32_t>()};
+}
 
 sched::Request request_of(const Json& json) {
     sched::Request request;
@@ -236,6 +329,22 @@ sched::Request request_of(const Json& json) {
         request.array = JobId{array->get<std::uint64_t>()};
         request.array_at_once_max = json.at("at_once_max").get<std::uint32_t>();
     }
+    if (const auto prefer = json.find("prefer"); prefer != json.end()) {
+        request.demand.prefer = value_of(levels, *prefer);
+    }
+    request.demand.tag = json.value("tag", std::uint32_t{0});
+    request.expected = Duration{json.value("expected_ms", std::int64_t{0})};
+    if (const auto deadline = json.find("deadline_ms"); deadline != json.end()) {
+        request.deadline = time_in(*deadline);
+    }
+    if (const auto checkpoint = json.find("checkpoint_ms"); checkpoint != json.end()) {
+        request.checkpoint = {.every = Duration{checkpoint->at(0).get<std::int64_t>()},
+                              .cost = Duration{checkpoint->at(1).get<std::int64_t>()}};
+    }
+    request.replace_failed = json.value("replace", false);
+    request.owner = json.value("owner", std::uint64_t{0});
+    request.likeness = json.value("likeness", std::uint64_t{0});
+    request.predicted = Duration{json.value("predicted_ms", std::int64_t{0})};
     return request;
 }
 
@@ -262,12 +371,14 @@ Carried carried_of(const Json& json) {
 
 FleetSet fleet_set_of(const Json& json) {
     const auto written = json.value("format", std::uint32_t{1});
-    if (written != format) {
+    if (written < oldest_format || written > format) {
         throw Damaged{"the journal is of format " + std::to_string(written) +
-                      " and this weir knows format " + std::to_string(format) +
+                      " and this weir knows formats " + std::to_string(oldest_format) + " to " +
+                      std::to_string(format) +
                       "; use the version that wrote it, or another data folder"};
     }
     FleetSet record;
+    record.written_as = written;
     const auto policy = sched::policy_from_text(json.at("policy").get<std::string>());
     if (!policy) throw Damaged{policy.error().message};
     record.policy = *policy;
@@ -293,6 +404,9 @@ FleetSet fleet_set_of(const Json& json) {
         pool.at("node_idle_watts").get_to(known.node_idle_watts);
         pool.at("node_busy_watts").get_to(known.node_busy_watts);
         pool.at("node_names").get_to(known.node_names);
+        known.pod_power_watts = pool.value("pod_power_watts", 0.0);
+        known.node_mtbf = Duration{pool.value("node_mtbf_ms", std::int64_t{0})};
+        known.node_repair = Duration{pool.value("node_repair_ms", std::int64_t{0})};
         record.fleet.pools.push_back(std::move(known));
     }
     return record;
@@ -331,26 +445,67 @@ std::uint64_t digest_of(const std::string& hex) {
     return digest;
 }
 
+AdvanceMade advance_made_of(const Json& json) {
+    AdvanceMade record;
+    json.at("name").get_to(record.name);
+    record.tenant = json.value("tenant", std::string());
+    sched::Advance& advance = record.advance;
+    advance.id = AdvanceId{json.at("id").get<std::uint32_t>()};
+    advance.from = time_in(json.at("from_ms"));
+    advance.until = time_in(json.at("until_ms"));
+    advance.maintenance = json.value("maintenance", false);
+    for (const Json& run : json.at("nodes")) {
+        advance.nodes.push_back({.pool = PoolId{run.at(0).get<std::uint32_t>()},
+                                 .first = run.at(1).get<std::uint32_t>(),
+                                 .count = run.at(2).get<std::uint32_t>()});
+    }
+    return record;
+}
+
+NodeChanged node_changed_of(const Json& json) {
+    return {.pool = PoolId{json.at("pool").get<std::uint32_t>()},
+            .node = json.at("node").get<std::uint32_t>(),
+            .health = value_of(healths, json.at("health")),
+            .reason = json.value("reason", std::string())};
+}
+
+// Empty where it is absent.
+const Json& list_in(const Json& json, const char* key) {
+    static const Json empty = Json::array();
+    const auto found = json.find(key);
+    return found == json.end() ? empty : *found;
+}
+
 Step step_of(const Json& json) {
     Step record;
     record.digest = digest_of(json.at("digest").get_ref<const std::string&>());
-    if (const auto starts = json.find("starts"); starts != json.end()) {
-        for (const Json& start : *starts) {
-            record.starts.push_back({.attempt = {JobId{start.at(0).get<std::uint64_t>()},
-                                                 start.at(1).get<std::uint32_t>()},
-                                     .cause = value_of(start_causes, start.at(2)),
-                                     .placement = placement_of(start.at(3))});
-        }
+    for (const Json& start : list_in(json, "starts")) {
+        record.starts.push_back({.attempt = {job_in(start.at(0)), start.at(1).get<std::uint32_t>()},
+                                 .cause = value_of(start_causes, start.at(2)),
+                                 .placement = placement_of(start.at(3))});
     }
-    if (const auto drops = json.find("drops"); drops != json.end()) {
-        for (const Json& drop : *drops) {
-            record.drops.push_back(
-                {JobId{drop.at(0).get<std::uint64_t>()}, JobId{drop.at(1).get<std::uint64_t>()}});
-        }
+    for (const Json& drop : list_in(json, "drops")) {
+        Dropped dropped{.job = job_in(drop.at(0)), .because_of = job_in(drop.at(1))};
+        if (drop.size() > 2) dropped.cause = value_of(drop_causes, drop.at(2));
+        record.drops.push_back(dropped);
     }
+    // Format 2 had one reservation, and no place for it.
     if (const auto reserved = json.find("reserved"); reserved != json.end()) {
-        record.reserved = Reserved{JobId{reserved->at(0).get<std::uint64_t>()},
-                                   Time{Duration{reserved->at(1).get<std::int64_t>()}}};
+        record.reserved.push_back({job_in(reserved->at(0)), time_in(reserved->at(1)), {}});
+    }
+    for (const Json& reserved : list_in(json, "reservations")) {
+        record.reserved.push_back(
+            {job_in(reserved.at(0)), time_in(reserved.at(1)), placement_of(reserved.at(2))});
+    }
+    for (const Json& stop : list_in(json, "preempted")) {
+        record.preempted.push_back(
+            {job_in(stop.at(0)), job_in(stop.at(1)), value_of(stop_causes, stop.at(2))});
+    }
+    for (const Json& replaced : list_in(json, "replaced")) {
+        record.replaced.push_back({job_in(replaced.at(0)), placement_of(replaced.at(1))});
+    }
+    for (const Json& over : list_in(json, "over_power")) {
+        record.over_power.push_back({domain_of(over.at(0)), over.at(1).get<double>()});
     }
     return record;
 }
@@ -368,6 +523,15 @@ Record record_of(const store::Entry& entry) {
     if (entry.kind == "stop_asked") return StopAsked{JobId{json.at("job").get<std::uint64_t>()}};
     if (entry.kind == "carried") return carried_of(json);
     if (entry.kind == "fleet") return fleet_set_of(json);
+    if (entry.kind == "advance") return advance_made_of(json);
+    if (entry.kind == "advance_ended") {
+        return AdvanceEnded{AdvanceId{json.at("id").get<std::uint32_t>()}};
+    }
+    if (entry.kind == "node") return node_changed_of(json);
+    if (entry.kind == "power_cap") {
+        return PowerCapSet{domain_of(json.at("domain")), json.at("watts").get<double>()};
+    }
+    if (entry.kind == "checkpointed") return Checkpointed{job_in(json.at("job"))};
     throw Damaged{"this weir does not know entries of the kind \"" + entry.kind + "\""};
 }
 

@@ -28,13 +28,15 @@
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 2;
+inline constexpr std::uint32_t format = 3;
+inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
 // A fresh engine begins here: at the first start, and whenever fleet or policy became different.
 // The jobs that wait or run follow, each as Carried or Cancelled, before anything is decided.
 struct FleetSet {
     fleet::Fleet fleet;
-    sched::Policy policy = sched::Policy::easy;
+    sched::Policy policy = sched::Policy::weir;
+    std::uint32_t written_as = format;
 };
 
 // The description of the job in the Submitted that follows, as job_json writes it. It is an entry
@@ -78,6 +80,35 @@ struct StopAsked {  // while it ran
     JobId job;
 };
 
+// Nodes are set apart for a time. `tenant`: whose jobs may use them, with all tenants below; "" =
+// everybody's.
+struct AdvanceMade {
+    std::string name;
+    std::string tenant;
+    sched::Advance advance;
+};
+
+struct AdvanceEnded {
+    AdvanceId id;
+};
+
+// By an operator: out of service for new jobs, or back in it.
+struct NodeChanged {
+    PoolId pool;
+    std::uint32_t node = 0;
+    sched::NodeHealth health = sched::NodeHealth::up;
+    std::string reason;
+};
+
+struct PowerCapSet {
+    sched::PowerDomain domain;
+    double watts = 0;  // 0 = no cap
+};
+
+struct Checkpointed {
+    JobId job;
+};
+
 // An intent: this attempt will run there, for this cause.
 struct Started {
     exec::AttemptId attempt;
@@ -89,13 +120,36 @@ struct Started {
 struct Dropped {
     JobId job;
     JobId because_of;
+    sched::Cause cause = sched::Cause::dependency_failed;
     friend bool operator==(const Dropped&, const Dropped&) = default;
 };
 
 struct Reserved {
     JobId job;
     Time at = never;
+    fleet::Placement placement;
     friend bool operator==(const Reserved&, const Reserved&) = default;
+};
+
+// An intent: this job will be asked to save what it has done, be stopped, and wait again.
+struct Preempted {
+    JobId job;
+    JobId for_job;  // none where watts are the reason
+    sched::Cause cause = sched::Cause::preempted;
+    friend bool operator==(const Preempted&, const Preempted&) = default;
+};
+
+// A running gang goes on with another node; an empty placement: there is none.
+struct Replaced {
+    JobId job;
+    fleet::Placement placement;
+    friend bool operator==(const Replaced&, const Replaced&) = default;
+};
+
+struct OverPower {
+    sched::PowerDomain domain;
+    double watts = 0;
+    friend bool operator==(const OverPower&, const OverPower&) = default;
 };
 
 // A scheduling pass with everything that it decided. The starts are here before they happen: the
@@ -103,14 +157,29 @@ struct Reserved {
 struct Step {
     std::vector<Dropped> drops;
     std::vector<Started> starts;
-    std::optional<Reserved> reserved;  // where it became another
-    std::uint64_t digest = 0;          // of all decisions of this engine so far
+    std::vector<Reserved> reserved;  // those that became others
+    std::vector<Preempted> preempted;
+    std::vector<Replaced> replaced;
+    std::vector<OverPower> over_power;
+    std::uint64_t digest = 0;  // of all decisions of this engine so far
 };
 
-using Record =
-    std::variant<FleetSet, SpecGiven, Submitted, Carried, Ended, Cancelled, StopAsked, Step>;
+using Record = std::variant<FleetSet,
+                            SpecGiven,
+                            Submitted,
+                            Carried,
+                            Ended,
+                            Cancelled,
+                            StopAsked,
+                            AdvanceMade,
+                            AdvanceEnded,
+                            NodeChanged,
+                            PowerCapSet,
+                            Checkpointed,
+                            Step>;
 
-// "in_order", "backfilled", "backfilled_beside": the cause of a start, on disk and for clients.
+// "in_order", "backfilled", "backfilled_beside", "promised": the cause of a start, on disk and for
+// clients.
 std::string word_for_start(sched::Cause cause);
 
 // Ensures: decode(encode(record)) gives the record back.

@@ -10,8 +10,19 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace weir;
-    static const char* const kinds[] = {
-        "fleet", "submitted", "carried", "ended", "cancelled", "stop_asked", "step", "job"};
+    static const char* const kinds[] = {"fleet",
+                                        "submitted",
+                                        "carried",
+                                        "ended",
+                                        "cancelled",
+                                        "stop_asked",
+                                        "advance",
+                                        "advance_ended",
+                                        "node",
+                                        "power_cap",
+                                        "checkpointed",
+                                        "step",
+                                        "job"};
     if (size == 0) return 0;
     const std::string kind = kinds[data[0] % std::size(kinds)];
     std::string body(reinterpret_cast<const char*>(data) + 1, size - 1);

@@ -65,6 +65,17 @@ sched::Request any_request(Random& random) {
         request.array = request.job;
         request.array_at_once_max = any_small(random);
     }
+    const auto sometimes = [&random] { return random.chance(0.3); };
+    if (sometimes()) request.demand.prefer = static_cast<fleet::Level>(random.between(0, 4));
+    if (sometimes()) request.demand.tag = any_small(random);
+    if (sometimes()) request.expected = Duration{random.between(0, 1'000'000'000)};
+    if (sometimes()) request.deadline = any_time(random);
+    if (sometimes())
+        request.checkpoint = {Duration{any_small(random)}, Duration{any_small(random)}};
+    request.replace_failed = sometimes();
+    if (sometimes()) request.owner = random.word();
+    if (sometimes()) request.likeness = random.word();
+    if (sometimes()) request.predicted = Duration{random.between(0, 1'000'000'000)};
     return request;
 }
 
@@ -100,6 +111,9 @@ fleet::Fleet any_fleet(Random& random) {
         pool.rack_power_watts = random.unit() * 1e5;
         pool.node_idle_watts = random.unit() * 1e4;
         pool.node_busy_watts = random.unit() * 1e4;
+        if (random.chance(0.5)) pool.pod_power_watts = random.unit() * 1e6;
+        if (random.chance(0.5)) pool.node_mtbf = Duration{random.between(0, 1LL << 50)};
+        if (random.chance(0.5)) pool.node_repair = Duration{random.between(0, 1LL << 50)};
         if (random.chance(0.5)) pool.node_names = {any_text(random), any_text(random)};
         fleet.pools.push_back(std::move(pool));
     }
@@ -122,11 +136,64 @@ exec::AttemptEnd any_end(Random& random) {
     return end;
 }
 
+sched::Policy any_policy(Random& random) {
+    sched::Policy policy = random.chance(0.5) ? sched::Policy::weir : sched::Policy::easy;
+    if (random.chance(0.5)) policy.reservations_max = any_small(random);
+    if (random.chance(0.5)) policy.min_run = Duration{random.between(0, 1LL << 40)};
+    return policy;
+}
+
+sched::PowerDomain any_domain(Random& random) {
+    return {static_cast<fleet::Level>(random.between(0, 4)),
+            PoolId{any_small(random)},
+            any_small(random)};
+}
+
+sched::Advance any_advance(Random& random) {
+    sched::Advance advance{.id = AdvanceId{any_small(random)},
+                           .from = any_time(random),
+                           .until = random.chance(0.3) ? never : any_time(random),
+                           .maintenance = random.chance(0.5),
+                           .nodes = {}};
+    for (std::int64_t i = random.between(0, 3); i > 0; --i)
+        advance.nodes.push_back({PoolId{any_small(random)}, any_small(random), any_small(random)});
+    return advance;
+}
+
+journal::Step any_step(Random& random) {
+    journal::Step step;
+    step.digest = random.word();
+    constexpr sched::Cause starts[] = {sched::Cause::fits_now,
+                                       sched::Cause::backfilled,
+                                       sched::Cause::backfilled_beside,
+                                       sched::Cause::promised};
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        step.starts.push_back({.attempt = {JobId{random.word()}, any_small(random)},
+                               .cause = starts[random.between(0, 3)],
+                               .placement = any_placement(random)});
+        step.drops.push_back(
+            {JobId{random.word()},
+             JobId{random.word()},
+             random.chance(0.5) ? sched::Cause::dependency_failed : sched::Cause::deadline});
+    }
+    for (std::int64_t i = random.between(0, 3); i > 0; --i) {
+        step.reserved.push_back({JobId{random.word()}, any_time(random), any_placement(random)});
+        step.preempted.push_back(
+            {JobId{random.word()},
+             random.chance(0.3) ? JobId::none() : JobId{random.word()},
+             random.chance(0.5) ? sched::Cause::preempted : sched::Cause::over_power});
+        step.replaced.push_back({JobId{random.word()}, any_placement(random)});
+        step.over_power.push_back({any_domain(random), random.unit() * 1e6});
+    }
+    return step;
+}
+
 journal::Record any_record(Random& random) {
-    switch (random.between(0, 7)) {
+    switch (random.between(0, 12)) {
         case 0:
             return journal::FleetSet{any_fleet(random),
-                                     random.chance(0.5) ? sched::Policy::fcfs : sched::Policy::easy};
+                                     any_policy(random),
+                                     random.chance(0.5) ? journal::oldest_format : journal::format};
         case 1:
             return journal::SpecGiven{any_text(random)};
         case 2: {
@@ -151,20 +218,21 @@ journal::Record any_record(Random& random) {
             return journal::Cancelled{JobId{random.word()}, any_text(random)};
         case 6:
             return journal::StopAsked{JobId{random.word()}};
-        default: {
-            journal::Step step;
-            step.digest = random.word();
-            for (std::int64_t i = random.between(0, 3); i > 0; --i) {
-                step.starts.push_back({.attempt = {JobId{random.word()}, any_small(random)},
-                                       .cause = static_cast<sched::Cause>(random.between(0, 2)),
-                                       .placement = any_placement(random)});
-                step.drops.push_back({JobId{random.word()}, JobId{random.word()}});
-            }
-            if (random.chance(0.5)) {
-                step.reserved = journal::Reserved{JobId{random.word()}, any_time(random)};
-            }
-            return step;
-        }
+        case 7:
+            return journal::AdvanceMade{any_text(random), any_text(random), any_advance(random)};
+        case 8:
+            return journal::AdvanceEnded{AdvanceId{any_small(random)}};
+        case 9:
+            return journal::NodeChanged{PoolId{any_small(random)},
+                                        any_small(random),
+                                        static_cast<sched::NodeHealth>(random.between(0, 2)),
+                                        any_text(random)};
+        case 10:
+            return journal::PowerCapSet{any_domain(random), random.unit() * 1e6};
+        case 11:
+            return journal::Checkpointed{JobId{random.word()}};
+        default:
+            return any_step(random);
     }
 }
 
@@ -185,13 +253,25 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
             ASSERT_EQ(std::get<journal::Submitted>(*decoded).request, submitted->request);
         }
         if (const auto* fleet = std::get_if<journal::FleetSet>(&record)) {
-            ASSERT_EQ(std::get<journal::FleetSet>(*decoded).fleet, fleet->fleet);
+            const auto& read = std::get<journal::FleetSet>(*decoded);
+            ASSERT_EQ(read.fleet, fleet->fleet);
+            ASSERT_EQ(read.policy, fleet->policy);
+            ASSERT_EQ(read.written_as, fleet->written_as);
+        }
+        if (const auto* made = std::get_if<journal::AdvanceMade>(&record)) {
+            ASSERT_EQ(std::get<journal::AdvanceMade>(*decoded).advance, made->advance);
+        }
+        if (const auto* cap = std::get_if<journal::PowerCapSet>(&record)) {
+            ASSERT_EQ(std::get<journal::PowerCapSet>(*decoded).domain, cap->domain);
         }
         if (const auto* step = std::get_if<journal::Step>(&record)) {
             const auto& read = std::get<journal::Step>(*decoded);
             ASSERT_EQ(read.starts, step->starts);
             ASSERT_EQ(read.drops, step->drops);
             ASSERT_EQ(read.reserved, step->reserved);
+            ASSERT_EQ(read.preempted, step->preempted);
+            ASSERT_EQ(read.replaced, step->replaced);
+            ASSERT_EQ(read.over_power, step->over_power);
             ASSERT_EQ(read.digest, step->digest);
         }
     }
@@ -226,15 +306,37 @@ TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
         journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":3", "is of format 3 and this weir knows format 2"},
-             {"\"was\":1", "is of format 1 and this weir knows format 2"}}) {
+             {"\"format\":4", "is of format 4 and this weir knows formats 2 to 3"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 3"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":2";
+        const std::string ours = "\"format\":3";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);
         EXPECT_THAT(decoded.error().message, HasSubstr(told));
     }
+}
+
+TEST(Journal, ReadsWhatFormat2Wrote) {
+    const auto request = journal::decode(
+        {1,
+         Time{},
+         "submitted",
+         R"({"job":7,"priority":"high","limit_ms":1000,"parts":[[2,4,0,1000,0]],"within":"rack",)"
+         R"("pools":[0],"count":1,"name":"a","tenant":"t","user":"u"})"});
+    ASSERT_TRUE(request) << request.error().message;
+    const auto& read = std::get<journal::Submitted>(*request).request;
+    EXPECT_EQ(read.deadline, never);
+    EXPECT_EQ(read.demand.prefer, fleet::Level::site);
+    EXPECT_EQ(read.checkpoint, sched::Checkpointing{});
+
+    const auto step = journal::decode(
+        {2, Time{}, "step", R"({"digest":"ab","drops":[[3,2]],"reserved":[5,60000]})"});
+    ASSERT_TRUE(step) << step.error().message;
+    const auto& pass = std::get<journal::Step>(*step);
+    EXPECT_EQ(pass.reserved,
+              (std::vector<journal::Reserved>{{JobId{5}, at_seconds(60), fleet::Placement{}}}));
+    EXPECT_EQ(pass.drops.at(0).cause, sched::Cause::dependency_failed);
 }
 
 TEST(Documents, GiveBackAJobAsItWas) {
@@ -258,13 +360,18 @@ TEST(Documents, GiveBackAJobAsItWas) {
     Random random(3);
     exec::AttemptEnd end = any_end(random);
     end.attempt = {JobId{12}, 2};
-    view.attempts = {
-        {.number = 1, .started_at = at_seconds(2), .cause = "backfilled", .end = {}, .tasks = {}},
-        {.number = 2,
-         .started_at = at_seconds(2),
-         .cause = "in_order",
-         .end = end,
-         .tasks = {{0, "n0", "/o", "/e"}, {1, "n1", "/o1", "/e1"}}}};
+    view.attempts = {{.number = 1,
+                      .started_at = at_seconds(2),
+                      .cause = "backfilled",
+                      .stopped_for = {},
+                      .end = {},
+                      .tasks = {}},
+                     {.number = 2,
+                      .started_at = at_seconds(2),
+                      .cause = "in_order",
+                      .stopped_for = "stopped for job 9 (flood)",
+                      .end = end,
+                      .tasks = {{0, "n0", "/o", "/e"}, {1, "n1", "/o1", "/e1"}}}};
     const store::Document document = document_of(view);
     EXPECT_EQ(document.id, "12");
     EXPECT_EQ(document.tag, "time_limit");
@@ -275,6 +382,7 @@ TEST(Documents, GiveBackAJobAsItWas) {
     EXPECT_EQ(read->attempts.at(1).end->attempt, end.attempt);
     EXPECT_EQ(read->attempts.at(1).tasks.at(1).stderr_path, "/e1");
     EXPECT_EQ(read->array_index, 3U);
+    EXPECT_EQ(read->attempts.at(1).stopped_for, "stopped for job 9 (flood)");
 
     store::Document damaged = document;
     damaged.body.resize(damaged.body.size() / 2);

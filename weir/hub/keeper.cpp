@@ -8,6 +8,7 @@
 #include "weir/hub/admission.hpp"
 #include "weir/hub/keeper_work.hpp"
 #include "weir/hub/launching.hpp"
+#include "weir/hub/power.hpp"
 #include "weir/hub/verdict.hpp"
 #include "weir/hub/views.hpp"
 #include "weir/hub/wall_clock.hpp"
@@ -32,6 +33,17 @@ bool is_permanent(Code code) {
            code == Code::denied;
 }
 
+// Who is stopped for others may save what it has done; who is cancelled wants it no more.
+exec::Stop how_to_stop(const Job& job) {
+    const job::JobSpec& spec = job.family->spec;
+    exec::Stop how{.grace = spec.grace};
+    if (job.is_stopped_for_others() && spec.checkpoint) {
+        how.save_signal = spec.checkpoint->signal;
+        how.save_time = spec.checkpoint->cost.count() > 0 ? spec.checkpoint->cost : spec.grace;
+    }
+    return how;
+}
+
 }  // namespace
 
 void refuse(const Message& message, const Error& error) {
@@ -39,6 +51,8 @@ void refuse(const Message& message, const Error& error) {
         submit->reply(Result<std::vector<Accepted>>(fail(error)));
     } else if (const auto* cancel = std::get_if<CancelMessage>(&message)) {
         cancel->reply(Result<std::uint32_t>(fail(error)));
+    } else if (const auto* operate = std::get_if<OperateMessage>(&message)) {
+        operate->reply(Result<std::string>(fail(error)));
     } else if (const auto* query = std::get_if<QueryMessage>(&message)) {
         query->refuse(error);
     }
@@ -177,6 +191,11 @@ Result<void> Keeper::commit(Work& work) {
         const journal::Step& step = *decided;
         for (const journal::Started& start : step.starts)
             work.starts.push_back(start.attempt);
+        for (const journal::Preempted& stop : step.preempted)
+            work.stops.push_back({stop.job, book_->find(stop.job)->attempts.back().number});
+        for (const journal::OverPower& over : step.over_power) {
+            log::warn(sentence_of(over, book_->engine().fleet()));
+        }
         work.batch.entries.push_back(journal::encode(step, now_));
     }
     put_finished(work);
@@ -206,7 +225,7 @@ void Keeper::act(Work& work) {
         if (job == nullptr || !job->runs() || job->attempts.back().number != attempt.number) {
             continue;
         }
-        if (const auto asked = executor_.stop(attempt, job->family->spec.grace); !asked) {
+        if (const auto asked = executor_.stop(attempt, how_to_stop(*job)); !asked) {
             log::warn("stopping attempt " + exec::text_of(attempt) +
                       " failed and is tried again: " + asked.error().message);
         }
@@ -284,7 +303,7 @@ Result<std::vector<Accepted>> Keeper::submit(Work& work,
     std::vector<Accepted> answers;
     std::vector<std::pair<std::size_t, Admitted>> admitted;  // with the place of its answer
     std::vector<std::string> new_keys;
-    Admission admission(*book_, options_.default_limit);
+    Admission admission(*book_, options_.default_limit, now_);
     const auto forget_keys = [&] {
         for (const std::string& key : new_keys)
             work.keys.erase(key);
@@ -350,7 +369,9 @@ void Keeper::on(Work& work, CancelMessage& message) {
         if (job->waits()) {
             record(work, journal::Cancelled{id, "cancelled while it waited"});
         } else {
-            if (job->state == JobState::running) record(work, journal::StopAsked{id});
+            if (job->state == JobState::running || job->is_stopped_for_others()) {
+                record(work, journal::StopAsked{id});
+            }
             work.stops.push_back({id, job->attempts.back().number});
         }
     }
@@ -376,8 +397,17 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
         return;
     }
     look_who_is_in_the_way_ = true;
+    const auto earlier =
+        std::count_if(job->attempts.begin(), job->attempts.end() - 1, [](const Attempt& attempt) {
+            return attempt.stopped_for.empty();
+        });
     Verdict verdict =
-        verdict_of(end, job->state == JobState::stopping, refused, job->family->spec.retries);
+        verdict_of(end,
+                   {.stop_asked = job->state == JobState::stopping && !job->is_stopped_for_others(),
+                    .refused = refused,
+                    .retries = job->family->spec.retries,
+                    .tries = static_cast<std::uint32_t>(earlier) + 1,
+                    .stopped_for = job->attempts.back().stopped_for});
     record(work,
            journal::Ended{.end = end,
                           .outcome = verdict.outcome,

@@ -47,6 +47,10 @@ struct CancelMessage {
     std::string reference;
     Reply<std::uint32_t> reply;
 };
+struct OperateMessage {
+    Operation operation;
+    Reply<std::string> reply;
+};
 struct EndMessage {
     exec::AttemptEnd end;
 };
@@ -55,7 +59,8 @@ struct QueryMessage {
     std::function<void(Keeper&)> answer;
     std::function<void(const Error&)> refuse;
 };
-using Message = std::variant<SubmitMessage, CancelMessage, EndMessage, QueryMessage>;
+using Message =
+    std::variant<SubmitMessage, CancelMessage, OperateMessage, EndMessage, QueryMessage>;
 
 // Answers a message without doing what it asks.
 void refuse(const Message& message, const Error& error);
@@ -83,6 +88,11 @@ public:
     // store failed.
     void housekeep(Moment now);
 
+    // When the core, or a reservation that runs out, has something to do although nothing arrives:
+    // how long from now; `forever` if nothing of the kind is known. Then wake() does it.
+    [[nodiscard]] Duration wakes_in(Moment now);
+    void wake(Moment now);
+
     // Answers to queries; for QueryMessage::answer, and for tests between two turns.
     Result<Members> job(const std::string& reference, const MemberQuery& query = {});
     Result<MemberCounts> counts(const std::string& reference);
@@ -90,6 +100,8 @@ public:
     Result<ExplainView> explain(const std::string& reference);
     [[nodiscard]] std::vector<PoolView> pools() const;
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::vector<ReservationView> reservations() const;
+    [[nodiscard]] Result<std::vector<PowerView>> power(const std::string& of) const;
     [[nodiscard]] const Book& book() const { return *book_; }
     // Set while the journal cannot be read back after a failed commit.
     [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
@@ -111,6 +123,15 @@ private:
     void record(Work& work, journal::Record record);
     void on(Work& work, SubmitMessage& message);
     void on(Work& work, CancelMessage& message);
+    void on(Work& work, OperateMessage& message);
+    Result<std::string> operate(Work& work, const MakeReservation& wish);
+    Result<std::string> operate(Work& work, const EndReservation& wish);
+    Result<std::string> operate(Work& work, const DrainNode& wish);
+    Result<std::string> operate(Work& work, const RestoreNode& wish);
+    Result<std::string> operate(Work& work, const SetPowerCap& wish);
+    Result<std::string> operate(Work& work, const NoteCheckpoint& wish);
+    void end_reservation(Work& work, AdvanceId id, const std::string& reason);
+    void end_reservations_that_are_over(Work& work);
     void on(Work& work, EndMessage& message);
     void on(Work& work, QueryMessage& message);
     Result<std::vector<Accepted>> submit(Work& work, const std::vector<Submission>& submissions);

@@ -36,7 +36,7 @@ public:
         refuse_probability_ = random_.chance(0.5) ? 0 : random_.unit() * 0.1;
         lose_report_probability_ = random_.chance(0.4) ? 0 : random_.unit() * 0.5;
         lose_attempt_probability_ = random_.chance(0.5) ? 0 : random_.unit() * 0.1;
-        world_.options.policy = random_.chance(0.5) ? sched::Policy::easy : sched::Policy::fcfs;
+        world_.options.policy = any_policy();
         const auto boundary = [this](const char*) {
             if (faults_on_ && random_.chance(crash_probability_)) throw Crash{};
         };
@@ -67,6 +67,7 @@ public:
         }
         faults_on_ = false;
         if (world_.keeper->broken()) world_.housekeep();
+        undo_operations();
         drain();
         check();
         check_end();
@@ -78,13 +79,21 @@ public:
 private:
     // ------------------------------------------------------------------- what happens
 
+    sched::Policy any_policy() {
+        if (random_.chance(0.3)) return sched::Policy::easy;
+        if (random_.chance(0.4)) return sched::Policy::fcfs;
+        sched::Policy policy = sched::Policy::weir;
+        policy.min_run = Duration{5};  // so that it stops some for others
+        return policy;
+    }
+
     void reopen() {
         // The machine comes back smaller, larger or as it was.
         if (random_.chance(0.2)) {
             world_.fleet = small_fleet(static_cast<std::uint32_t>(random_.between(2, 4)));
         }
         if (random_.chance(0.1)) {
-            world_.options.policy = random_.chance(0.5) ? sched::Policy::easy : sched::Policy::fcfs;
+            world_.options.policy = any_policy();
         }
         for (int tries = 0;; ++tries) {
             ASSERT_LT(tries, 1000) << "the hub does not come back";
@@ -104,6 +113,7 @@ private:
         for (std::int64_t i = random_.between(0, 3); i > 0; --i)
             messages.push_back(submission());
         if (random_.chance(0.15)) messages.push_back(cancellation());
+        if (random_.chance(0.15)) messages.push_back(operation(any_operation()));
         end_some_attempts();
         for (auto report = reports_.begin(); report != reports_.end();) {
             if (random_.chance(0.3)) {  // later
@@ -189,6 +199,49 @@ private:
         const std::string reference =
             std::to_string(random_.between(1, static_cast<std::int64_t>(sent_.size()) + 2));
         return CancelMessage{reference, [](const Result<std::uint32_t>&) {}};
+    }
+
+    Operation any_operation() {
+        const std::string node = "main-" + std::to_string(random_.between(0, 3));
+        const std::string name = "block-" + std::to_string(random_.between(0, 2));
+        switch (random_.between(0, 5)) {
+            case 0:
+                return DrainNode{.node = node, .reason = "fans"};
+            case 1:
+                return RestoreNode{node};
+            case 2: {
+                MakeReservation wish;
+                wish.name = name;
+                wish.node_names = {node};
+                wish.from = world_.now + seconds(random_.between(0, 6000));
+                wish.duration = seconds(random_.between(1, 3000));
+                wish.maintenance = random_.chance(0.5);
+                return wish;
+            }
+            case 3:
+                return EndReservation{name};
+            case 4:
+                return SetPowerCap{.domain = "main/rack/0", .watts = 1e6 * random_.unit()};
+            default:
+                return NoteCheckpoint{std::to_string(random_.between(1, 30))};
+        }
+    }
+
+    static Message operation(Operation wish) {
+        return OperateMessage{std::move(wish), [](const Result<std::string>&) {}};
+    }
+
+    void undo_operations() {
+        std::vector<Message> messages;
+        for (const auto& known : world_.keeper->book().reservations())
+            messages.push_back(operation(EndReservation{known.second.name}));
+        const fleet::Fleet& fleet = world_.keeper->book().engine().fleet();
+        for (const auto& known : world_.keeper->book().drained()) {
+            messages.push_back(
+                operation(RestoreNode{fleet.node_name(known.first.first, known.first.second)}));
+        }
+        messages.push_back(operation(SetPowerCap{.domain = "main/rack/0", .watts = 0}));
+        world_.turn(std::move(messages));
     }
 
     void end_some_attempts() {

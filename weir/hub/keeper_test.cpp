@@ -82,11 +82,11 @@ TEST_F(KeeperStory, KeepsTheNextJobWaitingAndExplainsWhoHoldsTheRoomUntilWhen) {
     accepted(submission_of("long", 2));
     accepted(submission_of("next", 2));
     EXPECT_EQ(world.state("next"), "pending");
-    EXPECT_EQ(world.view("next").reason, "next in line");
+    EXPECT_EQ(world.view("next").reason, "has a promise");
     const auto explained = world.keeper->explain("next");
     ASSERT_TRUE(explained);
     EXPECT_EQ(explained->cause, "reserved");
-    EXPECT_EQ(explained->expected_start, world.view("long").started_at.value() + seconds(3600));
+    EXPECT_EQ(explained->starts_at, world.view("long").started_at.value() + seconds(3600));
     std::string details;
     for (const std::string& detail : explained->details)
         details += detail + "\n";
@@ -592,8 +592,7 @@ TEST_F(KeeperStory, TakesUpANewPolicyAtOnceAndLetsRunWhatRuns) {
     open();
     EXPECT_EQ(world.keeper->status().policy, sched::Policy::easy);
     EXPECT_EQ(world.started(), "1.1 3.1");
-    EXPECT_EQ(world.view("wide").expected_start,
-              world.view("long").started_at.value() + seconds(3600));
+    EXPECT_EQ(world.view("wide").starts_at, world.view("long").started_at.value() + seconds(3600));
     world.end("long");
     world.end("small");
     EXPECT_EQ(world.state("wide"), "running");

@@ -115,6 +115,7 @@ void Keeper::housekeep(Moment now) {
     Work work;
     for (const JobId job : looked_after)
         look_after(work, job);
+    end_reservations_that_are_over(work);
     settle(work);
     while (!given_up_.empty() && !broken_)
         run({});

@@ -31,6 +31,14 @@ std::optional<std::string> difference_of(const journal::Step& written,
         return "the journal drops " + format_count(written.drops.size(), "job") +
                " here, the replay " + std::to_string(decided.drops.size());
     }
+    if (written.preempted != decided.preempted) {
+        return "the journal stops " + format_count(written.preempted.size(), "job") +
+               " for others here, the replay " + std::to_string(decided.preempted.size());
+    }
+    if (written.replaced != decided.replaced || written.over_power != decided.over_power) {
+        return "the journal and the replay answer otherwise here to a lost node or a budget of "
+               "watts";
+    }
     if (written.reserved != decided.reserved) {
         return "the journal and the replay make other reservations here";
     }

@@ -32,12 +32,9 @@ std::string with_detail(std::string text, const exec::AttemptEnd& end) {
 
 }  // namespace
 
-Verdict verdict_of(const exec::AttemptEnd& end,
-                   bool stop_asked,
-                   bool refused,
-                   std::uint32_t retries) {
+Verdict verdict_of(const exec::AttemptEnd& end, const Circumstances& circumstances) {
     using sched::Outcome;
-    if (stop_asked) {
+    if (circumstances.stop_asked) {
         return {.outcome = Outcome::cancelled,
                 .state = JobState::cancelled,
                 .requeue = false,
@@ -45,10 +42,17 @@ Verdict verdict_of(const exec::AttemptEnd& end,
                               ? with_detail("cancelled while it ran; then it was lost", end)
                               : "cancelled while it ran"};
     }
+    const bool stopped = end.kind == exec::EndKind::stopped || end.kind == exec::EndKind::lost;
+    if (!circumstances.stopped_for.empty() && stopped) {
+        return {.outcome = Outcome::cancelled,
+                .state = JobState::pending,
+                .requeue = true,
+                .reason = circumstances.stopped_for};
+    }
     const bool not_begun =
-        refused || (end.kind == exec::EndKind::not_started && end.machine_failed);
+        circumstances.refused || (end.kind == exec::EndKind::not_started && end.machine_failed);
     const bool infrastructure = end.kind == exec::EndKind::lost || not_begun;
-    if (infrastructure && end.attempt.number <= retries) {
+    if (infrastructure && circumstances.tries <= circumstances.retries) {
         return {.outcome = Outcome::lost,
                 .state = JobState::pending,
                 .requeue = true,

@@ -2,7 +2,8 @@
 //
 // The user's own failures are final; only what the infrastructure lost, or could not start, is
 // tried again, as often as the job's `retries` says. A job that was asked to stop is cancelled,
-// however its attempt ended.
+// however its attempt ended. What was stopped for others goes back to the queue and uses up none of
+// its retries, unless it had ended by itself before.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +22,16 @@ struct Verdict {
     std::string reason;
 };
 
-// `refused`: the executor itself could not take the attempt, which is no fault of the job.
-Verdict verdict_of(const exec::AttemptEnd& end,
-                   bool stop_asked,
-                   bool refused,
-                   std::uint32_t retries);
+// What the hub knows beside the end itself.
+struct Circumstances {
+    bool stop_asked = false;  // by its user
+    bool refused = false;     // the executor itself could not take the attempt: no fault of the job
+    std::uint32_t retries = 0;
+    std::uint32_t tries = 1;  // attempts so far, without those that were stopped for others
+    std::string stopped_for;  // by the core: "stopped for job 12 (mesh)"; "" = it was not
+};
+
+Verdict verdict_of(const exec::AttemptEnd& end, const Circumstances& circumstances);
 
 // Whether a job that ended in this state is what another one waited for.
 bool satisfies(JobState ended, sched::Needs needs);

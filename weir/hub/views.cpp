@@ -49,7 +49,7 @@ std::string why_it_waits(const Job& job, const Book& book) {
     if (request.array_at_once_max > 0 && job.family->running >= request.array_at_once_max) {
         return "as many of its array run as may";
     }
-    if (book.expected_start(job.id)) return "next in line";
+    if (book.promise(job.id) != nullptr) return "has a promise";
     return "waits for room";
 }
 
@@ -114,6 +114,27 @@ void add_holders(std::vector<std::string>& details,
     }
 }
 
+struct StartTime {
+    std::optional<Time> at;
+    bool promised = false;
+};
+
+StartTime start_of(const Job& job, const Book& book, Time now) {
+    if (job.state != JobState::pending) return {};
+    if (const Book::Promise* promise = book.promise(job.id)) return {promise->at, true};
+    const sched::Engine::Estimate estimate = book.engine().estimate(job.id, now);
+    if (estimate.at >= never) return {};
+    return {std::max(estimate.at, now), estimate.promised};
+}
+
+void add_reservation(std::vector<std::string>& details, const Job& job, const Book& book) {
+    const auto known = book.reservations().find(AdvanceId{job.family->request.demand.tag});
+    if (known == book.reservations().end()) return;
+    const sched::Advance& advance = known->second.advance;
+    details.push_back("it runs inside reservation " + known->second.name + ", from " +
+                      format_time(advance.from) + " to " + format_time(advance.until));
+}
+
 void explain_held(ExplainView& view, const Job& job, const Book& book) {
     constexpr std::size_t named_max = 10;
     std::size_t unmet = 0;
@@ -157,12 +178,12 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
     view.submitted_at = family.submitted_at;
     view.ended_at = job.ended_at;
     view.limit = family.request.limit;
-    if (job.state == JobState::pending) view.expected_start = book.expected_start(job.id);
     for (const Attempt& attempt : job.attempts) {
         view.attempts.push_back(
             {.number = attempt.number,
              .started_at = attempt.started_at,
              .cause = journal::word_for_start(attempt.cause),
+             .stopped_for = attempt.stopped_for,
              .end = attempt.end,
              .tasks = tasks_of(job, attempt, everybody, book.engine().fleet(), data_dir)});
     }
@@ -172,6 +193,14 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
         view.nodes = nodes_of(job.attempts.back(), book.engine().fleet());
     }
     return view;
+}
+
+void tell_start(JobView& view, const Book& book, Time now) {
+    const Job* job = book.find(view.job);
+    if (job == nullptr) return;
+    const StartTime start = start_of(*job, book, now);
+    view.starts_at = start.at;
+    view.starts_promised = start.promised;
 }
 
 Sieve::Sieve(const JobFilter& filter, const Register& everybody) {
@@ -205,8 +234,13 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
     const sched::Explanation told = book.engine().explain(job.id, now);
     view.sentence = told.sentence;
     if (job.runs()) {
-        if (job.state == JobState::stopping) view.sentence = "It was asked to stop and is ending.";
         const Attempt& attempt = job.attempts.back();
+        if (job.is_stopped_for_others()) {
+            view.sentence = "It is being " + attempt.stopped_for +
+                            ", and goes back to its old place in the queue.";
+        } else if (job.state == JobState::stopping) {
+            view.sentence = "It was asked to stop and is ending.";
+        }
         std::string where;
         for (const std::string& node : nodes_of(attempt, book.engine().fleet())) {
             where += (where.empty() ? "" : ", ") + node;
@@ -218,13 +252,20 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
     }
     view.cause = std::string(sched::name_of(told.reason.cause));
     view.ahead = told.ahead;
-    view.expected_start = book.expected_start(job.id);
+    const StartTime start = start_of(job, book, now);
+    view.starts_at = start.at;
+    view.starts_promised = start.promised;
     if (job.state == JobState::held) {
         explain_held(view, job, book);
         return view;
     }
     if (told.reason.other.valid() && told.reason.other != job.id) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
+    }
+    add_reservation(view.details, job, book);
+    if (!job.attempts.empty() && !job.attempts.back().stopped_for.empty()) {
+        view.details.push_back("attempt " + std::to_string(job.attempts.back().number) + " was " +
+                               job.attempts.back().stopped_for);
     }
     add_holders(view.details, book, job.family->request.demand.pools);
     return view;
@@ -242,8 +283,16 @@ std::vector<PoolView> pools_of(const Book& book) {
     const fleet::Fleet& fleet = book.engine().fleet();
     std::vector<PoolView> views;
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
-        views.push_back(
-            {.pool = fleet.pools[i], .free = book.engine().free_of(PoolId{i}), .jobs_running = 0});
+        views.push_back({.pool = fleet.pools[i],
+                         .free = book.engine().free_of(PoolId{i}),
+                         .jobs_running = 0,
+                         .drained = {}});
+    }
+    for (const auto& [node, why] : book.drained()) {
+        views.at(node.first.value)
+            .drained.push_back({.node = fleet.node_name(node.first, node.second),
+                                .reason = why.reason,
+                                .since = why.since});
     }
     for (const JobId id : book.running()) {
         const fleet::Placement* placement = book.engine().placement(id);

@@ -9,6 +9,9 @@ namespace weir::hub {
 // Of a job that is in the book.
 JobView view_of(const Job& job, const Book& book, const std::string& data_dir);
 
+// When the job will start, if it waits and that is known: what it was promised, else an estimate.
+void tell_start(JobView& view, const Book& book, Time now);
+
 // Whether a job is one of those a filter asks for; by the register alone, so it costs nothing.
 class Sieve {
 public:

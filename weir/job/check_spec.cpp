@@ -58,6 +58,8 @@ Result<void> check_gang(const Gang& gang) {
     return {};
 }
 
+constexpr std::int64_t deadline_ms_max = 253'402'300'799'999;  // the last moment of 9999
+
 Result<void> check_times(const JobSpec& spec) {
     if (spec.limit) {
         WEIR_CHECK(within("time.limit (ms)", spec.limit->count(), 1, duration_max.count()));
@@ -79,6 +81,10 @@ Result<void> check_times(const JobSpec& spec) {
         WEIR_CHECK(
             within("checkpoint.cost (ms)", checkpoint.cost.count(), 0, duration_max.count()));
         WEIR_CHECK(within("checkpoint.signal", checkpoint.signal, 1, 64));
+    }
+    if (spec.deadline) {
+        WEIR_CHECK(
+            within("deadline (ms)", spec.deadline->time_since_epoch().count(), 0, deadline_ms_max));
     }
     return within("grace (ms)", spec.grace.count(), 0, 86'400'000);
 }
@@ -185,6 +191,9 @@ Result<void> check_spec(const JobSpec& spec) {
         WEIR_CHECK(named("sites", site, schema::test_name));
     }
     WEIR_CHECK(check_times(spec));
+    if (!spec.reservation.empty()) {
+        WEIR_CHECK(named("reservation", spec.reservation, schema::test_name));
+    }
     WEIR_CHECK(within("retries", spec.retries, 0, retries_max));
     for (const auto* references : {&spec.after, &spec.after_any, &spec.after_failure}) {
         for (const std::string& reference : *references) {

@@ -35,6 +35,7 @@ struct Gang {
     Bytes memory;                     // of one replica; 0 = none reserved
     fleet::Level within = fleet::Level::site;
     std::optional<fleet::Level> prefer;
+    bool replace = false;  // when one of its nodes fails, another may take its place
 
     friend bool operator==(const Gang&, const Gang&) = default;
 };
@@ -68,7 +69,9 @@ struct JobSpec {
     std::vector<std::string> sites;  // accepted sites; empty = any
     std::optional<Duration> limit;   // none = the hub's default
     std::optional<Duration> expected;
-    std::uint32_t retries = 0;  // on infrastructure failures
+    std::optional<Time> deadline;  // it has to have ended by then
+    std::string reservation;       // the advance reservation that it runs inside; "" = none
+    std::uint32_t retries = 0;     // on infrastructure failures
     std::optional<Checkpoint> checkpoint;
     std::vector<std::string> after;          // by name or id: must succeed first
     std::vector<std::string> after_any;      // must have ended, whatever the outcome
@@ -83,7 +86,7 @@ struct JobSpec {
     Duration grace = seconds(10);  // between the polite signal and SIGKILL
     std::string comment;
     // Parts of the language that this version checks but does not honour yet, by key ("precision",
-    // "deadline", ...): the hub refuses jobs that would be served wrongly without them.
+    // "budget", ...): the hub refuses jobs that would be served wrongly without them.
     std::vector<std::string> not_honoured;
 
     friend bool operator==(const JobSpec&, const JobSpec&) = default;

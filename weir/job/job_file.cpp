@@ -34,6 +34,7 @@ void read_gang(const View& view, Gang& gang) {
         gang.within = fleet::level_from_name(*within).value_or(gang.within);
     }
     if (const auto prefer = view.text("prefer")) gang.prefer = fleet::level_from_name(*prefer);
+    gang.replace = view.text("replace") == "true";
 }
 
 // [1, 2, 5] says the same as "1,2,5".
@@ -126,6 +127,10 @@ JobSpec spec_of(const View& view, std::string_view source) {
         spec.limit = time->duration("limit");
         spec.expected = time->duration("expected");
     }
+    if (const auto deadline = view.text("deadline")) {
+        if (const auto at = parse_time(*deadline)) spec.deadline = *at;
+    }
+    spec.reservation = view.text("reservation").value_or("");
     spec.retries = static_cast<std::uint32_t>(view.integer("retries").value_or(0));
     if (const auto checkpoint = view.object("checkpoint")) {
         Checkpoint& made = spec.checkpoint.emplace();
@@ -233,9 +238,6 @@ Result<ParsedJob> read_job_text(std::string_view text, std::string_view source) 
     };
     tell_codes("stdout", parsed.spec.stdout_path);
     tell_codes("stderr", parsed.spec.stderr_path);
-    if (parsed.spec.gang.prefer) {
-        parsed.notes.push_back("`gang.prefer` is only a wish, and this version does not weigh it");
-    }
     return parsed;
 }
 
@@ -256,6 +258,7 @@ std::string print_job(const JobSpec& spec) {
     gang.put("memory", bytes_text(asked.memory));
     gang.put("within", std::string(fleet::name_of(asked.within)));
     if (asked.prefer) gang.put("prefer", std::string(fleet::name_of(*asked.prefer)));
+    if (asked.replace) gang.put("replace", "true");
     job.put("gang", std::move(gang.node));
     if (!spec.chips_any_of.empty()) {
         Writer chips;
@@ -269,6 +272,8 @@ std::string print_job(const JobSpec& spec) {
         if (spec.expected) time.put("expected", duration_text(*spec.expected));
         job.put("time", std::move(time.node));
     }
+    if (spec.deadline) job.put("deadline", format_time(*spec.deadline));
+    job.put_unless_empty("reservation", spec.reservation);
     job.put("retries", std::to_string(spec.retries));
     if (spec.checkpoint) {
         Writer checkpoint;

@@ -100,10 +100,9 @@ TEST(JobFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(spec.array->indices.size(), 100U);
     EXPECT_EQ(spec.array->at_once_max, 10U);
     EXPECT_EQ(spec.env.at("OMP_NUM_THREADS"), "8");
-    EXPECT_THAT(
-        spec.not_honoured,
-        ElementsAre(
-            "chips.stack", "chips.memory", "precision", "work", "deadline", "data", "budget"));
+    EXPECT_THAT(spec.not_honoured,
+                ElementsAre("chips.stack", "chips.memory", "precision", "work", "data", "budget"));
+    EXPECT_EQ(spec.deadline, *parse_time("2026-12-01T08:00:00Z"));
 }
 
 TEST(JobFile, ReadsATrainingJob) {

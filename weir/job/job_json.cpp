@@ -46,6 +46,11 @@ public:
         value = Duration{};
         duration(key, *value);
     }
+    void time(const char* key, std::optional<Time>& value) {
+        std::optional<Duration> since_epoch;
+        duration(key, since_epoch);
+        if (since_epoch) value = Time{*since_epoch};
+    }
     void flag(const char* key, bool& value) {
         const Json* found = find(key);
         if (found == nullptr) return;
@@ -132,6 +137,7 @@ void read_gang(Reader& json, Gang& gang) {
     json.integer("memory_bytes", gang.memory.count);
     json.word("within", gang.within, fleet::level_from_name, "node, rack, pod, pool, site");
     json.word("prefer", gang.prefer, fleet::level_from_name, "node, rack, pod, pool, site");
+    json.flag("replace", gang.replace);
 }
 
 void read_array(Reader& json, JobSpec& spec) {
@@ -158,6 +164,8 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.texts("sites", spec.sites);
     json.duration("limit_ms", spec.limit);
     json.duration("expected_ms", spec.expected);
+    json.time("deadline_ms", spec.deadline);
+    json.text("reservation", spec.reservation);
     json.integer("retries", spec.retries);
     json.object("checkpoint", [&](Reader& inner) {
         Checkpoint checkpoint;
@@ -202,12 +210,15 @@ std::string spec_to_json(const JobSpec& spec) {
     gang["memory_bytes"] = spec.gang.memory.count;
     gang["within"] = fleet::name_of(spec.gang.within);
     if (spec.gang.prefer) gang["prefer"] = fleet::name_of(*spec.gang.prefer);
+    if (spec.gang.replace) gang["replace"] = true;
     json["gang"] = std::move(gang);
     put("chips_any_of", spec.chips_any_of, standard.chips_any_of);
     put("gpus", spec.gpus, standard.gpus);
     put("sites", spec.sites, standard.sites);
     if (spec.limit) json["limit_ms"] = spec.limit->count();
     if (spec.expected) json["expected_ms"] = spec.expected->count();
+    if (spec.deadline) json["deadline_ms"] = spec.deadline->time_since_epoch().count();
+    put("reservation", spec.reservation, standard.reservation);
     put("retries", spec.retries, standard.retries);
     if (spec.checkpoint) {
         json["checkpoint"] = {{"every_ms", spec.checkpoint->every.count()},

@@ -56,6 +56,11 @@ JobSpec any_spec() {
         spec.gang.prefer =
             static_cast<fleet::Level>(*rc::gen::inRange(0, static_cast<int>(spec.gang.within) + 1));
     }
+    spec.gang.replace = *rc::gen::arbitrary<bool>();
+    if (*rc::gen::arbitrary<bool>()) {
+        spec.deadline = Time{Duration{*rc::gen::inRange<std::int64_t>(0, 253'402'300'800'000)}};
+    }
+    spec.reservation = *rc::gen::element<std::string>("", "night");
     spec.chips_any_of = any_words();
     spec.sites = any_words();
     spec.limit = any_duration();

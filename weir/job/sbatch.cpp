@@ -225,10 +225,13 @@ private:
         } else if (name == "comment") {
             spec.comment = value;
         } else if (name == "deadline") {
-            spec.not_honoured = {"deadline"};
-            note(directive.line,
-                 "`deadline` is checked but not honoured by this version, so a "
-                 "hub does not accept the job with it");
+            set(directive, spec.deadline, parse_slurm_deadline(value));
+        } else if (name == "reservation") {
+            if (const auto bad = schema::test_name(value)) {
+                wrong(directive, fmt::format("'{}' {}", value, *bad));
+            } else {
+                spec.reservation = value;
+            }
         }
     }
 

@@ -135,7 +135,10 @@ TEST(Sbatch, MapsTheOtherOptions) {
     EXPECT_EQ(accepted("-D /data").spec.workdir, "/data");
     EXPECT_EQ(accepted("-o a -e b").spec.stderr_path, "b");
     EXPECT_EQ(accepted("-J x").spec.stderr_path, "");
-    EXPECT_THAT(accepted("--deadline=2026-12-01").spec.not_honoured, ElementsAre("deadline"));
+    EXPECT_EQ(accepted("--deadline=2026-12-01T08:00").spec.deadline,
+              *parse_time("2026-12-01T08:00:00Z"));
+    EXPECT_THAT(refusal("--deadline=now+1hour"), HasSubstr("'now+1hour' is not a moment"));
+    EXPECT_EQ(accepted("--reservation=night").spec.reservation, "night");
     EXPECT_THAT(accepted("-t 0").spec.limit, std::nullopt);
     EXPECT_THAT(accepted("-J 2026").notes, Contains(HasSubstr("the job is called 'job-2026'")));
     EXPECT_EQ(accepted("-J a/b").spec.name, "a_b");

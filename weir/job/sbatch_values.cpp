@@ -83,6 +83,17 @@ Result<std::optional<Duration>> parse_slurm_time(std::string_view text) {
     return std::optional<Duration>(seconds(static_cast<std::int64_t>(total)));
 }
 
+Result<Time> parse_slurm_deadline(std::string_view text) {
+    constexpr std::size_t without_seconds = std::string_view("2026-12-01T08:00").size();
+    std::string whole(text);
+    if (whole.size() == without_seconds) whole += ":00";
+    if (auto at = parse_time(whole)) return at;
+    return fail(Code::invalid,
+                fmt::format("'{}' is not a moment: write 2026-12-01, 2026-12-01T08:00 or "
+                            "2026-12-01T08:00:00",
+                            text));
+}
+
 Result<Bytes> parse_slurm_memory(std::string_view text) {
     std::string_view number = text;
     if (!number.empty() && (number.back() == 'B' || number.back() == 'b')) number.remove_suffix(1);

@@ -17,6 +17,10 @@ namespace weir::job {
 // ("UNLIMITED", "INFINITE", "0").
 Result<std::optional<Duration>> parse_slurm_time(std::string_view text);
 
+// "2026-12-01", "2026-12-01T08:00", "2026-12-01T08:00:00". Times of Slurm that count from now or
+// mean today are refused: whoever reads a script does not know when it is submitted.
+Result<Time> parse_slurm_deadline(std::string_view text);
+
 // "4000" MiB, "4G", "512M", "1T", "100K"; an optional B ("4GB").
 Result<Bytes> parse_slurm_memory(std::string_view text);
 

@@ -14,6 +14,7 @@
 namespace weir::job {
 namespace {
 
+using schema::boolean;
 using schema::choice;
 using schema::either;
 using schema::integer;
@@ -137,6 +138,11 @@ const Object& gang_table() {
             {"memory", quantity(Type::bytes), "Memory of each replica", "128GiB", "none reserved"},
             {"within", level(), "All replicas inside one of these; required", "rack", "site"},
             {"prefer", level(), "Wished, never waited for", "node"},
+            {"replace",
+             boolean(),
+             "When one of its nodes fails, another may take its place while the job goes on",
+             "true",
+             "false"},
         },
         {{"nodes", "write replicas, of which each lives on one node"},
          {"gpus", "write chips"},
@@ -258,7 +264,11 @@ const Object& time_table() {
              "After this the job is stopped",
              "4h",
              "the hub's, 24h"},
-            {"expected", quantity(Type::duration), "Probable duration; advice", "3h", "the limit"},
+            {"expected",
+             quantity(Type::duration),
+             "Probable duration; who may overtake is tried by it, no promise is made by it",
+             "3h",
+             "by history"},
         },
         {{"max", "write limit"}, {"walltime", "write limit"}}};
     return table;
@@ -485,6 +495,14 @@ const Object& job_schema() {
              object(checkpoint_table()),
              "How it saves its state",
              "{every: 30min, cost: 90s}"},
+            {"deadline",
+             quantity(Type::time),
+             "When it must be done; a hub refuses a job that cannot hold it",
+             "2026-12-01T08:00:00Z"},
+            {"reservation",
+             name(),
+             "The reservation that it runs inside (`weir reserve`)",
+             "night"},
             {"comment", text(), "For people", "second try"},
             {"precision",
              object(precision_table()),
@@ -497,13 +515,6 @@ const Object& job_schema() {
              list_of(object(work_table())),
              "What it computes; advice",
              "[{op: gemm, flops: 6.3e17, bytes: 4.0e15}]",
-             "",
-             false,
-             Use::checked},
-            {"deadline",
-             quantity(Type::time),
-             "When it must be done",
-             "2026-12-01T08:00:00Z",
              "",
              false,
              Use::checked},

@@ -1,0 +1,156 @@
+// `weir reserve`, `weir drain`, `weir restore` and `weir power`: what operators do.
+#include <fmt/format.h>
+
+#include "weir/base/text_table.hpp"
+#include "weir/base/time.hpp"
+#include "weir/base/units.hpp"
+#include "weir/cli/commands.hpp"
+#include "weir/cli/hub_link.hpp"
+#include "weir/cli/print.hpp"
+
+namespace weir::cli {
+namespace {
+
+int tell(const Result<Answer<std::string>>& answer, bool json) {
+    if (!answer) return report(answer.error());
+    if (json) {
+        out_json(answer->json);
+    } else {
+        out(answer->value + "\n");
+    }
+    return status_ok;
+}
+
+// "2026-12-01T08:00:00Z", or "+2h" from now.
+Result<std::int64_t> moment_of(const std::string& text) {
+    if (text.front() == '+') {
+        WEIR_TRY(const Duration later, parse_duration(text.substr(1)));
+        return now_ms() + later.count();
+    }
+    WEIR_TRY(const Time at, parse_time(text));
+    return at.time_since_epoch().count();
+}
+
+int list_reservations(HubLink& hub, bool json) {
+    const auto answer = hub.reservations();
+    if (!answer) return report(answer.error());
+    if (json) {
+        out_json(answer->json);
+    } else if (answer->value.empty()) {
+        note("no reservations");
+    } else {
+        out(reservation_table(answer->value));
+    }
+    return status_ok;
+}
+
+Result<ReserveRequest> request_of(const ReserveOptions& options) {
+    ReserveRequest request;
+    request.name = options.name;
+    request.pool = options.pool;
+    request.nodes = options.nodes;
+    request.node_names = options.node_names;
+    request.tenant = options.tenant;
+    request.maintenance = options.maintenance;
+    if (!options.from.empty()) {
+        auto from = moment_of(options.from);
+        if (!from) return fail(from.error().at("--from"));
+        request.from_at_ms = *from;
+    }
+    if (options.duration.empty()) {
+        return fail(Code::invalid, "reserve: say for how long, such as --for 2h");
+    }
+    const auto duration = parse_duration(options.duration);
+    if (!duration) return fail(duration.error().at("--for"));
+    request.duration_ms = duration->count();
+    return request;
+}
+
+}  // namespace
+
+std::string reservation_table(const std::vector<ReservationInfo>& reservations) {
+    TextTable table({{"reservation", false, true},
+                     {"for", false, true},
+                     {"from"},
+                     {"until"},
+                     {"nodes", true},
+                     {"jobs", true},
+                     {"which", false, true}});
+    for (const ReservationInfo& info : reservations) {
+        std::string whose = info.maintenance      ? "maintenance"
+                            : info.tenant.empty() ? "everybody"
+                                                  : info.tenant;
+        table.row({info.name,
+                   std::move(whose),
+                   time_cell(info.from_at_ms),
+                   time_cell(info.until_at_ms),
+                   format_count(info.count),
+                   fmt::format("{}+{}", info.running.size(), info.waiting),
+                   info.nodes});
+    }
+    return table.text(output_width());
+}
+
+int reserve(const ReserveOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    if (options.list) return list_reservations(hub, options.common.json);
+    if (options.name.empty()) {
+        return report({Code::invalid,
+                       "reserve: NAME is missing: what to call it; --list shows those there are"});
+    }
+    if (options.remove) return tell(hub.unreserve(options.name), options.common.json);
+    const auto request = request_of(options);
+    if (!request) return report(request.error());
+    return tell(hub.reserve(*request), options.common.json);
+}
+
+int drain(const NodesOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    int status = status_ok;
+    for (const std::string& node : options.nodes) {
+        const int its = tell(hub.drain(node, options.reason), options.common.json);
+        if (its != status_ok) status = its;
+    }
+    return status;
+}
+
+int restore(const NodesOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    int status = status_ok;
+    for (const std::string& node : options.nodes) {
+        const int its = tell(hub.restore(node), options.common.json);
+        if (its != status_ok) status = its;
+    }
+    return status;
+}
+
+int power(const PowerOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    if (!options.watts.empty()) {
+        std::optional<double> watts;
+        if (options.watts != "none") {
+            const auto parsed = parse_power_watts(options.watts);
+            if (!parsed) return report(parsed.error().at("power"));
+            watts = *parsed;
+        }
+        return tell(hub.set_power(options.domain, watts), options.common.json);
+    }
+    const auto answer = hub.power(options.domain);
+    if (!answer) return report(answer.error());
+    if (options.common.json) {
+        out_json(answer->json);
+        return status_ok;
+    }
+    TextTable table({{"of", false, true}, {"draws", true}, {"may draw", true}, {"share", true}});
+    for (const PowerInfo& info : answer->value) {
+        const bool capped = info.budget_watts.has_value();
+        table.row({info.domain,
+                   format_rate(info.draw_watts, "W"),
+                   capped ? format_rate(*info.budget_watts, "W") : "-",
+                   capped ? format_percent(info.draw_watts / *info.budget_watts) : "-"});
+    }
+    out(table.text(output_width()));
+    return status_ok;
+}
+
+}  // namespace weir::cli

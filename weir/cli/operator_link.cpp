@@ -1,0 +1,97 @@
+// The part of HubLink that operators use: reservations, nodes, budgets of watts.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/api/client.hpp"
+#include "weir/api/target.hpp"
+#include "weir/cli/hub_link.hpp"
+#include "weir/cli/hub_link_json.hpp"
+
+namespace weir::cli {
+namespace {
+
+ReservationInfo reservation_of(const Json& json) {
+    ReservationInfo info;
+    info.name = field<std::string>(json, "name");
+    info.tenant = field<std::string>(json, "tenant");
+    info.maintenance = field<bool>(json, "maintenance");
+    info.from_at_ms = field<std::int64_t>(json, "from_at_ms");
+    info.until_at_ms = field<std::int64_t>(json, "until_at_ms");
+    for (const Json& run : json.value("nodes", Json::array())) {
+        const auto count = field<std::uint64_t>(run, "count");
+        info.count += count;
+        info.nodes += (info.nodes.empty() ? "" : ", ") + field<std::string>(run, "first");
+        if (count > 1) info.nodes += " to " + field<std::string>(run, "last");
+    }
+    info.running = field<std::vector<std::string>>(json, "running");
+    info.waiting = field<std::uint64_t>(json, "waiting");
+    return info;
+}
+
+}  // namespace
+
+Result<Answer<std::string>> HubLink::operate(const std::string& path, const std::string& body) {
+    WEIR_TRY(std::string reply, client_->post(path, body, api::Repeat::never));
+    return decoded<std::string>(url_, std::move(reply), [](const Json& json) {
+        return json.at("done").get<std::string>();
+    });
+}
+
+Result<Answer<std::string>> HubLink::reserve(const ReserveRequest& request) {
+    Json body = {{"name", request.name}, {"duration_ms", request.duration_ms}};
+    if (!request.pool.empty()) body["pool"] = request.pool;
+    if (request.nodes > 0) body["nodes"] = request.nodes;
+    if (!request.node_names.empty()) body["node_names"] = request.node_names;
+    if (request.from_at_ms) body["from_at_ms"] = *request.from_at_ms;
+    if (!request.tenant.empty()) body["tenant"] = request.tenant;
+    if (request.maintenance) body["maintenance"] = true;
+    return operate("/v1/reservations", text_of(body));
+}
+
+Result<Answer<std::string>> HubLink::unreserve(const std::string& name) {
+    return operate("/v1/reservations/" + api::encode_component(name) + "/delete", "{}");
+}
+
+Result<Answer<std::string>> HubLink::drain(const std::string& node, const std::string& reason) {
+    return operate("/v1/nodes/" + api::encode_component(node) + "/drain",
+                   text_of({{"reason", reason}}));
+}
+
+Result<Answer<std::string>> HubLink::restore(const std::string& node) {
+    return operate("/v1/nodes/" + api::encode_component(node) + "/restore", "{}");
+}
+
+Result<Answer<std::string>> HubLink::set_power(const std::string& domain,
+                                               std::optional<double> watts) {
+    return operate("/v1/power",
+                   text_of({{"domain", domain}, {"watts", watts ? Json(*watts) : Json()}}));
+}
+
+Result<Answer<std::vector<ReservationInfo>>> HubLink::reservations() {
+    WEIR_TRY(std::string reply, client_->get("/v1/reservations"));
+    return decoded<std::vector<ReservationInfo>>(url_, std::move(reply), [](const Json& json) {
+        std::vector<ReservationInfo> all;
+        for (const Json& one : json.at("reservations"))
+            all.push_back(reservation_of(one));
+        return all;
+    });
+}
+
+Result<Answer<std::vector<PowerInfo>>> HubLink::power(const std::string& of) {
+    const std::string path = of.empty() ? "/v1/power" : "/v1/power?of=" + api::encode_component(of);
+    WEIR_TRY(std::string reply, client_->get(path));
+    return decoded<std::vector<PowerInfo>>(url_, std::move(reply), [](const Json& json) {
+        std::vector<PowerInfo> all;
+        for (const Json& one : json.at("power")) {
+            all.push_back({field<std::string>(one, "domain"),
+                           field<double>(one, "draw_watts"),
+                           optional_field<double>(one, "budget_watts")});
+        }
+        return all;
+    });
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,85 @@
+// What the book knows of the fleet beyond its description: reservations in advance, nodes out of
+// service, budgets of watts. And what a running job says of itself.
+#include <algorithm>
+
+#include "weir/hub/book.hpp"
+
+namespace weir::hub {
+
+bool Reservation::admits(const std::string& its_tenant) const {
+    if (advance.maintenance) return false;
+    return tenant.empty() || its_tenant == tenant || its_tenant.rfind(tenant + "/", 0) == 0;
+}
+
+const Reservation* Book::reservation(const std::string& name) const {
+    for (const auto& [id, known] : reservations_) {
+        if (known.name == name) return &known;
+    }
+    return nullptr;
+}
+
+Result<void> Book::on(const journal::AdvanceMade& record, Time at) {
+    const sched::Advance& advance = record.advance;
+    const std::string whose = "the journal's reservation " + record.name;
+    if (!advance.id.valid() || advance.id.value == 0 || reservations_.count(advance.id) > 0 ||
+        reservation(record.name) != nullptr) {
+        return fail(Code::io, whose + " is there twice, or has no number");
+    }
+    if (advance.nodes.empty() || advance.from >= advance.until || advance.until > never) {
+        return fail(Code::io, whose + " is of nothing or for no time");
+    }
+    for (const sched::Advance::Nodes& run : advance.nodes) {
+        const auto& pools = engine_->fleet().pools;
+        if (run.pool.value >= pools.size() || run.count == 0 ||
+            run.first >= pools[run.pool.value].nodes ||
+            run.count > pools[run.pool.value].nodes - run.first) {
+            return fail(Code::io, whose + " is of nodes that the fleet does not have");
+        }
+    }
+    engine_->apply(sched::AdvanceMade{advance}, at);
+    reservations_[advance.id] = {record.name, record.tenant, advance};
+    next_advance_ = std::max(next_advance_, AdvanceId{advance.id.value + 1});
+    return {};
+}
+
+Result<void> Book::on(const journal::AdvanceEnded& record, Time at) {
+    if (reservations_.erase(record.id) == 0) {
+        return fail(Code::io, "the journal ends a reservation that is not known");
+    }
+    engine_->apply(sched::AdvanceEnded{record.id}, at);
+    return {};
+}
+
+Result<void> Book::on(const journal::NodeChanged& record, Time at) {
+    const auto& pools = engine_->fleet().pools;
+    if (record.pool.value >= pools.size() || record.node >= pools[record.pool.value].nodes) {
+        return fail(Code::io, "the journal changes a node that the fleet does not have");
+    }
+    engine_->apply(sched::NodeChanged{record.pool, record.node, record.health}, at);
+    const NodeKey key{record.pool, record.node};
+    if (record.health == sched::NodeHealth::up) {
+        drained_.erase(key);
+    } else {
+        drained_[key] = {record.reason, at};
+    }
+    return {};
+}
+
+Result<void> Book::on(const journal::PowerCapSet& record, Time at) {
+    if (record.domain.pool.value >= engine_->fleet().pools.size() || !(record.watts >= 0)) {
+        return fail(Code::io,
+                    "the journal sets a budget of watts for what the fleet does not have");
+    }
+    engine_->apply(sched::PowerCapSet{record.domain, record.watts}, at);
+    power_caps_[record.domain] = record.watts;
+    over_power_.erase(record.domain);
+    return {};
+}
+
+Result<void> Book::on(const journal::Checkpointed& record, Time at) {
+    WEIR_TRY(const Job* job, job_that(record.job, &Job::runs, "runs"));
+    engine_->apply(sched::Checkpointed{job->id}, at);
+    return {};
+}
+
+}  // namespace weir::hub

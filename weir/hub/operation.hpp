@@ -1,0 +1,74 @@
+// Operation: what an operator asks of a running hub, as plain values; and what can be seen of it.
+//
+// Each is answered by one sentence for people once it is on disk. An operation that already holds
+// is no error: asking twice is harmless.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "weir/base/time.hpp"
+
+namespace weir::hub {
+
+// Nodes for the jobs of somebody, or for nobody while they are maintained.
+struct MakeReservation {
+    std::string name;
+    std::string pool;                     // "" = the only one there is
+    std::uint32_t nodes = 0;              // so many nodes of the pool, or
+    std::vector<std::string> node_names;  // these
+    std::optional<Time> from;             // none = now
+    Duration duration{};
+    std::string tenant;  // whose jobs may use it; "" = everybody's
+    bool maintenance = false;
+};
+struct EndReservation {
+    std::string name;
+};
+struct DrainNode {
+    std::string node;
+    std::string reason;
+};
+struct RestoreNode {
+    std::string node;
+};
+// Of a site (its name), of a rack ("POOL/rack/3") or of a pod ("POOL/pod/1").
+struct SetPowerCap {
+    std::string domain;
+    double watts = 0;  // 0 = no cap
+};
+// A running job saved what it has done so far.
+struct NoteCheckpoint {
+    std::string reference;
+};
+using Operation = std::
+    variant<MakeReservation, EndReservation, DrainNode, RestoreNode, SetPowerCap, NoteCheckpoint>;
+
+struct ReservationView {
+    std::string name;
+    std::string tenant;
+    bool maintenance = false;
+    Time from{};
+    Time until{};
+    struct Run {  // of nodes that follow each other
+        std::string pool;
+        std::string first;
+        std::string last;
+        std::uint32_t count = 0;
+    };
+    std::vector<Run> nodes;
+    std::vector<std::string> running;  // ids of the jobs that run inside it
+    std::uint64_t waiting = 0;         // jobs that wait for it
+};
+
+struct PowerView {
+    std::string domain;  // as SetPowerCap has it
+    std::string level;   // site | pod | rack
+    double draw_watts = 0;
+    double budget_watts = 0;  // 0 = none
+};
+
+}  // namespace weir::hub
