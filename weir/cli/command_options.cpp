@@ -318,7 +318,8 @@ private:
                           "simulate",
                           group,
                           "replay a workload log through the same scheduler",
-                          "  weir simulate month.swf.gz --policy easy --report month.html",
+                          "  weir simulate month.swf.gz --report month.html\n"
+                          "  weir simulate month.swf.gz --policy easy,weir --vary load=0.7,0.9,1.1",
                           [&given = given_] { return simulate(given.simulate); });
         c->add_option(
              "trace", s.trace, "a log in Standard Workload Format or GPU CSV, plain or .gz")
@@ -326,7 +327,17 @@ private:
             ->required();
         c->add_option("--fleet", s.fleet, "fleet file [the one that belongs to the log]")
             ->type_name("FILE");
-        one_of(c->add_option("--policy", s.policy, "order of the queue [easy]"), {"fcfs", "easy"});
+        c->add_option("--policy",
+                      s.policy,
+                      "fcfs, easy, weir, with keys if wanted: \"weir reservations=16\"; several, "
+                      "with commas, are compared [weir]")
+            ->type_name("POLICY,...");
+        c->add_option("--vary",
+                      s.vary,
+                      "compare values of a key of the policy, or of rack_power, pod_power, "
+                      "site_power, nodes, load, seed; repeatable: all combinations")
+            ->type_name("KEY=A,B,...")
+            ->allow_extra_args(false);
         c->add_option(
              "--scale", s.scale, "so many copies of the log on as many copies of the fleet [1]")
             ->type_name("N")
