@@ -173,7 +173,8 @@ Result<FaultLog> read_fault_log(LineReader& lines) {
     CsvReader csv(lines);
     std::vector<std::string_view> fields;
     WEIR_TRY(const bool some, csv.next(fields));
-    if (!some) return fail(Code::invalid, lines.name() + ": is empty; a fault log names its columns");
+    if (!some)
+        return fail(Code::invalid, lines.name() + ": is empty; a fault log names its columns");
     constexpr std::array<std::string_view, 3> names = {"node", "start_s", "end_s"};
     std::array<std::size_t, 3> column{};
     for (std::size_t i = 0; i < names.size(); ++i) {
