@@ -266,7 +266,7 @@ void Checker::State::on(const CapSet& what) {
 }
 
 void Checker::State::on(const SetApart& what) {
-    const bool exist = std::all_of(what.nodes.begin(), what.nodes.end(), [&](const Run& run) {
+    const bool exist = std::all_of(what.nodes.begin(), what.nodes.end(), [&](const NodeRun& run) {
         return books->exists(run.pool, run.first, run.count);
     });
     const bool fresh = std::none_of(
@@ -280,7 +280,7 @@ void Checker::State::on(const SetApart& what) {
     }
     std::erase_if(apart, [&](const SetApart& one) { return one.until <= now; });
     apart.push_back(what);
-    for (const Run& run : what.nodes)
+    for (const NodeRun& run : what.nodes)
         pool_excuses[run.pool.value][2] = line;
 }
 

@@ -32,14 +32,14 @@ constexpr std::array<RuleText, rules> rule_texts = {{
 constexpr std::array<std::string_view, excuses> excuse_names = {
     "none", "node lost", "cap lowered", "reservation made", "higher class", "its own array"};
 
-bool overlap(const fleet::NodeRange& range, const Run& run) {
+bool overlap(const fleet::NodeRange& range, const NodeRun& run) {
     return range.pool == run.pool && range.first < run.first + run.count &&
            run.first < range.first + range.count;
 }
 
-bool inside(const fleet::NodeRange& range, const std::vector<Run>& runs) {
+bool inside(const fleet::NodeRange& range, const std::vector<NodeRun>& runs) {
     for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
-        const bool found = std::any_of(runs.begin(), runs.end(), [&](const Run& run) {
+        const bool found = std::any_of(runs.begin(), runs.end(), [&](const NodeRun& run) {
             return run.pool == range.pool && node >= run.first && node - run.first < run.count;
         });
         if (!found) return false;
@@ -248,7 +248,7 @@ void Checker::State::judge_apart(const Job& job, const fleet::Placement& on) {
         if (now >= one.until || end <= one.from || (tag != 0 && one.id.value == tag)) continue;
         const bool touched =
             std::any_of(on.ranges.begin(), on.ranges.end(), [&](const auto& range) {
-                return std::any_of(one.nodes.begin(), one.nodes.end(), [&](const Run& run) {
+                return std::any_of(one.nodes.begin(), one.nodes.end(), [&](const NodeRun& run) {
                     return overlap(range, run);
                 });
             });

@@ -333,7 +333,7 @@ void write(Writer& to, const SetApart& apart) {
     }
     to.key("nodes");
     to.open('[');
-    for (const Run& run : apart.nodes) {
+    for (const NodeRun& run : apart.nodes) {
         to.open('[');
         to.number(run.pool.value);
         to.number(run.first);

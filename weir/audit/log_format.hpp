@@ -45,11 +45,11 @@ struct Domain {
     friend auto operator<=>(const Domain&, const Domain&) = default;
 };
 
-struct Run {  // of nodes
+struct NodeRun {  // nodes in a row
     PoolId pool;
     std::uint32_t first = 0;
     std::uint32_t count = 1;
-    friend bool operator==(const Run&, const Run&) = default;
+    friend bool operator==(const NodeRun&, const NodeRun&) = default;
 };
 
 // clang-format off
@@ -129,7 +129,7 @@ struct SetApart {  // an advance reservation
     Time from{};
     Time until = never;
     bool maintenance = false;
-    std::vector<Run> nodes;
+    std::vector<NodeRun> nodes;
     friend bool operator==(const SetApart&, const SetApart&) = default;
 };
 struct GivenBack {  // ... and its end before its time
