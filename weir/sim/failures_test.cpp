@@ -4,14 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
-#include "weir/audit/checker.hpp"
 #include "weir/sim/attempt.hpp"
+#include "weir/sim/audited.hpp"
 #include "weir/sim/prediction_error.hpp"
-#include "weir/sim/simulator.hpp"
 
 namespace weir::sim {
 namespace {
@@ -64,39 +66,6 @@ FaultLog faults(const std::string& lines) {
     return *log;
 }
 
-struct Outcome {
-    Simulation simulation;
-    audit::Report audit;
-};
-// Runs it, and has the event log of the run judged.
-Outcome outcome_of(const Trace& trace, SimulationOptions options) {
-    audit::Checker checker;
-    std::uint64_t number = 0;
-    options.log = [&](std::string_view line) {
-        ++number;
-        line.remove_suffix(1);
-        const auto record = audit::decode(line, "log:" + std::to_string(number));
-        if (!record) {
-            ADD_FAILURE() << record.error().message;
-            return;
-        }
-        checker.add(*record, number);
-    };
-    Result<Simulation> simulation = simulate(trace, options);
-    if (!simulation) {
-        ADD_FAILURE() << simulation.error().message;
-        return {};
-    }
-    Outcome outcome{std::move(*simulation), checker.finish()};
-    for (std::size_t rule = 0; rule < audit::rules; ++rule) {
-        for (const audit::Violation& violation : outcome.audit.verdicts[rule].first) {
-            ADD_FAILURE() << name_of(static_cast<audit::Rule>(rule)) << " in line "
-                          << violation.line << ": " << violation.sentence;
-        }
-    }
-    return outcome;
-}
-
 SimulationOptions with_faults(const std::string& lines) {
     SimulationOptions options;
     options.failures.faults = Faults::log;
@@ -147,8 +116,7 @@ TEST(Attempt, SavesAfterEachIntervalAndNotAtItsEnd) {
 
 TEST(Failures, WithoutCheckpointsAFailedGangDoesEverythingAgain) {
     // Two nodes; the job has them for 60 of its 100 s when one fails for 40 s.
-    const auto outcome =
-        outcome_of(training(2, {{0, 100, 2}}), with_faults("x,60,100\ny,900,901\n"));
+    const auto outcome = audited(training(2, {{0, 100, 2}}), with_faults("x,60,100\ny,900,901\n"));
     const ScheduledJob& job = outcome.simulation.jobs.at(0);
     EXPECT_EQ(job.start, at_seconds(0));
     EXPECT_EQ(job.end, at_seconds(200));
@@ -163,15 +131,15 @@ TEST(Failures, WithoutCheckpointsAFailedGangDoesEverythingAgain) {
 TEST(Failures, WithCheckpointsOnlyTheWorkSinceTheLastOneIsDoneAgain) {
     // 25 work, 10 save, 25 work at 60: 25 are saved. At 100: 5 restart and 75 with two saves.
     const auto outcome =
-        outcome_of(training(2, {{0, 100, 2}}), saving(with_faults("x,60,100\ny,900,901\n"), 25));
+        audited(training(2, {{0, 100, 2}}), saving(with_faults("x,60,100\ny,900,901\n"), 25));
     const ScheduledJob& job = outcome.simulation.jobs.at(0);
     EXPECT_EQ(job.end, at_seconds(200));
     EXPECT_EQ(job.lost, seconds(60 + 100 - 100));
 }
 
 TEST(Failures, AJobOnOtherNodesRunsOn) {
-    const auto outcome = outcome_of(training(4, {{0, 100, 2}, {0, 100, 2}}),
-                                    with_faults("a,900,901\nb,900,901\nc,60,500\nd,900,901\n"));
+    const auto outcome = audited(training(4, {{0, 100, 2}, {0, 100, 2}}),
+                                 with_faults("a,900,901\nb,900,901\nc,60,500\nd,900,901\n"));
     EXPECT_EQ(outcome.simulation.jobs.at(0).end, at_seconds(100));
     EXPECT_EQ(outcome.simulation.jobs.at(0).failures, 0U);
     // The other one gets two whole nodes when the first is done.
@@ -182,7 +150,7 @@ TEST(Failures, AJobOnOtherNodesRunsOn) {
 TEST(Failures, AJobIsGivenUpWhenItsRetriesAreUsedUp) {
     SimulationOptions options = with_faults("x,10,11\nx,30,31\nx,50,51\n");
     options.failures.retries = 2;
-    const auto outcome = outcome_of(training(1, {{0, 100, 1}}), options);
+    const auto outcome = audited(training(1, {{0, 100, 1}}), options);
     const ScheduledJob& job = outcome.simulation.jobs.at(0);
     EXPECT_EQ(job.attempts, 3U);
     EXPECT_EQ(job.failures, 3U);
@@ -194,7 +162,7 @@ TEST(Failures, AJobIsGivenUpWhenItsRetriesAreUsedUp) {
 }
 
 TEST(Failures, AJobThatEndsAtTheMomentItsNodeFailsHasEnded) {
-    const auto outcome = outcome_of(training(1, {{0, 100, 1}}), with_faults("x,100,200\n"));
+    const auto outcome = audited(training(1, {{0, 100, 1}}), with_faults("x,100,200\n"));
     EXPECT_EQ(outcome.simulation.jobs.at(0).failures, 0U);
 }
 
@@ -204,9 +172,9 @@ TEST(Failures, AGangThatMayReplaceANodeLosesNoMoreThanOneThatMayNot) {
     SimulationOptions options =
         saving(with_faults("a,60,10000\nb,90000,90001\nc,90000,90001\n"), 25);
     const Trace trace = training(3, {{0, 100, 2}});
-    const auto requeued = outcome_of(trace, options);
+    const auto requeued = audited(trace, options);
     options.failures.replace = true;
-    const auto replaced = outcome_of(trace, options);
+    const auto replaced = audited(trace, options);
     EXPECT_LE(replaced.simulation.jobs.at(0).end, requeued.simulation.jobs.at(0).end);
     EXPECT_EQ(
         replaced.simulation.metrics.nodes_replaced + replaced.simulation.metrics.attempts_failed,
@@ -277,11 +245,11 @@ TEST(Failures, EqualSeedsGiveEqualRunsAndOthersDoNot) {
     std::set<std::uint64_t> digests;
     for (const std::uint64_t seed : {1, 2, 3}) {
         options.failures.seed = seed;
-        const auto once = outcome_of(trace, options);
-        const auto again = outcome_of(trace, options);
+        const auto once = audited(trace, options);
+        const auto again = audited(trace, options);
         EXPECT_GT(once.simulation.metrics.attempts_failed, 20U);
         EXPECT_EQ(once.simulation.metrics.digest, again.simulation.metrics.digest);
-        EXPECT_GT(once.audit.of(audit::Rule::capacity).checked, 200U);
+        EXPECT_GT(once.report.of(audit::Rule::capacity).checked, 200U);
         digests.insert(once.simulation.metrics.digest);
     }
     EXPECT_EQ(digests.size(), 3U);
