@@ -397,6 +397,50 @@ private:
         c->add_option("data", given_.replay.data, "the hub's data folder [.weir]")
             ->type_name("DIR");
         json(c, given_.replay.common.json);
+
+        c = command(
+            app_,
+            "check",
+            group,
+            "judge an event log by the rules, without the scheduler",
+            "  weir check month.log.gz",
+            [&given = given_] { return check_log(given.check_log); },
+            ".\nHere 1 means that a rule was broken");
+        c->add_option("log", given_.check_log.log, "an event log, plain or .gz")
+            ->type_name("FILE")
+            ->required();
+        json(c, given_.check_log.json);
+
+        auto* advise = command(app_,
+                               "advise",
+                               group,
+                               "what would be better, in numbers",
+                               "  weir advise checkpoint --nodes 128 --mtbf 5y/node --cost 90s",
+                               {});
+        auto& a = given_.advise;
+        c = command(*advise,
+                    "checkpoint",
+                    "",
+                    "how often a gang should save its work",
+                    "  weir advise checkpoint --nodes 128 --mtbf 5y/node --cost 90s --every 3h",
+                    [&given = given_] { return advise_checkpoint(given.advise); });
+        c->add_option("--nodes", a.nodes, "nodes that it runs on")
+            ->type_name("N")
+            ->check(whole_number(1))
+            ->required();
+        c->add_option("--mtbf", a.mtbf, "mean time between failures of one node, such as 5y/node")
+            ->type_name("DURATION/node");
+        c->add_option("--fleet", a.fleet, "take it from the reliability in a fleet file")
+            ->type_name("FILE");
+        c->add_option("--pool", a.pool, "the pool of the fleet file [its only one]")
+            ->type_name("NAME");
+        c->add_option("--cost", a.cost, "how long a checkpoint takes")
+            ->type_name("DURATION")
+            ->required();
+        c->add_option("--restart", a.restart, "from a failure until it works again [0s]")
+            ->type_name("DURATION");
+        c->add_option("--every", a.every, "compare with this interval")->type_name("DURATION");
+        json(c, a.json);
     }
 
     void helping() {
