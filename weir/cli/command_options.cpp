@@ -395,7 +395,8 @@ private:
                           "simulate",
                           group,
                           "replay a workload log through the same scheduler",
-                          "  weir simulate month.swf.gz --policy easy --report month.html",
+                          "  weir simulate month.swf.gz --report month.html\n"
+                          "  weir simulate month.swf.gz --policy easy,weir --vary load=0.7,0.9,1.1",
                           [&given = given_] { return simulate(given.simulate); });
         c->add_option(
              "trace", s.trace, "a log in Standard Workload Format or GPU CSV, plain or .gz")
@@ -403,7 +404,17 @@ private:
             ->required();
         c->add_option("--fleet", s.fleet, "fleet file [the one that belongs to the log]")
             ->type_name("FILE");
-        one_of(c->add_option("--policy", s.policy, "order of the queue [easy]"), {"fcfs", "easy"});
+        c->add_option("--policy",
+                      s.policy,
+                      "fcfs, easy, weir, with keys if wanted: \"weir reservations=16\"; several, "
+                      "with commas, are compared [weir]")
+            ->type_name("POLICY,...");
+        c->add_option("--vary",
+                      s.vary,
+                      "compare values of a key of the policy, or of rack_power, pod_power, "
+                      "site_power, nodes, load, seed; repeatable: all combinations")
+            ->type_name("KEY=A,B,...")
+            ->allow_extra_args(false);
         c->add_option(
              "--scale", s.scale, "so many copies of the log on as many copies of the fleet [1]")
             ->type_name("N")
@@ -463,6 +474,50 @@ private:
         c->add_option("data", given_.replay.data, "the hub's data folder [.weir]")
             ->type_name("DIR");
         json(c, given_.replay.common.json);
+
+        c = command(
+            app_,
+            "check",
+            group,
+            "judge an event log by the rules, without the scheduler",
+            "  weir check month.log.gz",
+            [&given = given_] { return check_log(given.check_log); },
+            ".\nHere 1 means that a rule was broken");
+        c->add_option("log", given_.check_log.log, "an event log, plain or .gz")
+            ->type_name("FILE")
+            ->required();
+        json(c, given_.check_log.json);
+
+        auto* advise = command(app_,
+                               "advise",
+                               group,
+                               "what would be better, in numbers",
+                               "  weir advise checkpoint --nodes 128 --mtbf 5y/node --cost 90s",
+                               {});
+        auto& a = given_.advise;
+        c = command(*advise,
+                    "checkpoint",
+                    "",
+                    "how often a gang should save its work",
+                    "  weir advise checkpoint --nodes 128 --mtbf 5y/node --cost 90s --every 3h",
+                    [&given = given_] { return advise_checkpoint(given.advise); });
+        c->add_option("--nodes", a.nodes, "nodes that it runs on")
+            ->type_name("N")
+            ->check(whole_number(1))
+            ->required();
+        c->add_option("--mtbf", a.mtbf, "mean time between failures of one node, such as 5y/node")
+            ->type_name("DURATION/node");
+        c->add_option("--fleet", a.fleet, "take it from the reliability in a fleet file")
+            ->type_name("FILE");
+        c->add_option("--pool", a.pool, "the pool of the fleet file [its only one]")
+            ->type_name("NAME");
+        c->add_option("--cost", a.cost, "how long a checkpoint takes")
+            ->type_name("DURATION")
+            ->required();
+        c->add_option("--restart", a.restart, "from a failure until it works again [0s]")
+            ->type_name("DURATION");
+        c->add_option("--every", a.every, "compare with this interval")->type_name("DURATION");
+        json(c, a.json);
     }
 
     void helping() {

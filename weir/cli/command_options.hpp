@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/cli/check.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/simulate.hpp"
 
@@ -41,6 +42,8 @@ struct Given {
     SimulateOptions simulate;
     GenerateOptions generate;
     ReplayOptions replay;
+    CheckLogOptions check_log;
+    AdviseCheckpointOptions advise;
     Common version;
     std::vector<std::string> help_words;
     bool help_markdown = false;

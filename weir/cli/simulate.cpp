@@ -3,23 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "weir/base/digest.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/time.hpp"
-#include "weir/base/units.hpp"
+#include "weir/cli/experiment.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
+#include "weir/cli/simulate_table.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/sim/output_file.hpp"
 #include "weir/sim/report.hpp"
+#include "weir/sim/report_compare.hpp"
 #include "weir/sim/schedule_file.hpp"
 #include "weir/sim/simulator.hpp"
 #include "weir/sim/trace.hpp"
@@ -56,123 +55,59 @@ Result<std::optional<Time>> parse_edge(const std::string& text,
     return std::optional<Time>{Time{*moment - *zero_utc}};
 }
 
-struct Outcome {
-    sim::Trace trace;
-    sim::Simulation result;
-};
-
-Result<Outcome> replay(const SimulateOptions& options) {
-    sim::SimulationOptions how;
-    const auto policy = sched::policy_from_text(options.policy);
-    if (!policy) return fail(policy.error().at("--policy"));
-    how.policy = *policy;
-    if (options.scale < 1 || options.scale > 100'000) {
-        return fail(Code::invalid,
-                    fmt::format("--scale: {}; 1 to 100000 are valid", options.scale));
-    }
-    how.scale = options.scale;
-    how.apart = options.apart;
-
+// The log on the machine that it is replayed on.
+Result<sim::Trace> read(const SimulateOptions& options) {
     constexpr std::uint64_t whole = 1000;  // progress in thousandths
     sim::TraceOptions reading;
     reading.variant = options.variant;
-    Outcome outcome;
-    {
-        Progress progress("reading", whole, "", options.quiet);
-        reading.progress = [&](double share) {
-            progress.at(static_cast<std::uint64_t>(share * static_cast<double>(whole)));
-        };
-        WEIR_TRY(outcome.trace, sim::read_trace(options.trace, reading));
-    }
-    sim::Trace& trace = outcome.trace;
-    if (!options.fleet.empty()) {
-        WEIR_TRY(trace.fleet, fleet::read_fleet(options.fleet));
-        // What was said about the machine of the trace is beside the point now.
-        std::erase_if(trace.notes, [](const std::string& note) {
-            return note.find("has to be given as a fleet") != std::string::npos;
-        });
-        trace.notes.push_back(
-            fmt::format("replayed on {} instead of its own machine", options.fleet));
-    }
-    WEIR_TRY(how.from, parse_edge(options.from, "--from", trace.zero_utc));
-    WEIR_TRY(how.until, parse_edge(options.until, "--until", trace.zero_utc));
+    Progress progress("reading", whole, "", options.quiet);
+    reading.progress = [&](double share) {
+        progress.at(static_cast<std::uint64_t>(share * static_cast<double>(whole)));
+    };
+    WEIR_TRY(sim::Trace trace, sim::read_trace(options.trace, reading));
+    if (options.fleet.empty()) return trace;
+    WEIR_TRY(trace.fleet, fleet::read_fleet(options.fleet));
+    // What was said about the machine of the trace is beside the point now.
+    std::erase_if(trace.notes, [](const std::string& note) {
+        return note.find("has to be given as a fleet") != std::string::npos;
+    });
+    trace.notes.push_back(fmt::format("replayed on {} instead of its own machine", options.fleet));
+    return trace;
+}
+
+// A run with what it was made from; `changed` holds the trace where the run has one of its own.
+struct Outcome {
+    std::optional<sim::Trace> changed;
+    sim::Simulation result;
+};
+
+Result<Outcome> replay(const SimulateOptions& options,
+                       const ExperimentRun& run,
+                       const sim::Trace& read,
+                       const std::string& title) {
+    sim::SimulationOptions how;
+    how.policy = run.policy;
+    how.scale = options.scale;
+    how.apart = options.apart;
+    WEIR_TRY(how.from, parse_edge(options.from, "--from", read.zero_utc));
+    WEIR_TRY(how.until, parse_edge(options.until, "--until", read.zero_utc));
     if (how.from && how.until && *how.from > *how.until) {
         return fail(Code::invalid,
                     fmt::format("--from: '{}' is after --until '{}'", options.from, options.until));
     }
+    Outcome outcome;
+    if (changes_trace(run)) {
+        outcome.changed = read;
+        WEIR_CHECK(apply(run, *outcome.changed, how.from, how.until));
+    }
+    const sim::Trace& trace = outcome.changed ? *outcome.changed : read;
     const std::uint64_t jobs = std::uint64_t{trace.jobs.size()} * options.scale;
-    Progress progress("simulating", jobs, "jobs", options.quiet);
+    Progress progress(title, jobs, "jobs", options.quiet);
     how.progress = [&](double share) {
         progress.at(static_cast<std::uint64_t>(share * static_cast<double>(jobs)));
     };
     WEIR_TRY(outcome.result, sim::simulate(trace, how));
     return outcome;
-}
-
-std::string seconds_text(double value_s) {
-    return fmt::format("{:.1f} s", value_s);
-}
-
-// "6836.9 s  1h 53m": the number for comparisons, the rest for people.
-std::string both(double value_s) {
-    if (value_s < 60) return seconds_text(value_s);
-    return fmt::format(
-        "{}  ({})", seconds_text(value_s), format_duration(seconds(std::llround(value_s))));
-}
-
-double per_second(std::uint64_t count, double wall_s) {
-    return wall_s > 0 ? static_cast<double>(count) / wall_s : 0;
-}
-
-std::string table_text(const sim::Metrics& m) {
-    TextTable table({{"metric"}, {"value"}});
-    table.row({"jobs", format_count(m.jobs)});
-    if (m.jobs_skipped > 0) table.row({"left out", format_count(m.jobs_skipped)});
-    table.row({"makespan", both(m.makespan_s)});
-    table.row({"wait, mean", both(m.wait_mean_s)});
-    table.row({"wait, median", both(m.wait_median_s)});
-    table.row({"wait, 95 %", both(m.wait_p95_s)});
-    table.row({"wait, 99 %", both(m.wait_p99_s)});
-    table.row({"bounded slowdown, mean", fmt::format("{:.4f}", m.bounded_slowdown_mean)});
-    table.row({"utilisation", fmt::format("{:.2f} %", m.utilisation * 100)});
-    table.row({"wall time", fmt::format("{:.3f} s", m.wall_s)});
-    table.row(
-        {"jobs a second", format_count(static_cast<std::uint64_t>(per_second(m.jobs, m.wall_s)))});
-    table.row({"decisions", format_count(m.decisions)});
-    table.row({"decisions a second",
-               format_count(static_cast<std::uint64_t>(per_second(m.decisions, m.wall_s)))});
-    table.row({"digest", hex_of(m.digest)});
-    return table.text();
-}
-
-std::string json_text(const SimulateOptions& options, const Outcome& outcome) {
-    const sim::Metrics& m = outcome.result.metrics;
-    nlohmann::ordered_json json;
-    json["trace"] = outcome.trace.name;
-    json["policy"] = options.policy;
-    json["scale"] = options.scale;
-    json["apart"] = options.apart;
-    if (!options.variant.empty()) json["variant"] = options.variant;
-    json["nodes"] = outcome.result.fleet.nodes_total();
-    json["chips"] = outcome.result.fleet.chips_total();
-    json["jobs"] = m.jobs;
-    json["jobs_skipped"] = m.jobs_skipped;
-    json["makespan_s"] = m.makespan_s;
-    json["wait_mean_s"] = m.wait_mean_s;
-    json["wait_median_s"] = m.wait_median_s;
-    json["wait_p95_s"] = m.wait_p95_s;
-    json["wait_p99_s"] = m.wait_p99_s;
-    json["wait_max_s"] = m.wait_max_s;
-    json["bounded_slowdown_mean"] = m.bounded_slowdown_mean;
-    json["completion_mean_s"] = m.completion_mean_s;
-    json["utilisation"] = m.utilisation;
-    json["wall_s"] = m.wall_s;
-    json["jobs_per_s"] = per_second(m.jobs, m.wall_s);
-    json["decisions"] = m.decisions;
-    json["decisions_per_s"] = per_second(m.decisions, m.wall_s);
-    json["digest"] = hex_of(m.digest);
-    json["notes"] = outcome.result.notes;
-    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 // What makes the report again. Only what shapes the outcome: where it was written does not.
@@ -184,6 +119,8 @@ std::string command_text(const SimulateOptions& options) {
         }
     };
     add("--policy", options.policy);
+    for (const std::string& vary : options.vary)
+        add("--vary", vary);
     add("--fleet", options.fleet);
     if (options.scale > 1) add("--scale", std::to_string(options.scale));
     add("--from", options.from);
@@ -202,40 +139,89 @@ Result<void> can_write(const SimulateOptions& options) {
     return {};
 }
 
-Result<void> write_outputs(const SimulateOptions& options, const Outcome& outcome) {
+Result<void> write_outputs(const SimulateOptions& options,
+                           const sim::Trace& trace,
+                           const sim::Simulation& result,
+                           const ExperimentRun& run) {
     if (!options.schedule.empty()) {
-        WEIR_CHECK(sim::write_schedule(options.schedule, outcome.trace, outcome.result));
+        WEIR_CHECK(sim::write_schedule(options.schedule, trace, result));
     }
     if (!options.report.empty()) {
+        std::string policy = run.policy_text;
+        for (const auto& [key, value] : run.varied)
+            policy += fmt::format(", {}={}", key, value);
         const std::string html =
-            sim::html_report(outcome.trace,
-                             outcome.result,
-                             {.policy = options.policy, .command = command_text(options)});
+            sim::html_report(trace, result, {.policy = policy, .command = command_text(options)});
         WEIR_CHECK(sim::write_file(options.report, html));
     }
+    return {};
+}
+
+Result<void> simulate_all(const SimulateOptions& options) {
+    WEIR_TRY(const std::vector<ExperimentRun> runs, runs_of(options.policy, options.vary));
+    if (options.scale < 1 || options.scale > 100'000) {
+        return fail(Code::invalid,
+                    fmt::format("--scale: {}; 1 to 100000 are valid", options.scale));
+    }
+    const bool single = runs.size() == 1;
+    if (!single && !options.schedule.empty()) {
+        return fail(Code::invalid,
+                    fmt::format("--schedule: is of one run, and these are {}; give one policy and "
+                                "no list of values",
+                                runs.size()));
+    }
+    WEIR_CHECK(can_write(options));
+    WEIR_TRY(const sim::Trace read_trace, read(options));
+
+    std::vector<sim::RunSummary> summaries;
+    std::string json = single ? "" : "[";
+    for (const ExperimentRun& run : runs) {
+        const std::size_t number = summaries.size() + 1;
+        const auto outcome =
+            replay(options,
+                   run,
+                   read_trace,
+                   single ? "simulating" : fmt::format("{}/{} {}", number, runs.size(), run.name));
+        if (!outcome) return fail(single ? outcome.error() : outcome.error().at(run.name));
+        const sim::Trace& trace = outcome->changed ? *outcome->changed : read_trace;
+        summaries.push_back(
+            sim::summary_of(trace, outcome->result, run.name, run.policy_text, run.varied));
+        json += number > 1 ? ",\n" : "";
+        json += run_json(options, trace, outcome->result, summaries.back(), !single);
+        if (single) WEIR_CHECK(write_outputs(options, trace, outcome->result, run));
+    }
+    if (!single) {
+        json += "]";
+        if (!options.report.empty()) {
+            const std::string html = sim::comparison_report(summaries,
+                                                            {.title = read_trace.name,
+                                                             .command = command_text(options),
+                                                             .classic = read_trace.classic,
+                                                             .zero_utc = read_trace.zero_utc});
+            WEIR_CHECK(sim::write_file(options.report, html));
+        }
+    }
+    if (options.json) {
+        out_json(json);
+        return {};
+    }
+    for (const std::string& sentence : sim::notes_of(summaries))
+        note(sentence);
+    // A schedule on standard output has to stay clean CSV.
+    if (options.schedule != "-" && options.report != "-") {
+        out(single ? run_table(summaries.front().metrics)
+                   : comparison_table(summaries, terminal_width()));
+    }
+    if (!options.report.empty() && options.report != "-")
+        note("report written to " + options.report);
     return {};
 }
 
 }  // namespace
 
 int simulate(const SimulateOptions& options) {
-    if (const auto possible = can_write(options); !possible) return report(possible.error());
-    const auto outcome = replay(options);
-    if (!outcome) return report(outcome.error());
-    if (const auto written = write_outputs(options, *outcome); !written) {
-        return report(written.error());
-    }
-    if (options.json) {
-        out_json(json_text(options, *outcome));
-        return status_ok;
-    }
-    for (const std::string& sentence : outcome->result.notes)
-        note(sentence);
-    // A schedule on standard output has to stay clean CSV.
-    if (options.schedule != "-" && options.report != "-") out(table_text(outcome->result.metrics));
-    if (!options.report.empty() && options.report != "-")
-        note("report written to " + options.report);
-    return status_ok;
+    const auto done = simulate_all(options);
+    return done ? status_ok : report(done.error());
 }
 
 }  // namespace weir::cli

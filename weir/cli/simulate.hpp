@@ -4,13 +4,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace weir::cli {
 
 struct SimulateOptions {
-    std::string trace;            // path of the log
-    std::string fleet;            // path of a fleet file; "" = the one of the trace
-    std::string policy = "easy";  // fcfs | easy
+    std::string trace;              // path of the log
+    std::string fleet;              // path of a fleet file; "" = the one of the trace
+    std::string policy = "weir";    // texts of policies, with commas between them
+    std::vector<std::string> vary;  // "key=a,b,c" each
     std::uint32_t scale = 1;
     std::string from;     // "" | seconds | duration ("30d") | ISO time
     std::string until;    // likewise

@@ -177,10 +177,9 @@ Result<Policy> policy_from_text(std::string_view text) {
         const std::size_t equals = word.find('=');
         const std::string name = word.substr(0, equals);
         const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-        std::vector<std::string_view> known;
+        const std::vector<std::string_view> known = policy_keys();
         const Key* found = nullptr;
         for (const Key& key : keys()) {
-            known.push_back(key.name);
             if (key.name == name) found = &key;
         }
         if (found == nullptr) {
@@ -197,6 +196,13 @@ Result<Policy> policy_from_text(std::string_view text) {
         }
     }
     return policy;
+}
+
+std::vector<std::string_view> policy_keys() {
+    std::vector<std::string_view> names;
+    for (const Key& key : keys())
+        names.push_back(key.name);
+    return names;
 }
 
 std::string policy_reference() {

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
@@ -65,6 +66,8 @@ struct Policy {
 std::string text_of(const Policy& policy);
 // The error names the key, the value and what is valid.
 Result<Policy> policy_from_text(std::string_view text);
+// The names of the keys that may be changed.
+std::vector<std::string_view> policy_keys();
 // Names and one line each of the keys that may be changed, for --help and the documents.
 std::string policy_reference();
 

@@ -13,6 +13,8 @@
 #include <sstream>
 #include <string>
 
+#include "weir/sim/audited.hpp"
+#include "weir/sim/failures.hpp"
 #include "weir/sim/simulator.hpp"
 #include "weir/sim/trace.hpp"
 
@@ -258,6 +260,69 @@ TEST(RealLogs, SharesOfChipsAndMixedNodesReplayOnOpenb) {
     ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
     EXPECT_GT(simulation->metrics.jobs, 8'000U);
     EXPECT_EQ(simulation->metrics.wait_max_s, 0.0);  // its load is a five-hundredth
+}
+
+// ---------------------------------------------------------------------------------------------
+// Judged by who knows only their event logs
+
+TEST(RealLogs, TheCheckerFindsNothingWrongWithTheirReplays) {
+    for (const char* name : {"kth-sp2-1996.swf.gz", "philly-2017.csv.gz", "openb-2023.csv.gz"}) {
+        NEEDS(folder() + "/" + name);
+        SCOPED_TRACE(name);
+        const Result<Trace> trace = read_trace(folder() + "/" + name);
+        ASSERT_TRUE(trace.has_value()) << trace.error().message;
+        for (const sched::Policy& policy : {sched::Policy::fcfs, sched::Policy::easy}) {
+            const Audited outcome = audited(*trace, {.policy = policy});
+            const Result<Simulation> plain = simulate(*trace, {.policy = policy});
+            ASSERT_TRUE(plain.has_value());
+            EXPECT_EQ(outcome.report.starts, outcome.simulation.jobs.size());
+            EXPECT_EQ(outcome.simulation.metrics.digest, plain->metrics.digest);
+        }
+    }
+}
+
+// 1,024-chip training jobs of three weeks on 400 nodes that fail as those of a real cluster did.
+TEST(RealLogs, CheckpointsAtTheAdvisedIntervalLoseLessThanOnesEveryThreeHours) {
+    const std::string path = folder() + "/side/infinitehbd-2024.faults.csv.gz";
+    NEEDS(path);
+    const Result<FaultLog> faults = read_fault_log(path);
+    ASSERT_TRUE(faults.has_value()) << faults.error().message;
+    EXPECT_EQ(faults->nodes, 231U);
+    Trace trace;
+    trace.name = "training";
+    trace.fleet.sites = {{.name = "here"}};
+    fleet::Pool pool;
+    pool.name = "a";
+    pool.site = "here";
+    pool.chip = "chip";
+    pool.nodes = 400;
+    pool.chips_per_node = 8;
+    trace.fleet.pools = {pool};
+    for (std::int64_t i = 0; i < 24; ++i) {
+        TraceJob job;
+        job.id = std::to_string(i);
+        job.submitted_at = at_seconds(i * 86'400);
+        job.run = seconds(21 * 86'400);
+        job.limit = seconds(30 * 86'400);
+        job.nodes = 128;
+        job.chips = 1024;
+        trace.jobs.push_back(job);
+    }
+    SimulationOptions options;
+    options.failures.faults = Faults::log;
+    options.failures.log = *faults;
+    options.checkpoints = {.rule = CheckpointRule::fixed,
+                           .every = seconds(3 * 3600),
+                           .cost = seconds(90),
+                           .restart = seconds(600)};
+    const Audited fixed = audited(trace, options);
+    options.checkpoints.rule = CheckpointRule::daly;
+    const Audited advised = audited(trace, options);
+    EXPECT_GT(fixed.simulation.metrics.attempts_failed, 100U);
+    EXPECT_GT(advised.simulation.metrics.useful_share, fixed.simulation.metrics.useful_share);
+    EXPECT_GT(advised.simulation.metrics.useful_share, 0.9);
+    RecordProperty("fixed", std::to_string(fixed.simulation.metrics.useful_share));
+    RecordProperty("advised", std::to_string(advised.simulation.metrics.useful_share));
 }
 
 }  // namespace

@@ -13,9 +13,9 @@
 namespace weir::sim {
 namespace {
 
-constexpr double width = 960;
-constexpr double left = 74;
-constexpr double right = width - 14;
+constexpr double width = chart_width;
+constexpr double left = chart_left;
+constexpr double right = chart_right;
 
 using Days = std::chrono::sys_days;
 
@@ -60,19 +60,16 @@ std::vector<Tick> day_ticks(double from_s, double to_s, double zero_s, int days)
     return ticks;
 }
 
-// "after 12 d 4 h", or a date.
-std::string moment(double at_s, const std::optional<Time>& zero_utc) {
-    const Duration since = seconds(std::llround(at_s));
-    if (!zero_utc) return "+" + format_duration(since);
-    std::string text = format_time(*zero_utc + since);
-    if (text.size() >= 16) {
-        text.resize(16);
-        text[10] = ' ';
+}  // namespace
+
+std::string number_text(double value) {
+    if (value == 0) return "0";
+    if (std::abs(value) >= 100) {
+        return format_count(static_cast<std::uint64_t>(std::llround(std::abs(value))));
     }
-    return text;
+    return fmt::format("{:.3g}", value);
 }
 
-// The axis of a wait: 0 to weeks, with ticks people think in.
 std::vector<Tick> wait_ticks(double high) {
     std::vector<Tick> ticks = {{0, "0"}};
     for (const double value : {10.0,
@@ -89,16 +86,6 @@ std::vector<Tick> wait_ticks(double high) {
         if (value >= high) break;
     }
     return ticks;
-}
-
-}  // namespace
-
-std::string number_text(double value) {
-    if (value == 0) return "0";
-    if (std::abs(value) >= 100) {
-        return format_count(static_cast<std::uint64_t>(std::llround(std::abs(value))));
-    }
-    return fmt::format("{:.3g}", value);
 }
 
 std::vector<Tick> timeline_ticks(double from_s, double to_s, const std::optional<Time>& zero_utc) {
@@ -121,6 +108,17 @@ std::vector<Tick> timeline_ticks(double from_s, double to_s, const std::optional
     return month_ticks(from_s, to_s, zero_s, 12);
 }
 
+std::string moment_text(double at_s, const std::optional<Time>& zero_utc) {
+    const Duration since = seconds(std::llround(at_s));
+    if (!zero_utc) return "+" + format_duration(since);
+    std::string text = format_time(*zero_utc + since);
+    if (text.size() >= 16) {
+        text.resize(16);
+        text[10] = ' ';
+    }
+    return text;
+}
+
 std::string series_chart(const TimeSeries& series,
                          const std::vector<double>& values,
                          const SeriesChart& chart,
@@ -131,6 +129,8 @@ std::string series_chart(const TimeSeries& series,
     double high = chart.full;
     if (high <= 0) {
         high = *std::max_element(values.begin(), values.end()) * chart.scale;
+        for (const Level& level : chart.levels)
+            high = std::max(high, level.value * chart.scale);
     }
     const std::vector<double> steps = round_ticks(0, high > 0 ? high : 1, 4);
     const Axis y{.low = 0, .high = chart.full > 0 ? high : steps.back(), .from = bottom, .to = top};
@@ -165,6 +165,14 @@ std::string series_chart(const TimeSeries& series,
         const double height = y.at(*chart.mean * chart.scale);
         svg.line(left, height, right, height, "mean");
     }
+    for (const Level& level : chart.levels) {
+        const double height = y.at(level.value * chart.scale);
+        svg.line(left, height, right, height, level.css);
+        svg.text(level.label_right ? right - 6 : left + 6,
+                 height < top + 16 ? height + 15 : height - 6,
+                 level.label,
+                 level.label_right ? "note end" : "note");
+    }
     // Invisible strips carry the numbers for the mouse.
     const std::size_t each = std::max<std::size_t>(1, values.size() / 120);
     const std::vector<double> strips = coarser(values, each);
@@ -177,7 +185,7 @@ std::string series_chart(const TimeSeries& series,
                  bottom - top,
                  "hover",
                  fmt::format("{}: {}{}",
-                             moment(begin, zero_utc),
+                             moment_text(begin, zero_utc),
                              number_text(strips[i] * chart.scale),
                              chart.unit));
     }
@@ -283,6 +291,71 @@ std::string slowdown_chart(const std::vector<SlowdownPoint>& points, double mean
     return svg.finish();
 }
 
+std::string bars_chart(const std::vector<Bar>& bars,
+                       std::string_view title,
+                       std::string_view unit) {
+    constexpr double top = 26;
+    constexpr double bottom = 204;
+    double high = 0;
+    for (const Bar& bar : bars)
+        high = std::max(high, bar.value);
+    const std::vector<double> steps = round_ticks(0, high > 0 ? high : 1, 4);
+    const Axis y{.low = 0, .high = steps.back(), .from = bottom, .to = top};
+    Svg svg(width, bottom + 34, title);
+    std::vector<Tick> ticks;
+    for (const double step : steps)
+        ticks.push_back({step, number_text(step) + std::string(unit)});
+    svg.y_axis(y, ticks, left, right);
+    const double slot = (right - left) / static_cast<double>(bars.size());
+    const double thick = std::min(64.0, slot * 0.66);
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const Bar& bar = bars[i];
+        const double middle = left + slot * (static_cast<double>(i) + 0.5);
+        const double height = y.at(bar.value);
+        if (bar.value > 0) {
+            svg.rect(middle - thick / 2,
+                     std::min(height, bottom - 1),
+                     thick,
+                     std::max(1.0, bottom - height),
+                     bar.css,
+                     bar.label + ": " + bar.top,
+                     2);
+        }
+        svg.text(middle, std::min(height, bottom - 1) - 6, bar.top, "note middle");
+        svg.text(middle, bottom + 20, bar.label, "label middle");
+    }
+    return svg.finish();
+}
+
+std::string shares_chart(const std::vector<Bar>& parts, std::string_view title) {
+    constexpr double top = 6;
+    constexpr double height = 34;
+    constexpr double begin = 14;
+    double whole = 0;
+    for (const Bar& part : parts)
+        whole += part.value;
+    const Axis x{.low = 0, .high = whole > 0 ? whole : 1, .from = begin, .to = right};
+    Svg svg(width, top + height + 26, title);
+    double at = 0;
+    double named_to = begin;
+    for (const Bar& part : parts) {
+        const double from = x.at(at);
+        const double to = x.at(at + part.value);
+        at += part.value;
+        svg.rect(from, top, to - from, height, part.css, part.label + ": " + part.top);
+        // Under its part where there is room, else only in the legend.
+        const std::string name = part.label + " " + part.top;
+        const double wide = static_cast<double>(name.size()) * 7.2;
+        const bool on_left = from + wide < right;
+        const double name_from = on_left ? std::max(from, named_to) : right - wide;
+        if (part.value <= 0 || name_from < named_to || name_from + wide > right + 1) continue;
+        svg.text(
+            on_left ? name_from : right, top + height + 18, name, on_left ? "label" : "label end");
+        named_to = name_from + wide + 12;
+    }
+    return svg.finish();
+}
+
 std::string gantt_chart(const Trace& trace, const Simulation& result) {
     const auto count = static_cast<double>(result.jobs.size());
     const double row = std::clamp(720 / count, 5.0, 22.0);
@@ -306,17 +379,26 @@ std::string gantt_chart(const Trace& trace, const Simulation& result) {
         const double submit = x.at(as_seconds(logged.submitted_at.time_since_epoch()));
         const double start = x.at(as_seconds(job.start.time_since_epoch()));
         const double end = x.at(as_seconds(job.end.time_since_epoch()));
-        const std::string tip = fmt::format("{}: {} chips, waited {}, ran {}",
-                                            logged.id,
-                                            number_text(job.chips),
-                                            format_duration(job.start - logged.submitted_at),
-                                            format_duration(job.end - job.start));
+        std::string tip = fmt::format("{}: {} chips, waited {}, ran {}",
+                                      logged.id,
+                                      number_text(job.chips),
+                                      format_duration(job.start - logged.submitted_at),
+                                      format_duration(job.end - job.start));
+        if (job.attempts > 1) {
+            tip += fmt::format(
+                "\n{} attempts: {} ended by a failed node, {} stopped for others; {} "
+                "done again",
+                job.attempts,
+                job.failures,
+                job.preemptions,
+                format_duration(job.lost));
+        }
         if (start > submit) svg.line(submit, y + row / 2, start, y + row / 2, "gantt-wait");
         svg.rect(start,
                  y + row * 0.15,
                  std::max(1.0, end - start),
                  row * 0.7,
-                 "gantt-run",
+                 job.attempts > 1 ? "gantt-again" : "gantt-run",
                  tip,
                  std::min(2.0, row / 5));
         if (named) svg.text(left - 8, y + row / 2 + 4, logged.id.substr(0, 10), "label end");

@@ -155,6 +155,7 @@ std::vector<SizeClass> sizes_of(const Trace& trace, const Simulation& result, bo
     std::vector<SizeClass> sizes;
     for (auto& [number, sums] : classes) {
         SizeClass row;
+        row.number = number;
         row.label = class_label(number);
         row.jobs = sums.waits.size();
         row.work_share = work > 0 ? sums.work / work : 0;

@@ -24,6 +24,7 @@ struct TimeSeries {
 };
 
 struct SizeClass {
+    int number = 0;     // orders classes, of other runs too
     std::string label;  // "1", "2", "3-4", "5-8" ... chips of the whole job
     std::uint64_t jobs = 0;
     double work_share = 0;  // of the chip-seconds of all jobs

@@ -1,150 +1,18 @@
-// The event loop. What happens at one instant is ordered as the trace's kind asks:
-//
-//   classic (SWF)  the rules of the reference schedules of the archive logs: a job whose limit has
-//                  come counts as gone; then submissions in file order, each followed by a pass if
-//                  the new job fits; then terminations in the order of starts, each with a pass.
-//   accelerator    all terminations, then all submissions, then one pass.
-//
-// The core is the same for both: only when it is asked differs.
 #include "weir/sim/simulator.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
-#include <queue>
-#include <unordered_map>
+#include <map>
 
 #include "weir/base/assert.hpp"
 #include "weir/base/digest.hpp"
 #include "weir/sim/demand_of.hpp"
+#include "weir/sim/replay.hpp"
 
 namespace weir::sim {
 namespace {
-
-struct End {
-    Time at;
-    std::uint64_t started;  // counts starts: breaks ties
-    std::uint32_t job;      // position in Replay::jobs_
-    friend bool operator>(const End& a, const End& b) {
-        return a.at != b.at ? a.at > b.at : a.started > b.started;
-    }
-};
-
-// One replay: one engine, one queue, one list of jobs.
-class Replay {
-public:
-    Replay(const Trace& trace,
-           fleet::Fleet fleet,
-           sched::Policy policy,
-           std::vector<ScheduledJob>& jobs)
-        : trace_(trace), engine_(fleet, policy), demands_(trace, std::move(fleet)), jobs_(jobs) {}
-
-    // `on_ended` is called with the number of jobs that ended so far, every few thousand.
-    template <class OnEnded>
-    void run(OnEnded on_ended);
-
-    [[nodiscard]] const sched::Engine& engine() const { return engine_; }
-
-private:
-    const TraceJob& job(std::uint32_t index) const { return trace_.jobs[jobs_[index].trace_job]; }
-    void submit(std::uint32_t index, Time now);
-    void end(std::uint32_t index, Time now);
-    void decide(Time now);
-    void classic_instant(Time now);
-    void batched_instant(Time now);
-    void collect_ends(Time now);
-
-    const Trace& trace_;
-    sched::Engine engine_;
-    DemandsOf demands_;
-    std::vector<ScheduledJob>& jobs_;  // in order of submission
-    std::priority_queue<End, std::vector<End>, std::greater<>> ends_;
-    std::vector<End> ending_;  // of this instant, in order
-    std::vector<sched::Decision> decisions_;
-    std::uint32_t next_ = 0;  // to be submitted
-    std::uint64_t starts_ = 0;
-    std::uint64_t ended_ = 0;
-};
-
-void Replay::submit(std::uint32_t index, Time now) {
-    const TraceJob& its = job(index);
-    sched::JobSubmitted event;
-    event.request.job = JobId{index};
-    event.request.limit = its.limit;
-    event.request.demand = demands_.of(its);
-    engine_.apply(event, now);
-}
-
-void Replay::end(std::uint32_t index, Time now) {
-    engine_.apply(sched::JobEnded{JobId{index}, sched::Outcome::succeeded, false}, now);
-    ++ended_;
-}
-
-void Replay::decide(Time now) {
-    decisions_.clear();
-    engine_.decide(now, decisions_);
-    for (const sched::Decision& decision : decisions_) {
-        const auto* const start = std::get_if<sched::Start>(&decision.what);
-        if (start == nullptr) continue;
-        const auto index = static_cast<std::uint32_t>(start->job.value);
-        ScheduledJob& scheduled = jobs_[index];
-        scheduled.start = now;
-        scheduled.end = now + job(index).run;
-        scheduled.nodes = static_cast<std::uint32_t>(start->placement.nodes());
-        scheduled.pool = start->placement.ranges.front().pool;
-        ends_.push({scheduled.end, starts_++, index});
-    }
-}
-
-void Replay::collect_ends(Time now) {
-    ending_.clear();
-    while (!ends_.empty() && ends_.top().at == now) {
-        ending_.push_back(ends_.top());
-        ends_.pop();
-    }
-}
-
-void Replay::classic_instant(Time now) {
-    collect_ends(now);
-    const auto at_its_limit = [&](const End& one) {
-        return job(one.job).run >= job(one.job).limit;
-    };
-    for (const End& one : ending_) {
-        if (at_its_limit(one)) end(one.job, now);
-    }
-    while (next_ < jobs_.size() && job(next_).submitted_at == now) {
-        const std::uint32_t index = next_++;
-        submit(index, now);
-        if (engine_.fits_now(JobId{index})) decide(now);
-    }
-    for (const End& one : ending_) {
-        if (!at_its_limit(one)) end(one.job, now);
-        decide(now);
-    }
-}
-
-void Replay::batched_instant(Time now) {
-    collect_ends(now);
-    for (const End& one : ending_)
-        end(one.job, now);
-    while (next_ < jobs_.size() && job(next_).submitted_at == now)
-        submit(next_++, now);
-    decide(now);
-}
-
-template <class OnEnded>
-void Replay::run(OnEnded on_ended) {
-    std::uint32_t instants = 0;
-    while (next_ < jobs_.size() || !ends_.empty()) {
-        Time now = Time::max();
-        if (next_ < jobs_.size()) now = job(next_).submitted_at;
-        if (!ends_.empty()) now = std::min(now, ends_.top().at);
-        trace_.classic ? classic_instant(now) : batched_instant(now);
-        if ((++instants & 0xFFF) == 0) on_ended(ended_);
-    }
-}
 
 Result<fleet::Fleet> scaled(fleet::Fleet fleet, std::uint32_t scale) {
     for (fleet::Pool& pool : fleet.pools) {
@@ -178,6 +46,24 @@ fleet::Fleet part_of(const fleet::Fleet& fleet, std::uint64_t chips) {
     return part;
 }
 
+void add(const Replay::Tally& tally, Metrics& metrics) {
+    metrics.node_failures += tally.node_failures;
+    metrics.attempts_failed += tally.attempts_failed;
+    metrics.nodes_replaced += tally.nodes_replaced;
+    metrics.preemptions += tally.preemptions;
+}
+
+// How long it held its nodes, all attempts together, and how much of it was its work.
+struct Held {
+    Duration wall{};
+    Duration useful{};
+};
+Held held_by(const ScheduledJob& job, const TraceJob& its) {
+    const bool done = job.attempts > job.failures + job.preemptions;
+    const Duration useful = done ? its.run : Duration{};
+    return {.wall = useful + job.lost, .useful = useful};
+}
+
 void measure(const Trace& trace, Simulation& simulation) {
     Metrics& metrics = simulation.metrics;
     metrics.jobs = simulation.jobs.size();
@@ -190,6 +76,7 @@ void measure(const Trace& trace, Simulation& simulation) {
     double completion_sum = 0;
     double wait_sum = 0;
     double busy = 0;
+    double useful = 0;
     const bool by_chips = counted_in_chips(simulation);
     for (const ScheduledJob& job : simulation.jobs) {
         const TraceJob& its = trace.jobs[job.trace_job];
@@ -197,9 +84,23 @@ void measure(const Trace& trace, Simulation& simulation) {
         const double run_s = as_seconds(its.run);
         waits.push_back(wait.count());
         wait_sum += as_seconds(wait);
-        slowdown_sum += std::max(1.0, (as_seconds(wait) + run_s) / std::max(run_s, 10.0));
+        // Of a job that ran more than once, all of its time until its end counts.
+        const double response_s =
+            job.attempts == 1 ? as_seconds(wait) + run_s : as_seconds(job.end - its.submitted_at);
+        slowdown_sum += std::max(1.0, response_s / std::max(run_s, 10.0));
         completion_sum += as_seconds(job.end - its.submitted_at);
-        busy += run_s * (by_chips ? job.chips : static_cast<double>(its.cpus_milli) / 1000.0);
+        const Held held = held_by(job, its);
+        const double width = by_chips ? job.chips : static_cast<double>(its.cpus_milli) / 1000.0;
+        busy += as_seconds(held.wall) * width;
+        useful += as_seconds(held.useful) * width;
+        if (job.promised < never) {
+            ++metrics.promises;
+            if (job.start > job.promised) {
+                ++metrics.promises_broken;
+                metrics.promise_late_max_s =
+                    std::max(metrics.promise_late_max_s, as_seconds(job.start - job.promised));
+            }
+        }
         first = std::min(first, its.submitted_at);
         last = std::max(last, job.end);
     }
@@ -219,12 +120,47 @@ void measure(const Trace& trace, Simulation& simulation) {
     metrics.wait_max_s = static_cast<double>(waits.back()) / 1000.0;
     metrics.bounded_slowdown_mean = slowdown_sum / jobs;
     metrics.completion_mean_s = completion_sum / jobs;
+    if (busy > 0) {
+        metrics.useful_share = useful / busy;
+        metrics.lost_share = 1 - metrics.useful_share;
+    }
     const double capacity = by_chips
                                 ? static_cast<double>(simulation.fleet.chips_total())
                                 : static_cast<double>(simulation.fleet.cpus_milli_total()) / 1000.0;
     if (capacity > 0 && metrics.makespan_s > 0) {
         metrics.utilisation = busy / capacity / metrics.makespan_s;
     }
+}
+
+// What is asked for together has to make sense together.
+Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
+    const auto no_pool_says = [&](Duration fleet::Pool::*member) {
+        return std::none_of(trace.fleet.pools.begin(), trace.fleet.pools.end(), [&](const auto& p) {
+            return p.*member > Duration{};
+        });
+    };
+    const bool from_log = options.failures.faults == Faults::log;
+    if (options.failures.faults == Faults::reliability && no_pool_says(&fleet::Pool::node_mtbf)) {
+        return fail(Code::invalid,
+                    "failures: no pool of the fleet says how often its nodes fail; write "
+                    "reliability: {mtbf: 5y/node, repair: 6h} in the fleet file, or give a fault "
+                    "log");
+    }
+    const CheckpointOptions& save = options.checkpoints;
+    const bool advised = save.rule == CheckpointRule::young || save.rule == CheckpointRule::daly;
+    if (advised && !from_log && no_pool_says(&fleet::Pool::node_mtbf)) {
+        return fail(Code::invalid,
+                    "checkpoints: an interval can be advised only where the fleet (reliability) or "
+                    "a fault log says how often nodes fail; give an interval such as 3h");
+    }
+    if (advised && save.cost <= Duration{}) {
+        return fail(Code::invalid,
+                    "checkpoints: an interval can be advised only for a cost above 0");
+    }
+    if (save.rule == CheckpointRule::fixed && save.every <= Duration{}) {
+        return fail(Code::invalid, "checkpoints: the interval has to be longer than 0");
+    }
+    return {};
 }
 
 }  // namespace
@@ -245,6 +181,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                         ": the trace does not say what machine it ran on; give one "
                         "with --fleet FILE");
     }
+    WEIR_CHECK(can_be_done(options, trace));
     if (options.apart && trace.quotas_chips.empty()) {
         return fail(Code::invalid,
                     trace.name +
@@ -252,8 +189,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                         "of the trace gives no quotas (quotas_devices)");
     }
     WEIR_TRY(fleet::Fleet machine, scaled(trace.fleet, options.scale));
-    Simulation simulation{
-        .fleet = std::move(machine), .jobs = {}, .metrics = {}, .notes = trace.notes};
+    Simulation simulation{.fleet = std::move(machine),
+                          .jobs = {},
+                          .metrics = {},
+                          .racks = {},
+                          .power = {},
+                          .notes = trace.notes};
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;
@@ -323,13 +264,15 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     const auto began = std::chrono::steady_clock::now();
     Digest digest;
     std::uint64_t done = 0;
+    std::uint64_t given_up = 0;
+    std::uint64_t dropped = 0;
     auto reported = began;
     for (auto& [group, jobs] : queues) {
         fleet::Fleet fleet =
             options.apart ? part_of(simulation.fleet,
                                     std::uint64_t{trace.quotas_chips.at(group)} * options.scale)
                           : simulation.fleet;
-        Replay replay(trace, std::move(fleet), options.policy, jobs);
+        Replay replay(trace, std::move(fleet), options, jobs);
         replay.run([&](std::uint64_t ended) {
             if (!options.progress) return;
             const auto now = std::chrono::steady_clock::now();
@@ -339,9 +282,18 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         });
         const sched::Counts counts = replay.engine().counts();
         if (counts.pending + counts.held + counts.running > 0) {
-            return fail(Code::internal,
-                        fmt::format("{}: {} jobs were never started", trace.name, counts.pending));
+            const bool nodes_fail = options.failures.faults != Faults::none;
+            return fail(nodes_fail || !options.caps.empty() || !options.advances.empty()
+                            ? Code::never_fits
+                            : Code::internal,
+                        fmt::format("{}: {} jobs were never started{}",
+                                    trace.name,
+                                    counts.pending + counts.held,
+                                    nodes_fail ? "; too few nodes were up at once" : ""));
         }
+        add(replay.tally(), simulation.metrics);
+        given_up += replay.tally().given_up;
+        dropped += replay.tally().dropped;
         done += jobs.size();
         simulation.metrics.decisions += counts.decisions;
         digest.add(replay.engine().digest());
@@ -358,6 +310,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                   [](const ScheduledJob& a, const ScheduledJob& b) {
                       return std::pair(a.trace_job, a.copy) < std::pair(b.trace_job, b.copy);
                   });
+    }
+    note(given_up, " given up: failed more often than may be retried");
+    note(dropped, " dropped by the scheduler before they ran");
+    if (dropped > 0) {
+        std::erase_if(simulation.jobs, [](const ScheduledJob& job) { return job.attempts == 0; });
+        simulation.metrics.jobs_skipped += dropped;
     }
     measure(trace, simulation);
     if (options.progress) options.progress(1.0);

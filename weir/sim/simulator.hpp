@@ -2,20 +2,58 @@
 //
 // Jobs are submitted when the log says, run for as long as the log says, and hold what the core
 // gave them; everything else is the core's decision. Equal inputs give equal schedules.
+//
+// What can go wrong is simulated too, where it is asked for: nodes fail, and gangs that held them
+// start again from their last checkpoint, or go on with another node; jobs are stopped for others;
+// budgets of watts change; nodes are set apart. A job that saves its work is given a longer limit,
+// by what its checkpoints and a restart cost, as its user would ask for it.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
 #include "weir/sched/engine.hpp"
+#include "weir/sim/failures.hpp"
 #include "weir/sim/trace.hpp"
 
 namespace weir::sim {
+
+enum class Faults : std::uint8_t { none, reliability, log };
+
+struct FailureOptions {
+    Faults faults = Faults::none;
+    FaultLog log;                 // for Faults::log
+    std::uint64_t seed = 1;       // for Faults::reliability
+    std::uint32_t retries = 100;  // attempts of one job that may fail before it is given up
+    bool replace = false;         // a gang may go on with another node, from its last checkpoint
+};
+
+// How often jobs save their work: not at all, at an interval, or as Young or Daly advise for the
+// nodes of each job (job/checkpoint_advice.hpp).
+enum class CheckpointRule : std::uint8_t { none, fixed, young, daly };
+
+struct CheckpointOptions {
+    CheckpointRule rule = CheckpointRule::none;
+    Duration every{};                // for CheckpointRule::fixed
+    Duration cost = seconds(60);     // of one checkpoint
+    Duration restart = seconds(60);  // of going on from one
+};
+
+struct CapChange {
+    Time at{};
+    sched::PowerDomain domain;
+    double watts = 0;  // 0 = no cap
+};
+struct AdvanceRequest {
+    Time at{};  // when it is made
+    sched::Advance advance;
+};
 
 struct SimulationOptions {
     sched::Policy policy = sched::Policy::easy;
@@ -23,6 +61,14 @@ struct SimulationOptions {
     std::optional<Time> from{};   // only jobs submitted from here ...
     std::optional<Time> until{};  // ... to here, both included; they run to their ends
     bool apart = false;           // each group with a quota on its own nodes, with its own queue
+    FailureOptions failures{};
+    CheckpointOptions checkpoints{};
+    std::vector<CapChange> caps{};
+    std::vector<AdvanceRequest> advances{};
+    // The core is told run times with the errors of prediction_error.hpp.
+    std::optional<std::uint64_t> prediction_error_seed{};
+    // Gets the event log, line by line: docs/reference/event-log.md.
+    std::function<void(std::string_view line)> log{};
     // Called about ten times a second with the share of jobs that ended, 0..1.
     std::function<void(double)> progress{};
 };
@@ -34,10 +80,10 @@ struct ScheduledJob {
     Time start{};                 // of its first attempt
     Time end{};                   // of its last
     std::uint32_t nodes = 0;
-    double chips = 0;             // a share of a chip counts as that share
-    PoolId pool{};                // of its first node; position in the replayed fleet
-    Time promised = never;        // the first promise of a start that it got, if any ...
-    Time promised_at = never;     // ... and when it got it
+    double chips = 0;          // a share of a chip counts as that share
+    PoolId pool{};             // of its first node; position in the replayed fleet
+    Time promised = never;     // the first promise of a start that it got, if any ...
+    Time promised_at = never;  // ... and when it got it
     std::uint32_t attempts = 1;
     std::uint32_t failures = 0;     // attempts that a failed node ended
     std::uint32_t preemptions = 0;  // attempts that were stopped for others
@@ -69,12 +115,12 @@ struct Metrics {
     double wait_p95_s = 0;     // element 0.95 (n-1)
     double wait_p99_s = 0;
     double wait_max_s = 0;
-    double bounded_slowdown_mean = 0;  // max(1, (wait + run) / max(run, 10 s))
-    double completion_mean_s = 0;      // end - submission
-    double utilisation = 0;            // busy chip-seconds (or CPU-seconds, see below) / capacity
-    std::uint64_t promises = 0;        // jobs that were promised a start
-    std::uint64_t promises_broken = 0; // of them started later than first promised
-    double promise_late_max_s = 0;     // by how much at most
+    double bounded_slowdown_mean = 0;   // max(1, (wait + run) / max(run, 10 s))
+    double completion_mean_s = 0;       // end - submission
+    double utilisation = 0;             // busy chip-seconds (or CPU-seconds, see below) / capacity
+    std::uint64_t promises = 0;         // jobs that were promised a start
+    std::uint64_t promises_broken = 0;  // of them started later than first promised
+    double promise_late_max_s = 0;      // by how much at most
     std::uint64_t node_failures = 0;
     std::uint64_t attempts_failed = 0;  // ended by a failed node
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
@@ -82,7 +128,8 @@ struct Metrics {
     double lost_share = 0;    // of allocated chip-seconds: done again, checkpoints, restarts
     double useful_share = 1;  // of allocated chip-seconds
     double energy_kwh = 0;    // of all nodes, idle ones included; 0 = no node says what it draws
-    double wall_s = 0;                 // of the replay, without reading the trace
+    double power_max_watts = 0;  // of all nodes together, at any moment
+    double wall_s = 0;        // of the replay, without reading the trace
     std::uint64_t decisions = 0;
     std::uint64_t digest = 0;  // of all decisions
 };
@@ -91,8 +138,8 @@ struct Simulation {
     fleet::Fleet fleet;              // that was replayed on, scaled
     std::vector<ScheduledJob> jobs;  // only those that ran
     Metrics metrics;
-    std::vector<RackPower> racks;        // where nodes say what they draw
-    std::vector<PowerPoint> power;       // of all nodes together
+    std::vector<RackPower> racks;    // where nodes say what they draw
+    std::vector<PowerPoint> power;   // of all nodes together
     std::vector<std::string> notes;  // what was left out and why
 };
 

@@ -1,0 +1,352 @@
+#include "weir/audit/checker.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "weir/audit/checker_state.hpp"
+
+namespace weir::audit {
+namespace {
+
+bool came_as_asked(Came outcome, Waits waits) {
+    switch (waits) {
+        case Waits::success:
+            return outcome == Came::succeeded;
+        case Waits::failure:
+            return outcome == Came::failed || outcome == Came::lost;
+        case Waits::end:
+            return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// The job, if it is at that stage; else a violation.
+Job* Checker::State::known(JobId id, Stage stage, Rule rule, std::string_view what) {
+    const auto found = jobs.find(id);
+    const bool right = found != jobs.end() && found->second.stage == stage;
+    expect(rule, right, [&] {
+        const char* is = over.contains(id)       ? "has ended"
+                         : found == jobs.end()   ? "was never submitted"
+                         : stage == Stage::waits ? "runs already"
+                                                 : "does not run";
+        return fmt::format("job {} {}, but it {}", id.value, what, is);
+    });
+    return right ? &found->second : nullptr;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What happened
+
+void Checker::State::on(const Header& what) {
+    close_run();
+    ++report.runs;
+    header = what;
+    constexpr std::uint64_t nodes_max = 20'000'000;
+    if (!sense(what.fleet.nodes_total() <= nodes_max,
+               [] { return std::string("a fleet of more nodes than can be booked"); })) {
+        header.reset();
+        return;
+    }
+    books.emplace(what.fleet);
+    pool_excuses.assign(what.fleet.pools.size(), {});
+}
+
+void Checker::State::on(const Submitted& what) {
+    const fleet::Demand& demand = what.demand;
+    const bool pools_exist =
+        std::all_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
+            return pool.value < header->fleet.pools.size();
+        });
+    if (!sense(pools_exist && !jobs.contains(what.job) && !over.contains(what.job), [&] {
+            return pools_exist
+                       ? fmt::format("job {} is submitted twice", what.job.value)
+                       : fmt::format("job {} accepts a pool that does not exist", what.job.value);
+        })) {
+        return;
+    }
+    ++report.jobs;
+    Job& job = jobs[what.job];
+    job.asked = what;
+    job.line = line;
+    came_in_front(what.priority);
+}
+
+void Checker::State::on(const Started& what) {
+    Job* const job = known(what.job, Stage::waits, Rule::once, "starts");
+    if (job == nullptr) return;
+    ++report.starts;
+    job->stage = Stage::runs;
+    job->started = now;
+    for (const After& after : job->asked.after) {
+        const auto other = over.find(after.job);
+        const bool ready = other != over.end() && came_as_asked(other->second, after.waits);
+        expect(Rule::dependencies, ready, [&] {
+            return fmt::format("job {} starts, and job {} {}",
+                               what.job.value,
+                               after.job.value,
+                               other == over.end()
+                                   ? std::string("has not ended")
+                                   : fmt::format("came out as {}", name_of(other->second)));
+        });
+    }
+    // Before it counts as started itself: its own array excuses only by other members.
+    judge_promises(*job, now, "starts");
+    job->promises.clear();
+    came_in_front(job->asked.priority);
+    if (job->asked.array_at_once_max > 0) {
+        Array& array = arrays[job->asked.array];
+        ++array.running;
+        array.started_line = line;
+        expect(Rule::arrays, array.running <= job->asked.array_at_once_max, [&] {
+            return fmt::format("job {} is member number {} that runs of array {}, which may be {}",
+                               what.job.value,
+                               array.running,
+                               job->asked.array.value,
+                               job->asked.array_at_once_max);
+        });
+    }
+    if (!well_formed(*job, what.on)) return;
+    judge_domain(*job, what.on);
+    judge_health(*job, what.on, {});
+    judge_apart(*job, what.on);
+    take(*job, what.on);
+}
+
+void Checker::State::finish(JobId id, Came outcome) {
+    over[id] = outcome;
+    jobs.erase(id);
+}
+
+void Checker::State::on(const Ended& what) {
+    Job* const job = known(what.job, Stage::runs, Rule::sense, "ends");
+    if (job == nullptr) return;
+    ++report.ends;
+    judge_limit(*job, now);
+    books->give(job->asked.demand, job->on);
+    job->on.ranges.clear();
+    job->asked_to_stop = false;
+    job->lost.clear();
+    if (job->asked.array_at_once_max > 0) --arrays[job->asked.array].running;
+    if (what.requeue) {
+        job->stage = Stage::waits;
+        came_in_front(job->asked.priority);
+        return;
+    }
+    if (what.outcome != Came::cancelled) judge_deadline(*job, now, "ends");
+    finish(what.job, what.outcome);
+}
+
+void Checker::State::on(const Cancelled& what) {
+    if (known(what.job, Stage::waits, Rule::sense, "is cancelled")) {
+        finish(what.job, Came::cancelled);
+    }
+}
+
+void Checker::State::on(const Promised& what) {
+    Job* const job = known(what.job, Stage::waits, Rule::sense, "is promised a start");
+    if (job == nullptr || what.by >= never) return;
+    while (!job->promises.empty() && job->promises.back().by >= what.by)
+        job->promises.pop_back();
+    job->promises.push_back({what.by, line});
+    came_in_front(job->asked.priority);
+}
+
+void Checker::State::on(const Dropped& what) {
+    if (known(what.job, Stage::waits, Rule::sense, "is dropped")) {
+        finish(what.job, Came::cancelled);
+    }
+}
+
+void Checker::State::on(const Preempted& what) {
+    Job* const victim = known(what.job, Stage::runs, Rule::preemption, "is to stop");
+    if (victim == nullptr) return;
+    expect(Rule::preemption, !victim->asked_to_stop, [&] {
+        return fmt::format("job {} is asked to stop a second time", what.job.value);
+    });
+    victim->asked_to_stop = true;
+    if (!what.for_job.valid()) return;  // watts come before everybody's rights
+    const Job* const winner = known(what.for_job, Stage::waits, Rule::preemption, "gets the room");
+    if (winner == nullptr) return;
+    expect(Rule::preemption, winner->asked.priority > victim->asked.priority, [&] {
+        return fmt::format("job {} of class {} is stopped for job {} of class {}",
+                           what.job.value,
+                           name_of(victim->asked.priority),
+                           what.for_job.value,
+                           name_of(winner->asked.priority));
+    });
+    expect(Rule::preemption, now - victim->started >= header->min_run, [&] {
+        return fmt::format("job {} is stopped after {} s; everybody may run for {} s",
+                           what.job.value,
+                           as_seconds(now - victim->started),
+                           as_seconds(header->min_run));
+    });
+    preempted.push_back(now);
+    while (now - preempted.front() >= seconds(3600))
+        preempted.pop_front();
+    expect(Rule::preemption, preempted.size() <= header->preemptions_per_hour_max, [&] {
+        return fmt::format("job {} is number {} that is stopped within an hour; {} may be",
+                           what.job.value,
+                           preempted.size(),
+                           header->preemptions_per_hour_max);
+    });
+}
+
+void Checker::State::on(const NodeLost& what) {
+    Job* const job = known(what.job, Stage::runs, Rule::sense, "loses a node");
+    if (job == nullptr) return;
+    const bool its = job->asked.replace_failed && contains(job->on, what.pool, what.node);
+    sense(its, [&] {
+        return fmt::format("job {} loses a node that it does not hold, or may not go on without",
+                           what.job.value);
+    });
+    if (its) job->lost.emplace_back(what.pool, what.node);
+}
+
+void Checker::State::on(const Replaced& what) {
+    Job* const job = known(what.job, Stage::runs, Rule::replacement, "gets another node");
+    if (job == nullptr || !well_formed(*job, what.on)) return;
+    std::string problem = job->lost.empty() ? "it has lost no node" : "";
+    for (const auto& [pool, node] : job->lost) {
+        if (books->health(pool, node) != Health::up && contains(what.on, pool, node)) {
+            problem = fmt::format("node {} has failed and is still in it", node);
+        }
+    }
+    for (const fleet::NodeRange& range : job->on.ranges) {
+        for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
+            const bool failed =
+                std::find(job->lost.begin(), job->lost.end(), std::pair(range.pool, node)) !=
+                job->lost.end();
+            if (!failed && !contains(what.on, range.pool, node)) {
+                problem = fmt::format("node {} has not failed and was taken away", node);
+            }
+        }
+    }
+    expect(Rule::replacement, problem.empty(), [&] {
+        return fmt::format("job {} goes on with other nodes: {}", what.job.value, problem);
+    });
+    judge_domain(*job, what.on);
+    judge_health(*job, what.on, job->on);
+    judge_apart(*job, what.on);
+    books->give(job->asked.demand, job->on);
+    job->lost.clear();
+    take(*job, what.on);
+}
+
+void Checker::State::on(const NodeHealth& what) {
+    if (!sense(books->exists(what.pool, what.node, 1),
+               [&] { return fmt::format("there is no node {} in its pool", what.node); })) {
+        return;
+    }
+    books->set_health(what.pool, what.node, what.health);
+    if (what.health != Health::up) pool_excuses[what.pool.value][0] = line;
+}
+
+void Checker::State::on(const CapSet& what) {
+    const bool pool_exists = what.domain.pool.value < header->fleet.pools.size();
+    const double before = pool_exists ? books->cap(what.domain) : 0;
+    if (!sense(pool_exists && books->set_cap(what.domain, what.watts), [&] {
+            return fmt::format(
+                "there is no {} {}", fleet::name_of(what.domain.level), what.domain.number);
+        })) {
+        return;
+    }
+    const auto bound = [](double cap) {
+        return cap > 0 ? cap : std::numeric_limits<double>::infinity();
+    };
+    if (bound(what.watts) >= bound(before)) return;
+    const std::string& site = header->fleet.pool(what.domain.pool).site;
+    for (std::size_t i = 0; i < pool_excuses.size(); ++i) {
+        const bool touched = what.domain.level == fleet::Level::site
+                                 ? header->fleet.pools[i].site == site
+                                 : i == what.domain.pool.value;
+        if (touched) pool_excuses[i][1] = line;
+    }
+}
+
+void Checker::State::on(const SetApart& what) {
+    const bool exist = std::all_of(what.nodes.begin(), what.nodes.end(), [&](const NodeRun& run) {
+        return books->exists(run.pool, run.first, run.count);
+    });
+    const bool fresh = std::none_of(
+        apart.begin(), apart.end(), [&](const SetApart& one) { return one.id == what.id; });
+    if (!sense(exist && fresh, [&] {
+            return fmt::format("reservation {} {}",
+                               what.id.value,
+                               fresh ? "is of nodes that do not exist" : "is made twice");
+        })) {
+        return;
+    }
+    std::erase_if(apart, [&](const SetApart& one) { return one.until <= now; });
+    apart.push_back(what);
+    for (const NodeRun& run : what.nodes)
+        pool_excuses[run.pool.value][2] = line;
+}
+
+void Checker::State::on(const GivenBack& what) {
+    std::erase_if(apart, [&](const SetApart& one) { return one.id == what.id; });
+}
+
+// ---------------------------------------------------------------------------------------------
+
+void Checker::State::close_run() {
+    std::vector<JobId> open;
+    open.reserve(jobs.size());
+    for (const auto& [id, job] : jobs)
+        open.push_back(id);
+    std::sort(open.begin(), open.end());
+    for (const JobId id : open) {
+        const Job& job = jobs.at(id);
+        if (job.stage == Stage::runs) {
+            judge_limit(job, now);
+        } else {
+            // A promise that is still in the future was neither kept nor broken.
+            const bool due = !job.promises.empty() && job.promises.front().by + tolerance < now;
+            if (due) judge_promises(job, now, "still waits");
+        }
+        if (job.asked.deadline + tolerance < now) judge_deadline(job, now, "has not ended");
+    }
+    header.reset();
+    books.reset();
+    jobs.clear();
+    over.clear();
+    arrays.clear();
+    apart.clear();
+    preempted.clear();
+    pool_excuses.clear();
+    higher_came = {};
+    now = Time::min();
+}
+
+Checker::Checker() : state_(std::make_unique<State>()) {}
+Checker::~Checker() = default;
+Checker::Checker(Checker&&) noexcept = default;
+Checker& Checker::operator=(Checker&&) noexcept = default;
+
+void Checker::add(const Record& record, std::uint64_t line) {
+    State& state = *state_;
+    state.line = line;
+    ++state.report.lines;
+    const bool begins = std::holds_alternative<Header>(record.what);
+    if (!begins) {
+        if (!state.sense(state.header.has_value(),
+                         [] { return std::string("it stands before the first header"); })) {
+            return;
+        }
+        state.sense(record.at >= state.now, [&] {
+            return fmt::format(
+                "time goes back from {} to {}", at_text(state.now), at_text(record.at));
+        });
+        state.now = std::max(state.now, record.at);
+    }
+    std::visit([&](const auto& what) { state.on(what); }, record.what);
+    if (begins) state.now = record.at;
+}
+
+const Report& Checker::finish() {
+    state_->close_run();
+    return state_->report;
+}
+
+}  // namespace weir::audit

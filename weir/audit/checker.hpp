@@ -1,0 +1,107 @@
+// Checker: reads the event log of a run and says whether the run kept the rules.
+//
+// It judges and never predicts: it does not ask whether a better decision was possible, only
+// whether the one that was taken kept what was promised. It knows the fleet, what was asked and
+// what was held, each in books of its own (books.hpp), and nothing of the scheduler.
+//
+//     Checker checker;
+//     for each line: checker.add(record, line_number);
+//     const Report& report = checker.finish();
+//
+// A promise of a start may be broken only for a listed excuse that came between the promise and
+// the start; both are counted. A log may hold several runs; each Header begins anew.
+//
+// Threads: one at a time. Cost of a start or end: the nodes it touches.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/audit/log_format.hpp"
+
+namespace weir::audit {
+
+enum class Rule : std::uint8_t {
+    sense,         // the log is a possible history
+    capacity,      // no node holds more than it has
+    gang,          // whole, in accepted pools
+    domain,        // as near together as it asks
+    once,          // one attempt at a time
+    dependencies,  // after what it waits for
+    health,        // on nodes in service
+    reservations,  // nodes set apart
+    arrays,        // members at once
+    limits,        // nobody runs longer than allowed
+    promises,      // starts no later than promised
+    power,         // watts under their caps
+    preemption,    // whom, when and how often
+    replacement,   // a gang that goes on keeps its other nodes
+    deadlines,     // who was admitted with one ends by it
+};
+inline constexpr std::size_t rules = 15;
+std::string_view name_of(Rule rule);
+std::string_view sentence_of(Rule rule);
+
+// What may break a promise.
+enum class Excuse : std::uint8_t {
+    none,
+    node_lost,
+    cap_lowered,
+    reservation_made,
+    higher_class,
+    own_array
+};
+inline constexpr std::size_t excuses = 6;
+std::string_view name_of(Excuse excuse);
+
+struct Violation {
+    std::uint64_t line = 0;
+    std::string sentence;
+};
+
+struct Verdict {  // on one rule
+    std::uint64_t checked = 0;
+    std::uint64_t violated = 0;
+    std::vector<Violation> first;  // at most violations_shown
+};
+
+struct Report {
+    std::uint64_t lines = 0;
+    std::uint64_t runs = 0;
+    std::uint64_t jobs = 0;
+    std::uint64_t starts = 0;
+    std::uint64_t ends = 0;
+    std::array<Verdict, rules> verdicts;
+    std::array<std::uint64_t, excuses> excused{};  // promises and deadlines, by excuse
+
+    [[nodiscard]] const Verdict& of(Rule rule) const {
+        return verdicts[static_cast<std::size_t>(rule)];
+    }
+    [[nodiscard]] bool clean() const;
+};
+
+class Checker {
+public:
+    static constexpr std::size_t violations_shown = 20;
+    // An executor needs a moment to end what has reached its limit.
+    static constexpr Duration tolerance = seconds(1);
+
+    Checker();
+    ~Checker();
+    Checker(Checker&&) noexcept;
+    Checker& operator=(Checker&&) noexcept;
+
+    void add(const Record& record, std::uint64_t line);
+    // What is still open when the log ends is judged up to its last moment.
+    const Report& finish();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace weir::audit

@@ -1,0 +1,286 @@
+// How what happened is judged, rule by rule.
+#include <algorithm>
+#include <bit>
+
+#include "weir/audit/checker_state.hpp"
+
+namespace weir::audit {
+namespace {
+
+struct RuleText {
+    std::string_view name;
+    std::string_view sentence;
+};
+constexpr std::array<RuleText, rules> rule_texts = {{
+    {"sense", "the log is a possible history"},
+    {"capacity", "no node holds more chips, CPUs or memory than it has"},
+    {"gang", "a gang starts whole, in pools that it accepts"},
+    {"domain", "a gang stays inside the node, rack, pod, pool or site that it asks for"},
+    {"once", "a job runs once at a time, and never again after its end"},
+    {"dependencies", "no job starts before what it waits for has come out as asked"},
+    {"health", "nothing starts on nodes that are drained or down"},
+    {"reservations", "nodes set apart serve those they are set apart for, in their time"},
+    {"arrays", "no more members of an array run than may"},
+    {"limits", "nobody runs longer than its limit"},
+    {"promises", "a job starts no later than promised, unless for a listed excuse"},
+    {"power", "nothing starts where it makes a rack, pod or site draw more than its cap"},
+    {"preemption", "only lower classes are stopped, not too early and not too often"},
+    {"replacement", "a gang that goes on after a failure keeps its other nodes"},
+    {"deadlines", "a job that was accepted with a deadline ends by it"},
+}};
+
+constexpr std::array<std::string_view, excuses> excuse_names = {
+    "none", "node lost", "cap lowered", "reservation made", "higher class", "its own array"};
+
+bool overlap(const fleet::NodeRange& range, const NodeRun& run) {
+    return range.pool == run.pool && range.first < run.first + run.count &&
+           run.first < range.first + range.count;
+}
+
+bool inside(const fleet::NodeRange& range, const std::vector<NodeRun>& runs) {
+    for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
+        const bool found = std::any_of(runs.begin(), runs.end(), [&](const NodeRun& run) {
+            return run.pool == range.pool && node >= run.first && node - run.first < run.count;
+        });
+        if (!found) return false;
+    }
+    return true;
+}
+
+}  // namespace
+
+std::string_view name_of(Rule rule) {
+    return rule_texts[static_cast<std::size_t>(rule)].name;
+}
+std::string_view sentence_of(Rule rule) {
+    return rule_texts[static_cast<std::size_t>(rule)].sentence;
+}
+std::string_view name_of(Excuse excuse) {
+    return excuse_names[static_cast<std::size_t>(excuse)];
+}
+
+bool Report::clean() const {
+    return std::all_of(
+        verdicts.begin(), verdicts.end(), [](const Verdict& one) { return one.violated == 0; });
+}
+
+std::string at_text(Time at) {
+    return fmt::format("{} s", as_seconds(at.time_since_epoch()));
+}
+
+bool contains(const fleet::Placement& placement, PoolId pool, std::uint32_t node) {
+    return std::any_of(
+        placement.ranges.begin(), placement.ranges.end(), [&](const fleet::NodeRange& range) {
+            return range.pool == pool && node >= range.first && node - range.first < range.count;
+        });
+}
+
+// ---------------------------------------------------------------------------------------------
+// Promises
+
+// Whoever joins the queue, is promised room or takes it stands in front of all lower classes.
+void Checker::State::came_in_front(Class priority) {
+    for (std::size_t lower = 0; lower < static_cast<std::size_t>(priority); ++lower)
+        higher_came[lower] = line;
+}
+
+Excuse Checker::State::excuse_since(const Job& job, std::uint64_t since) const {
+    for (const PoolId pool : job.asked.demand.pools) {
+        for (std::size_t kind = 0; kind < 3; ++kind) {
+            if (pool_excuses[pool.value][kind] > since) return static_cast<Excuse>(kind + 1);
+        }
+    }
+    if (higher_came[static_cast<std::size_t>(job.asked.priority)] > since) {
+        return Excuse::higher_class;
+    }
+    const auto array = arrays.find(job.asked.array);
+    if (array != arrays.end() && array->second.started_line > since) return Excuse::own_array;
+    return Excuse::none;
+}
+
+void Checker::State::judge_promises(const Job& job, Time at, std::string_view how) {
+    for (const Promise& promise : job.promises) {
+        const bool kept = at <= promise.by + tolerance;
+        const Excuse excuse = kept ? Excuse::none : excuse_since(job, promise.line);
+        if (excuse != Excuse::none) ++report.excused[static_cast<std::size_t>(excuse)];
+        expect(Rule::promises, kept || excuse != Excuse::none, [&] {
+            return fmt::format("job {} {} at {}, and line {} promised a start by {}",
+                               job.asked.job.value,
+                               how,
+                               at_text(at),
+                               promise.line,
+                               at_text(promise.by));
+        });
+    }
+}
+
+void Checker::State::judge_deadline(const Job& job, Time at, std::string_view how) {
+    if (job.asked.deadline >= never) return;
+    const bool kept = at <= job.asked.deadline + tolerance;
+    const Excuse excuse = kept ? Excuse::none : excuse_since(job, job.line);
+    if (excuse != Excuse::none) ++report.excused[static_cast<std::size_t>(excuse)];
+    expect(Rule::deadlines, kept || excuse != Excuse::none, [&] {
+        return fmt::format("job {} {} at {}, after its deadline {}",
+                           job.asked.job.value,
+                           how,
+                           at_text(at),
+                           at_text(job.asked.deadline));
+    });
+}
+
+void Checker::State::judge_limit(const Job& job, Time at) {
+    if (job.asked.limit >= forever) return;
+    expect(Rule::limits, at - job.started <= job.asked.limit + tolerance, [&] {
+        return fmt::format("job {} has run for {} s with a limit of {} s",
+                           job.asked.job.value,
+                           as_seconds(at - job.started),
+                           as_seconds(job.asked.limit));
+    });
+}
+
+// ---------------------------------------------------------------------------------------------
+// Placements
+
+// Whether the books can be told: everything exists, and the gang is what was asked for.
+bool Checker::State::well_formed(const Job& job, const fleet::Placement& on) {
+    const fleet::Demand& demand = job.asked.demand;
+    if (!sense(books->exists(on), [&] {
+            return fmt::format("job {} is put on nodes that do not exist", job.asked.job.value);
+        })) {
+        return false;
+    }
+    std::vector<std::uint64_t> replicas(demand.parts.size(), 0);
+    std::string problem;
+    for (const fleet::NodeRange& range : on.ranges) {
+        if (range.part >= demand.parts.size() || range.replicas == 0) {
+            problem = fmt::format("part {} was not asked for", range.part);
+            break;
+        }
+        replicas[range.part] += std::uint64_t{range.count} * range.replicas;
+        const fleet::ReplicaDemand& each = demand.parts[range.part].each;
+        const auto chips = static_cast<std::uint64_t>(std::popcount(range.chip_mask));
+        const std::uint64_t wanted =
+            each.chip_permille > 0 ? 1 : std::uint64_t{each.chips} * range.replicas;
+        if (chips != wanted) {
+            problem = fmt::format(
+                "{} chips on a node for {} replicas of part {}", chips, range.replicas, range.part);
+        }
+        if (std::find(demand.pools.begin(), demand.pools.end(), range.pool) == demand.pools.end()) {
+            problem = fmt::format("pool {} is none that it accepts", range.pool.value);
+        }
+    }
+    for (std::size_t part = 0; part < replicas.size() && problem.empty(); ++part) {
+        if (replicas[part] != demand.parts[part].replicas) {
+            problem = fmt::format(
+                "{} of {} replicas of part {}", replicas[part], demand.parts[part].replicas, part);
+        }
+    }
+    return expect(Rule::gang, problem.empty(), [&] {
+        return fmt::format("job {}: {}", job.asked.job.value, problem);
+    });
+}
+
+void Checker::State::judge_domain(const Job& job, const fleet::Placement& on) {
+    const fleet::NodeRange& first = on.ranges.front();
+    const fleet::Pool& pool = header->fleet.pool(first.pool);
+    const auto near = [&](const fleet::NodeRange& range) {
+        if (job.asked.demand.within == fleet::Level::site) {
+            const fleet::Pool& other = header->fleet.pool(range.pool);
+            return other.site == pool.site && other.chip == pool.chip;
+        }
+        if (range.pool != first.pool) return false;
+        std::uint32_t size = pool.nodes;
+        if (job.asked.demand.within == fleet::Level::node) size = 1;
+        if (job.asked.demand.within == fleet::Level::rack) size = pool.rack_nodes();
+        if (job.asked.demand.within == fleet::Level::pod) size = pool.pod_nodes();
+        return range.first / size == first.first / size &&
+               (range.first + range.count - 1) / size == first.first / size;
+    };
+    expect(Rule::domain, std::all_of(on.ranges.begin(), on.ranges.end(), near), [&] {
+        return fmt::format("job {} is spread over more than one {}",
+                           job.asked.job.value,
+                           fleet::name_of(job.asked.demand.within));
+    });
+}
+
+// Nodes in `kept` may be drained: whoever runs there runs on.
+void Checker::State::judge_health(const Job& job,
+                                  const fleet::Placement& on,
+                                  const fleet::Placement& kept) {
+    for (const fleet::NodeRange& range : on.ranges) {
+        std::uint32_t bad = range.first;
+        while (bad < range.first + range.count) {
+            const Health health = books->health(range.pool, bad);
+            if (health == Health::down) break;
+            if (health == Health::drained && !contains(kept, range.pool, bad)) break;
+            ++bad;
+        }
+        expect(Rule::health, bad == range.first + range.count, [&] {
+            return fmt::format("job {} is put on node {} of pool {}, which is {}",
+                               job.asked.job.value,
+                               bad,
+                               header->fleet.pool(range.pool).name,
+                               name_of(books->health(range.pool, bad)));
+        });
+    }
+}
+
+void Checker::State::judge_apart(const Job& job, const fleet::Placement& on) {
+    const std::uint32_t tag = job.asked.demand.tag;
+    const Time end = job.asked.limit >= forever ? never : job.started + job.asked.limit;
+    if (apart.empty() && tag == 0) return;
+    const auto own = std::find_if(
+        apart.begin(), apart.end(), [&](const SetApart& one) { return one.id.value == tag; });
+    if (tag != 0) {
+        const bool right =
+            own != apart.end() && !own->maintenance && now >= own->from && now < own->until &&
+            std::all_of(on.ranges.begin(), on.ranges.end(), [&](const fleet::NodeRange& range) {
+                return inside(range, own->nodes);
+            });
+        expect(Rule::reservations, right, [&] {
+            return fmt::format(
+                "job {} is not on the nodes or not in the time of its reservation {}",
+                job.asked.job.value,
+                tag);
+        });
+    }
+    for (const SetApart& one : apart) {
+        if (now >= one.until || end <= one.from || (tag != 0 && one.id.value == tag)) continue;
+        const bool touched =
+            std::any_of(on.ranges.begin(), on.ranges.end(), [&](const auto& range) {
+                return std::any_of(one.nodes.begin(), one.nodes.end(), [&](const NodeRun& run) {
+                    return overlap(range, run);
+                });
+            });
+        expect(Rule::reservations, !touched, [&] {
+            return fmt::format("job {} may run into reservation {}, from {}",
+                               job.asked.job.value,
+                               one.id.value,
+                               at_text(one.from));
+        });
+    }
+}
+
+// Books what a job gets, and judges what follows from all that is held.
+void Checker::State::take(Job& job, const fleet::Placement& on) {
+    const auto over_committed = books->take(job.asked.demand, on);
+    job.on = on;
+    expect(Rule::capacity, !over_committed, [&] {
+        return fmt::format("job {}: {}", job.asked.job.value, *over_committed);
+    });
+    for (const Domain& domain : books->capped_domains(on)) {
+        const double cap = books->cap(domain);
+        const double drawn = books->drawn(domain);
+        expect(Rule::power, drawn <= cap * (1 + 1e-9), [&] {
+            return fmt::format("job {}: {} {} of pool {} draws {:.1f} W of {:.1f} W",
+                               job.asked.job.value,
+                               fleet::name_of(domain.level),
+                               domain.number,
+                               header->fleet.pool(domain.pool).name,
+                               drawn,
+                               cap);
+        });
+    }
+}
+
+}  // namespace weir::audit

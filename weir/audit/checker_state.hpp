@@ -1,0 +1,113 @@
+// The state of the checker, private to checker.cpp (what happened) and checker_rules.cpp (how it is
+// judged).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "weir/audit/books.hpp"
+#include "weir/audit/checker.hpp"
+
+namespace weir::audit {
+
+enum class Stage : std::uint8_t { waits, runs, over };
+
+struct Promise {
+    Time by;
+    std::uint64_t line;  // where it was made
+};
+
+struct Job {
+    Submitted asked;
+    std::uint64_t line = 0;  // of its submission
+    Stage stage = Stage::waits;
+    bool asked_to_stop = false;
+    Came outcome = Came::succeeded;
+    Time started{};
+    fleet::Placement on;
+    // By line and by time: one that is no stricter than a later one says nothing more.
+    std::vector<Promise> promises;
+    std::vector<std::pair<PoolId, std::uint32_t>> lost;  // nodes, not replaced yet
+};
+
+struct Array {
+    std::uint32_t running = 0;
+    std::uint64_t started_line = 0;  // of the last member that started
+};
+
+struct Checker::State {
+    Report report;
+    std::uint64_t line = 0;
+    Time now = Time::min();
+
+    // One run.
+    std::optional<Header> header;
+    std::optional<Books> books;
+    std::unordered_map<JobId, Job> jobs;  // that wait or run
+    std::unordered_map<JobId, Came> over;
+    std::unordered_map<JobId, Array> arrays;
+    std::vector<SetApart> apart;
+    std::deque<Time> preempted;  // in the last hour
+    // Lines of the last excuse of a kind, by pool; and by class, of who came in front of it.
+    std::vector<std::array<std::uint64_t, 3>> pool_excuses;
+    std::array<std::uint64_t, 4> higher_came{};
+
+    // Counts a check of the rule, and a violation unless it held.
+    template <class Sentence>
+    bool expect(Rule rule, bool held, Sentence sentence);
+    template <class Sentence>
+    bool sense(bool held, Sentence sentence) {
+        return expect(Rule::sense, held, sentence);
+    }
+    Job* known(JobId id, Stage stage, Rule rule, std::string_view what);
+
+    void close_run();
+    void came_in_front(Class priority);
+    Excuse excuse_since(const Job& job, std::uint64_t since) const;
+    void judge_promises(const Job& job, Time at, std::string_view how);
+    void judge_deadline(const Job& job, Time at, std::string_view how);
+    void judge_limit(const Job& job, Time at);
+    bool well_formed(const Job& job, const fleet::Placement& on);
+    void judge_domain(const Job& job, const fleet::Placement& on);
+    void judge_health(const Job& job, const fleet::Placement& on, const fleet::Placement& kept);
+    void judge_apart(const Job& job, const fleet::Placement& on);
+    void take(Job& job, const fleet::Placement& on);
+    void finish(JobId id, Came outcome);
+
+    void on(const Header& what);
+    void on(const Submitted& what);
+    void on(const Started& what);
+    void on(const Ended& what);
+    void on(const Cancelled& what);
+    void on(const Promised& what);
+    void on(const Dropped& what);
+    void on(const Preempted& what);
+    void on(const NodeLost& what);
+    void on(const Replaced& what);
+    void on(const NodeHealth& what);
+    void on(const CapSet& what);
+    void on(const SetApart& what);
+    void on(const GivenBack& what);
+};
+
+template <class Sentence>
+bool Checker::State::expect(Rule rule, bool held, Sentence sentence) {
+    Verdict& verdict = report.verdicts[static_cast<std::size_t>(rule)];
+    ++verdict.checked;
+    if (held) return true;
+    ++verdict.violated;
+    if (verdict.first.size() < violations_shown) verdict.first.push_back({line, sentence()});
+    return false;
+}
+
+std::string at_text(Time at);
+bool contains(const fleet::Placement& placement, PoolId pool, std::uint32_t node);
+
+}  // namespace weir::audit

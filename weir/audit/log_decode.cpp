@@ -1,0 +1,405 @@
+// Reading: a JSON library takes the line apart, a table of what each record holds judges it.
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/audit/log_format.hpp"
+
+namespace weir::audit {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t any32 = std::numeric_limits<std::uint32_t>::max() - 1;
+constexpr std::uint64_t any63 = std::uint64_t{1} << 62;
+
+std::string shown(const Json& value) {
+    std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+    if (text.size() > 40) text = text.substr(0, 37) + "...";
+    return text;
+}
+
+// One JSON object whose keys are asked for by name. The first problem is kept and everything after
+// it gives defaults, so that a record is read in one go and judged once.
+class Fields {
+public:
+    Fields(const Json& json, std::string path, std::optional<Error>& problem)
+        : json_(json), path_(std::move(path)), problem_(problem) {
+        if (!json.is_object()) wrong("", json, "an object {...}");
+    }
+
+    const Json* find(const char* key) {
+        if (!json_.is_object()) return nullptr;
+        const auto at = json_.find(key);
+        if (at == json_.end()) return nullptr;
+        ++known_;
+        return &*at;
+    }
+    const Json& must(const char* key) {
+        static const Json nothing;
+        const Json* found = find(key);
+        if (found == nullptr) {
+            if (!problem_) problem_ = Error{Code::invalid, field(key) + ": is missing"};
+            return nothing;
+        }
+        return *found;
+    }
+
+    std::uint64_t number(const char* key, std::uint64_t low, std::uint64_t high) {
+        return checked(key, must(key), low, high);
+    }
+    std::uint64_t number_or(const char* key, std::uint64_t otherwise, std::uint64_t high) {
+        const Json* found = find(key);
+        return found == nullptr ? otherwise : checked(key, *found, 0, high);
+    }
+    std::uint32_t small(const char* key, std::uint64_t low = 0, std::uint64_t high = any32) {
+        return static_cast<std::uint32_t>(number(key, low, high));
+    }
+    std::uint32_t small_or(const char* key, std::uint64_t high = any32) {
+        return static_cast<std::uint32_t>(number_or(key, 0, high));
+    }
+    std::int64_t signed_number(const char* key) {
+        const Json& value = must(key);
+        if (value.is_number_unsigned()) {
+            return static_cast<std::int64_t>(checked(key, value, 0, any63));
+        }
+        if (value.is_number_integer() && value.get<std::int64_t>() > -std::int64_t{any63}) {
+            return value.get<std::int64_t>();
+        }
+        wrong(key, value, "a whole number of milliseconds");
+        return 0;
+    }
+    Time moment(const char* key) { return Time{Duration{signed_number(key)}}; }
+    Time moment_or_never(const char* key) {
+        if (!json_.is_object() || !json_.contains(key)) return never;
+        return moment(key);
+    }
+    double watts_or(const char* key) {
+        const Json* found = find(key);
+        if (found == nullptr) return 0;
+        return watts(key, *found);
+    }
+    double watts(const char* key) { return watts(key, must(key)); }
+    std::string text(const char* key) {
+        const Json& value = must(key);
+        if (value.is_string()) return value.get<std::string>();
+        wrong(key, value, "a text");
+        return {};
+    }
+    bool yes(const char* key) {
+        const Json* found = find(key);
+        if (found == nullptr) return false;
+        if (found->is_boolean()) return found->get<bool>();
+        wrong(key, *found, "true or false");
+        return false;
+    }
+    // One of the words that name_of() gives the values 0 .. last.
+    template <class Value>
+    Value word(const char* key, Value last) {
+        return worded(key, must(key), last);
+    }
+    template <class Value>
+    Value word_or(const char* key, Value last, Value otherwise) {
+        const Json* found = find(key);
+        return found == nullptr ? otherwise : worded(key, *found, last);
+    }
+    JobId job(const char* key = "job") { return JobId{number(key, 0, any63)}; }
+    const Json& list(const char* key) {
+        static const Json none = Json::array();
+        const Json& value = must(key);
+        if (value.is_array()) return value;
+        wrong(key, value, "a list [...]");
+        return none;
+    }
+    // Whole numbers in a list of a fixed length.
+    template <std::size_t n>
+    std::array<std::uint32_t, n> tuple(const char* key, const Json& value) {
+        std::array<std::uint32_t, n> numbers{};
+        if (!value.is_array() || value.size() < n) {
+            wrong(key, value, fmt::format("a list of {} numbers", n));
+            return numbers;
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            numbers[i] = static_cast<std::uint32_t>(checked(key, value[i], 0, any32));
+        }
+        return numbers;
+    }
+
+    void wrong(const char* key, const Json& value, std::string_view valid) {
+        if (problem_) return;
+        problem_ = Error{
+            Code::invalid,
+            fmt::format("{}: {} is not valid; it has to be {}", field(key), shown(value), valid)};
+    }
+    // Call when everything was asked for.
+    void no_more() {
+        if (problem_ || !json_.is_object() || known_ == json_.size()) return;
+        problem_ = Error{Code::invalid,
+                         fmt::format("{} has {} more keys than such a record has ({})",
+                                     path_.empty() ? "the record" : path_,
+                                     json_.size() - known_,
+                                     shown(json_))};
+    }
+    [[nodiscard]] std::string field(const char* key) const {
+        if (*key == '\0') return path_.empty() ? "record" : path_;
+        return path_.empty() ? std::string(key) : path_ + "." + key;
+    }
+    std::optional<Error>& problem() { return problem_; }
+
+private:
+    std::uint64_t checked(const char* key,
+                          const Json& value,
+                          std::uint64_t low,
+                          std::uint64_t high) {
+        if (value.is_number_unsigned()) {
+            const auto number = value.get<std::uint64_t>();
+            if (number >= low && number <= high) return number;
+        }
+        wrong(key, value, fmt::format("a whole number from {} to {}", low, high));
+        return low;
+    }
+    double watts(const char* key, const Json& value) {
+        if (value.is_number() && value.get<double>() >= 0 && std::isfinite(value.get<double>())) {
+            return value.get<double>();
+        }
+        wrong(key, value, "a number of watts from 0 on");
+        return 0;
+    }
+    template <class Value>
+    Value worded(const char* key, const Json& value, Value last) {
+        std::string valid;
+        for (std::size_t i = 0; i <= static_cast<std::size_t>(last); ++i) {
+            const std::string_view name = name_of(static_cast<Value>(i));
+            if (value.is_string() && value.get_ref<const std::string&>() == name) {
+                return static_cast<Value>(i);
+            }
+            valid += (valid.empty() ? "" : ", ") + std::string(name);
+        }
+        wrong(key, value, "one of " + valid);
+        return last;
+    }
+
+    const Json& json_;
+    std::string path_;
+    std::optional<Error>& problem_;
+    std::size_t known_ = 0;
+};
+
+fleet::Placement placement_in(Fields& record) {
+    fleet::Placement placement;
+    const Json& list = record.list("on");
+    if (list.empty()) record.wrong("on", list, "at least one run of nodes");
+    for (const Json& entry : list) {
+        const auto [pool, first, count, replicas, part] = record.tuple<5>("on", entry);
+        fleet::NodeRange range{.pool = PoolId{pool},
+                               .first = first,
+                               .count = count,
+                               .replicas = replicas,
+                               .part = part};
+        bool good = entry.is_array() && entry.size() == 6 && entry[5].is_string() && count > 0;
+        if (good) {
+            const auto& text = entry[5].get_ref<const std::string&>();
+            const char* end = text.data() + text.size();
+            const auto read = std::from_chars(text.data(), end, range.chip_mask, 16);
+            good = read.ec == std::errc{} && read.ptr == end;
+        }
+        if (!good) {
+            record.wrong("on",
+                         entry,
+                         "[pool, first node, nodes, replicas on each, part, \"chips as "
+                         "hexadecimal bits\"]");
+            break;
+        }
+        placement.ranges.push_back(range);
+    }
+    return placement;
+}
+
+Header header_in(Fields& record) {
+    Header header;
+    record.number("format", 1, 1);
+    header.policy = record.text("policy");
+    header.min_run = Duration{static_cast<std::int64_t>(record.number("min_run_ms", 0, any63))};
+    header.preemptions_per_hour_max = record.small("preemptions_per_hour_max");
+    std::size_t at = 0;
+    for (const Json& entry : record.list("sites")) {
+        Fields site(entry, fmt::format("sites[{}]", at++), record.problem());
+        header.fleet.sites.push_back(
+            {.name = site.text("name"), .power_watts = site.watts_or("power_watts")});
+        site.no_more();
+    }
+    at = 0;
+    for (const Json& entry : record.list("pools")) {
+        Fields its(entry, fmt::format("pools[{}]", at++), record.problem());
+        fleet::Pool pool;
+        pool.name = its.text("name");
+        pool.site = its.text("site");
+        if (entry.is_object() && entry.contains("chip")) pool.chip = its.text("chip");
+        pool.nodes = its.small("nodes", 1, fleet::nodes_per_pool_max);
+        pool.chips_per_node = its.small_or("chips_per_node", fleet::chips_per_node_max);
+        pool.cpus_milli = its.small_or("cpus_milli");
+        pool.memory = {static_cast<std::int64_t>(its.number_or("memory_bytes", 0, any63))};
+        pool.nodes_per_rack = its.small_or("nodes_per_rack", fleet::nodes_per_pool_max);
+        pool.racks_per_pod = its.small_or("racks_per_pod", fleet::nodes_per_pool_max);
+        pool.rack_power_watts = its.watts_or("rack_power_watts");
+        pool.pod_power_watts = its.watts_or("pod_power_watts");
+        pool.node_idle_watts = its.watts_or("node_idle_watts");
+        pool.node_busy_watts = its.watts_or("node_busy_watts");
+        its.no_more();
+        header.fleet.pools.push_back(std::move(pool));
+    }
+    if (header.fleet.pools.empty()) {
+        record.wrong("pools", Json::array(), "a list with at least one pool");
+    }
+    return header;
+}
+
+Submitted submitted_in(Fields& record) {
+    Submitted job;
+    job.job = record.job();
+    job.priority = record.word_or("priority", Class::urgent, Class::normal);
+    std::size_t at = 0;
+    const Json& parts = record.list("parts");
+    if (parts.empty()) record.wrong("parts", parts, "a list with at least one part");
+    for (const Json& entry : parts) {
+        Fields part(entry, fmt::format("parts[{}]", at++), record.problem());
+        fleet::GangPart its;
+        its.replicas = part.small("replicas", 1);
+        its.each.chips = part.small_or("chips", fleet::chips_per_node_max);
+        its.each.chip_permille = part.small_or("chip_permille", 999);
+        its.each.cpus_milli = part.small_or("cpus_milli");
+        its.each.memory = {static_cast<std::int64_t>(part.number_or("memory_bytes", 0, any63))};
+        if (its.each.chips > 0 && its.each.chip_permille > 0) {
+            part.wrong("chip_permille", entry, "absent where chips are whole");
+        }
+        part.no_more();
+        job.demand.parts.push_back(its);
+    }
+    job.demand.within = record.word_or("within", fleet::Level::site, fleet::Level::site);
+    const Json& pools = record.list("pools");
+    if (pools.empty()) record.wrong("pools", pools, "a list with at least one pool");
+    for (const Json& pool : pools) {
+        if (!pool.is_number_unsigned() || pool.get<std::uint64_t>() > any32) {
+            record.wrong("pools", pool, "the position of a pool in the header");
+            break;
+        }
+        job.demand.pools.emplace_back(pool.get<std::uint32_t>());
+    }
+    job.demand.tag = record.small_or("tag");
+    job.limit = Duration{static_cast<std::int64_t>(
+        record.number_or("limit_ms", static_cast<std::uint64_t>(forever.count()), any63))};
+    job.deadline = record.moment_or_never("deadline");
+    if (const Json* list = record.find("after"); list != nullptr) {
+        if (!list->is_array() || list->empty()) record.wrong("after", *list, "a list of jobs");
+        at = 0;
+        for (const Json& entry : *list) {
+            Fields after(entry, fmt::format("after[{}]", at++), record.problem());
+            job.after.push_back({.job = after.job(), .waits = after.word("needs", Waits::failure)});
+            after.no_more();
+        }
+    }
+    job.array_at_once_max = record.small_or("at_once");
+    if (job.array_at_once_max > 0) job.array = record.job("array");
+    job.checkpoint_every =
+        Duration{static_cast<std::int64_t>(record.number_or("checkpoint_every_ms", 0, any63))};
+    if (job.checkpoint_every > Duration{}) {
+        job.checkpoint_cost =
+            Duration{static_cast<std::int64_t>(record.number_or("checkpoint_cost_ms", 0, any63))};
+    }
+    job.replace_failed = record.yes("replace_failed");
+    return job;
+}
+
+Domain domain_in(Fields& record) {
+    Domain domain;
+    domain.level = record.word("level", fleet::Level::site);
+    if (domain.level == fleet::Level::node || domain.level == fleet::Level::pool) {
+        record.wrong("level", std::string(fleet::name_of(domain.level)), "rack, pod or site");
+    }
+    domain.pool = PoolId{record.small("pool")};
+    domain.number = record.small("number");
+    return domain;
+}
+
+SetApart reservation_in(Fields& record) {
+    SetApart apart;
+    apart.id = AdvanceId{record.small("id", 1)};
+    apart.from = record.moment("from");
+    apart.until = record.moment_or_never("until");
+    if (apart.until <= apart.from) {
+        record.wrong("until", apart.until.time_since_epoch().count(), "after `from`");
+    }
+    apart.maintenance = record.yes("maintenance");
+    const Json& nodes = record.list("nodes");
+    for (const Json& entry : nodes) {
+        const auto [pool, first, count] = record.tuple<3>("nodes", entry);
+        if (count == 0 || entry.size() != 3) {
+            record.wrong("nodes", entry, "[pool, first node, nodes]");
+        }
+        apart.nodes.push_back({PoolId{pool}, first, count});
+    }
+    return apart;
+}
+
+std::optional<What> what_in(const std::string& kind, Fields& record) {
+    const auto pool = [&] { return PoolId{record.small("pool")}; };
+    if (kind == "run") return header_in(record);
+    if (kind == "submit") return submitted_in(record);
+    if (kind == "start") {
+        return Started{record.job(), record.text("cause"), placement_in(record)};
+    }
+    if (kind == "end") {
+        return Ended{record.job(), record.word("outcome", Came::lost), record.yes("requeue")};
+    }
+    if (kind == "cancel") return Cancelled{record.job()};
+    if (kind == "promise") return Promised{record.job(), record.moment_or_never("by")};
+    if (kind == "drop") return Dropped{record.job(), record.text("cause")};
+    if (kind == "preempt") {
+        return Preempted{record.job(), JobId{record.number_or("for", JobId::none_value, any63)}};
+    }
+    if (kind == "lost") return NodeLost{record.job(), pool(), record.small("node")};
+    if (kind == "replace") return Replaced{record.job(), placement_in(record)};
+    if (kind == "node") {
+        return NodeHealth{pool(), record.small("node"), record.word("health", Health::down)};
+    }
+    if (kind == "cap") return CapSet{domain_in(record), record.watts("watts")};
+    if (kind == "reservation") return reservation_in(record);
+    if (kind == "reservation_end") return GivenBack{AdvanceId{record.small("id", 1)}};
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<Record> decode(std::string_view line, std::string_view place) {
+    const Json json = Json::parse(line, nullptr, false);
+    if (json.is_discarded()) {
+        return fail(Code::invalid,
+                    fmt::format("{}: is not a whole JSON object; was the log cut?", place));
+    }
+    std::optional<Error> problem;
+    Fields fields(json, "", problem);
+    Record record;
+    record.at = fields.moment("at");
+    const std::string kind = fields.text("is");
+    if (!problem) {
+        if (auto what = what_in(kind, fields)) {
+            record.what = std::move(*what);
+            fields.no_more();
+        } else {
+            fields.wrong("is",
+                         kind,
+                         "one of run, submit, start, end, cancel, promise, drop, preempt, lost, "
+                         "replace, node, cap, reservation, reservation_end");
+        }
+    }
+    if (problem) return fail(problem->at(place));
+    return record;
+}
+
+}  // namespace weir::audit

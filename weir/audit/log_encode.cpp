@@ -1,0 +1,380 @@
+// Writing is by hand: a log of a long run has millions of lines.
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "weir/audit/log_format.hpp"
+
+namespace weir::audit {
+namespace {
+
+class Writer {
+public:
+    explicit Writer(std::string& out) : out_(out) {}
+
+    void key(std::string_view name) {
+        comma();
+        out_ += '"';
+        out_ += name;
+        out_ += "\":";
+        fresh_ = true;
+    }
+    void number(std::uint64_t value) {
+        comma();
+        const fmt::format_int digits(value);
+        out_.append(digits.data(), digits.size());
+    }
+    void whole(std::int64_t value) {
+        comma();
+        const fmt::format_int digits(value);
+        out_.append(digits.data(), digits.size());
+    }
+    void real(double value) {
+        comma();
+        fmt::format_to(std::back_inserter(out_), "{}", value);
+    }
+    void text(std::string_view value);
+    void yes() {
+        comma();
+        out_ += "true";
+    }
+    void open(char bracket) {
+        comma();
+        out_ += bracket;
+        fresh_ = true;
+    }
+    void close(char bracket) {
+        out_ += bracket;
+        fresh_ = false;
+    }
+
+    // What is as it is when nothing is said is not written.
+    void count(std::string_view name, std::uint64_t value) {
+        if (value == 0) return;
+        key(name);
+        number(value);
+    }
+    void watts(std::string_view name, double value) {
+        if (value == 0) return;
+        key(name);
+        real(value);
+    }
+    void span(std::string_view name, Duration value) {
+        if (value != Duration{}) must(name, value);
+    }
+    void moment(std::string_view name, Time value) {
+        if (value < never) must(name, value.time_since_epoch());
+    }
+    void must(std::string_view name, Duration value) {
+        key(name);
+        whole(value.count());
+    }
+    void job(JobId id) {
+        key("job");
+        number(id.value);
+    }
+    void placement(const fleet::Placement& placement);
+
+private:
+    void comma() {
+        if (!fresh_) out_ += ',';
+        fresh_ = false;
+    }
+    std::string& out_;
+    bool fresh_ = true;  // nothing stands before in this list
+};
+
+void Writer::text(std::string_view value) {
+    comma();
+    out_ += '"';
+    for (const char c : value) {
+        if (c == '"' || c == '\\') {
+            out_ += '\\';
+            out_ += c;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+            out_ += c;
+        }
+    }
+    out_ += '"';
+}
+
+// [pool, first, count, replicas, part, chips] each, chips as hexadecimal bits: a number of 64 bits
+// does not survive every reader of JSON.
+void Writer::placement(const fleet::Placement& placement) {
+    key("on");
+    open('[');
+    for (const fleet::NodeRange& range : placement.ranges) {
+        open('[');
+        number(range.pool.value);
+        number(range.first);
+        number(range.count);
+        number(range.replicas);
+        number(range.part);
+        comma();
+        fmt::format_to(std::back_inserter(out_), "\"{:x}\"", range.chip_mask);
+        close(']');
+    }
+    close(']');
+}
+
+void write(Writer& to, const Header& header) {
+    to.key("is");
+    to.text("run");
+    to.key("format");
+    to.number(1);
+    to.key("policy");
+    to.text(header.policy);
+    to.must("min_run_ms", header.min_run);
+    to.key("preemptions_per_hour_max");
+    to.number(header.preemptions_per_hour_max);
+    to.key("sites");
+    to.open('[');
+    for (const fleet::Site& site : header.fleet.sites) {
+        to.open('{');
+        to.key("name");
+        to.text(site.name);
+        to.watts("power_watts", site.power_watts);
+        to.close('}');
+    }
+    to.close(']');
+    to.key("pools");
+    to.open('[');
+    for (const fleet::Pool& pool : header.fleet.pools) {
+        to.open('{');
+        to.key("name");
+        to.text(pool.name);
+        to.key("site");
+        to.text(pool.site);
+        if (!pool.chip.empty()) {
+            to.key("chip");
+            to.text(pool.chip);
+        }
+        to.key("nodes");
+        to.number(pool.nodes);
+        to.count("chips_per_node", pool.chips_per_node);
+        to.count("cpus_milli", pool.cpus_milli);
+        to.count("memory_bytes", static_cast<std::uint64_t>(pool.memory.count));
+        to.count("nodes_per_rack", pool.nodes_per_rack);
+        to.count("racks_per_pod", pool.racks_per_pod);
+        to.watts("rack_power_watts", pool.rack_power_watts);
+        to.watts("pod_power_watts", pool.pod_power_watts);
+        to.watts("node_idle_watts", pool.node_idle_watts);
+        to.watts("node_busy_watts", pool.node_busy_watts);
+        to.close('}');
+    }
+    to.close(']');
+}
+
+void write(Writer& to, const Submitted& job) {
+    to.key("is");
+    to.text("submit");
+    to.job(job.job);
+    if (job.priority != Class::normal) {
+        to.key("priority");
+        to.text(name_of(job.priority));
+    }
+    to.key("parts");
+    to.open('[');
+    for (const fleet::GangPart& part : job.demand.parts) {
+        to.open('{');
+        to.key("replicas");
+        to.number(part.replicas);
+        to.count("chips", part.each.chips);
+        to.count("chip_permille", part.each.chip_permille);
+        to.count("cpus_milli", part.each.cpus_milli);
+        to.count("memory_bytes", static_cast<std::uint64_t>(part.each.memory.count));
+        to.close('}');
+    }
+    to.close(']');
+    if (job.demand.within != fleet::Level::site) {
+        to.key("within");
+        to.text(fleet::name_of(job.demand.within));
+    }
+    to.key("pools");
+    to.open('[');
+    for (const PoolId pool : job.demand.pools)
+        to.number(pool.value);
+    to.close(']');
+    to.count("tag", job.demand.tag);
+    if (job.limit < forever) to.must("limit_ms", job.limit);
+    to.moment("deadline", job.deadline);
+    if (!job.after.empty()) {
+        to.key("after");
+        to.open('[');
+        for (const After& after : job.after) {
+            to.open('{');
+            to.job(after.job);
+            to.key("needs");
+            to.text(name_of(after.waits));
+            to.close('}');
+        }
+        to.close(']');
+    }
+    if (job.array_at_once_max > 0) {
+        to.key("array");
+        to.number(job.array.value);
+        to.count("at_once", job.array_at_once_max);
+    }
+    if (job.checkpoint_every > Duration{}) {
+        to.must("checkpoint_every_ms", job.checkpoint_every);
+        to.span("checkpoint_cost_ms", job.checkpoint_cost);
+    }
+    if (job.replace_failed) {
+        to.key("replace_failed");
+        to.yes();
+    }
+}
+
+void write(Writer& to, const Started& start) {
+    to.key("is");
+    to.text("start");
+    to.job(start.job);
+    to.key("cause");
+    to.text(start.cause);
+    to.placement(start.on);
+}
+
+void write(Writer& to, const Ended& end) {
+    to.key("is");
+    to.text("end");
+    to.job(end.job);
+    to.key("outcome");
+    to.text(name_of(end.outcome));
+    if (end.requeue) {
+        to.key("requeue");
+        to.yes();
+    }
+}
+
+void write(Writer& to, const Cancelled& cancelled) {
+    to.key("is");
+    to.text("cancel");
+    to.job(cancelled.job);
+}
+
+void write(Writer& to, const Promised& promise) {
+    to.key("is");
+    to.text("promise");
+    to.job(promise.job);
+    to.moment("by", promise.by);
+}
+
+void write(Writer& to, const Dropped& drop) {
+    to.key("is");
+    to.text("drop");
+    to.job(drop.job);
+    to.key("cause");
+    to.text(drop.cause);
+}
+
+void write(Writer& to, const Preempted& preempted) {
+    to.key("is");
+    to.text("preempt");
+    to.job(preempted.job);
+    if (preempted.for_job.valid()) {
+        to.key("for");
+        to.number(preempted.for_job.value);
+    }
+}
+
+void write(Writer& to, const NodeLost& lost) {
+    to.key("is");
+    to.text("lost");
+    to.job(lost.job);
+    to.key("pool");
+    to.number(lost.pool.value);
+    to.key("node");
+    to.number(lost.node);
+}
+
+void write(Writer& to, const Replaced& replaced) {
+    to.key("is");
+    to.text("replace");
+    to.job(replaced.job);
+    to.placement(replaced.on);
+}
+
+void write(Writer& to, const NodeHealth& node) {
+    to.key("is");
+    to.text("node");
+    to.key("pool");
+    to.number(node.pool.value);
+    to.key("node");
+    to.number(node.node);
+    to.key("health");
+    to.text(name_of(node.health));
+}
+
+void write(Writer& to, const CapSet& cap) {
+    to.key("is");
+    to.text("cap");
+    to.key("level");
+    to.text(fleet::name_of(cap.domain.level));
+    to.key("pool");
+    to.number(cap.domain.pool.value);
+    to.key("number");
+    to.number(cap.domain.number);
+    to.key("watts");
+    to.real(cap.watts);
+}
+
+void write(Writer& to, const SetApart& apart) {
+    to.key("is");
+    to.text("reservation");
+    to.key("id");
+    to.number(apart.id.value);
+    to.must("from", apart.from.time_since_epoch());
+    to.moment("until", apart.until);
+    if (apart.maintenance) {
+        to.key("maintenance");
+        to.yes();
+    }
+    to.key("nodes");
+    to.open('[');
+    for (const NodeRun& run : apart.nodes) {
+        to.open('[');
+        to.number(run.pool.value);
+        to.number(run.first);
+        to.number(run.count);
+        to.close(']');
+    }
+    to.close(']');
+}
+
+void write(Writer& to, const GivenBack& back) {
+    to.key("is");
+    to.text("reservation_end");
+    to.key("id");
+    to.number(back.id.value);
+}
+
+}  // namespace
+
+std::string_view name_of(Class value) {
+    constexpr std::string_view names[] = {"low", "normal", "high", "urgent"};
+    return names[static_cast<std::size_t>(value)];
+}
+std::string_view name_of(Came value) {
+    constexpr std::string_view names[] = {"succeeded", "failed", "cancelled", "lost"};
+    return names[static_cast<std::size_t>(value)];
+}
+std::string_view name_of(Waits value) {
+    constexpr std::string_view names[] = {"success", "end", "failure"};
+    return names[static_cast<std::size_t>(value)];
+}
+std::string_view name_of(Health value) {
+    constexpr std::string_view names[] = {"up", "drained", "down"};
+    return names[static_cast<std::size_t>(value)];
+}
+
+void encode(const Record& record, std::string& out) {
+    out += '{';
+    Writer to(out);
+    to.must("at", record.at.time_since_epoch());
+    std::visit([&](const auto& what) { write(to, what); }, record.what);
+    out += "}\n";
+}
+
+}  // namespace weir::audit

@@ -1,0 +1,170 @@
+// The event log: everything an outsider needs to verify a run, one JSON object a line.
+//
+// A log is a list of runs; each begins with a Header (fleet and rules) and goes on with what
+// happened and what was decided, in that order and with times that never go back. The records here
+// are plain data with words of their own, so that whoever judges a run shares no code with whoever
+// decided it. docs/reference/event-log.md is the description for people.
+//
+// Threads: the functions keep no state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "weir/base/id.hpp"
+#include "weir/base/result.hpp"
+#include "weir/base/time.hpp"
+#include "weir/fleet/demand.hpp"
+#include "weir/fleet/fleet.hpp"
+
+namespace weir::audit {
+
+enum class Class : std::uint8_t { low, normal, high, urgent };
+enum class Came : std::uint8_t { succeeded, failed, cancelled, lost };
+enum class Waits : std::uint8_t { success, end, failure };  // for what of another job
+enum class Health : std::uint8_t { up, drained, down };
+std::string_view name_of(Class value);
+std::string_view name_of(Came value);
+std::string_view name_of(Waits value);
+std::string_view name_of(Health value);
+
+struct After {
+    JobId job;
+    Waits waits = Waits::success;
+    friend bool operator==(const After&, const After&) = default;
+};
+
+// Whose watts: a rack or pod of a pool, or the site that the pool belongs to.
+struct Domain {
+    fleet::Level level = fleet::Level::rack;  // rack, pod or site
+    PoolId pool;
+    std::uint32_t number = 0;
+    friend auto operator<=>(const Domain&, const Domain&) = default;
+};
+
+struct NodeRun {  // nodes in a row
+    PoolId pool;
+    std::uint32_t first = 0;
+    std::uint32_t count = 1;
+    friend bool operator==(const NodeRun&, const NodeRun&) = default;
+};
+
+// clang-format off
+struct Header {
+    fleet::Fleet fleet;  // without names of nodes, executors and reliability
+    std::string policy;  // for people
+    Duration min_run{};  // nobody is stopped for others before ...
+    std::uint32_t preemptions_per_hour_max = 0;  // ... and at most so many are; 0 = nobody may be
+    friend bool operator==(const Header&, const Header&) = default;
+};
+struct Submitted {
+    JobId job;
+    Class priority = Class::normal;
+    fleet::Demand demand;  // without the wish `prefer`, which binds nobody
+    Duration limit = forever;
+    Time deadline = never;
+    std::vector<After> after;
+    JobId array;
+    std::uint32_t array_at_once_max = 0;
+    Duration checkpoint_every{};
+    Duration checkpoint_cost{};
+    bool replace_failed = false;
+    friend bool operator==(const Submitted&, const Submitted&) = default;
+};
+struct Started {
+    JobId job;
+    std::string cause;
+    fleet::Placement on;
+    friend bool operator==(const Started&, const Started&) = default;
+};
+struct Ended {
+    JobId job;
+    Came outcome = Came::succeeded;
+    bool requeue = false;
+    friend bool operator==(const Ended&, const Ended&) = default;
+};
+struct Cancelled { JobId job; friend bool operator==(const Cancelled&, const Cancelled&) = default; };
+struct Promised {  // it starts no later than `by`
+    JobId job;
+    Time by = never;
+    friend bool operator==(const Promised&, const Promised&) = default;
+};
+struct Dropped {
+    JobId job;
+    std::string cause;
+    friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+struct Preempted {  // is asked to stop; an Ended with requeue follows. None: for watts
+    JobId job;
+    JobId for_job;
+    friend bool operator==(const Preempted&, const Preempted&) = default;
+};
+struct NodeLost {  // a running gang goes on without it, until Replaced or Ended
+    JobId job;
+    PoolId pool;
+    std::uint32_t node = 0;
+    friend bool operator==(const NodeLost&, const NodeLost&) = default;
+};
+struct Replaced {
+    JobId job;
+    fleet::Placement on;  // all of it
+    friend bool operator==(const Replaced&, const Replaced&) = default;
+};
+struct NodeHealth {
+    PoolId pool;
+    std::uint32_t node = 0;
+    Health health = Health::up;
+    friend bool operator==(const NodeHealth&, const NodeHealth&) = default;
+};
+struct CapSet {
+    Domain domain;
+    double watts = 0;  // 0 = no cap
+    friend bool operator==(const CapSet&, const CapSet&) = default;
+};
+struct SetApart {  // an advance reservation
+    AdvanceId id;
+    Time from{};
+    Time until = never;
+    bool maintenance = false;
+    std::vector<NodeRun> nodes;
+    friend bool operator==(const SetApart&, const SetApart&) = default;
+};
+struct GivenBack {  // ... and its end before its time
+    AdvanceId id;
+    friend bool operator==(const GivenBack&, const GivenBack&) = default;
+};
+// clang-format on
+
+using What = std::variant<Header,
+                          Submitted,
+                          Started,
+                          Ended,
+                          Cancelled,
+                          Promised,
+                          Dropped,
+                          Preempted,
+                          NodeLost,
+                          Replaced,
+                          NodeHealth,
+                          CapSet,
+                          SetApart,
+                          GivenBack>;
+
+struct Record {
+    Time at{};
+    What what;
+    friend bool operator==(const Record&, const Record&) = default;
+};
+
+// Appends the record as one line, with its '\n'.
+void encode(const Record& record, std::string& out);
+
+// Reads one line. Strict: a key that is missing, unknown or of another type is an error that begins
+// with `place` and names the field, its value and what is valid. Ensures: what it gives encodes to
+// a line that reads back the same.
+Result<Record> decode(std::string_view line, std::string_view place);
+
+}  // namespace weir::audit

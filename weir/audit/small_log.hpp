@@ -1,0 +1,151 @@
+// A small log that keeps every rule and exercises each of them: what the tests of this room read,
+// and tamper with line by line. Two racks of two nodes with four chips each, and a pool without
+// chips.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "weir/audit/log_format.hpp"
+
+namespace weir::audit {
+
+inline fleet::Placement on(std::vector<fleet::NodeRange> ranges) {
+    return {std::move(ranges)};
+}
+// `count` nodes from `first`, one replica on each, with the chips of `mask`.
+inline fleet::NodeRange nodes(std::uint32_t first,
+                              std::uint32_t count,
+                              std::uint64_t mask,
+                              std::uint32_t pool = 0) {
+    return {.pool = PoolId{pool}, .first = first, .count = count, .chip_mask = mask};
+}
+
+inline Submitted small_job(std::uint64_t id, std::uint32_t replicas, std::uint32_t chips) {
+    Submitted job;
+    job.job = JobId{id};
+    job.demand.parts = {{.replicas = replicas, .each = {.chips = chips, .cpus_milli = 1000}}};
+    job.demand.pools = {PoolId{0}};
+    job.limit = seconds(100);
+    return job;
+}
+
+inline Header small_fleet() {
+    Header header;
+    header.policy = "weir min_run=10s";
+    header.min_run = seconds(10);
+    header.preemptions_per_hour_max = 1;
+    header.fleet.sites = {{.name = "here", .power_watts = 9000}};
+    fleet::Pool pool;
+    pool.name = "a";
+    pool.site = "here";
+    pool.chip = "chip";
+    pool.nodes = 4;
+    pool.chips_per_node = 4;
+    pool.cpus_milli = 8000;
+    pool.memory = gibibytes(64);
+    pool.nodes_per_rack = 2;
+    pool.racks_per_pod = 1;
+    pool.rack_power_watts = 4000;
+    pool.node_idle_watts = 400;
+    pool.node_busy_watts = 2000;
+    fleet::Pool plain = pool;
+    plain.name = "b";
+    plain.chip = "";
+    plain.chips_per_node = 0;
+    plain.node_busy_watts = 0;
+    plain.node_idle_watts = 0;
+    plain.rack_power_watts = 0;
+    header.fleet.pools = {pool, plain};
+    return header;
+}
+
+inline std::vector<Record> small_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    const Came good = Came::succeeded;
+    say(0, small_fleet());
+
+    // A gang inside a rack, then one that is promised its place and gets it.
+    Submitted first = small_job(1, 2, 4);
+    first.demand.within = fleet::Level::rack;
+    first.replace_failed = true;
+    say(0, first);
+    say(0, Started{JobId{1}, "fits_now", on({nodes(0, 2, 0xF)})});
+    Submitted wide = small_job(2, 4, 4);
+    say(1, wide);
+    say(1, Promised{JobId{2}, at_seconds(100)});
+    // Shares of chips, and a member of an array beside it.
+    Submitted share = small_job(3, 1, 0);
+    share.demand.parts[0].each.chip_permille = 500;
+    share.limit = seconds(90);
+    say(2, share);
+    say(2, Started{JobId{3}, "backfilled", on({nodes(2, 1, 0x1)})});
+    for (const std::uint64_t id : {4, 5}) {
+        Submitted member = small_job(id, 1, 2);
+        member.array = JobId{4};
+        member.array_at_once_max = 1;
+        member.limit = seconds(30);
+        say(3, member);
+    }
+    say(3, Started{JobId{4}, "backfilled", on({nodes(2, 1, 0x6)})});
+    say(33, Ended{JobId{4}, good, false});
+    say(33, Started{JobId{5}, "backfilled", on({nodes(2, 1, 0x6)})});
+    say(60, Ended{JobId{5}, good, false});
+    say(80, Ended{JobId{3}, good, false});
+    say(90, Ended{JobId{1}, good, false});
+    say(90, Started{JobId{2}, "promised", on({nodes(0, 4, 0xF)})});
+
+    // Urgent work stops it; it had run its time. Somebody depends on the urgent one.
+    Submitted urgent = small_job(6, 2, 4);
+    urgent.priority = Class::urgent;
+    urgent.deadline = at_seconds(160);
+    urgent.limit = seconds(40);
+    say(110, urgent);
+    Submitted after = small_job(7, 1, 1);
+    after.after = {{JobId{6}, Waits::success}};
+    say(110, after);
+    say(110, Preempted{JobId{2}, JobId{6}});
+    say(115, Ended{JobId{2}, Came::lost, true});
+    say(115, Started{JobId{6}, "fits_now", on({nodes(0, 2, 0xF)})});
+    say(150, Ended{JobId{6}, good, false});
+    say(150, Started{JobId{7}, "fits_now", on({nodes(3, 1, 0x1)})});
+    say(160, Ended{JobId{7}, good, false});
+    say(160, Started{JobId{2}, "fits_now", on({nodes(0, 4, 0xF)})});
+    say(200, Ended{JobId{2}, good, false});
+
+    // A gang loses a node and goes on with another; the node comes back.
+    Submitted lasting = small_job(8, 1, 4);
+    lasting.demand.parts[0].replicas = 2;
+    lasting.replace_failed = true;
+    say(210, lasting);
+    say(210, Started{JobId{8}, "fits_now", on({nodes(0, 2, 0xF)})});
+    say(220, NodeHealth{PoolId{0}, 1, Health::down});
+    say(220, NodeLost{JobId{8}, PoolId{0}, 1});
+    say(220, Replaced{JobId{8}, on({nodes(0, 1, 0xF), nodes(2, 1, 0xF)})});
+    say(230, NodeHealth{PoolId{0}, 1, Health::up});
+    say(240, Ended{JobId{8}, good, false});
+
+    // A cap is lowered, and small work still fits under it.
+    say(250, CapSet{{fleet::Level::rack, PoolId{0}, 0}, 1300});
+    say(250, small_job(9, 1, 1));
+    say(250, Started{JobId{9}, "fits_now", on({nodes(0, 1, 0x1)})});
+    say(260, Ended{JobId{9}, good, false});
+
+    // A rack is set apart for whoever carries tag 1.
+    say(300, SetApart{AdvanceId{1}, at_seconds(400), at_seconds(500), false, {{PoolId{0}, 2, 2}}});
+    Submitted inside = small_job(10, 2, 4);
+    inside.demand.tag = 1;
+    say(300, inside);
+    Submitted before = small_job(11, 1, 1);
+    say(300, before);
+    say(300, Started{JobId{11}, "fits_now", on({nodes(2, 1, 0x1)})});
+    say(350, Ended{JobId{11}, good, false});
+    say(400, Started{JobId{10}, "fits_now", on({nodes(2, 2, 0xF)})});
+    say(490, Ended{JobId{10}, good, false});
+    return log;
+}
+
+}  // namespace weir::audit

@@ -1,0 +1,47 @@
+// Experiments: which runs `weir simulate` makes of one trace, and what each of them changes.
+//
+// --policy gives a list of policies, each --vary a key and a list of values; the runs are all
+// combinations, policies first and the last key fastest. A key is one of a policy, or one that
+// changes the fleet, the load or the seed. Everything is checked before anything is read, so a slip
+// in the last value costs nothing; what depends on the fleet is checked before the first run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/sched/policy.hpp"
+#include "weir/sim/trace.hpp"
+
+namespace weir::cli {
+
+inline constexpr std::size_t runs_max = 64;
+
+struct ExperimentRun {
+    std::string name;         // what sets it apart from the other runs
+    std::string policy_text;  // as given
+    sched::Policy policy;     // with the varied keys
+    std::vector<std::pair<std::string, std::string>> varied;  // in the order of the options
+};
+
+// `policies`: "easy,weir reservations=16"; `vary`: "load=0.8,1.2".
+Result<std::vector<ExperimentRun>> runs_of(const std::string& policies,
+                                           const std::vector<std::string>& vary);
+
+// Whether the run changes the trace, so that it needs a copy of its own.
+bool changes_trace(const ExperimentRun& run);
+// Changes fleet and submission times as the run says; of the window, which was given in the times
+// of the log, the ends move along.
+Result<void> apply(const ExperimentRun& run,
+                   sim::Trace& trace,
+                   std::optional<Time>& from,
+                   std::optional<Time>& until);
+
+// The seed that the run asks for, if any.
+std::optional<std::uint64_t> seed_of(const ExperimentRun& run);
+
+}  // namespace weir::cli

@@ -1,0 +1,76 @@
+// Failures: which node goes down when, and when it is back.
+//
+// From the reliability of a fleet: the time to a failure of one node that is up, and the time of
+// its repair, are exponential with the means that its pool states. The failures of a pool are drawn
+// one after the other for all its nodes together (a node that is down already does not fail), so a
+// fleet of any size costs nothing until a node fails; each pool has a generator of its own, and
+// equal seeds give equal failures.
+//
+// From a fault log: CSV with the columns node, start_s and end_s, seconds from the zero of the
+// trace; an empty end means for ever. The k-th node to appear stands for the node of the fleet at
+// k/K of the way through its pools, K being the nodes in the log, or, where the log has more nodes,
+// for node k modulo the nodes of the fleet. Overlapping faults of one node are one.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "weir/base/random.hpp"
+#include "weir/base/result.hpp"
+#include "weir/base/time.hpp"
+#include "weir/fleet/fleet.hpp"
+#include "weir/sim/line_reader.hpp"
+
+namespace weir::sim {
+
+struct Fault {
+    std::uint32_t node = 0;  // of the log, numbered by first appearance
+    Time from{};
+    Time until = never;
+    friend auto operator<=>(const Fault&, const Fault&) = default;
+};
+
+struct FaultLog {
+    std::vector<Fault> faults;  // merged, by node and time
+    std::uint32_t nodes = 0;    // that appear
+
+    // Mean time between failures of one of these nodes: time up over the number of faults.
+    [[nodiscard]] Duration node_mtbf() const;
+};
+Result<FaultLog> read_fault_log(const std::string& path);
+Result<FaultLog> read_fault_log(LineReader& lines);
+
+struct NodeChange {
+    Time at{};
+    PoolId pool;
+    std::uint32_t node = 0;
+    bool up = false;
+    friend auto operator<=>(const NodeChange&, const NodeChange&) = default;
+};
+
+class Failures {
+public:
+    Failures();  // nothing ever fails
+    // Pools without a mean time between failures do not fail. Nothing fails before `from`.
+    static Failures by_reliability(const fleet::Fleet& fleet, std::uint64_t seed, Time from);
+    static Failures by_log(const fleet::Fleet& fleet, const FaultLog& log);
+    Failures(Failures&&) noexcept;
+    Failures& operator=(Failures&&) noexcept;
+    ~Failures();
+
+    [[nodiscard]] Time next_at() const;  // `never` when there is nothing more
+    // Requires: next_at() < never. Ensures: times never go back, and the changes of one node are
+    // down, up, down, and so on.
+    NodeChange take();
+
+private:
+    struct Source;
+    explicit Failures(std::unique_ptr<Source> source);
+    std::unique_ptr<Source> source_;  // null = nothing ever fails
+};
+
+}  // namespace weir::sim

@@ -1,0 +1,323 @@
+// Nodes that fail, and what becomes of the jobs that ran on them: on small worlds whose outcome can
+// be worked out by hand, and on drawn ones whose logs the checker judges.
+#include "weir/sim/failures.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "weir/sim/attempt.hpp"
+#include "weir/sim/audited.hpp"
+#include "weir/sim/prediction_error.hpp"
+
+namespace weir::sim {
+namespace {
+
+fleet::Fleet cluster(std::uint32_t nodes, Duration mtbf = {}, Duration repair = {}) {
+    fleet::Fleet fleet;
+    fleet.sites = {{.name = "here"}};
+    fleet::Pool pool;
+    pool.name = "a";
+    pool.site = "here";
+    pool.chip = "chip";
+    pool.nodes = nodes;
+    pool.chips_per_node = 8;
+    pool.node_mtbf = mtbf;
+    pool.node_repair = repair;
+    fleet.pools = {pool};
+    return fleet;
+}
+
+struct Asked {
+    std::int64_t submit;
+    std::int64_t run;
+    std::uint32_t nodes;
+};
+Trace training(std::uint32_t nodes, const std::vector<Asked>& jobs) {
+    Trace trace;
+    trace.name = "small";
+    trace.fleet = cluster(nodes);
+    for (const Asked& asked : jobs) {
+        TraceJob job;
+        job.id = std::to_string(trace.jobs.size());
+        job.submitted_at = at_seconds(asked.submit);
+        job.run = seconds(asked.run);
+        job.limit = seconds(2 * asked.run);
+        job.nodes = asked.nodes;
+        job.chips = asked.nodes * 8;
+        trace.jobs.push_back(job);
+    }
+    return trace;
+}
+
+// "node,from,until" lines on a cluster with as many nodes as the log has.
+FaultLog faults(const std::string& lines) {
+    LineReader reader = LineReader::over("faults", "node,start_s,end_s\n" + lines);
+    auto log = read_fault_log(reader);
+    if (!log) {
+        ADD_FAILURE() << log.error().message;
+        return {};
+    }
+    return *log;
+}
+
+SimulationOptions with_faults(const std::string& lines) {
+    SimulationOptions options;
+    options.failures.faults = Faults::log;
+    options.failures.log = faults(lines);
+    return options;
+}
+
+SimulationOptions saving(SimulationOptions options, std::int64_t every_s) {
+    options.checkpoints = {.rule = CheckpointRule::fixed,
+                           .every = seconds(every_s),
+                           .cost = seconds(10),
+                           .restart = seconds(5)};
+    return options;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What an attempt has done
+
+TEST(Attempt, SavesAfterEachIntervalAndNotAtItsEnd) {
+    // 5 s restart, 100 s of work, 10 s to save after each 40 s: 5 + 40 + 10 + 40 + 10 + 20.
+    const Attempt attempt{.begin = at_seconds(0),
+                          .restart = seconds(5),
+                          .work = seconds(100),
+                          .every = seconds(40),
+                          .cost = seconds(10)};
+    EXPECT_EQ(attempt.end(), at_seconds(125));
+    const std::array<std::int64_t, 3> at_done_saved[] = {{3, 0, 0},
+                                                         {25, 20, 0},
+                                                         {50, 40, 0},
+                                                         {54, 40, 0},
+                                                         {55, 40, 40},
+                                                         {65, 50, 40},
+                                                         {105, 80, 80},
+                                                         {125, 100, 80}};
+    for (const auto& [at, done, saved] : at_done_saved) {
+        EXPECT_EQ(attempt.done(at_seconds(at)), seconds(done)) << at;
+        EXPECT_EQ(attempt.saved(at_seconds(at)), seconds(saved)) << at;
+    }
+    EXPECT_EQ(attempt.next_checkpoint(at_seconds(0)), at_seconds(55));
+    EXPECT_EQ(attempt.next_checkpoint(at_seconds(55)), at_seconds(105));
+    EXPECT_EQ(attempt.next_checkpoint(at_seconds(105)), never);
+    const Attempt exact{.work = seconds(80), .every = seconds(40), .cost = seconds(10)};
+    EXPECT_EQ(exact.end(), at_seconds(90));  // the second would be at its end
+}
+
+// ---------------------------------------------------------------------------------------------
+// What becomes of jobs
+
+TEST(Failures, WithoutCheckpointsAFailedGangDoesEverythingAgain) {
+    // Two nodes; the job has them for 60 of its 100 s when one fails for 40 s.
+    const auto outcome = audited(training(2, {{0, 100, 2}}), with_faults("x,60,100\ny,900,901\n"));
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.start, at_seconds(0));
+    EXPECT_EQ(job.end, at_seconds(200));
+    EXPECT_EQ(job.attempts, 2U);
+    EXPECT_EQ(job.failures, 1U);
+    EXPECT_EQ(job.lost, seconds(60));
+    EXPECT_NEAR(outcome.simulation.metrics.useful_share, 100.0 / 160.0, 1e-12);
+    EXPECT_EQ(outcome.simulation.metrics.node_failures, 1U);
+    EXPECT_EQ(outcome.simulation.metrics.attempts_failed, 1U);
+}
+
+TEST(Failures, WithCheckpointsOnlyTheWorkSinceTheLastOneIsDoneAgain) {
+    // 25 work, 10 save, 25 work at 60: 25 are saved. At 100: 5 restart and 75 with two saves.
+    const auto outcome =
+        audited(training(2, {{0, 100, 2}}), saving(with_faults("x,60,100\ny,900,901\n"), 25));
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.end, at_seconds(200));
+    EXPECT_EQ(job.lost, seconds(60 + 100 - 100));
+}
+
+TEST(Failures, AJobOnOtherNodesRunsOn) {
+    const auto outcome = audited(training(4, {{0, 100, 2}, {0, 100, 2}}),
+                                 with_faults("a,900,901\nb,900,901\nc,60,500\nd,900,901\n"));
+    EXPECT_EQ(outcome.simulation.jobs.at(0).end, at_seconds(100));
+    EXPECT_EQ(outcome.simulation.jobs.at(0).failures, 0U);
+    // The other one gets two whole nodes when the first is done.
+    EXPECT_EQ(outcome.simulation.jobs.at(1).failures, 1U);
+    EXPECT_EQ(outcome.simulation.jobs.at(1).end, at_seconds(200));
+}
+
+TEST(Failures, AJobIsGivenUpWhenItsRetriesAreUsedUp) {
+    SimulationOptions options = with_faults("x,10,11\nx,30,31\nx,50,51\n");
+    options.failures.retries = 2;
+    const auto outcome = audited(training(1, {{0, 100, 1}}), options);
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.attempts, 3U);
+    EXPECT_EQ(job.failures, 3U);
+    EXPECT_EQ(job.end, at_seconds(50));
+    EXPECT_EQ(job.lost, seconds(10 + 19 + 19));
+    EXPECT_EQ(outcome.simulation.metrics.useful_share, 0.0);
+    EXPECT_EQ(outcome.simulation.notes.back(),
+              "1 job given up: failed more often than may be retried");
+}
+
+TEST(Failures, AJobThatEndsAtTheMomentItsNodeFailsHasEnded) {
+    const auto outcome = audited(training(1, {{0, 100, 1}}), with_faults("x,100,200\n"));
+    EXPECT_EQ(outcome.simulation.jobs.at(0).failures, 0U);
+}
+
+// Whoever decides, a gang that may replace a node is either gone on with or starts again, from its
+// last checkpoint.
+TEST(Failures, AGangThatMayReplaceANodeLosesNoMoreThanOneThatMayNot) {
+    SimulationOptions options =
+        saving(with_faults("a,60,10000\nb,90000,90001\nc,90000,90001\n"), 25);
+    const Trace trace = training(3, {{0, 100, 2}});
+    const auto requeued = audited(trace, options);
+    options.failures.replace = true;
+    const auto replaced = audited(trace, options);
+    EXPECT_LE(replaced.simulation.jobs.at(0).end, requeued.simulation.jobs.at(0).end);
+    EXPECT_EQ(
+        replaced.simulation.metrics.nodes_replaced + replaced.simulation.metrics.attempts_failed,
+        1U);
+    // 60 s, then 5 s restart, the 75 s that are not saved, and two saves.
+    EXPECT_EQ(replaced.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
+}
+
+TEST(Failures, SaysSoWhenTooFewNodesEverComeBack) {
+    const auto never_back = simulate(training(2, {{0, 100, 2}}), with_faults("x,60,\ny,900,901\n"));
+    ASSERT_FALSE(never_back.has_value());
+    EXPECT_EQ(never_back.error().code, Code::never_fits);
+    EXPECT_EQ(never_back.error().message,
+              "small: 1 jobs were never started; too few nodes were up at once");
+}
+
+TEST(Failures, AnInvalidCombinationIsOneSentence) {
+    SimulationOptions options;
+    options.failures.faults = Faults::reliability;
+    const auto no_reliability = simulate(training(2, {{0, 100, 2}}), options);
+    ASSERT_FALSE(no_reliability.has_value());
+    EXPECT_EQ(no_reliability.error().message,
+              "failures: no pool of the fleet says how often its nodes fail; write reliability: "
+              "{mtbf: 5y/node, repair: 6h} in the fleet file, or give a fault log");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Which node fails when
+
+TEST(Failures, DrawnOnesHaveTheRatesThatTheFleetStates) {
+    const fleet::Fleet fleet = cluster(1000, seconds(50 * 3600), seconds(5 * 3600));
+    Failures failures = Failures::by_reliability(fleet, 3, at_seconds(0));
+    const Time end = at_seconds(1000 * 3600);
+    std::map<std::uint32_t, Time> down;
+    std::uint64_t count = 0;
+    double down_s = 0;
+    Time last{};
+    while (failures.next_at() < end) {
+        const NodeChange change = failures.take();
+        ASSERT_GE(change.at, last);
+        last = change.at;
+        if (change.up) {
+            ASSERT_EQ(down.count(change.node), 1U);
+            down_s += as_seconds(change.at - down.at(change.node));
+            down.erase(change.node);
+        } else {
+            ASSERT_TRUE(down.emplace(change.node, change.at).second);
+            ++count;
+        }
+    }
+    // 1000 nodes x 1000 h, each with 50 h up and 5 h down in turn: 18,182 failures.
+    EXPECT_NEAR(static_cast<double>(count), 18'182, 4 * std::sqrt(18'182));
+    EXPECT_NEAR(down_s / static_cast<double>(count), 5 * 3600, 400);
+}
+
+TEST(Failures, EqualSeedsGiveEqualRunsAndOthersDoNot) {
+    Trace trace = training(16, {});
+    for (std::int64_t i = 0; i < 200; ++i) {
+        TraceJob job = training(1, {{i * 500, 3'000 + i * 37 % 5'000, 1}}).jobs.front();
+        job.nodes = static_cast<std::uint32_t>(1 + i % 5);
+        job.chips = job.nodes * 8;
+        job.id = std::to_string(i);
+        trace.jobs.push_back(job);
+    }
+    trace.fleet = cluster(16, seconds(40'000), seconds(4'000));
+    SimulationOptions options = saving({}, 600);
+    options.failures.faults = Faults::reliability;
+    std::set<std::uint64_t> digests;
+    for (const std::uint64_t seed : {1, 2, 3}) {
+        options.failures.seed = seed;
+        const auto once = audited(trace, options);
+        const auto again = audited(trace, options);
+        EXPECT_GT(once.simulation.metrics.attempts_failed, 20U);
+        EXPECT_EQ(once.simulation.metrics.digest, again.simulation.metrics.digest);
+        EXPECT_GT(once.report.of(audit::Rule::capacity).checked, 200U);
+        digests.insert(once.simulation.metrics.digest);
+    }
+    EXPECT_EQ(digests.size(), 3U);
+}
+
+TEST(Failures, AFaultLogIsMergedAndSpreadOverTheFleet) {
+    const FaultLog log = faults("p,0,10\nq,5,6\np,8,20\np,30,\n");
+    EXPECT_EQ(log.nodes, 2U);
+    ASSERT_EQ(log.faults.size(), 3U);
+    EXPECT_EQ(log.faults[0], (Fault{0, at_seconds(0), at_seconds(20)}));
+    EXPECT_EQ(log.faults[1], (Fault{0, at_seconds(30), never}));
+    const auto changes = [&](std::uint32_t nodes) {
+        Failures failures = Failures::by_log(cluster(nodes), log);
+        std::string text;
+        while (failures.next_at() < never) {
+            const NodeChange change = failures.take();
+            text += std::to_string(whole_seconds(change.at.time_since_epoch())) +
+                    (change.up ? "+" : "-") + std::to_string(change.node) + " ";
+        }
+        return text;
+    };
+    EXPECT_EQ(changes(10), "0-0 5-5 6+5 20+0 30-0 ");
+    EXPECT_EQ(changes(1), "0-0 20+0 30-0 ");  // both are the one node
+}
+
+TEST(Failures, AFaultLogSaysWhatIsWrongWithIt) {
+    const std::pair<const char*, const char*> wrong[] = {
+        {"", "faults: is empty; a fault log names its columns"},
+        {"node,start_s\n",
+         "faults:1: has no column end_s; a fault log has node, start_s and end_s"},
+        {"node,start_s,end_s\na,1\n", "faults:2: has 2 fields where the first line has 3"},
+        {"node,start_s,end_s\na,soon,2\n", "faults:2: start_s: 'soon' is not a number of seconds"},
+        {"node,start_s,end_s\na,9,2\n", "faults:2: end_s: '2' lies before start_s '9'"},
+    };
+    for (const auto& [text, sentence] : wrong) {
+        LineReader reader = LineReader::over("faults", text);
+        const auto log = read_fault_log(reader);
+        ASSERT_FALSE(log.has_value()) << text;
+        EXPECT_EQ(log.error().message, sentence);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+
+TEST(PredictionError, IsAsWrongAsTheModelSays) {
+    constexpr std::uint64_t jobs = 100'000;
+    std::uint64_t within[4] = {};
+    std::uint64_t too_short = 0;
+    const double bounds[] = {0.1, 0.5, 1.0, 10.0};
+    for (std::uint64_t job = 0; job < jobs; ++job) {
+        const Duration predicted = predicted_run(seconds(10'000), forever, 5, job);
+        const double error = std::abs(as_seconds(predicted) - 10'000) / 10'000;
+        for (std::size_t i = 0; i < 4; ++i)
+            within[i] += error <= bounds[i] + 1e-9 ? 1 : 0;
+        too_short += predicted < seconds(10'000) ? 1 : 0;
+    }
+    const double shares[] = {0.1, 0.5, 0.7, 0.9};
+    for (std::size_t i = 0; i < 4; ++i)
+        EXPECT_NEAR(static_cast<double>(within[i]) / jobs, shares[i], 0.006);
+    EXPECT_NEAR(static_cast<double>(too_short) / jobs, 0.35, 0.006);
+    EXPECT_EQ(predicted_run(seconds(10), seconds(10), 5, 7),
+              predicted_run(seconds(10), seconds(10), 5, 7));
+    for (std::uint64_t job = 0; job < 1'000; ++job) {
+        const Duration predicted = predicted_run(seconds(1), seconds(20), 5, job);
+        EXPECT_GE(predicted, seconds(1));
+        EXPECT_LE(predicted, seconds(20));
+    }
+}
+
+}  // namespace
+}  // namespace weir::sim

@@ -1,0 +1,472 @@
+#include "weir/sim/replay.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "weir/base/assert.hpp"
+#include "weir/base/digest.hpp"
+#include "weir/fleet/free_index.hpp"
+#include "weir/job/checkpoint_advice.hpp"
+#include "weir/sim/prediction_error.hpp"
+
+namespace weir::sim {
+namespace {
+
+// Nodes that a gang takes at least, in the first pool that it accepts.
+std::uint64_t nodes_of(const fleet::Fleet& fleet, const fleet::Demand& demand) {
+    std::uint64_t nodes = 0;
+    for (const fleet::GangPart& part : demand.parts) {
+        const std::uint64_t on_one = std::max<std::uint64_t>(
+            1,
+            fleet::FreeIndex::replicas_per_empty_node(fleet.pool(demand.pools.front()), part.each));
+        nodes += part.replicas / on_one + (part.replicas % on_one > 0 ? 1 : 0);
+    }
+    return nodes;
+}
+
+// Two texts have different hashes for all that matters; 0 is left for "not known".
+std::uint64_t hash_of(std::string_view text) {
+    Digest digest;
+    digest.add(text);
+    return digest.value() == 0 ? 1 : digest.value();
+}
+
+std::uint64_t likeness_of(std::uint64_t owner, const TraceJob& job) {
+    if (owner == 0) return 0;
+    Digest digest;
+    digest.add(owner);
+    digest.add(std::uint64_t{job.chips} << 32 | job.chip_permille);
+    digest.add(std::uint64_t{job.nodes} << 32 | job.accepts);
+    digest.add(job.cpus_milli);
+    digest.add(job.memory.count);
+    return digest.value() == 0 ? 1 : digest.value();
+}
+
+}  // namespace
+
+Replay::Replay(const Trace& trace,
+               fleet::Fleet fleet,
+               const SimulationOptions& options,
+               std::vector<ScheduledJob>& jobs)
+    : trace_(trace),
+      options_(options),
+      jobs_(jobs),
+      engine_(fleet, options.policy),
+      demands_(trace, fleet),
+      caps_(options.caps),
+      advances_(options.advances) {
+    WEIR_ASSERT(!jobs.empty());
+    runs_.resize(jobs.size());
+    hash_of_name_.reserve(trace.names.size());
+    for (const std::string& name : trace.names)
+        hash_of_name_.push_back(hash_of(name));
+
+    const Time first = job(0).submitted_at;
+    if (options.failures.faults == Faults::reliability) {
+        failures_ = Failures::by_reliability(fleet, options.failures.seed, first);
+    } else if (options.failures.faults == Faults::log) {
+        failures_ = Failures::by_log(fleet, options.failures.log);
+        log_mtbf_ = options.failures.log.node_mtbf();
+    }
+    follows_nodes_ = options.failures.faults != Faults::none;
+    if (follows_nodes_) {
+        held_.resize(jobs.size());
+        for (const fleet::Pool& pool : fleet.pools)
+            on_node_.emplace_back(pool.nodes);
+    }
+    // Only a choice between victims asks how much of their work is saved.
+    tells_checkpoints_ = options.policy.preempt && options.checkpoints.rule != CheckpointRule::none;
+    const auto sooner = [](const auto& a, const auto& b) { return a.at < b.at; };
+    std::stable_sort(caps_.begin(), caps_.end(), sooner);
+    std::stable_sort(advances_.begin(), advances_.end(), sooner);
+    if (options.log) {
+        log_.emplace(fleet, options.policy, std::min(first, next_instant()), options.log);
+    }
+}
+
+Duration Replay::checkpoint_interval(const fleet::Demand& demand) const {
+    const CheckpointOptions& its = options_.checkpoints;
+    if (its.rule == CheckpointRule::none) return {};
+    if (its.rule == CheckpointRule::fixed) return its.every;
+    const fleet::Fleet& fleet = engine_.fleet();
+    const Duration node_mtbf =
+        log_mtbf_ > Duration{} ? log_mtbf_ : fleet.pool(demand.pools.front()).node_mtbf;
+    if (node_mtbf <= Duration{} || its.cost <= Duration{}) return {};
+    const Duration mtbf = job::mtbf_of_gang(node_mtbf, nodes_of(fleet, demand));
+    return its.rule == CheckpointRule::young ? job::young_interval(its.cost, mtbf)
+                                             : job::daly_interval(its.cost, mtbf);
+}
+
+void Replay::tell(const sched::Event& event, Time now) {
+    if (log_) log_->event(event, now);
+    engine_.apply(event, now);
+}
+
+void Replay::submit(std::uint32_t index, Time now) {
+    const TraceJob& its = job(index);
+    JobRun& run = runs_[index];
+    sched::JobSubmitted event;
+    sched::Request& request = event.request;
+    request.job = JobId{index};
+    request.limit = its.limit;
+    request.demand = demands_.of(its);
+    run.every = checkpoint_interval(request.demand);
+    if (run.every > Duration{}) {
+        const CheckpointOptions& how = options_.checkpoints;
+        request.checkpoint = {.every = run.every, .cost = how.cost};
+        if (its.limit < forever) {
+            request.limit += (its.limit / run.every + 1) * how.cost + how.restart;
+        }
+    }
+    run.limit = request.limit;
+    run.retries = options_.failures.retries;
+    request.replace_failed = options_.failures.replace;
+    if (its.user != unknown_name) {
+        request.owner = hash_of_name_[its.user];
+        request.likeness = likeness_of(request.owner, its);
+    }
+    if (options_.prediction_error_seed) {
+        const std::uint64_t which = std::uint64_t{jobs_[index].copy} << 32 | jobs_[index].trace_job;
+        request.predicted =
+            predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
+    }
+    tell(event, now);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Attempts
+
+// All that follows what is held is told here and in release(): a meter of watts, who is hit when a
+// node fails.
+void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time) {
+    if (!follows_nodes_) return;
+    held_[index] = placement;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        for (std::uint32_t i = 0; i < range.count; ++i)
+            on_node_[range.pool.value][range.first + i].push_back(index);
+    }
+}
+
+void Replay::release(std::uint32_t index, Time) {
+    if (!follows_nodes_) return;
+    for (const fleet::NodeRange& range : held_[index].ranges) {
+        for (std::uint32_t i = 0; i < range.count; ++i)
+            std::erase(on_node_[range.pool.value][range.first + i], index);
+    }
+    held_[index].ranges.clear();
+}
+
+// Work begins, or goes on from the last checkpoint.
+void Replay::go_on(std::uint32_t index, Time now) {
+    JobRun& run = runs_[index];
+    run.attempt = {.begin = now,
+                   .restart = run.saved > Duration{} ? options_.checkpoints.restart : Duration{},
+                   .work = job(index).run - run.saved,
+                   .every = run.every,
+                   .cost = options_.checkpoints.cost};
+    run.serial = ++starts_;
+    ends_.push({std::min(run.attempt.end(), run.attempt_began + run.limit), run.serial, index});
+    if (tells_checkpoints_) {
+        const Time next = run.attempt.next_checkpoint(now);
+        if (next < never) timers_.push({next, ++timers_set_, index, run.serial, false});
+    }
+}
+
+void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now) {
+    JobRun& run = runs_[index];
+    ScheduledJob& scheduled = jobs_[index];
+    run.wall += now - run.attempt_began;
+    run.serial = 0;
+    run.stopping = false;
+    run.lost_a_node = false;
+    run.stage = requeue ? Stage::waits : Stage::over;
+    scheduled.end = now;
+    moved_at_ = now;
+    --running_;
+    release(index, now);
+    if (!requeue) {
+        const bool done = outcome == sched::Outcome::succeeded;
+        scheduled.lost = run.wall - (done ? job(index).run : Duration{});
+        ++over_;
+    }
+    tell(sched::JobEnded{JobId{index}, outcome, requeue}, now);
+}
+
+// The end that an entry of ends_ announced: of the work, or of the limit before it.
+void Replay::finish(std::uint32_t index, Time now) {
+    if (runs_[index].attempt.end() > now) {
+        fail(index, now);
+    } else {
+        end_attempt(index, sched::Outcome::succeeded, false, now);
+    }
+}
+
+// The attempt is over before the work is done; what was saved is not lost.
+void Replay::fail(std::uint32_t index, Time now) {
+    JobRun& run = runs_[index];
+    run.saved += run.attempt.saved(now);
+    ++jobs_[index].failures;
+    ++tally_.attempts_failed;
+    const bool again = run.retries > 0;
+    if (again) {
+        --run.retries;
+    } else {
+        ++tally_.given_up;
+    }
+    end_attempt(index, sched::Outcome::lost, again, now);
+}
+
+// It was asked to make room, and has saved what it could.
+void Replay::stop(std::uint32_t index, Time now) {
+    JobRun& run = runs_[index];
+    run.saved += run.stopping_saves;
+    end_attempt(index, sched::Outcome::lost, true, now);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Decisions
+
+void Replay::decide(Time now) {
+    for (bool again = true; again;) {
+        again = false;
+        decisions_.clear();
+        engine_.decide(now, decisions_);
+        for (const sched::Decision& decision : decisions_) {
+            if (log_) log_->decision(decision, now);
+            again |=
+                std::visit([&](const auto& what) { return carry_out(what, now); }, decision.what);
+        }
+        if (!without_a_node_.empty()) again |= fail_unreplaced(now);
+    }
+    // What it asks for at this moment it has just been given.
+    wakes_at_ = engine_.wakes_at();
+    if (wakes_at_ <= now) wakes_at_ = never;
+}
+
+bool Replay::carry_out(const sched::Start& start, Time now) {
+    const auto index = static_cast<std::uint32_t>(start.job.value);
+    JobRun& run = runs_[index];
+    ScheduledJob& scheduled = jobs_[index];
+    if (run.attempts++ == 0) {
+        scheduled.start = now;
+        scheduled.nodes = static_cast<std::uint32_t>(start.placement.nodes());
+        scheduled.pool = start.placement.ranges.front().pool;
+    }
+    scheduled.attempts = run.attempts;
+    run.stage = Stage::runs;
+    run.attempt_began = now;
+    moved_at_ = now;
+    ++running_;
+    hold(index, start.placement, now);
+    go_on(index, now);
+    return false;
+}
+
+bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
+    ScheduledJob& scheduled = jobs_[reserve.job.value];
+    // What counts is what it was promised first, while it waited for its first start.
+    if (scheduled.promised_at == never && runs_[reserve.job.value].attempts == 0 &&
+        reserve.at < never) {
+        scheduled.promised = reserve.at;
+        scheduled.promised_at = now;
+    }
+    return false;
+}
+
+bool Replay::carry_out(const sched::Drop& drop, Time now) {
+    const auto index = static_cast<std::uint32_t>(drop.job.value);
+    runs_[index].stage = Stage::over;
+    jobs_[index].attempts = runs_[index].attempts;
+    jobs_[index].end = now;
+    jobs_[index].lost = runs_[index].wall;
+    ++tally_.dropped;
+    ++over_;
+    return false;
+}
+
+bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
+    const auto index = static_cast<std::uint32_t>(preempt.job.value);
+    JobRun& run = runs_[index];
+    WEIR_ASSERT(run.stage == Stage::runs && !run.stopping);
+    ++jobs_[index].preemptions;
+    ++tally_.preemptions;
+    run.stopping = true;
+    run.stopping_saves = run.every > Duration{} ? run.attempt.done(now) : Duration{};
+    if (run.every > Duration{} && options_.checkpoints.cost > Duration{}) {
+        timers_.push({now + options_.checkpoints.cost, ++timers_set_, index, run.serial, true});
+        return false;
+    }
+    stop(index, now);
+    return true;
+}
+
+bool Replay::carry_out(const sched::Replace& replace, Time now) {
+    const auto index = static_cast<std::uint32_t>(replace.job.value);
+    JobRun& run = runs_[index];
+    WEIR_ASSERT(run.stage == Stage::runs);
+    if (replace.placement.ranges.empty()) {
+        fail(index, now);
+        return true;
+    }
+    release(index, now);
+    hold(index, replace.placement, now);
+    ++tally_.nodes_replaced;
+    if (std::exchange(run.lost_a_node, false)) go_on(index, now);
+    return false;
+}
+
+// Whoever lost a node and got no other at the same instant does not go on.
+bool Replay::fail_unreplaced(Time now) {
+    bool some = false;
+    for (const std::uint32_t index : std::exchange(without_a_node_, {})) {
+        if (runs_[index].stage != Stage::runs || !runs_[index].lost_a_node) continue;
+        fail(index, now);
+        some = true;
+    }
+    return some;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The clock
+
+void Replay::collect_ends(Time now) {
+    ending_.clear();
+    while (!ends_.empty() && ends_.top().at == now) {
+        if (runs_[ends_.top().job].serial == ends_.top().serial) ending_.push_back(ends_.top());
+        ends_.pop();
+    }
+}
+
+void Replay::classic_instant(Time now) {
+    collect_ends(now);
+    const auto at_its_limit = [&](const End& one) {
+        return job(one.job).run >= job(one.job).limit;
+    };
+    for (const End& one : ending_) {
+        if (at_its_limit(one)) finish(one.job, now);
+    }
+    while (next_ < jobs_.size() && job(next_).submitted_at == now) {
+        const std::uint32_t index = next_++;
+        submit(index, now);
+        if (engine_.fits_now(JobId{index})) decide(now);
+    }
+    for (const End& one : ending_) {
+        if (!at_its_limit(one)) finish(one.job, now);
+        decide(now);
+    }
+}
+
+void Replay::batched_instant(Time now) {
+    collect_ends(now);
+    for (const End& one : ending_)
+        finish(one.job, now);
+    while (next_ < jobs_.size() && job(next_).submitted_at == now)
+        submit(next_++, now);
+    decide(now);
+}
+
+void Replay::full_instant(Time now) {
+    collect_ends(now);
+    for (const End& one : ending_)
+        finish(one.job, now);
+    if (failures_.next_at() <= now) node_changes(now);
+    if (!timers_.empty() && timers_.top().at <= now) timers(now);
+    for (; next_cap_ < caps_.size() && caps_[next_cap_].at <= now; ++next_cap_) {
+        tell(sched::PowerCapSet{caps_[next_cap_].domain, caps_[next_cap_].watts}, now);
+    }
+    for (; next_advance_ < advances_.size() && advances_[next_advance_].at <= now;
+         ++next_advance_) {
+        tell(sched::AdvanceMade{advances_[next_advance_].advance}, now);
+    }
+    while (next_ < jobs_.size() && job(next_).submitted_at == now)
+        submit(next_++, now);
+    decide(now);
+}
+
+void Replay::node_changes(Time now) {
+    std::vector<std::uint32_t> hit;
+    while (failures_.next_at() <= now) {
+        const NodeChange change = failures_.take();
+        const auto health = change.up ? sched::NodeHealth::up : sched::NodeHealth::down;
+        tell(sched::NodeChanged{change.pool, change.node, health}, now);
+        if (change.up) continue;
+        ++tally_.node_failures;
+        hit = on_node_[change.pool.value][change.node];
+        std::sort(hit.begin(), hit.end());
+        hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
+        for (const std::uint32_t index : hit) {
+            JobRun& run = runs_[index];
+            if (!options_.failures.replace || run.stopping) {
+                fail(index, now);
+                continue;
+            }
+            if (!run.lost_a_node) {
+                // The work of all is thrown back to the last checkpoint.
+                run.saved += run.attempt.saved(now);
+                run.attempt = {.begin = now};
+                run.serial = 0;
+                run.lost_a_node = true;
+                without_a_node_.push_back(index);
+            }
+            tell(sched::ReplicaLost{JobId{index}, change.pool, change.node}, now);
+        }
+    }
+}
+
+void Replay::timers(Time now) {
+    while (!timers_.empty() && timers_.top().at <= now) {
+        const Timer timer = timers_.top();
+        timers_.pop();
+        JobRun& run = runs_[timer.job];
+        if (run.serial != timer.serial) continue;  // of an attempt that is over
+        if (timer.stop) {
+            stop(timer.job, now);
+            continue;
+        }
+        if (run.stopping) continue;
+        tell(sched::Checkpointed{JobId{timer.job}}, now);
+        const Time next = run.attempt.next_checkpoint(now);
+        if (next < never) timers_.push({next, ++timers_set_, timer.job, timer.serial, false});
+    }
+}
+
+bool Replay::more_than_jobs_at(Time now) const {
+    return failures_.next_at() <= now || (!timers_.empty() && timers_.top().at <= now) ||
+           (next_cap_ < caps_.size() && caps_[next_cap_].at <= now) ||
+           (next_advance_ < advances_.size() && advances_[next_advance_].at <= now) ||
+           wakes_at_ <= now;
+}
+
+Time Replay::next_instant() {
+    while (!ends_.empty() && runs_[ends_.top().job].serial != ends_.top().serial)
+        ends_.pop();
+    Time next = std::min(failures_.next_at(), wakes_at_);
+    if (next_ < jobs_.size()) next = std::min(next, job(next_).submitted_at);
+    if (!ends_.empty()) next = std::min(next, ends_.top().at);
+    if (!timers_.empty()) next = std::min(next, timers_.top().at);
+    if (next_cap_ < caps_.size()) next = std::min(next, caps_[next_cap_].at);
+    if (next_advance_ < advances_.size()) next = std::min(next, advances_[next_advance_].at);
+    return next;
+}
+
+void Replay::run(const std::function<void(std::uint64_t)>& on_ended) {
+    // Nodes fail and come back for ever: who has not started in so long an idle time never will.
+    constexpr Duration idle_max = seconds(std::int64_t{10} * 365 * 86'400);
+    std::uint32_t instants = 0;
+    while (over_ < jobs_.size()) {
+        const Time now = next_instant();
+        if (now >= never) return;
+        if (running_ == 0 && next_ == jobs_.size() && now - idle_max > moved_at_ &&
+            moved_at_ > Time::min()) {
+            return;
+        }
+        if (more_than_jobs_at(now)) {
+            full_instant(now);
+        } else {
+            trace_.classic ? classic_instant(now) : batched_instant(now);
+        }
+        if ((++instants & 0xFFF) == 0) on_ended(over_);
+    }
+}
+
+}  // namespace weir::sim

@@ -1,0 +1,162 @@
+// Replay: one engine, one queue, one list of jobs, and the virtual clock that drives them.
+//
+// What happens at one instant is ordered as the trace's kind asks:
+//
+//   classic (SWF)  the rules of the reference schedules of the archive logs: a job whose limit has
+//                  come counts as gone; then submissions in file order, each followed by a pass if
+//                  the new job fits; then terminations in the order of starts, each with a pass.
+//   accelerator    all terminations, then all submissions, then one pass.
+//
+// An instant at which anything else happens too (a node fails, a budget changes, the core asked to
+// be woken) goes the second way for every trace: terminations, then repairs and failures, then
+// checkpoints and budgets, then submissions, then one pass. The core is the same for all: only when
+// it is asked differs.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <queue>
+#include <vector>
+
+#include "weir/sim/attempt.hpp"
+#include "weir/sim/demand_of.hpp"
+#include "weir/sim/event_log.hpp"
+#include "weir/sim/simulator.hpp"
+
+namespace weir::sim {
+
+class Replay {
+public:
+    struct Tally {
+        std::uint64_t node_failures = 0;
+        std::uint64_t attempts_failed = 0;
+        std::uint64_t nodes_replaced = 0;
+        std::uint64_t preemptions = 0;
+        std::uint64_t given_up = 0;  // jobs whose retries were used up
+        std::uint64_t dropped = 0;   // jobs that the core refused to start; their `attempts` are 0
+    };
+
+    // Requires: `jobs` is in order of submission; all three outlive the replay.
+    Replay(const Trace& trace,
+           fleet::Fleet fleet,
+           const SimulationOptions& options,
+           std::vector<ScheduledJob>& jobs);
+
+    // Until every job has ended, or none of those that wait can ever start. `on_ended` is called
+    // with the number of jobs that ended so far, every few thousand instants.
+    void run(const std::function<void(std::uint64_t)>& on_ended);
+
+    [[nodiscard]] const sched::Engine& engine() const { return engine_; }
+    [[nodiscard]] const Tally& tally() const { return tally_; }
+
+private:
+    enum class Stage : std::uint8_t { waits, runs, over };
+
+    struct JobRun {
+        Attempt attempt;            // that runs
+        Time attempt_began{};       // from here its limit counts
+        Duration limit{};           // its user's, and what its checkpoints add
+        Duration saved{};           // of its run, by ended attempts
+        Duration wall{};            // of ended attempts
+        Duration every{};           // checkpoint interval; 0 = none
+        std::uint64_t serial = 0;   // of its entry in ends_ that counts; 0 = none
+        std::uint32_t retries = 0;  // left
+        std::uint32_t attempts = 0;
+        Stage stage = Stage::waits;
+        bool stopping = false;      // saves its work for the last time
+        bool lost_a_node = false;   // and waits for another, at this very instant
+        Duration stopping_saves{};  // what will be saved of its run then
+    };
+    struct End {
+        Time at;
+        std::uint64_t serial;  // counts starts: breaks ties
+        std::uint32_t job;     // position in jobs_
+        friend bool operator>(const End& a, const End& b) {
+            return a.at != b.at ? a.at > b.at : a.serial > b.serial;
+        }
+    };
+    struct Timer {
+        Time at;
+        std::uint64_t order;  // of being set: breaks ties
+        std::uint32_t job;
+        std::uint64_t serial;  // of the attempt it belongs to
+        bool stop;             // the last checkpoint of a job that is stopped; else one of many
+        friend bool operator>(const Timer& a, const Timer& b) {
+            return a.at != b.at ? a.at > b.at : a.order > b.order;
+        }
+    };
+    template <class Entry>
+    using Soonest = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>;
+
+    const TraceJob& job(std::uint32_t index) const { return trace_.jobs[jobs_[index].trace_job]; }
+    [[nodiscard]] Duration checkpoint_interval(const fleet::Demand& demand) const;
+    void tell(const sched::Event& event, Time now);
+    void submit(std::uint32_t index, Time now);
+    void finish(std::uint32_t index, Time now);
+    void fail(std::uint32_t index, Time now);
+    void stop(std::uint32_t index, Time now);
+    void end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now);
+    void go_on(std::uint32_t index, Time now);
+    void hold(std::uint32_t index, const fleet::Placement& placement, Time now);
+    void release(std::uint32_t index, Time now);
+
+    void decide(Time now);
+    // Whether the core has to be asked again at once.
+    bool carry_out(const sched::Start& start, Time now);
+    bool carry_out(const sched::Reserve& reserve, Time now);
+    bool carry_out(const sched::Drop& drop, Time now);
+    bool carry_out(const sched::Preempt& preempt, Time now);
+    bool carry_out(const sched::Replace& replace, Time now);
+    bool carry_out(const sched::OverPower&, Time) { return false; }
+    bool fail_unreplaced(Time now);
+
+    [[nodiscard]] Time next_instant();
+    [[nodiscard]] bool more_than_jobs_at(Time now) const;
+    void classic_instant(Time now);
+    void batched_instant(Time now);
+    void full_instant(Time now);
+    void node_changes(Time now);
+    void timers(Time now);
+    void collect_ends(Time now);
+
+    const Trace& trace_;
+    const SimulationOptions& options_;
+    std::vector<ScheduledJob>& jobs_;
+    sched::Engine engine_;
+    DemandsOf demands_;
+    std::vector<std::uint64_t> hash_of_name_;
+    std::vector<JobRun> runs_;  // beside jobs_
+    Soonest<End> ends_;
+    std::vector<End> ending_;  // of this instant, in order
+    std::vector<sched::Decision> decisions_;
+    std::uint32_t next_ = 0;  // to be submitted
+    std::uint64_t starts_ = 0;
+    std::uint64_t running_ = 0;
+    std::uint64_t over_ = 0;
+    Time moved_at_ = Time::min();  // a job started or ended
+
+    Failures failures_;
+    Duration log_mtbf_{};  // of a node, where faults come from a log
+    Soonest<Timer> timers_;
+    std::uint64_t timers_set_ = 0;
+    bool tells_checkpoints_ = false;
+    std::vector<CapChange> caps_;  // by time
+    std::size_t next_cap_ = 0;
+    std::vector<AdvanceRequest> advances_;  // by time
+    std::size_t next_advance_ = 0;
+    Time wakes_at_ = never;
+    std::optional<EventLog> log_;
+
+    // Who is hit when a node fails; kept only where nodes can.
+    bool follows_nodes_ = false;
+    std::vector<fleet::Placement> held_;                            // beside jobs_
+    std::vector<std::vector<std::vector<std::uint32_t>>> on_node_;  // pool, node -> jobs
+    std::vector<std::uint32_t> without_a_node_;                     // jobs, at this very instant
+    Tally tally_;
+};
+
+}  // namespace weir::sim

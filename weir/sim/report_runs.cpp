@@ -1,0 +1,190 @@
+#include "weir/sim/report_runs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weir/base/units.hpp"
+#include "weir/sim/report_charts.hpp"
+
+namespace weir::sim {
+namespace {
+
+constexpr std::size_t bins = 240;
+
+std::string seconds_text(double value_s) {
+    if (std::abs(value_s) < 100) return fmt::format("{:.1f} s", value_s);
+    return format_count(static_cast<std::uint64_t>(std::llround(value_s))) + " s";
+}
+std::string count_text(double value) {
+    return format_count(static_cast<std::uint64_t>(std::llround(value)));
+}
+std::string slowdown_text(double value) {
+    return value < 100 ? fmt::format("{:.2f}", value) : number_text(value);
+}
+std::string share_text(double value) {
+    return fmt::format("{:.2f} %", value * 100);
+}
+std::string energy_text(double value) {
+    return number_text(value) + " kWh";
+}
+
+bool promises(const RunSummary& run) {
+    return run.metrics.promises > 0;
+}
+bool interrupted(const RunSummary& run) {
+    const Metrics& m = run.metrics;
+    return m.node_failures + m.attempts_failed + m.preemptions > 0 || m.lost_share > 0;
+}
+bool measured(const RunSummary& run) {
+    return run.metrics.energy_kwh > 0;
+}
+bool capped(const RunSummary& run) {
+    return run.power_allowed_watts > 0;
+}
+
+template <auto member>
+double metric(const RunSummary& run) {
+    return static_cast<double>(run.metrics.*member);
+}
+
+}  // namespace
+
+RunSummary summary_of(const Trace& trace,
+                      const Simulation& result,
+                      std::string name,
+                      std::string policy,
+                      std::vector<std::pair<std::string, std::string>> varied) {
+    RunSummary run;
+    run.name = std::move(name);
+    run.policy = std::move(policy);
+    run.varied = std::move(varied);
+    run.metrics = result.metrics;
+    run.data = report_data(trace, result, bins);
+    run.power = result.power;
+    run.power_allowed_watts = power_allowed_watts(result.fleet);
+    run.cap_cost = cap_cost(result.fleet, run.data);
+    for (const RackPower& rack : result.racks) {
+        run.racks_over_cap += rack.over_cap_s > 0 ? 1 : 0;
+        run.over_cap_s += rack.over_cap_s;
+    }
+    run.machine = machine_text(result.fleet, trace.classic);
+    run.notes = result.notes;
+    return run;
+}
+
+const std::vector<Figure>& figures() {
+    using enum Figure::Better;
+    static const std::vector<Figure> table{
+        {"jobs", neither, metric<&Metrics::jobs>, count_text},
+        {"left out",
+         neither,
+         metric<&Metrics::jobs_skipped>,
+         count_text,
+         [](const RunSummary& run) { return run.metrics.jobs_skipped > 0; }},
+        {"makespan", lower, metric<&Metrics::makespan_s>, duration_text},
+        {"wait, mean", lower, metric<&Metrics::wait_mean_s>, seconds_text, nullptr, true},
+        {"wait, median", lower, metric<&Metrics::wait_median_s>, seconds_text},
+        {"wait, 95 %", lower, metric<&Metrics::wait_p95_s>, seconds_text},
+        {"wait, 99 %", lower, metric<&Metrics::wait_p99_s>, seconds_text},
+        {"wait, longest", lower, metric<&Metrics::wait_max_s>, seconds_text},
+        {"slowdown", lower, metric<&Metrics::bounded_slowdown_mean>, slowdown_text, nullptr, true},
+        {"utilisation", higher, metric<&Metrics::utilisation>, share_text, nullptr, true},
+        {"promises", neither, metric<&Metrics::promises>, count_text, promises},
+        {"promises broken", lower, metric<&Metrics::promises_broken>, count_text, promises, true},
+        {"latest after promise",
+         lower,
+         metric<&Metrics::promise_late_max_s>,
+         seconds_text,
+         [](const RunSummary& run) { return run.metrics.promises_broken > 0; }},
+        {"node failures", neither, metric<&Metrics::node_failures>, count_text, interrupted},
+        {"attempts failed", lower, metric<&Metrics::attempts_failed>, count_text, interrupted},
+        {"nodes replaced",
+         neither,
+         metric<&Metrics::nodes_replaced>,
+         count_text,
+         [](const RunSummary& run) { return run.metrics.nodes_replaced > 0; }},
+        {"preemptions", lower, metric<&Metrics::preemptions>, count_text, interrupted},
+        {"useful share", higher, metric<&Metrics::useful_share>, share_text, interrupted, true},
+        {"energy", lower, metric<&Metrics::energy_kwh>, energy_text, measured, true},
+        {"power, highest", lower, metric<&Metrics::power_max_watts>, watts_text, measured},
+        {"power, allowed",
+         neither,
+         [](const RunSummary& run) { return run.power_allowed_watts; },
+         watts_text,
+         capped},
+        {"chips kept dark",
+         lower,
+         [](const RunSummary& run) {
+             return static_cast<double>(run.cap_cost.chips - run.cap_cost.chips_fed);
+         },
+         count_text,
+         capped},
+        {"racks ever over cap",
+         lower,
+         [](const RunSummary& run) { return static_cast<double>(run.racks_over_cap); },
+         count_text,
+         capped},
+        {"time over cap",
+         lower,
+         [](const RunSummary& run) { return run.over_cap_s; },
+         seconds_text,
+         [](const RunSummary& run) { return run.racks_over_cap > 0; }},
+        {"decisions", neither, metric<&Metrics::decisions>, count_text},
+    };
+    return table;
+}
+
+std::vector<Figure> figures_of(const std::vector<RunSummary>& runs) {
+    std::vector<Figure> out;
+    for (const Figure& figure : figures()) {
+        if (figure.applies == nullptr || std::any_of(runs.begin(), runs.end(), figure.applies)) {
+            out.push_back(figure);
+        }
+    }
+    return out;
+}
+
+bool is_best(const Figure& figure, const std::vector<RunSummary>& runs, std::size_t run) {
+    if (figure.better == Figure::Better::neither) return false;
+    const auto [low, high] = std::minmax_element(
+        runs.begin(), runs.end(), [&](const RunSummary& a, const RunSummary& b) {
+            return figure.value(a) < figure.value(b);
+        });
+    const double least = figure.value(*low);
+    const double most = figure.value(*high);
+    if (least == most) return false;
+    return figure.value(runs[run]) == (figure.better == Figure::Better::lower ? least : most);
+}
+
+std::string difference_text(const Figure& figure,
+                            const std::vector<RunSummary>& runs,
+                            std::size_t run) {
+    const double base = figure.value(runs.front());
+    if (run == 0 || base == 0 || figure.better == Figure::Better::neither) return "";
+    const double percent = (figure.value(runs[run]) / base - 1) * 100;
+    if (std::abs(percent) < 0.05) return "0 %";
+    if (std::abs(percent) >= 1000) return fmt::format("x {}", number_text(1 + percent / 100));
+    return fmt::format("{:+.1f} %", percent);
+}
+
+std::vector<std::string> notes_of(const std::vector<RunSummary>& runs) {
+    std::vector<std::string> notes;
+    const auto of_all = [&](const std::string& note) {
+        return std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+            return std::find(run.notes.begin(), run.notes.end(), note) != run.notes.end();
+        });
+    };
+    for (const std::string& note : runs.front().notes) {
+        if (of_all(note)) notes.push_back(note);
+    }
+    for (const RunSummary& run : runs) {
+        for (const std::string& note : run.notes) {
+            if (!of_all(note)) notes.push_back(fmt::format("{}: {}", run.name, note));
+        }
+    }
+    return notes;
+}
+
+}  // namespace weir::sim
