@@ -20,6 +20,9 @@ struct Expectation {
     std::optional<Time> starts;  // none = never
     std::optional<Cause> because;
     std::optional<Time> reserved;  // was announced at some time
+    std::optional<Time> stopped;   // was asked to stop then
+    bool refused = false;          // its deadline was not accepted
+    std::optional<std::uint32_t> on;  // node that it (last) started on
 };
 
 struct Scenario {
@@ -54,6 +57,10 @@ fleet::Pool pool_in(const std::vector<std::string>& words) {
         if (unit == "chips" || unit == "chip") pool.chips_per_node = number();
         if (unit == "cpus") pool.cpus_milli = number() * 1000;
         if (words[i] == "of") pool.nodes_per_rack = static_cast<std::uint32_t>(std::stoul(unit));
+        const auto watts = [&] { return parse_power_watts(unit).value(); };
+        if (words[i] == "rack_power") pool.rack_power_watts = watts();
+        if (words[i] == "idle") pool.node_idle_watts = watts();
+        if (words[i] == "busy") pool.node_busy_watts = watts();
     }
     pool.chip = pool.chips_per_node > 0 ? "chip" : "";
     return pool;
@@ -77,10 +84,16 @@ Scenario read(const std::filesystem::path& path) {
             scenario.events.emplace(time_in(words.at(1)),
                                     std::vector(words.begin() + 2, words.end()));
         } else if (words[0] == "expect") {
-            Expectation expected{
-                .line = line, .job = words.at(1), .starts = {}, .because = {}, .reserved = {}};
+            Expectation expected;
+            expected.line = line;
+            expected.job = words.at(1);
             if (words.at(2) == "starts") expected.starts = time_in(words.at(3));
             if (words.at(2) == "reserved") expected.reserved = time_in(words.at(3));
+            if (words.at(2) == "stopped") expected.stopped = time_in(words.at(3));
+            expected.refused = words.at(2) == "refused";
+            if (words.at(2) == "on") {
+                expected.on = static_cast<std::uint32_t>(std::stoul(words.at(4)));
+            }
             for (std::size_t i = 3; i + 1 < words.size(); ++i) {
                 if (words[i] == "because") expected.because = cause_in(words[i + 1]);
             }
@@ -100,8 +113,8 @@ public:
     void play() {
         auto next = scenario_.events.begin();
         while (next != scenario_.events.end() || !ends_.empty()) {
-            Time now = Time::max();
-            if (next != scenario_.events.end()) now = next->first;
+            Time now = engine_.wakes_at();
+            if (next != scenario_.events.end()) now = std::min(now, next->first);
             if (!ends_.empty()) now = std::min(now, ends_.begin()->first);
             while (!ends_.empty() && ends_.begin()->first == now) {
                 end(ends_.begin()->second, now);
@@ -119,7 +132,20 @@ public:
     void check() const {
         for (const Expectation& expected : scenario_.expectations) {
             SCOPED_TRACE(expected.line);
+            if (expected.refused) {
+                EXPECT_EQ(refused_.count(expected.job), 1U);
+                continue;
+            }
             const JobId job = ids_.at(expected.job);
+            if (expected.stopped) {
+                EXPECT_EQ(stopped_.count({job, *expected.stopped}), 1U);
+                continue;
+            }
+            if (expected.on) {
+                ASSERT_EQ(nodes_.count(job), 1U) << "it never started";
+                EXPECT_EQ(nodes_.at(job), *expected.on);
+                continue;
+            }
             if (expected.reserved) {
                 EXPECT_EQ(reserved_.count({job, *expected.reserved}), 1U);
                 continue;
@@ -139,11 +165,29 @@ public:
     }
 
 private:
+    void stop(JobId job, Time now) {
+        stopped_.insert({job, now});
+        for (auto it = ends_.begin(); it != ends_.end(); ++it) {
+            if (it->second != job) continue;
+            ends_.erase(it);
+            break;
+        }
+        // It saves what it did and makes room; without checkpoints it begins anew.
+        const Duration cost = checkpoints_[job].cost;
+        if (checkpoints_[job].every > Duration{}) runs_[job] -= now - starts_.at(job).first;
+        stopping_.insert(job);
+        ends_.emplace(now + cost, job);
+    }
+
     void end(JobId job, Time now) {
         for (auto it = ends_.begin(); it != ends_.end(); ++it) {
             if (it->second != job) continue;
             ends_.erase(it);
             break;
+        }
+        if (stopping_.erase(job) > 0) {
+            engine_.apply(JobEnded{job, Outcome::cancelled, true}, now);
+            return;
         }
         engine_.apply(JobEnded{job, fails_.count(job) > 0 ? Outcome::failed : Outcome::succeeded},
                       now);
@@ -155,14 +199,68 @@ private:
             submit(words, now);
         } else if (what == "cancel") {
             engine_.apply(JobCancelled{ids_.at(words.at(1))}, now);
-        } else if (what == "drain" || what == "restore") {
+        } else if (what == "drain" || what == "restore" || what == "fail") {
+            const auto node = static_cast<std::uint32_t>(std::stoul(words.at(2)));
             engine_.apply(NodeChanged{PoolId{0},
-                                      static_cast<std::uint32_t>(std::stoul(words.at(2))),
-                                      what == "drain" ? NodeHealth::drained : NodeHealth::up},
+                                      node,
+                                      what == "drain"  ? NodeHealth::drained
+                                      : what == "fail" ? NodeHealth::down
+                                                       : NodeHealth::up},
                           now);
+            if (what == "fail") lose(node, now);
+        } else if (what == "power") {  // power rack 0 30kW
+            engine_.apply(PowerCapSet{{fleet::level_from_name(words.at(1)).value(),
+                                       PoolId{0},
+                                       static_cast<std::uint32_t>(std::stoul(words.at(2)))},
+                                      parse_power_watts(words.at(3)).value()},
+                          now);
+        } else if (what == "reserve") {
+            reserve(words, now);
         } else {
             throw std::runtime_error("not an event: " + what);
         }
+    }
+
+    // A node failed: gangs on it go on with another one if they may, else they begin again.
+    void lose(std::uint32_t node, Time now) {
+        for (const auto& [name, job] : ids_) {
+            if (engine_.phase(job) != Phase::running) continue;
+            for (const fleet::NodeRange& range : engine_.placement(job)->ranges) {
+                if (node < range.first || node >= range.first + range.count) continue;
+                if (replaces_.count(job) > 0) {
+                    engine_.apply(ReplicaLost{job, PoolId{0}, node}, now);
+                } else {
+                    for (auto it = ends_.begin(); it != ends_.end();)
+                        it = it->second == job ? ends_.erase(it) : std::next(it);
+                    engine_.apply(JobEnded{job, Outcome::lost, true}, now);
+                }
+                break;
+            }
+        }
+    }
+
+    // reserve night nodes=0-1 from=1h for=2h [maintenance]
+    void reserve(const std::vector<std::string>& words, Time now) {
+        Advance advance;
+        advance.id = AdvanceId{static_cast<std::uint32_t>(tags_.size() + 1)};
+        tags_[words.at(1)] = advance.id.value;
+        for (std::size_t i = 2; i < words.size(); ++i) {
+            const std::string key = words[i].substr(0, words[i].find('='));
+            const std::string value = words[i].substr(words[i].find('=') + 1);
+            if (key == "maintenance") advance.maintenance = true;
+            if (key == "from") advance.from = time_in(value);
+            if (key == "for") advance.until = advance.from + (time_in(value) - Time{});
+            if (key == "nodes") {
+                const auto first = static_cast<std::uint32_t>(std::stoul(value));
+                const auto dash = value.find('-');
+                const auto last = dash == std::string::npos
+                                      ? first
+                                      : static_cast<std::uint32_t>(
+                                            std::stoul(value.substr(dash + 1)));
+                advance.nodes = {{PoolId{0}, first, last - first + 1}};
+            }
+        }
+        engine_.apply(AdvanceMade{advance}, now);
     }
 
     void submit(const std::vector<std::string>& words, Time now) {
@@ -199,6 +297,17 @@ private:
                                             job::Priority::urgent}) {
                     if (job::name_of(priority) == value) request.priority = priority;
                 }
+            } else if (key == "deadline") {
+                request.deadline = time_in(value);
+            } else if (key == "inside") {
+                request.demand.tag = tags_.at(value);
+            } else if (key == "prefer") {
+                request.demand.prefer = fleet::level_from_name(value).value();
+            } else if (key == "checkpoint") {  // every/cost
+                request.checkpoint = {time_in(value.substr(0, value.find('/'))) - Time{},
+                                      time_in(value.substr(value.find('/') + 1)) - Time{}};
+            } else if (key == "replace") {
+                request.replace_failed = true;
             } else if (key == "members") {
                 members = number();
             } else if (key == "at_once") {
@@ -211,6 +320,10 @@ private:
         }
         request.demand.parts = {part};
         ASSERT_TRUE(engine_.can_ever_fit(request.demand).has_value());
+        if (!engine_.can_meet_deadline(request, now)) {
+            refused_.insert(words.at(1));
+            return;
+        }
         for (std::uint32_t member = 0; member < members; ++member) {
             request.job = JobId{++last_id_};
             if (member == 0) request.array = request.job;
@@ -218,6 +331,8 @@ private:
                 request.job;
             runs_[request.job] = run == Duration{} ? request.limit : run;
             if (fails) fails_.insert(request.job);
+            if (request.replace_failed) replaces_.insert(request.job);
+            checkpoints_[request.job] = request.checkpoint;
             engine_.apply(JobSubmitted{request}, now);
         }
     }
@@ -225,7 +340,13 @@ private:
     void note(const Decision& decision, Time now) {
         if (const auto* start = std::get_if<Start>(&decision.what)) {
             starts_[start->job] = {now, decision.why.cause};
+            nodes_[start->job] = start->placement.ranges.front().first;
             ends_.emplace(now + runs_.at(start->job), start->job);
+        }
+        if (const auto* preempt = std::get_if<Preempt>(&decision.what)) stop(preempt->job, now);
+        if (const auto* replace = std::get_if<Replace>(&decision.what)) {
+            ASSERT_FALSE(replace->placement.ranges.empty()) << "no other node";
+            nodes_[replace->job] = replace->placement.ranges.back().first;
         }
         if (const auto* reserve = std::get_if<Reserve>(&decision.what)) {
             reserved_.insert({reserve->job, reserve->at});
@@ -234,6 +355,13 @@ private:
 
     const Scenario& scenario_;
     Engine engine_;
+    std::map<std::string, std::uint32_t> tags_;  // of advance reservations
+    std::set<std::string> refused_;
+    std::set<std::pair<JobId, Time>> stopped_;
+    std::set<JobId> stopping_;
+    std::set<JobId> replaces_;
+    std::map<JobId, Checkpointing> checkpoints_;
+    std::map<JobId, std::uint32_t> nodes_;  // first one of the last start
     std::uint64_t last_id_ = 0;
     std::map<std::string, JobId> ids_;
     std::map<JobId, Duration> runs_;
