@@ -58,7 +58,9 @@ void Failures::Source::draw(std::uint32_t which) {
 }
 
 Failures::Failures() = default;
-Failures::Failures(std::unique_ptr<Source> source) : source_(std::move(source)) {}
+Failures::Failures(std::unique_ptr<Source> source) : source_(std::move(source)) {
+    look_ahead();
+}
 Failures::Failures(Failures&&) noexcept = default;
 Failures& Failures::operator=(Failures&&) noexcept = default;
 Failures::~Failures() = default;
@@ -116,9 +118,8 @@ Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log) {
     return Failures(std::move(source));
 }
 
-Time Failures::next_at() const {
-    if (source_ == nullptr || source_->coming.empty()) return never;
-    return source_->coming.top().change.at;
+void Failures::look_ahead() {
+    next_at_ = source_->coming.empty() ? never : source_->coming.top().change.at;
 }
 
 NodeChange Failures::take() {
@@ -149,13 +150,14 @@ NodeChange Failures::take() {
         source.coming.pop();
         source.draw(which);
     }
+    look_ahead();
     return change;
 }
 
 // ---------------------------------------------------------------------------------------------
 // The log
 
-Duration FaultLog::node_mtbf() const {
+Duration FaultLog::node_mtbf(std::uint64_t fleet_nodes) const {
     if (faults.empty()) return Duration{};
     Time first = never;
     Time last = Time::min();
@@ -163,7 +165,7 @@ Duration FaultLog::node_mtbf() const {
         first = std::min(first, fault.from);
         last = std::max(last, fault.until < never ? fault.until : fault.from);
     }
-    std::int64_t up_ms = (last - first).count() * nodes;
+    std::int64_t up_ms = (last - first).count() * static_cast<std::int64_t>(fleet_nodes);
     for (const Fault& fault : faults)
         up_ms -= (std::min(fault.until, last) - fault.from).count();
     return Duration{std::max<std::int64_t>(1, up_ms / static_cast<std::int64_t>(faults.size()))};

@@ -38,8 +38,9 @@ struct FaultLog {
     std::vector<Fault> faults;  // merged, by node and time
     std::uint32_t nodes = 0;    // that appear
 
-    // Mean time between failures of one of these nodes: time up over the number of faults.
-    [[nodiscard]] Duration node_mtbf() const;
+    // Mean time between failures of one of `fleet_nodes` nodes that the log stands for, those that
+    // never failed included: time up over the number of faults.
+    [[nodiscard]] Duration node_mtbf(std::uint64_t fleet_nodes) const;
 };
 Result<FaultLog> read_fault_log(const std::string& path);
 Result<FaultLog> read_fault_log(LineReader& lines);
@@ -62,7 +63,7 @@ public:
     Failures& operator=(Failures&&) noexcept;
     ~Failures();
 
-    [[nodiscard]] Time next_at() const;  // `never` when there is nothing more
+    [[nodiscard]] Time next_at() const { return next_at_; }  // `never` when there is nothing more
     // Requires: next_at() < never. Ensures: times never go back, and the changes of one node are
     // down, up, down, and so on.
     NodeChange take();
@@ -70,7 +71,9 @@ public:
 private:
     struct Source;
     explicit Failures(std::unique_ptr<Source> source);
+    void look_ahead();
     std::unique_ptr<Source> source_;  // null = nothing ever fails
+    Time next_at_ = never;
 };
 
 }  // namespace weir::sim

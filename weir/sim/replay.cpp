@@ -58,7 +58,7 @@ Replay::Replay(const Trace& trace,
       caps_(options.caps),
       advances_(options.advances) {
     WEIR_ASSERT(!jobs.empty());
-    runs_.resize(jobs.size());
+    slots_.assign(jobs.size(), no_slot);
     hash_of_name_.reserve(trace.names.size());
     for (const std::string& name : trace.names)
         hash_of_name_.push_back(hash_of(name));
@@ -68,7 +68,7 @@ Replay::Replay(const Trace& trace,
         failures_ = Failures::by_reliability(fleet, options.failures.seed, first);
     } else if (options.failures.faults == Faults::log) {
         failures_ = Failures::by_log(fleet, options.failures.log);
-        log_mtbf_ = options.failures.log.node_mtbf();
+        log_mtbf_ = options.failures.log.node_mtbf(fleet.nodes_total());
     }
     follows_nodes_ = options.failures.faults != Faults::none;
     if (follows_nodes_) {
@@ -82,7 +82,7 @@ Replay::Replay(const Trace& trace,
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
     if (options.log) {
-        log_.emplace(fleet, options.policy, std::min(first, next_instant()), options.log);
+        log_.emplace(fleet, options.policy, std::min(first, next_of_others()), options.log);
     }
 }
 
@@ -106,7 +106,15 @@ void Replay::tell(const sched::Event& event, Time now) {
 
 void Replay::submit(std::uint32_t index, Time now) {
     const TraceJob& its = job(index);
-    JobRun& run = runs_[index];
+    if (unused_.empty()) {
+        slots_[index] = static_cast<std::uint32_t>(runs_.size());
+        runs_.emplace_back();
+    } else {
+        slots_[index] = unused_.back();
+        unused_.pop_back();
+        runs_[slots_[index]] = {};
+    }
+    JobRun& run = run_of(index);
     sched::JobSubmitted event;
     sched::Request& request = event.request;
     request.job = JobId{index};
@@ -165,7 +173,7 @@ void Replay::release(std::uint32_t index, Time now) {
 
 // Work begins, or goes on from the last checkpoint.
 void Replay::go_on(std::uint32_t index, Time now) {
-    JobRun& run = runs_[index];
+    JobRun& run = run_of(index);
     run.attempt = {.begin = now,
                    .restart = run.saved > Duration{} ? options_.checkpoints.restart : Duration{},
                    .work = job(index).run - run.saved,
@@ -180,13 +188,13 @@ void Replay::go_on(std::uint32_t index, Time now) {
 }
 
 void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now) {
-    JobRun& run = runs_[index];
+    JobRun& run = run_of(index);
     ScheduledJob& scheduled = jobs_[index];
     run.wall += now - run.attempt_began;
     run.serial = 0;
     run.stopping = false;
     run.lost_a_node = false;
-    run.stage = requeue ? Stage::waits : Stage::over;
+    run.runs = false;
     scheduled.end = now;
     moved_at_ = now;
     --running_;
@@ -194,14 +202,19 @@ void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool reque
     if (!requeue) {
         const bool done = outcome == sched::Outcome::succeeded;
         scheduled.lost = run.wall - (done ? job(index).run : Duration{});
-        ++over_;
+        forget(index);
     }
     tell(sched::JobEnded{JobId{index}, outcome, requeue}, now);
 }
 
+void Replay::forget(std::uint32_t index) {
+    unused_.push_back(std::exchange(slots_[index], no_slot));
+    ++over_;
+}
+
 // The end that an entry of ends_ announced: of the work, or of the limit before it.
 void Replay::finish(std::uint32_t index, Time now) {
-    if (runs_[index].attempt.end() > now) {
+    if (run_of(index).attempt.end() > now) {
         fail(index, now);
     } else {
         end_attempt(index, sched::Outcome::succeeded, false, now);
@@ -210,7 +223,7 @@ void Replay::finish(std::uint32_t index, Time now) {
 
 // The attempt is over before the work is done; what was saved is not lost.
 void Replay::fail(std::uint32_t index, Time now) {
-    JobRun& run = runs_[index];
+    JobRun& run = run_of(index);
     run.saved += run.attempt.saved(now);
     ++jobs_[index].failures;
     ++tally_.attempts_failed;
@@ -225,7 +238,7 @@ void Replay::fail(std::uint32_t index, Time now) {
 
 // It was asked to make room, and has saved what it could.
 void Replay::stop(std::uint32_t index, Time now) {
-    JobRun& run = runs_[index];
+    JobRun& run = run_of(index);
     run.saved += run.stopping_saves;
     end_attempt(index, sched::Outcome::lost, true, now);
 }
@@ -252,7 +265,7 @@ void Replay::decide(Time now) {
 
 bool Replay::carry_out(const sched::Start& start, Time now) {
     const auto index = static_cast<std::uint32_t>(start.job.value);
-    JobRun& run = runs_[index];
+    JobRun& run = run_of(index);
     ScheduledJob& scheduled = jobs_[index];
     if (run.attempts++ == 0) {
         scheduled.start = now;
@@ -260,7 +273,7 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
         scheduled.pool = start.placement.ranges.front().pool;
     }
     scheduled.attempts = run.attempts;
-    run.stage = Stage::runs;
+    run.runs = true;
     run.attempt_began = now;
     moved_at_ = now;
     ++running_;
@@ -272,8 +285,8 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
 bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
     ScheduledJob& scheduled = jobs_[reserve.job.value];
     // What counts is what it was promised first, while it waited for its first start.
-    if (scheduled.promised_at == never && runs_[reserve.job.value].attempts == 0 &&
-        reserve.at < never) {
+    if (scheduled.promised_at == never &&
+        run_of(static_cast<std::uint32_t>(reserve.job.value)).attempts == 0 && reserve.at < never) {
         scheduled.promised = reserve.at;
         scheduled.promised_at = now;
     }
@@ -282,19 +295,18 @@ bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
 
 bool Replay::carry_out(const sched::Drop& drop, Time now) {
     const auto index = static_cast<std::uint32_t>(drop.job.value);
-    runs_[index].stage = Stage::over;
-    jobs_[index].attempts = runs_[index].attempts;
+    jobs_[index].attempts = run_of(index).attempts;
     jobs_[index].end = now;
-    jobs_[index].lost = runs_[index].wall;
+    jobs_[index].lost = run_of(index).wall;
     ++tally_.dropped;
-    ++over_;
+    forget(index);
     return false;
 }
 
 bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
     const auto index = static_cast<std::uint32_t>(preempt.job.value);
-    JobRun& run = runs_[index];
-    WEIR_ASSERT(run.stage == Stage::runs && !run.stopping);
+    JobRun& run = run_of(index);
+    WEIR_ASSERT(run.runs && !run.stopping);
     ++jobs_[index].preemptions;
     ++tally_.preemptions;
     run.stopping = true;
@@ -309,8 +321,8 @@ bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
 
 bool Replay::carry_out(const sched::Replace& replace, Time now) {
     const auto index = static_cast<std::uint32_t>(replace.job.value);
-    JobRun& run = runs_[index];
-    WEIR_ASSERT(run.stage == Stage::runs);
+    JobRun& run = run_of(index);
+    WEIR_ASSERT(run.runs);
     if (replace.placement.ranges.empty()) {
         fail(index, now);
         return true;
@@ -326,7 +338,7 @@ bool Replay::carry_out(const sched::Replace& replace, Time now) {
 bool Replay::fail_unreplaced(Time now) {
     bool some = false;
     for (const std::uint32_t index : std::exchange(without_a_node_, {})) {
-        if (runs_[index].stage != Stage::runs || !runs_[index].lost_a_node) continue;
+        if (slots_[index] == no_slot || !run_of(index).lost_a_node) continue;
         fail(index, now);
         some = true;
     }
@@ -339,7 +351,7 @@ bool Replay::fail_unreplaced(Time now) {
 void Replay::collect_ends(Time now) {
     ending_.clear();
     while (!ends_.empty() && ends_.top().at == now) {
-        if (runs_[ends_.top().job].serial == ends_.top().serial) ending_.push_back(ends_.top());
+        if (counts(ends_.top().job, ends_.top().serial)) ending_.push_back(ends_.top());
         ends_.pop();
     }
 }
@@ -406,7 +418,7 @@ void Replay::node_changes(Time now) {
         std::sort(hit.begin(), hit.end());
         hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
         for (const std::uint32_t index : hit) {
-            JobRun& run = runs_[index];
+            JobRun& run = run_of(index);
             if (!options_.failures.replace || run.stopping) {
                 fail(index, now);
                 continue;
@@ -428,8 +440,8 @@ void Replay::timers(Time now) {
     while (!timers_.empty() && timers_.top().at <= now) {
         const Timer timer = timers_.top();
         timers_.pop();
-        JobRun& run = runs_[timer.job];
-        if (run.serial != timer.serial) continue;  // of an attempt that is over
+        if (!counts(timer.job, timer.serial)) continue;  // of an attempt that is over
+        JobRun& run = run_of(timer.job);
         if (timer.stop) {
             stop(timer.job, now);
             continue;
@@ -441,19 +453,18 @@ void Replay::timers(Time now) {
     }
 }
 
-bool Replay::more_than_jobs_at(Time now) const {
-    return failures_.next_at() <= now || (!timers_.empty() && timers_.top().at <= now) ||
-           (next_cap_ < caps_.size() && caps_[next_cap_].at <= now) ||
-           (next_advance_ < advances_.size() && advances_[next_advance_].at <= now) ||
-           wakes_at_ <= now;
+// When the next job is submitted or ends.
+Time Replay::next_of_jobs() {
+    while (!ends_.empty() && !counts(ends_.top().job, ends_.top().serial))
+        ends_.pop();
+    Time next = ends_.empty() ? never : ends_.top().at;
+    if (next_ < jobs_.size()) next = std::min(next, job(next_).submitted_at);
+    return next;
 }
 
-Time Replay::next_instant() {
-    while (!ends_.empty() && runs_[ends_.top().job].serial != ends_.top().serial)
-        ends_.pop();
+// When anything else happens.
+Time Replay::next_of_others() const {
     Time next = std::min(failures_.next_at(), wakes_at_);
-    if (next_ < jobs_.size()) next = std::min(next, job(next_).submitted_at);
-    if (!ends_.empty()) next = std::min(next, ends_.top().at);
     if (!timers_.empty()) next = std::min(next, timers_.top().at);
     if (next_cap_ < caps_.size()) next = std::min(next, caps_[next_cap_].at);
     if (next_advance_ < advances_.size()) next = std::min(next, advances_[next_advance_].at);
@@ -465,13 +476,14 @@ void Replay::run(const std::function<void(std::uint64_t)>& on_ended) {
     constexpr Duration idle_max = seconds(std::int64_t{10} * 365 * 86'400);
     std::uint32_t instants = 0;
     while (over_ < jobs_.size()) {
-        const Time now = next_instant();
+        const Time others = next_of_others();
+        const Time now = std::min(next_of_jobs(), others);
         if (now >= never) return;
         if (running_ == 0 && next_ == jobs_.size() && now - idle_max > moved_at_ &&
             moved_at_ > Time::min()) {
             return;
         }
-        if (more_than_jobs_at(now)) {
+        if (others <= now) {
             full_instant(now);
         } else {
             trace_.classic ? classic_instant(now) : batched_instant(now);

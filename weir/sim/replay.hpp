@@ -58,8 +58,6 @@ public:
     [[nodiscard]] PowerRecord power() { return meter_.finish(moved_at_); }
 
 private:
-    enum class Stage : std::uint8_t { waits, runs, over };
-
     struct JobRun {
         Attempt attempt;            // that runs
         Time attempt_began{};       // from here its limit counts
@@ -70,7 +68,7 @@ private:
         std::uint64_t serial = 0;   // of its entry in ends_ that counts; 0 = none
         std::uint32_t retries = 0;  // left
         std::uint32_t attempts = 0;
-        Stage stage = Stage::waits;
+        bool runs = false;
         bool stopping = false;      // saves its work for the last time
         bool lost_a_node = false;   // and waits for another, at this very instant
         Duration stopping_saves{};  // what will be saved of its run then
@@ -93,10 +91,17 @@ private:
             return a.at != b.at ? a.at > b.at : a.order > b.order;
         }
     };
+    static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     template <class Entry>
     using Soonest = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>;
 
     const TraceJob& job(std::uint32_t index) const { return trace_.jobs[jobs_[index].trace_job]; }
+    JobRun& run_of(std::uint32_t index) { return runs_[slots_[index]]; }
+    // Whether an entry of ends_ or timers_ is about the attempt that runs now.
+    [[nodiscard]] bool counts(std::uint32_t index, std::uint64_t serial) const {
+        return slots_[index] != no_slot && runs_[slots_[index]].serial == serial;
+    }
+    void forget(std::uint32_t index);
     [[nodiscard]] Duration checkpoint_interval(const fleet::Demand& demand) const;
     void tell(const sched::Event& event, Time now);
     void submit(std::uint32_t index, Time now);
@@ -118,8 +123,8 @@ private:
     bool carry_out(const sched::OverPower&, Time) { return false; }
     bool fail_unreplaced(Time now);
 
-    [[nodiscard]] Time next_instant();
-    [[nodiscard]] bool more_than_jobs_at(Time now) const;
+    [[nodiscard]] Time next_of_jobs();
+    [[nodiscard]] Time next_of_others() const;
     void classic_instant(Time now);
     void batched_instant(Time now);
     void full_instant(Time now);
@@ -134,7 +139,10 @@ private:
     DemandsOf demands_;
     PowerMeter meter_;
     std::vector<std::uint64_t> hash_of_name_;
-    std::vector<JobRun> runs_;  // beside jobs_
+    // Only jobs that wait or run have an entry: memory follows those, not the length of the log.
+    std::vector<JobRun> runs_;
+    std::vector<std::uint32_t> slots_;   // beside jobs_: position in runs_, or no_slot
+    std::vector<std::uint32_t> unused_;  // positions in runs_
     Soonest<End> ends_;
     std::vector<End> ending_;  // of this instant, in order
     std::vector<sched::Decision> decisions_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <utility>
 
 #include "weir/base/assert.hpp"
 #include "weir/base/digest.hpp"
@@ -304,8 +305,11 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         done += jobs.size();
         simulation.metrics.decisions += counts.decisions;
         digest.add(replay.engine().digest());
+        if (queues.size() == 1) {
+            simulation.jobs = std::move(jobs);
+            break;
+        }
         simulation.jobs.insert(simulation.jobs.end(), jobs.begin(), jobs.end());
-        if (queues.size() == 1) break;
         jobs = {};
     }
     simulation.metrics.wall_s =
