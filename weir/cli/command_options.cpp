@@ -425,6 +425,36 @@ private:
         c->add_option("--variant", s.variant, "variant of the fleet that comes with the log")
             ->type_name("NAME");
         c->add_flag("--apart", s.apart, "virtual clusters with nodes and queues of their own");
+        c->add_option("--faults",
+                      s.faults,
+                      "nodes fail: none, reliability (as the fleet says), or as in a fault log "
+                      "[none]")
+            ->type_name("none|reliability|FILE");
+        c->add_option("--seed", s.seed, "which failures are drawn [1]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_option("--retries", s.retries, "attempts of a job that may fail with a node [100]")
+            ->type_name("N")
+            ->check(whole_number(0));
+        c->add_flag("--replace-nodes",
+                    s.replace_nodes,
+                    "a gang that lost a node goes on with another, if there is one");
+        c->add_option(
+             "--checkpoint",
+             s.checkpoint,
+             "jobs save their work: none, every so long, or as Young or Daly advise [none]")
+            ->type_name("none|young|daly|DURATION");
+        c->add_option("--checkpoint-cost", s.checkpoint_cost, "time of one checkpoint [60s]")
+            ->type_name("DURATION");
+        c->add_option("--restart-cost", s.restart_cost, "time of going on from one [60s]")
+            ->type_name("DURATION");
+        c->add_option("--prediction-error",
+                      s.prediction_error,
+                      "tell the scheduler run times with errors drawn from this seed")
+            ->type_name("SEED")
+            ->check(whole_number(0));
+        c->add_option("--log", s.log, "write the event log that weir check judges; .gz compresses")
+            ->type_name("FILE");
         c->add_option("--report", s.report, "write an HTML report")->type_name("FILE");
         c->add_option("--schedule", s.schedule, "write a CSV row for each job; .gz compresses")
             ->type_name("FILE");

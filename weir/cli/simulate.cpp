@@ -16,6 +16,7 @@
 #include "weir/cli/progress.hpp"
 #include "weir/cli/simulate_table.hpp"
 #include "weir/fleet/fleet_file.hpp"
+#include "weir/sim/failures.hpp"
 #include "weir/sim/output_file.hpp"
 #include "weir/sim/report.hpp"
 #include "weir/sim/report_compare.hpp"
@@ -75,6 +76,90 @@ Result<sim::Trace> read(const SimulateOptions& options) {
     return trace;
 }
 
+Result<Duration> duration_of(const std::string& text, std::string_view option) {
+    const auto duration = parse_duration(text);
+    if (!duration) return fail(duration.error().at(option));
+    return *duration;
+}
+
+// What goes wrong and what is done about it; the same for every run but for the seed.
+Result<void> set_failures(const SimulateOptions& options, sim::SimulationOptions& how) {
+    sim::FailureOptions& failures = how.failures;
+    if (options.faults == "reliability") {
+        failures.faults = sim::Faults::reliability;
+    } else if (options.faults != "none") {
+        failures.faults = sim::Faults::log;
+        const auto log = sim::read_fault_log(options.faults);
+        if (!log) return fail(log.error().at("--faults"));
+        failures.log = *log;
+    }
+    failures.seed = options.seed;
+    failures.retries = options.retries;
+    failures.replace = options.replace_nodes;
+    sim::CheckpointOptions& save = how.checkpoints;
+    if (options.checkpoint == "young") {
+        save.rule = sim::CheckpointRule::young;
+    } else if (options.checkpoint == "daly") {
+        save.rule = sim::CheckpointRule::daly;
+    } else if (options.checkpoint != "none") {
+        save.rule = sim::CheckpointRule::fixed;
+        const auto every = parse_duration(options.checkpoint);
+        if (!every || *every <= Duration{}) {
+            return fail(Code::invalid,
+                        fmt::format("--checkpoint: '{}' is none of none, young, daly, and no "
+                                    "interval such as 3h",
+                                    options.checkpoint));
+        }
+        save.every = *every;
+    }
+    WEIR_TRY(save.cost, duration_of(options.checkpoint_cost, "--checkpoint-cost"));
+    WEIR_TRY(save.restart, duration_of(options.restart_cost, "--restart-cost"));
+    how.prediction_error_seed = options.prediction_error;
+    return {};
+}
+
+Result<void> set_seed(const ExperimentRun& run, sim::SimulationOptions& how) {
+    const auto seed = seed_of(run);
+    if (!seed) return {};
+    if (how.failures.faults != sim::Faults::reliability && !how.prediction_error_seed) {
+        return fail(Code::invalid,
+                    "--vary seed: nothing is drawn by chance without --faults reliability or "
+                    "--prediction-error");
+    }
+    how.failures.seed = *seed;
+    if (how.prediction_error_seed) how.prediction_error_seed = *seed;
+    return {};
+}
+
+// Lines of an event log on their way into a file.
+class LogFile {
+public:
+    static Result<LogFile> create(const std::string& path) {
+        WEIR_TRY(sim::OutputFile file, sim::OutputFile::create(path));
+        return LogFile(std::move(file));
+    }
+    void add(std::string_view line) {
+        lines_ += line;
+        if (lines_.size() >= block) flush();
+    }
+    Result<void> close() {
+        flush();
+        if (!written_) return written_;
+        return file_.close();
+    }
+
+private:
+    static constexpr std::size_t block = std::size_t{1} << 18;
+    explicit LogFile(sim::OutputFile file) : file_(std::move(file)) {}
+    void flush() {
+        if (written_) written_ = file_.write(lines_);
+        lines_.clear();
+    }
+    sim::OutputFile file_;
+    std::string lines_;
+    Result<void> written_{};
+};
+
 // A run with what it was made from; `changed` holds the trace where the run has one of its own.
 struct Outcome {
     std::optional<sim::Trace> changed;
@@ -84,11 +169,13 @@ struct Outcome {
 Result<Outcome> replay(const SimulateOptions& options,
                        const ExperimentRun& run,
                        const sim::Trace& read,
+                       const sim::SimulationOptions& common,
                        const std::string& title) {
-    sim::SimulationOptions how;
+    sim::SimulationOptions how = common;
     how.policy = run.policy;
     how.scale = options.scale;
     how.apart = options.apart;
+    WEIR_CHECK(set_seed(run, how));
     WEIR_TRY(how.from, parse_edge(options.from, "--from", read.zero_utc));
     WEIR_TRY(how.until, parse_edge(options.until, "--until", read.zero_utc));
     if (how.from && how.until && *how.from > *how.until) {
@@ -106,7 +193,13 @@ Result<Outcome> replay(const SimulateOptions& options,
     how.progress = [&](double share) {
         progress.at(static_cast<std::uint64_t>(share * static_cast<double>(jobs)));
     };
+    std::optional<LogFile> log;
+    if (!options.log.empty()) {
+        WEIR_TRY(log, LogFile::create(options.log));
+        how.log = [&](std::string_view line) { log->add(line); };
+    }
     WEIR_TRY(outcome.result, sim::simulate(trace, how));
+    if (log) WEIR_CHECK(log->close());
     return outcome;
 }
 
@@ -127,12 +220,26 @@ std::string command_text(const SimulateOptions& options) {
     add("--until", options.until);
     add("--variant", options.variant);
     if (options.apart) text += " --apart";
+    const SimulateOptions usual;
+    const auto changed =
+        [&](std::string_view option, const std::string& value, const std::string& normal) {
+            if (value != normal) add(option, value);
+        };
+    changed("--faults", options.faults, usual.faults);
+    changed("--seed", std::to_string(options.seed), std::to_string(usual.seed));
+    changed("--retries", std::to_string(options.retries), std::to_string(usual.retries));
+    if (options.replace_nodes) text += " --replace-nodes";
+    changed("--checkpoint", options.checkpoint, usual.checkpoint);
+    changed("--checkpoint-cost", options.checkpoint_cost, usual.checkpoint_cost);
+    changed("--restart-cost", options.restart_cost, usual.restart_cost);
+    if (options.prediction_error)
+        add("--prediction-error", std::to_string(*options.prediction_error));
     return text;
 }
 
 // A path that cannot be written should not cost a long simulation first.
 Result<void> can_write(const SimulateOptions& options) {
-    for (const std::string& path : {options.schedule, options.report}) {
+    for (const std::string& path : {options.schedule, options.report, options.log}) {
         if (path.empty()) continue;
         WEIR_TRY([[maybe_unused]] const sim::OutputFile probe, sim::OutputFile::create(path));
     }
@@ -164,12 +271,15 @@ Result<void> simulate_all(const SimulateOptions& options) {
                     fmt::format("--scale: {}; 1 to 100000 are valid", options.scale));
     }
     const bool single = runs.size() == 1;
-    if (!single && !options.schedule.empty()) {
+    if (!single && !(options.schedule.empty() && options.log.empty())) {
         return fail(Code::invalid,
-                    fmt::format("--schedule: is of one run, and these are {}; give one policy and "
-                                "no list of values",
+                    fmt::format("{}: is of one run, and these are {}; give one policy and no list "
+                                "of values",
+                                options.schedule.empty() ? "--log" : "--schedule",
                                 runs.size()));
     }
+    sim::SimulationOptions common;
+    WEIR_CHECK(set_failures(options, common));
     WEIR_CHECK(can_write(options));
     WEIR_TRY(const sim::Trace read_trace, read(options));
 
@@ -181,6 +291,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
             replay(options,
                    run,
                    read_trace,
+                   common,
                    single ? "simulating" : fmt::format("{}/{} {}", number, runs.size(), run.name));
         if (!outcome) return fail(single ? outcome.error() : outcome.error().at(run.name));
         const sim::Trace& trace = outcome->changed ? *outcome->changed : read_trace;
@@ -207,8 +318,8 @@ Result<void> simulate_all(const SimulateOptions& options) {
     }
     for (const std::string& sentence : sim::notes_of(summaries))
         note(sentence);
-    // A schedule on standard output has to stay clean CSV.
-    if (options.schedule != "-" && options.report != "-") {
+    // What a file is written as on standard output has to stay clean.
+    if (options.schedule != "-" && options.report != "-" && options.log != "-") {
         out(single ? run_table(summaries.front().metrics)
                    : comparison_table(summaries, terminal_width()));
     }

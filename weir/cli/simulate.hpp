@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,22 @@ struct SimulateOptions {
     std::string policy = "weir";    // texts of policies, with commas between them
     std::vector<std::string> vary;  // "key=a,b,c" each
     std::uint32_t scale = 1;
-    std::string from;     // "" | seconds | duration ("30d") | ISO time
-    std::string until;    // likewise
-    std::string variant;  // of the sidecar
-    bool apart = false;   // --apart: virtual clusters with nodes and queues of their own
+    std::string from;             // "" | seconds | duration ("30d") | ISO time
+    std::string until;            // likewise
+    std::string variant;          // of the sidecar
+    bool apart = false;           // --apart: virtual clusters with nodes and queues of their own
+    std::string faults = "none";  // none | reliability | path of a fault log
+    std::uint64_t seed = 1;       // of failures by reliability
+    std::uint32_t retries = 100;  // of a job that failed with its nodes
+    bool replace_nodes = false;   // a gang goes on with another node, if there is one
+    std::string checkpoint = "none";  // none | young | daly | duration
+    std::string checkpoint_cost = "60s";
+    std::string restart_cost = "60s";
+    std::optional<std::uint64_t> prediction_error;  // seed
     bool json = false;
     bool quiet = false;    // no progress
     std::string report;    // path of the HTML report; "" = none
+    std::string log;       // path of the event log; "" = none; ".gz" compresses
     std::string schedule;  // path of the CSV schedule; "" = none; ".gz" compresses
 };
 int simulate(const SimulateOptions& options);

@@ -82,10 +82,17 @@ std::string columns_table(const std::vector<sim::RunSummary>& runs) {
 }
 
 std::string rows_table(const std::vector<sim::RunSummary>& runs, std::size_t width) {
+    // The figures that matter most, unless all runs agree on them.
     std::vector<sim::Figure> shown;
+    std::vector<sim::Figure> differing;
     for (const sim::Figure& figure : sim::figures_of(runs)) {
-        if (figure.headline) shown.push_back(figure);
+        if (!figure.headline) continue;
+        shown.push_back(figure);
+        const double first = figure.value(runs.front());
+        const auto differs = [&](const sim::RunSummary& run) { return figure.value(run) != first; };
+        if (std::any_of(runs.begin(), runs.end(), differs)) differing.push_back(figure);
     }
+    if (differing.size() >= 2) shown = differing;
     const auto made = [&](std::size_t figures, bool differences) {
         std::vector<Column> columns{{"run"}};
         for (std::size_t f = 0; f < figures; ++f) {

@@ -53,6 +53,8 @@ Replay::Replay(const Trace& trace,
       jobs_(jobs),
       engine_(fleet, options.policy),
       demands_(trace, fleet),
+      // Of virtual clusters that are kept apart, nobody says which racks they are in.
+      meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
       caps_(options.caps),
       advances_(options.advances) {
     WEIR_ASSERT(!jobs.empty());
@@ -146,7 +148,8 @@ void Replay::submit(std::uint32_t index, Time now) {
 
 // All that follows what is held is told here and in release(): a meter of watts, who is hit when a
 // node fails.
-void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time) {
+void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time now) {
+    meter_.on_start(demands_.of(job(index)), placement, now);
     if (!follows_nodes_) return;
     held_[index] = placement;
     for (const fleet::NodeRange& range : placement.ranges) {
@@ -155,7 +158,11 @@ void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time) 
     }
 }
 
-void Replay::release(std::uint32_t index, Time) {
+void Replay::release(std::uint32_t index, Time now) {
+    // Of a gang that got another node the core knows only the new place.
+    const fleet::Placement& placement =
+        follows_nodes_ ? held_[index] : *engine_.placement(JobId{index});
+    meter_.on_end(demands_.of(job(index)), placement, now);
     if (!follows_nodes_) return;
     for (const fleet::NodeRange& range : held_[index].ranges) {
         for (std::uint32_t i = 0; i < range.count; ++i)
@@ -384,7 +391,11 @@ void Replay::full_instant(Time now) {
     if (failures_.next_at() <= now) node_changes(now);
     if (!timers_.empty() && timers_.top().at <= now) timers(now);
     for (; next_cap_ < caps_.size() && caps_[next_cap_].at <= now; ++next_cap_) {
-        tell(sched::PowerCapSet{caps_[next_cap_].domain, caps_[next_cap_].watts}, now);
+        const auto& [at, domain, watts] = caps_[next_cap_];
+        if (domain.level == fleet::Level::rack) {
+            meter_.set_rack_cap(domain.pool, domain.number, watts, now);
+        }
+        tell(sched::PowerCapSet{domain, watts}, now);
     }
     for (; next_advance_ < advances_.size() && advances_[next_advance_].at <= now;
          ++next_advance_) {

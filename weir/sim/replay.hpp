@@ -25,6 +25,7 @@
 #include "weir/sim/attempt.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/event_log.hpp"
+#include "weir/sim/power_meter.hpp"
 #include "weir/sim/simulator.hpp"
 
 namespace weir::sim {
@@ -52,6 +53,9 @@ public:
 
     [[nodiscard]] const sched::Engine& engine() const { return engine_; }
     [[nodiscard]] const Tally& tally() const { return tally_; }
+    // What its nodes drew, from the first submission to the last end. To be called once, after
+    // run().
+    [[nodiscard]] PowerRecord power() { return meter_.finish(moved_at_); }
 
 private:
     struct JobRun {
@@ -133,6 +137,7 @@ private:
     std::vector<ScheduledJob>& jobs_;
     sched::Engine engine_;
     DemandsOf demands_;
+    PowerMeter meter_;
     std::vector<std::uint64_t> hash_of_name_;
     // Only jobs that wait or run have an entry: memory follows those, not the length of the log.
     std::vector<JobRun> runs_;

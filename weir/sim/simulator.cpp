@@ -293,6 +293,13 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                                     nodes_fail ? "; too few nodes were up at once" : ""));
         }
         add(replay.tally(), simulation.metrics);
+        if (!options.apart) {
+            PowerRecord record = replay.power();
+            simulation.racks = std::move(record.racks);
+            simulation.power = std::move(record.power);
+            simulation.metrics.energy_kwh = record.energy_kwh;
+            simulation.metrics.power_max_watts = record.power_max_watts;
+        }
         given_up += replay.tally().given_up;
         dropped += replay.tally().dropped;
         done += jobs.size();

@@ -125,11 +125,11 @@ struct Metrics {
     std::uint64_t attempts_failed = 0;  // ended by a failed node
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
     std::uint64_t preemptions = 0;
-    double lost_share = 0;    // of allocated chip-seconds: done again, checkpoints, restarts
-    double useful_share = 1;  // of allocated chip-seconds
-    double energy_kwh = 0;    // of all nodes, idle ones included; 0 = no node says what it draws
+    double lost_share = 0;       // of allocated chip-seconds: done again, checkpoints, restarts
+    double useful_share = 1;     // of allocated chip-seconds
+    double energy_kwh = 0;       // of all nodes, idle ones included; 0 = no node says what it draws
     double power_max_watts = 0;  // of all nodes together, at any moment
-    double wall_s = 0;        // of the replay, without reading the trace
+    double wall_s = 0;           // of the replay, without reading the trace
     std::uint64_t decisions = 0;
     std::uint64_t digest = 0;  // of all decisions
 };
