@@ -11,8 +11,9 @@
 //
 // Policies: `bestfit` (the node with least left) and `fgd` (the score of that paper, which knows
 // the mix beforehand) as in the paper's simulator; `supply` (supply.hpp), which learns the mix from
-// what arrives, and `supply-known`, which knows it beforehand. Logs are taken from --traces, else
-// from $WEIR_TRACES, else from ../shared/traces.
+// what arrives, and `supply-known`, which knows it beforehand; `index` is the placement of
+// FreeIndex, as the scheduler uses it. Logs are taken from --traces, else from $WEIR_TRACES, else
+// from ../shared/traces.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -33,6 +34,7 @@
 
 #include "weir/base/random.hpp"
 #include "weir/base/text_table.hpp"
+#include "weir/fleet/free_index.hpp"
 #include "weir/fleet/supply.hpp"
 #include "weir/sim/csv.hpp"
 #include "weir/sim/line_reader.hpp"
@@ -209,7 +211,7 @@ public:
     virtual void arrived(const Demand&) {}
     virtual Spot choose(const Classes& classes, const Demand& demand) = 0;
     virtual void joined(const FreeState&, Class&) {}
-    virtual void moved(const FreeState& from, Class& its, const FreeState& to, Class& next) = 0;
+    virtual void moved(const Class&, const FreeState&, Class&) {}  // a node, from, to
 };
 
 // Policies of the paper's simulator score a node from 0 to 100 in whole points; ties go to the
@@ -237,7 +239,6 @@ public:
         }
         return best;
     }
-    void moved(const FreeState&, Class&, const FreeState&, Class&) override {}
 
 private:
     virtual std::int64_t score(const FreeState& from, const FreeState& to) = 0;
@@ -338,7 +339,7 @@ public:
         its.id = id_of(state);
         supply_.joined(its.id, 1);
     }
-    void moved(const FreeState&, Class& its, const FreeState& to, Class& next) override {
+    void moved(const Class& its, const FreeState& to, Class& next) override {
         next.id = id_of(to);
         supply_.moved(its.id, next.id, 1);
     }
@@ -365,7 +366,8 @@ struct Outcome {
     double us_per_task = 0;
 };
 
-Outcome play(const World& world, const std::string& policy_name, std::uint64_t seed) {
+// All tasks in random order, then drawn from all until 130 % of the chips are asked for.
+std::vector<const Task*> arrivals_of(const World& world, std::uint64_t seed) {
     Random random(seed);
     std::vector<const Task*> order;
     std::uint64_t asked = 0;
@@ -382,17 +384,12 @@ Outcome play(const World& world, const std::string& policy_name, std::uint64_t s
         order.push_back(&world.tasks[static_cast<std::size_t>(random.between(0, last))]);
         asked += order.back()->chips_milli;
     }
+    return order;
+}
 
-    const std::unique_ptr<Policy> policy = policy_named(policy_name, world);
-    Classes classes;
-    for (std::uint32_t node = 0; node < world.nodes.size(); ++node) {
-        const Pool& pool = world.fleet.pool(world.nodes[node]);
-        const FreeState state{
-            world.nodes[node], pool.chips_per_node, pool.cpus_milli, pool.memory, {}};
-        Class& its = classes[state];
-        its.nodes.insert(node);
-        policy->joined(state, its);
-    }
+// place(task) says whether it found a place.
+template <class Place>
+Outcome play(const World& world, const std::vector<const Task*>& arrivals, Place place) {
     std::uint64_t arrived = 0;
     std::uint64_t given = 0;
     Outcome outcome;
@@ -400,30 +397,57 @@ Outcome play(const World& world, const std::string& policy_name, std::uint64_t s
         return 100.0 * static_cast<double>(given) / static_cast<double>(world.chips_milli);
     };
     const auto begun = std::chrono::steady_clock::now();
-    for (const Task* task : order) {
+    for (const Task* task : arrivals) {
         arrived += task->chips_milli;
-        policy->arrived(task->demand);
-        const Spot spot = policy->choose(classes, task->demand);
-        if (spot.from != nullptr) {
-            const auto from = classes.find(*spot.from);
-            const auto to =
-                classes.try_emplace(after(from->first, task->demand.parts.front().each, spot.room))
-                    .first;
-            policy->moved(from->first, from->second, to->first, to->second);
-            to->second.nodes.insert(from->second.nodes.extract(from->second.nodes.begin()));
-            if (from->second.nodes.empty()) classes.erase(from);
-            given += task->chips_milli;
-        }
+        if (place(*task)) given += task->chips_milli;
         if (outcome.given_at_100 == 0 && arrived >= world.chips_milli) {
             outcome.given_at_100 = share();
         }
     }
+    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begun;
     outcome.given_at_130 = share();
-    outcome.us_per_task =
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begun)
-            .count() /
-        static_cast<double>(order.size());
+    outcome.us_per_task = took.count() / static_cast<double>(arrivals.size());
     return outcome;
+}
+
+Outcome play_index(const World& world, std::uint64_t seed) {
+    FreeIndex index(world.fleet);
+    Placement placement;
+    return play(world, arrivals_of(world, seed), [&](const Task& task) {
+        const Shape shape{task.demand, FreeIndex::domains_of(world.fleet, task.demand)};
+        if (!index.find(shape, placement)) return false;
+        index.take(shape, placement);
+        return true;
+    });
+}
+
+Outcome play_classes(const World& world, Policy& policy, std::uint64_t seed) {
+    Classes classes;
+    for (std::uint32_t node = 0; node < world.nodes.size(); ++node) {
+        const Pool& pool = world.fleet.pool(world.nodes[node]);
+        const FreeState state{
+            world.nodes[node], pool.chips_per_node, pool.cpus_milli, pool.memory, {}};
+        Class& its = classes[state];
+        its.nodes.insert(node);
+        policy.joined(state, its);
+    }
+    return play(world, arrivals_of(world, seed), [&](const Task& task) {
+        policy.arrived(task.demand);
+        const Spot spot = policy.choose(classes, task.demand);
+        if (spot.from == nullptr) return false;
+        const auto from = classes.find(*spot.from);
+        const FreeState next = after(from->first, task.demand.parts.front().each, spot.room);
+        const auto to = classes.try_emplace(next).first;
+        policy.moved(from->second, to->first, to->second);
+        to->second.nodes.insert(from->second.nodes.extract(from->second.nodes.begin()));
+        if (from->second.nodes.empty()) classes.erase(from);
+        return true;
+    });
+}
+
+Outcome play_policy(const World& world, const std::string& name, std::uint64_t seed) {
+    if (name == "index") return play_index(world, seed);
+    return play_classes(world, *policy_named(name, world), seed);
 }
 
 struct Spread {
@@ -442,7 +466,7 @@ Spread spread_of(const std::vector<Outcome>& outcomes, double Outcome::*figure) 
     return spread;
 }
 
-const std::vector<std::string> policies{"bestfit", "fgd", "supply-known", "supply"};
+const std::vector<std::string> policies{"bestfit", "fgd", "supply-known", "supply", "index"};
 const std::vector<std::string> workloads{"default", "types"};
 
 struct Options {
@@ -516,7 +540,7 @@ int main(int count, char** arguments) {
         for (const std::string& policy : options.policies) {
             std::vector<Outcome> outcomes;
             for (std::uint64_t seed = 0; seed < options.seeds; ++seed)
-                outcomes.push_back(play(world, policy, 42 + seed));
+                outcomes.push_back(play_policy(world, policy, 42 + seed));
             const Spread at_100 = spread_of(outcomes, &Outcome::given_at_100);
             const Spread at_130 = spread_of(outcomes, &Outcome::given_at_130);
             const Spread us = spread_of(outcomes, &Outcome::us_per_task);
