@@ -117,7 +117,7 @@ World read_world(const std::string& folder, bool types) {
         }
         ++its->nodes;
         world.nodes.emplace_back(static_cast<std::uint32_t>(its - pools.begin()));
-        world.chips_milli += pool.chips_per_node * 1000U;
+        world.chips_milli += std::uint64_t{pool.chips_per_node} * 1000;
     }
     for (const auto& row : read_table(folder + "/openb-2023.csv.gz")) {
         Task task;
@@ -133,11 +133,11 @@ World read_world(const std::string& folder, bool types) {
         }
         task.chips_milli = chips_milli_of(each);
         task.demand.parts = {{1, each}};
-        const std::string accepted = "|" + row.at("chip") + "|";
+        const std::string accepted = fmt::format("|{}|", row.at("chip"));
         for (std::uint32_t i = 0; i < world.fleet.pools.size(); ++i) {
             const bool accepts =
                 !types || devices == 0 || accepted == "||" ||
-                accepted.find("|" + world.fleet.pools[i].chip + "|") != std::string::npos;
+                accepted.find(fmt::format("|{}|", world.fleet.pools[i].chip)) != std::string::npos;
             if (accepts) task.demand.pools.push_back(PoolId{i});
         }
         world.tasks.push_back(std::move(task));
@@ -494,8 +494,8 @@ Options options_of(int count, char** arguments) {
             }
             std::string names;
             for (const std::string& its : valid)
-                names += " " + its;
-            stop(name + " " + value + " is unknown; valid:" + names);
+                names += fmt::format(" {}", its);
+            stop(fmt::format("{} {} is unknown; valid:{}", name, value, names));
         };
         if (name == "--traces") {
             options.traces = value;

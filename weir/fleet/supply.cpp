@@ -223,7 +223,7 @@ std::uint64_t Supply::usable_milli(StateId id) {
 Supply::Cost Supply::value(StateId id) {
     if (states_[id.value].price_version == price_version_) return states_[id.value].value;
     const std::uint16_t* places = places_of(id);
-    Wide sum = Wide{usable_weight * one} * usable_milli(id);
+    Wide sum = Wide{usable_weight} * one * usable_milli(id);
     for (std::size_t m = 0; m < columns_.size(); ++m)
         sum += Wide{columns_[m].price} * places[m];
     State& its = states_[id.value];

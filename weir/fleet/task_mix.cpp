@@ -1,7 +1,6 @@
 #include "weir/fleet/task_mix.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <string_view>
 
@@ -17,7 +16,9 @@ using Wide = unsigned __int128;
 std::uint64_t rounded_up(std::uint64_t amount, std::uint64_t smallest, std::uint64_t most) {
     if (amount == 0) return 0;
     if (amount <= smallest) return smallest;
-    const std::uint64_t octave = smallest * std::bit_floor((amount - 1) / smallest);
+    std::uint64_t octave = smallest;
+    while (octave <= (amount - 1) / 2)
+        octave *= 2;
     const Wide step = (Wide{amount - octave} * steps_per_octave + octave - 1) / octave;
     return static_cast<std::uint64_t>(
         std::min<Wide>(octave + octave * step / steps_per_octave, most));
