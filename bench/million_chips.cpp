@@ -104,7 +104,7 @@ public:
         part.each.memory = gibibytes(part.each.chips * std::int64_t{128});
         request.demand.parts = {part};
         request.demand.within = chips <= 8     ? fleet::Level::site
-                                : chips <= 64  ? fleet::Level::rack
+                                : chips <= 32  ? fleet::Level::rack
                                 : chips <= 512 ? fleet::Level::pod
                                                : fleet::Level::pool;
         if (chips > 8 && random_.chance(0.5)) request.demand.within = fleet::Level::pool;

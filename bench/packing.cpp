@@ -412,9 +412,11 @@ Outcome play(const World& world, const std::vector<const Task*>& arrivals, Place
 
 Outcome play_index(const World& world, std::uint64_t seed) {
     FreeIndex index(world.fleet);
+    index.place_by_supply(world.fleet);
     Placement placement;
     return play(world, arrivals_of(world, seed), [&](const Task& task) {
         const Shape shape{task.demand, FreeIndex::domains_of(world.fleet, task.demand)};
+        index.arrived(task.demand);
         if (!index.find(shape, placement)) return false;
         index.take(shape, placement);
         return true;

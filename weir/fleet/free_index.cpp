@@ -137,6 +137,45 @@ bool FreeIndex::is_free(const Demand& demand, const NodeRange& range) const {
     return true;
 }
 
+void FreeIndex::place_by_supply(const Fleet& fleet) {
+    supply_.emplace(fleet);
+    for (PoolIndex& pool : pools_) {
+        for (const std::uint32_t cls : pool.active) {
+            NodeClass& its = pool.classes[cls];
+            its.state = state_of(pool, its.key);
+            supply_->joined(its.state, its.nodes.size());
+        }
+    }
+}
+
+void FreeIndex::arrived(const Demand& demand) {
+    if (supply_) supply_->arrived(demand);
+}
+
+StateId FreeIndex::state_of(const PoolIndex& pool, const NodeKey& key) {
+    return supply_->state(pool.id, key.chips, rooms_[key.rooms], key.cpus_milli, key.memory);
+}
+
+void FreeIndex::move_run(PoolIndex& pool,
+                         std::uint32_t first,
+                         std::uint32_t count,
+                         std::uint32_t from,
+                         std::uint32_t to) {
+    if (supply_) {
+        const NodeClass& before = pool.classes[from];
+        NodeClass& after = pool.classes[to];
+        if (after.key.in_service) after.state = state_of(pool, after.key);
+        if (before.key.in_service && after.key.in_service) {
+            supply_->moved(before.state, after.state, count);
+        } else if (before.key.in_service) {
+            supply_->left(before.state, count);
+        } else if (after.key.in_service) {
+            supply_->joined(after.state, count);
+        }
+    }
+    pool.move_run(first, count, from, to, rooms_);
+}
+
 void FreeIndex::give(const Shape& shape, const Placement& placement) {
     for (const NodeRange& range : placement.ranges)
         apply(shape, range, false);
@@ -165,7 +204,7 @@ void FreeIndex::apply(const Shape& shape, const NodeRange& range, bool taking) {
             }
             WEIR_ASSERT(wrong == 0);
         }
-        if (from != to) pool.move_run(first, next - first, from, to, rooms_);
+        if (from != to) move_run(pool, first, next - first, from, to);
         first = next;
     }
     const std::int64_t node_mw = pool.each_mw(each) * range.replicas;
@@ -261,7 +300,7 @@ void FreeIndex::change_keys(PoolIndex& pool,
         change(key, pool.classes[from]);
         if (!(key == pool.classes[from].key)) {
             const std::uint32_t to = pool.class_for(key, rooms_);
-            pool.move_run(first, next - first, from, to, rooms_);
+            move_run(pool, first, next - first, from, to);
         }
         first = next;
     }

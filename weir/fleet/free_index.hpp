@@ -41,6 +41,7 @@
 #include "weir/fleet/fleet.hpp"
 #include "weir/fleet/interner.hpp"
 #include "weir/fleet/pool_index.hpp"
+#include "weir/fleet/supply.hpp"
 
 namespace weir::fleet {
 
@@ -74,6 +75,13 @@ public:
     [[nodiscard]] bool fits(const Shape& shape, Time end = never);
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
     [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
+
+    // From now on, among the nodes that hold a gang alone the one goes first where it costs the
+    // tasks to come least (supply.hpp), instead of the tightest; of all its pools, not only of the
+    // first domain that holds it. The mix is learnt from the arrivals that are told.
+    void place_by_supply(const Fleet& fleet);
+    void arrived(const Demand& demand);
+    [[nodiscard]] Supply* supply() { return supply_ ? &*supply_ : nullptr; }
 
     // Sets or (with a default one) clears what of the nodes of a run may still be used by those who
     // stay beyond `until`. The amounts may exceed what is free; taking and giving leave them as
@@ -218,6 +226,7 @@ private:
     // placing.cpp: where a gang goes.
     bool fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end);
     bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
+    bool find_cheapest(const Shape& shape, Ranges& ranges, Time end);
     bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);
     bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
     bool find_parts(const Shape& shape, const Zone& zone, Ranges& ranges, Time end);
@@ -225,6 +234,11 @@ private:
     bool collect(const Ask& ask, const Zone& zone, bool best_is_enough);
     [[nodiscard]] int compare(const Option& a, const Option& b) const;
     [[nodiscard]] std::optional<Spot> best_spot(std::uint64_t replicas, bool loosest = false) const;
+    [[nodiscard]] std::optional<Spot> cheapest_spot(const Ask& ask, std::uint64_t replicas);
+    void choose_shared_chips(const Spot& spot,
+                             std::uint64_t replicas,
+                             const Ask& ask,
+                             Ranges& ranges);
     void group_options();
     void spread(const Ask& ask, Ranges& ranges);
     bool spread_under_budgets(const Ask& ask, const Zone& zone, Ranges& ranges);
@@ -242,6 +256,12 @@ private:
                       const NodeRange& range,
                       const ReplicaDemand& each,
                       bool taking);
+    [[nodiscard]] StateId state_of(const PoolIndex& pool, const NodeKey& key);
+    void move_run(PoolIndex& pool,
+                  std::uint32_t first,
+                  std::uint32_t count,
+                  std::uint32_t from,
+                  std::uint32_t to);
     template <class Change>
     void change_keys(PoolIndex& pool, std::uint32_t first, std::uint32_t count, Change change);
     void count_power(PoolIndex& pool,
@@ -263,6 +283,7 @@ private:
     std::vector<SitePower> sites_;
     Interner<Rooms> rooms_;
     Interner<Horizon> horizons_;
+    std::optional<Supply> supply_;
 
     // Scratch, so that a question allocates nothing once it was asked a few times.
     std::vector<Option> options_;

@@ -33,40 +33,6 @@ std::uint64_t lowest(std::uint64_t bits, std::uint32_t count) {
     return chosen;
 }
 
-// One range for each replica with a fraction of a chip: the shared chip with the least room that
-// suffices, else one that nobody uses.
-void choose_shared_chips(const PoolIndex& pool,
-                         std::uint32_t node,
-                         std::uint64_t replicas,
-                         std::uint32_t permille,
-                         std::uint32_t part,
-                         std::vector<NodeRange>& ranges) {
-    const std::uint32_t chips = pool.pool.chips_per_node;
-    std::uint32_t rooms[chips_per_node_max];
-    for (std::uint32_t chip = 0; chip < chips; ++chip) {
-        const bool used = (pool.used_mask[node] >> chip) & 1;
-        const std::uint32_t left =
-            pool.room.empty() ? 1000U : pool.room[std::size_t{node} * chips + chip];
-        // A used chip that nobody shares belongs to one job as a whole.
-        rooms[chip] = used && left == 1000 ? 0 : left;
-    }
-    for (std::uint64_t replica = 0; replica < replicas; ++replica) {
-        std::uint32_t best = chips;
-        for (std::uint32_t chip = 0; chip < chips; ++chip) {
-            if (rooms[chip] >= permille && (best == chips || rooms[chip] < rooms[best]))
-                best = chip;
-        }
-        WEIR_ASSERT(best < chips);
-        rooms[best] -= permille;
-        ranges.push_back({.pool = pool.id,
-                          .first = node,
-                          .count = 1,
-                          .replicas = 1,
-                          .part = part,
-                          .chip_mask = std::uint64_t{1} << best});
-    }
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------
@@ -118,6 +84,7 @@ bool FreeIndex::fits_one(const Shape& shape, const std::vector<PoolId>& domain, 
 
 bool FreeIndex::find(const Shape& shape, Placement& placement, Time end) {
     placement.ranges.clear();
+    if (supply_ && find_cheapest(shape, placement.ranges, end)) return true;
     for (const std::vector<PoolId>& domain : shape.domains) {
         if (could_hold(domain, shape.demand) && find_in(shape, domain, placement.ranges, end)) {
             return true;
@@ -142,6 +109,16 @@ bool FreeIndex::find_in(const Shape& shape,
         }
         if (level == within) return false;
     }
+}
+
+// A gang of one part on the one node where it costs least, wherever that is.
+bool FreeIndex::find_cheapest(const Shape& shape, Ranges& ranges, Time end) {
+    const Demand& demand = shape.demand;
+    if (demand.parts.size() > 1) return false;
+    const Ask ask{demand.parts[0].each, demand.parts[0].replicas, 0, demand.tag, end};
+    const PoolId* pools = demand.pools.data();
+    const Zone all{.begin = pools, .end = pools + demand.pools.size(), .one_node = true};
+    return find_part(ask, all, ranges);
 }
 
 // Inside one pool, at a level below the site.
@@ -250,7 +227,8 @@ void FreeIndex::lower_horizons(const NodeRange& range, const Ask& ask) {
 bool FreeIndex::find_part(const Ask& ask, const Zone& zone, Ranges& ranges) {
     const bool beside_the_rest = ask.number > 0 && ask.replicas == 1;
     if (!collect(ask, zone, !beside_the_rest)) return false;
-    if (const auto spot = best_spot(ask.replicas, beside_the_rest)) {
+    if (const auto spot = supply_ && !beside_the_rest ? cheapest_spot(ask, ask.replicas)
+                                                      : best_spot(ask.replicas, beside_the_rest)) {
         choose(*spot, ask.replicas, ask, ranges);
         return true;
     }
@@ -306,7 +284,7 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
                 if (each == 0) continue;
                 offer(cls, each, its.nodes.size());
                 held += each * its.nodes.size();
-                if (best_is_enough && each >= ask.replicas && pool.nodes_special == 0) {
+                if (best_is_enough && !supply_ && each >= ask.replicas && pool.nodes_special == 0) {
                     whole = &its;
                 }
             }
@@ -375,6 +353,34 @@ std::optional<FreeIndex::Spot> FreeIndex::best_spot(std::uint64_t replicas, bool
     return spot;
 }
 
+// best_spot() by what it costs the tasks to come.
+std::optional<FreeIndex::Spot> FreeIndex::cheapest_spot(const Ask& ask, std::uint64_t replicas) {
+    const Option* best = nullptr;
+    Supply::Choice best_choice;
+    Spot spot;
+    for (const Option& option : options_) {
+        if (option.used_up || option.each < replicas) continue;
+        if (best != nullptr && option.order > best->order) continue;
+        const NodeClass& its = option.pool->classes[option.cls];
+        const Supply::Choice choice =
+            supply_->best(its.state, ask.each, static_cast<std::uint32_t>(replicas));
+        const std::uint32_t node = its.nodes.first_in(option.next, option.last);
+        if (best != nullptr && option.order == best->order) {
+            const int order = supply_->compare(choice, best_choice);
+            if (order > 0) continue;
+            if (order == 0 &&
+                std::pair(option.pool_rank, node) > std::pair(best->pool_rank, spot.node)) {
+                continue;
+            }
+        }
+        best = &option;
+        best_choice = choice;
+        spot = {option.pool, node};
+    }
+    if (best == nullptr) return std::nullopt;
+    return spot;
+}
+
 // Sorts options_, those that hold most first, and notes which ones are equal but for the numbers
 // of their nodes.
 void FreeIndex::group_options() {
@@ -439,7 +445,10 @@ void FreeIndex::spread(const Ask& ask, Ranges& ranges) {
         }
         if (remaining == 0) return;
         if (remaining < option.each && chosen < nodes) {
-            choose(*best_spot(remaining), remaining, ask, ranges);
+            choose(*(supply_ ? cheapest_spot(ask, remaining) : best_spot(remaining)),
+                   remaining,
+                   ask,
+                   ranges);
             return;
         }
     }
@@ -555,12 +564,51 @@ FreeIndex::Spot FreeIndex::best_spot_under_budgets(const Ask& ask, std::uint64_t
     return spot;
 }
 
+// One range for each replica with a fraction of a chip: the shared chip with the least room that
+// suffices, else one that nobody uses; or where it costs least.
+void FreeIndex::choose_shared_chips(const Spot& spot,
+                                    std::uint64_t replicas,
+                                    const Ask& ask,
+                                    Ranges& ranges) {
+    const PoolIndex& pool = *spot.pool;
+    const std::uint32_t chips = pool.pool.chips_per_node;
+    const std::uint32_t permille = ask.each.chip_permille;
+    std::uint32_t rooms[chips_per_node_max];
+    for (std::uint32_t chip = 0; chip < chips; ++chip) {
+        const bool used = (pool.used_mask[spot.node] >> chip) & 1;
+        const std::uint32_t left =
+            pool.room.empty() ? 1000U : pool.room[std::size_t{spot.node} * chips + chip];
+        // A used chip that nobody shares belongs to one job as a whole.
+        rooms[chip] = used && left == 1000 ? 0 : left;
+    }
+    StateId state = pool.class_of_node(spot.node).state;
+    for (std::uint64_t replica = 0; replica < replicas; ++replica) {
+        std::uint32_t least = permille;
+        if (supply_) {
+            const Supply::Choice choice = supply_->best(state, ask.each);
+            least = choice.room;
+            state = choice.to;
+        }
+        std::uint32_t best = chips;
+        for (std::uint32_t chip = 0; chip < chips; ++chip) {
+            if (rooms[chip] >= least && (best == chips || rooms[chip] < rooms[best])) best = chip;
+        }
+        WEIR_ASSERT(best < chips);
+        rooms[best] -= permille;
+        ranges.push_back({.pool = pool.id,
+                          .first = spot.node,
+                          .count = 1,
+                          .replicas = 1,
+                          .part = ask.number,
+                          .chip_mask = std::uint64_t{1} << best});
+    }
+}
+
 // So many replicas on this node; a run of equal nodes becomes one range.
 void FreeIndex::choose(const Spot& spot, std::uint64_t replicas, const Ask& ask, Ranges& ranges) {
     const PoolIndex& pool = *spot.pool;
     if (ask.each.chip_permille > 0) {
-        return choose_shared_chips(
-            pool, spot.node, replicas, ask.each.chip_permille, ask.number, ranges);
+        return choose_shared_chips(spot, replicas, ask, ranges);
     }
     const auto count = static_cast<std::uint32_t>(replicas);
     const std::uint32_t chips = count * ask.each.chips;

@@ -272,5 +272,129 @@ TEST(Placing, GivesThePlacementsOfThePlainRules) {
     EXPECT_GT(refused, 10'000);
 }
 
+// Against a plain list of nodes, kept from the placements alone, of which every one is tried.
+TEST(Placing, BySupplyIsTheCheapestNodeOfAllPools) {
+    struct Node {
+        PoolId pool;
+        std::vector<std::uint32_t> rooms;
+        std::uint32_t cpus_milli = 0;
+        Bytes memory;
+        bool in_service = true;
+    };
+    Pool one;
+    one.name = "one";
+    one.site = "here";
+    one.chip = "a";
+    one.nodes = 7;
+    one.chips_per_node = 4;
+    one.cpus_milli = 32'000;
+    one.memory = gibibytes(64);
+    Pool two = one;
+    two.name = "two";
+    two.chip = "b";
+    two.chips_per_node = 8;
+    const Fleet fleet{.sites = {{.name = "here"}}, .pools = {one, two}};
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        FreeIndex index(fleet);
+        index.place_by_supply(fleet);
+        std::vector<Node> nodes;
+        for (std::uint32_t pool = 0; pool < 2; ++pool) {
+            const Pool& its = fleet.pools[pool];
+            nodes.resize(nodes.size() + its.nodes,
+                         {PoolId{pool},
+                          std::vector<std::uint32_t>(its.chips_per_node, 1000),
+                          its.cpus_milli,
+                          its.memory});
+        }
+        const auto at = [&](PoolId pool, std::uint32_t node) -> Node& {
+            return nodes[pool.value * 7 + node];
+        };
+        const auto state_of = [&](const Node& node) {
+            std::vector<std::uint16_t> rooms;
+            std::uint32_t chips = 0;
+            for (const std::uint32_t room : node.rooms) {
+                if (room == 1000) ++chips;
+                if (room > 0 && room < 1000) rooms.push_back(static_cast<std::uint16_t>(room));
+            }
+            std::sort(rooms.begin(), rooms.end());
+            return index.supply()->state(node.pool, chips, rooms, node.cpus_milli, node.memory);
+        };
+        const auto change = [&](const Shape& shape, const Placement& placement, int times) {
+            const ReplicaDemand& each = shape.demand.parts.front().each;
+            for (const NodeRange& range : placement.ranges) {
+                const std::uint32_t milli = each.chip_permille > 0 ? each.chip_permille : 1000;
+                for (std::uint32_t i = 0; i < range.count; ++i) {
+                    Node& node = at(range.pool, range.first + i);
+                    for (std::size_t chip = 0; chip < node.rooms.size(); ++chip) {
+                        if (((range.chip_mask >> chip) & 1) != 0) node.rooms[chip] -= times * milli;
+                    }
+                    node.cpus_milli -= times * range.replicas * each.cpus_milli;
+                    node.memory.count -= times * std::int64_t{range.replicas} * each.memory.count;
+                }
+            }
+        };
+        std::vector<std::pair<Shape, Placement>> held;
+        for (int step = 0; step < 400; ++step) {
+            if (!held.empty() && random.chance(0.4)) {
+                const auto which = static_cast<std::size_t>(
+                    random.between(0, static_cast<std::int64_t>(held.size()) - 1));
+                index.give(held[which].first, held[which].second);
+                change(held[which].first, held[which].second, -1);
+                held.erase(held.begin() + static_cast<std::ptrdiff_t>(which));
+            }
+            if (random.chance(0.05)) {
+                const PoolId pool{static_cast<std::uint32_t>(random.between(0, 1))};
+                const auto node = static_cast<std::uint32_t>(random.between(0, 6));
+                at(pool, node).in_service = !at(pool, node).in_service;
+                index.set_in_service(pool, node, at(pool, node).in_service);
+            }
+            GangPart part;
+            part.replicas = static_cast<std::uint32_t>(random.between(1, 2));
+            if (random.chance(0.5)) part.each.chips = 1U << random.between(0, 2);
+            if (part.each.chips == 0) part.each.chip_permille = 250U << random.between(0, 1);
+            part.each.cpus_milli = static_cast<std::uint32_t>(random.between(0, 6) * 1000);
+            part.each.memory = gibibytes(random.between(0, 8));
+            Shape shape{{.parts = {part}, .pools = {PoolId{0}, PoolId{1}}}, {}};
+            shape.domains = FreeIndex::domains_of(fleet, shape.demand);
+            index.arrived(shape.demand);
+            const Node* best = nullptr;
+            Supply::Choice best_choice;
+            for (const Node& node : nodes) {
+                std::uint64_t places = 0;
+                for (const std::uint32_t room : node.rooms) {
+                    places += part.each.chips > 0 ? std::uint32_t{room == 1000}
+                                                  : room / part.each.chip_permille;
+                }
+                if (part.each.chips > 0) places /= part.each.chips;
+                if (!node.in_service || places < part.replicas ||
+                    node.cpus_milli < part.replicas * part.each.cpus_milli ||
+                    node.memory.count < part.replicas * part.each.memory.count) {
+                    continue;
+                }
+                const auto choice = index.supply()->best(state_of(node), part.each, part.replicas);
+                if (best != nullptr && index.supply()->compare(choice, best_choice) >= 0) continue;
+                best = &node;
+                best_choice = choice;
+            }
+            Placement placement;
+            const bool found = index.find(shape, placement);
+            if (best != nullptr) {
+                ASSERT_TRUE(found);
+                const Node& got = at(placement.ranges[0].pool, placement.ranges[0].first);
+                ASSERT_EQ(&got, best);
+            }
+            if (!found) continue;
+            index.take(shape, placement);
+            change(shape, placement, 1);
+            if (best != nullptr) {
+                ASSERT_EQ(state_of(*best), best_choice.to);
+            }
+            held.emplace_back(shape, placement);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace weir::fleet

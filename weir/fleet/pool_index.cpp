@@ -89,7 +89,7 @@ std::uint32_t PoolIndex::class_for(const NodeKey& key, const Interner<Rooms>& ro
         position = cls;
     }
     if (position == classes.size()) {
-        classes.push_back({.key = {}, .chips_milli = 0, .nodes = NodeSet(pool.nodes)});
+        classes.push_back({.key = {}, .chips_milli = 0, .state = {}, .nodes = NodeSet(pool.nodes)});
     }
     NodeClass& its = classes[position];
     its.key = key;

@@ -21,6 +21,7 @@
 #include "weir/fleet/node_set.hpp"
 #include "weir/fleet/power.hpp"
 #include "weir/fleet/power_budget.hpp"
+#include "weir/fleet/supply.hpp"
 
 namespace weir::fleet {
 
@@ -52,6 +53,7 @@ struct NodeKeyHash {
 struct NodeClass {
     NodeKey key;
     std::uint64_t chips_milli = 0;  // free, whole and shared
+    StateId state;                  // of Supply, where placements are scored and a node is in it
     NodeSet nodes;
 };
 

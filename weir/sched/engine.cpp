@@ -43,6 +43,7 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
       shapes_of_pool(fleet.pools.size()),
       changes(fleet.pools.size(), 1),
       promises_of_pool(fleet.pools.size() * lanes, 0) {
+    if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
 }
@@ -134,8 +135,8 @@ void Engine::State::enter(std::uint32_t slot) {
     ++step;
     if (policy.prediction == Prediction::history) {
         job.overtaking = job.rank;
-        job.overtaking.date = date_of(
-            job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
+        job.overtaking.date =
+            date_of(job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
     }
     queue.emplace(job.rank, slot);
     if (job.array.valid()) {
@@ -202,11 +203,10 @@ void Engine::State::promise(std::uint32_t slot, Place place) {
     plan.claim(job.id, shapes[job.shape].shape, place);
     job.promise = std::move(place);
     promised.emplace(job.rank, slot);
-    for_pools_of(job.promise.placement,
-                 [&](PoolId pool) {
-                     ++promises_of_pool[pool.value * lanes + job.rank.lane];
-                     ++changes[pool.value];
-                 });
+    for_pools_of(job.promise.placement, [&](PoolId pool) {
+        ++promises_of_pool[pool.value * lanes + job.rank.lane];
+        ++changes[pool.value];
+    });
     ++step;
 }
 
@@ -233,6 +233,7 @@ void Engine::State::forget_promise(std::uint32_t slot) {
 void Engine::State::on(const JobSubmitted& event) {
     const Request& request = event.request;
     Job& job = jobs.add(request.job);
+    free.arrived(request.demand);
     job.priority = request.priority;
     job.shape = shape_for(request.demand);
     job.limit = request.limit;
@@ -245,10 +246,10 @@ void Engine::State::on(const JobSubmitted& event) {
         job.owner = request.owner;
         job.likeness = request.likeness;
     }
-    job.rank = {.lane = static_cast<std::uint8_t>(lanes - 1 -
-                                                  static_cast<std::uint32_t>(job.priority)),
-                .date = {},
-                .order = submissions++};
+    job.rank = {
+        .lane = static_cast<std::uint8_t>(lanes - 1 - static_cast<std::uint32_t>(job.priority)),
+        .date = {},
+        .order = submissions++};
     job.rank.date = date_of(job, job.limit);
     job.overtaking = job.rank;
     job.array = request.array_at_once_max > 0 ? request.array : JobId::none();
@@ -540,8 +541,8 @@ Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
 Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     const std::uint32_t slot = jobs.slot_of(reserve.job);
     if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
-        return fail(out_of_place(reserve.job,
-                                 "is promised a start, but it does not wait for room"));
+        return fail(
+            out_of_place(reserve.job, "is promised a start, but it does not wait for room"));
     }
     Job& job = jobs.at(slot);
     const bool same_time = job.promise.found() && job.promise.at == reserve.at;
@@ -557,6 +558,7 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
              .until = job.limit >= forever ? never : reserve.at + job.limit,
              .placement = reserve.placement});
     job.planned_at = 0;
+    job.tried_at = 0;
     return {};
 }
 

@@ -15,9 +15,7 @@ Time after(Time at, Duration duration) {
 }  // namespace
 
 ReferenceEngine::ReferenceEngine(fleet::Fleet fleet, Policy policy)
-    : fleet_(std::move(fleet)),
-      policy_(std::move(policy)),
-      placing_(fleet_) {}
+    : fleet_(std::move(fleet)), policy_(std::move(policy)), placing_(fleet_) {}
 
 // ---------------------------------------------------------------------------------------------
 // The future of one node
@@ -53,8 +51,7 @@ ReferenceEngine::Amounts ReferenceEngine::free_at(std::size_t node,
             for (const auto& piece : job.pieces) {
                 if (piece.node != node) continue;
                 busy.insert(piece.chips.begin(), piece.chips.end());
-                const Amounts its =
-                    claim_of(node, job.request.demand.parts[piece.part].each, 1);
+                const Amounts its = claim_of(node, job.request.demand.parts[piece.part].each, 1);
                 left.cpus_milli -= its.cpus_milli;
                 left.memory -= its.memory;
             }
@@ -63,8 +60,8 @@ ReferenceEngine::Amounts ReferenceEngine::free_at(std::size_t node,
             job.promise->until > moment) {
             for (const Claimed& claimed : job.promise->claimed) {
                 if (claimed.node != node) continue;
-                const Amounts its = claim_of(
-                    node, job.request.demand.parts[claimed.part].each, claimed.replicas);
+                const Amounts its =
+                    claim_of(node, job.request.demand.parts[claimed.part].each, claimed.replicas);
                 left.chips -= its.chips;
                 left.cpus_milli -= its.cpus_milli;
                 left.memory -= its.memory;
@@ -123,10 +120,9 @@ void ReferenceEngine::set_horizons() {
         Amounts least = whole(node);
         for (const auto& [id, job] : jobs_) {
             if (!job.promise) continue;
-            const bool here = std::any_of(
-                job.promise->claimed.begin(), job.promise->claimed.end(), [&](const Claimed& each) {
-                    return each.node == node;
-                });
+            const bool here = std::any_of(job.promise->claimed.begin(),
+                                          job.promise->claimed.end(),
+                                          [&](const Claimed& each) { return each.node == node; });
             if (!here) continue;
             if (!horizon) horizon.emplace();
             horizon->until = std::min(horizon->until, job.promise->at);
@@ -209,8 +205,8 @@ std::optional<std::vector<ReferenceEngine::Claimed>> ReferenceEngine::place(
     return claimed;
 }
 
-std::optional<ReferenceEngine::Promise> ReferenceEngine::earliest(const Job& job,
-                                                                  Time from) const {
+std::optional<ReferenceEngine::Promise> ReferenceEngine::earliest(
+    const Job& job, Time from, const std::function<bool(PoolId)>& is_wanted) const {
     std::set<Time> moments{from};
     for (const auto& [id, other] : jobs_) {
         if (other.phase == Phase::running && other.end_by > from && other.end_by != never) {
@@ -223,6 +219,7 @@ std::optional<ReferenceEngine::Promise> ReferenceEngine::earliest(const Job& job
     const fleet::Demand& demand = job.request.demand;
     std::optional<Promise> best;
     for (const std::vector<PoolId>& domain : fleet::FreeIndex::domains_of(fleet_, demand)) {
+        if (is_wanted && std::none_of(domain.begin(), domain.end(), is_wanted)) continue;
         std::vector<std::vector<std::size_t>> units(1);
         const fleet::Pool& first_pool = fleet_.pool(domain.front());
         std::uint32_t span = first_pool.nodes;
@@ -266,21 +263,28 @@ std::optional<ReferenceEngine::Promise> ReferenceEngine::earliest(const Job& job
     return best;
 }
 
-std::optional<ReferenceEngine::Promise> ReferenceEngine::place_for(const Job& job,
-                                                                   Time now) const {
-    if (job.promise && job.promise->at > now && now - job.submitted_at <= policy_.tighten_after) {
-        const auto kept = earliest(job, job.promise->at);
-        if (kept && kept->at == job.promise->at) return kept;
+std::optional<ReferenceEngine::Promise> ReferenceEngine::place_for(const Job& job, Time now) const {
+    if (job.promise) {
+        const PoolId its = placing_.nodes[job.promise->claimed.front().node].pool;
+        const auto same = [its](PoolId pool) { return pool == its; };
+        if (job.promise->at > now && now - job.submitted_at <= policy_.tighten_after) {
+            const auto kept = earliest(job, job.promise->at, same);
+            if (kept && kept->at == job.promise->at) return kept;
+        }
+        const auto shadow = earliest(job, now, same);
+        if (shadow && shadow->at <= std::max(job.promise->at, now)) return shadow;
+        return earliest(job, now, nullptr);
     }
-    const auto shadow = earliest(job, now);
-    if (job.promise || !shadow) return shadow;
+    const auto is_wanted = [&](PoolId pool) { return has_room_for_promise(job, pool); };
+    const auto shadow = earliest(job, now, is_wanted);
+    if (!shadow) return shadow;
     Duration slack = policy_.slack;
     if (job.request.limit < forever) {
         slack += Duration{job.request.limit.count() / 100 * policy_.slack_percent};
     }
     Time at = std::min(shadow->at + slack, job.submitted_at + policy_.slack_until);
     if (at <= shadow->at) return shadow;
-    const auto later = earliest(job, at);
+    const auto later = earliest(job, at, is_wanted);
     return later && later->at == at ? later : shadow;
 }
 
@@ -299,8 +303,8 @@ void ReferenceEngine::apply(const Event& event, Time now) {
             const Duration limit = job.request.limit;
             const Duration most = policy_.date_cap;
             job.rank.date =
-                now + (limit >= most ? most
-                                     : std::min<Duration>(most, limit * policy_.date_factor));
+                now +
+                (limit >= most ? most : std::min<Duration>(most, limit * policy_.date_factor));
         }
         jobs_[submitted->request.job] = job;
     } else if (const auto* ended = std::get_if<JobEnded>(&event)) {
@@ -315,8 +319,7 @@ void ReferenceEngine::apply(const Event& event, Time now) {
         job.phase = Phase::ended;
         job.outcome = Outcome::cancelled;
     } else if (const auto* changed = std::get_if<NodeChanged>(&event)) {
-        placing_.node(changed->pool, changed->node).in_service =
-            changed->health == NodeHealth::up;
+        placing_.node(changed->pool, changed->node).in_service = changed->health == NodeHealth::up;
     }
 }
 
@@ -347,28 +350,23 @@ std::vector<ReferenceEngine::Job*> ReferenceEngine::waiting() {
             met = met && jobs_.at(dependency.job).phase == Phase::ended;
         if (met) list.push_back(&job);
     }
-    std::sort(list.begin(), list.end(), [](const Job* a, const Job* b) {
-        return a->rank < b->rank;
-    });
+    std::sort(
+        list.begin(), list.end(), [](const Job* a, const Job* b) { return a->rank < b->rank; });
     return list;
 }
 
-bool ReferenceEngine::has_room_for_promise(const Job& job) const {
-    for (const PoolId pool : job.request.demand.pools) {
-        std::uint32_t count = 0;
-        for (const auto& [id, other] : jobs_) {
-            if (!other.promise || other.rank.lane > job.rank.lane) continue;
-            count += std::any_of(other.promise->claimed.begin(),
-                                 other.promise->claimed.end(),
-                                 [&](const Claimed& each) {
-                                     return placing_.nodes[each.node].pool == pool;
-                                 })
-                         ? 1
-                         : 0;
-        }
-        if (count < policy_.reservations_max) return true;
+bool ReferenceEngine::has_room_for_promise(const Job& job, PoolId pool) const {
+    std::uint32_t count = 0;
+    for (const auto& [id, other] : jobs_) {
+        if (!other.promise || other.rank.lane > job.rank.lane) continue;
+        count +=
+            std::any_of(other.promise->claimed.begin(),
+                        other.promise->claimed.end(),
+                        [&](const Claimed& each) { return placing_.nodes[each.node].pool == pool; })
+                ? 1
+                : 0;
     }
-    return false;
+    return count < policy_.reservations_max;
 }
 
 // `cause`: or, if none is given, how it stands to the promises of others.
@@ -464,7 +462,11 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
     const auto front = [&]() -> Job* {
         std::set<fleet::Demand> seen;
         for (Job* job : waiting()) {
-            if (job->promise || !has_room_for_promise(*job)) continue;
+            const std::vector<PoolId>& pools = job->request.demand.pools;
+            const bool room = std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
+                return has_room_for_promise(*job, pool);
+            });
+            if (job->promise || !room) continue;
             // Equal demands: only the first of them is asked.
             if (!seen.insert(job->request.demand).second) continue;
             if (passed_over.count({job->request.demand, job->request.job}) > 0) continue;

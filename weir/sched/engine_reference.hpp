@@ -8,6 +8,7 @@
 // are properties and the checker of event logs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -58,24 +59,30 @@ private:
 
     [[nodiscard]] bool throttled(const Job& job) const;
     [[nodiscard]] std::vector<Job*> waiting();  // for room, in order; not those that are throttled
-    [[nodiscard]] bool has_room_for_promise(const Job& job) const;
+    [[nodiscard]] bool has_room_for_promise(const Job& job, PoolId pool) const;
 
     [[nodiscard]] Amounts whole(std::size_t node) const;
-    [[nodiscard]] Amounts claim_of(std::size_t node, const fleet::ReplicaDemand& each,
+    [[nodiscard]] Amounts claim_of(std::size_t node,
+                                   const fleet::ReplicaDemand& each,
                                    std::uint32_t replicas) const;
     [[nodiscard]] Amounts free_at(std::size_t node, Time moment, bool less_claims) const;
     [[nodiscard]] Amounts available(std::size_t node, Time from, Time until) const;
     [[nodiscard]] Time freed_at(std::size_t node, Time at) const;
-    [[nodiscard]] std::int64_t replicas_in(std::size_t node, const Amounts& amounts,
+    [[nodiscard]] std::int64_t replicas_in(std::size_t node,
+                                           const Amounts& amounts,
                                            const fleet::ReplicaDemand& each) const;
     void set_horizons();
-    [[nodiscard]] std::optional<Promise> earliest(const Job& job, Time from) const;
+    [[nodiscard]] std::optional<Promise> earliest(
+        const Job& job, Time from, const std::function<bool(PoolId)>& is_wanted) const;
     [[nodiscard]] std::optional<std::vector<Claimed>> place(const Job& job,
                                                             const std::vector<std::size_t>& unit,
-                                                            Time at, Time until) const;
+                                                            Time at,
+                                                            Time until) const;
     [[nodiscard]] std::optional<Promise> place_for(const Job& job, Time now) const;
 
-    bool try_to_start(Job& job, Time now, std::optional<Cause> cause,
+    bool try_to_start(Job& job,
+                      Time now,
+                      std::optional<Cause> cause,
                       std::vector<Decision>& decisions);
     void drop_doomed(std::vector<Decision>& decisions);
 

@@ -39,7 +39,7 @@ struct DemandHash {
 
 struct Engine::State {
     struct Array {
-        std::uint32_t alive = 0;     // members that wait or run
+        std::uint32_t alive = 0;  // members that wait or run
         std::uint32_t running = 0;
         std::uint32_t eligible = 0;  // members that wait and may start
         std::uint32_t at_once_max = 0;
@@ -71,17 +71,17 @@ struct Engine::State {
     fleet::FreeIndex free;  // now
     Plan plan;              // and later
     JobTable jobs;
-    Queue queue;      // all that wait for room
-    Queue promised;   // those of them that hold a promise
-    Waiting waiting;  // the others, by shape, in the order of the queue ...
+    Queue queue;         // all that wait for room
+    Queue promised;      // those of them that hold a promise
+    Waiting waiting;     // the others, by shape, in the order of the queue ...
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
     std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
     std::vector<std::uint32_t> to_try;                       // shapes that something changed for
-    std::vector<std::uint64_t> changes;  // by pool: whatever may move a promise
-    static constexpr std::uint32_t lanes = 4;     // classes of priority
-    std::vector<std::uint32_t> promises_of_pool;  // by pool and lane
+    std::vector<std::uint64_t> changes;                      // by pool: whatever may move a promise
+    static constexpr std::uint32_t lanes = 4;                // classes of priority
+    std::vector<std::uint32_t> promises_of_pool;             // by pool and lane
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
     std::unordered_map<JobId, std::vector<Dependent>> dependents;
@@ -94,13 +94,14 @@ struct Engine::State {
     std::set<PowerDomain> over_power;    // that were found over their budget and told
     std::set<std::uint32_t> due;         // slots with a deadline and without a promise
     std::vector<Lost> lost;
-    Classes classes;                     // who may be stopped for whom
-    std::deque<Time> preemptions;        // of the last hour
-    std::set<std::uint32_t> running;     // slots
-    Time try_stopping_at = never;        // when a rule of time no longer stands in the way
-    std::uint64_t plan_credit = 0;       // work that may be spent on planning
-    std::uint64_t step = 1;              // counts changes
+    Classes classes;                  // who may be stopped for whom
+    std::deque<Time> preemptions;     // of the last hour
+    std::set<std::uint32_t> running;  // slots
+    Time try_stopping_at = never;     // when a rule of time no longer stands in the way
+    std::uint64_t plan_credit = 0;    // work that may be spent on planning
+    std::uint64_t step = 1;           // counts changes
     std::uint64_t submissions = 0;
+    std::uint64_t passes = 0;
     Counts counts;
     Digest digest;
     fleet::Placement found;      // scratch
@@ -177,11 +178,14 @@ struct Engine::State {
     bool find_now(std::uint32_t slot, Time now);
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
-    [[nodiscard]] bool may_fit_now(const fleet::Shape& shape, Time now) const;
     [[nodiscard]] std::uint64_t changes_of(const fleet::Shape& shape) const;
+    [[nodiscard]] static const std::vector<PoolId>& domain_of(const fleet::Shape& shape,
+                                                              PoolId pool);
+    [[nodiscard]] std::uint64_t changes_around(const Job& job) const;
     [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
     [[nodiscard]] Place place_for(std::uint32_t slot, Time now);
-    [[nodiscard]] bool may_plan(const fleet::Shape& shape) const;
+    [[nodiscard]] bool may_plan(std::uint64_t runs) const;
+    [[nodiscard]] bool may_plan(const Job& job) const;
     [[nodiscard]] Cause cause_of_overtaking(const fleet::Placement& placement, Time end) const;
     void announce(std::vector<Decision>& decisions, Decision decision);
 

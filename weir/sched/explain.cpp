@@ -72,9 +72,8 @@ Explanation Engine::explain(JobId id, Time now) const {
                           ".";
         return answer;
     }
-    const JobId other = before != nullptr
-                            ? before->id
-                            : state.jobs.at(state.queue.begin()->second).id;
+    const JobId other =
+        before != nullptr ? before->id : state.jobs.at(state.queue.begin()->second).id;
     const Time until = before != nullptr ? before->promise.at : never;
     if (!state.policy.backfill) {
         answer.reason = {.cause = Cause::behind, .other = other};

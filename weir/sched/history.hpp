@@ -30,7 +30,8 @@ public:
         Duration guess = expected > Duration{} ? expected : limit;
         if (const Last* alike = find(alike_, likeness)) {
             guess = alike->mean();
-        } else if (const Last* own = find(owners_, owner); own != nullptr && expected == Duration{}) {
+        } else if (const Last* own = find(owners_, owner);
+                   own != nullptr && expected == Duration{}) {
             guess = own->mean();
         }
         return std::clamp(guess, Duration{1}, std::max(limit, Duration{1}));

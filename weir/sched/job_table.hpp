@@ -32,22 +32,24 @@ struct Job {
     std::uint32_t unmet = 0;  // dependencies that have not ended
     Duration limit = forever;
     Time submitted_at{};
-    Time started_at{};        // running
-    Time end_by{};            // running: start + limit, or earlier when it is asked to stop
+    Time started_at{};  // running
+    Time end_by{};      // running: start + limit, or earlier when it is asked to stop
     Time deadline = never;
-    Rank rank;                // the place in the queue, also after a retry
-    Rank overtaking;          // the place among those that may overtake
-    JobId array;              // invalid when it is not a member of a throttled array
+    Rank rank;        // the place in the queue, also after a retry
+    Rank overtaking;  // the place among those that may overtake
+    JobId array;      // invalid when it is not a member of a throttled array
     Checkpointing checkpoint;
-    Time saved_at = never;    // running: its last checkpoint; never = none
+    Time saved_at = never;  // running: its last checkpoint; never = none
     Duration expected{};
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
-    JobId stopped_for;        // running and stopping: who it makes room for
-    Place promise;            // pending: what it was promised
-    std::uint64_t planned_at = 0;      // pending: changes of its pools when it was last planned
-    bool planned_tight = false;        // and whether room was held from the earliest time on
-    fleet::Placement placement;        // running
+    JobId stopped_for;             // running and stopping: who it makes room for
+    Place promise;                 // pending: what it was promised
+    std::uint64_t planned_at = 0;  // promised: changes where it is, when it was last planned
+    std::uint64_t tried_at = 0;    // pending: changes of its pools when it was last tried
+    std::uint64_t asked_in = 0;    // pending: the last pass in which a promise was looked for
+    bool planned_tight = false;    // and whether room was held from the earliest time on
+    fleet::Placement placement;    // running
 };
 
 class JobTable {
@@ -104,9 +106,10 @@ private:
 // about one of them in a pass holds for all.
 struct ShapeInfo {
     fleet::Shape shape;
-    std::uint32_t eligible = 0;      // jobs in Waiting
-    Time blocked_from = Time::max(); // who would end then or later does not fit now, for all we know
-    bool to_try = false;             // is in the list of shapes that something changed for
+    std::uint32_t eligible = 0;  // jobs in Waiting
+    Time blocked_from =
+        Time::max();      // who would end then or later does not fit now, for all we know
+    bool to_try = false;  // is in the list of shapes that something changed for
 };
 using Shapes = std::deque<ShapeInfo>;  // a deque: shapes keep their addresses
 

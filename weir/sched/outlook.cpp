@@ -1,8 +1,8 @@
 // What is expected: when those who wait will start, whether a deadline can be met, which nodes can
 // be set apart, and when the engine wants to be asked again. Nothing here changes a decision.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "weir/sched/engine_state.hpp"
 #include "weir/sched/sentence.hpp"
@@ -15,8 +15,8 @@ constexpr std::size_t estimates_max = 20'000;
 
 }  // namespace
 
-// Those who wait, in the order of the queue, each at the earliest time at which the counts of one of
-// its pools allow: the plan without nodes. Promises are in it already.
+// Those who wait, in the order of the queue, each at the earliest time at which the counts of one
+// of its pools allow: the plan without nodes. Promises are in it already.
 void Engine::State::look_ahead(Time now) {
     if (outlook.step == step && outlook.at == now) return;
     outlook.step = step;

@@ -1,7 +1,8 @@
 // One pass: what starts now, and who is promised a start.
 //
 //   1. time      advance reservations begin and end, suspicions lapse, who cannot start is dropped
-//   2. budgets   watts over a budget: who loses least is stopped; failed nodes of gangs are replaced
+//   2. budgets   watts over a budget: who loses least is stopped; failed nodes of gangs are
+//   replaced
 //   3. promises  in the order of the queue: who holds one starts if there is room, else its place
 //                is looked for again where something changed; a promise never becomes later by it
 //   4. the front of the queue: who fits starts, the first who does not is promised a start, until
@@ -20,7 +21,7 @@ namespace weir::sched {
 namespace {
 
 // Passes whose allowance for planning may be saved up for one costly search.
-constexpr std::uint64_t passes_saved_max = 64;
+constexpr std::uint64_t passes_saved_max = 256;
 
 Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
@@ -35,8 +36,8 @@ void Engine::State::announce(std::vector<Decision>& decisions, Decision decision
 
 void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     if (policy.plan_work_max > 0) {
-        plan_credit = std::min(plan_credit + policy.plan_work_max,
-                               policy.plan_work_max * passes_saved_max);
+        plan_credit =
+            std::min(plan_credit + policy.plan_work_max, policy.plan_work_max * passes_saved_max);
     }
     come_to(now);
     if (!doomed.empty()) drop_doomed(decisions);
@@ -47,6 +48,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
         return;
     }
     keep_promises(now, decisions);
+    if (try_stopping_at <= now) try_stopping_at = never;
     make_promises(now, decisions);
     overtake(now, decisions);
 }
@@ -135,22 +137,20 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
     }
 }
 
-// Counts alone: false where what is free in its pools is too little, wherever it is.
-bool Engine::State::may_fit_now(const fleet::Shape& shape, Time now) const {
-    for (const std::vector<PoolId>& domain : shape.domains) {
-        std::int64_t free_now = 0;
-        std::int64_t need = 0;
-        for (const PoolId pool : domain)
-            free_now += plan.free_over_time(pool).at(now);
-        const bool by_chips = fleet.pool(domain.front()).chips_per_node > 0;
-        for (const fleet::GangPart& part : shape.demand.parts) {
-            need += std::int64_t{part.replicas} *
-                    (by_chips ? std::int64_t{part.each.chips} * 1000 + part.each.chip_permille
-                              : std::int64_t{part.each.cpus_milli});
-        }
-        if (free_now >= need) return true;
+// The pools among which a place is looked for again.
+const std::vector<PoolId>& Engine::State::domain_of(const fleet::Shape& shape, PoolId pool) {
+    for (const std::vector<PoolId>& domain : shape.domains)
+        if (std::find(domain.begin(), domain.end(), pool) != domain.end()) return domain;
+    return shape.domains.front();
+}
+
+std::uint64_t Engine::State::changes_around(const Job& job) const {
+    std::uint64_t sum = 0;
+    for (const PoolId pool :
+         domain_of(shapes[job.shape].shape, job.promise.placement.ranges.front().pool)) {
+        sum += changes[pool.value];
     }
-    return false;
+    return sum;
 }
 
 std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
@@ -167,14 +167,26 @@ std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
 Place Engine::State::place_for(std::uint32_t slot, Time now) {
     const Job& job = jobs.at(slot);
     const fleet::Shape& shape = shapes[job.shape].shape;
-    if (job.promise.found() && job.promise.at > now &&
-        now - job.submitted_at <= policy.tighten_after) {
-        // The room is held to the promise, not to the earliest possible time.
-        Place kept = plan.earliest(shape, job.promise.at, job.limit);
-        if (kept.at == job.promise.at) return kept;
+    if (job.promise.found()) {
+        // A promise stays where it was made, unless it cannot be kept there.
+        const PoolId its = job.promise.placement.ranges.front().pool;
+        const auto same = [its](PoolId pool) { return pool == its; };
+        if (job.promise.at > now && now - job.submitted_at <= policy.tighten_after) {
+            // The room is held to the promise, not to the earliest possible time.
+            Place kept = plan.earliest(shape, job.promise.at, job.limit, same);
+            if (kept.at == job.promise.at) return kept;
+        }
+        Place earliest = plan.earliest(shape, now, job.limit, same);
+        if (earliest.found() && earliest.at <= std::max(job.promise.at, now)) return earliest;
+        return plan.earliest(shape, now, job.limit);
     }
-    Place earliest = plan.earliest(shape, now, job.limit);
-    if (job.promise.found() || !earliest.found()) return earliest;
+    const auto has_room = [&](PoolId pool) {
+        return has_room_for_promise(pool, job.rank.lane) && may_plan(plan.runs(pool));
+    };
+    const std::function<bool(PoolId)> is_wanted =
+        job.deadline == never ? std::function<bool(PoolId)>(has_room) : nullptr;
+    Place earliest = plan.earliest(shape, now, job.limit, is_wanted);
+    if (!earliest.found()) return earliest;
 
     Duration slack = policy.slack;
     if (job.limit < forever) {
@@ -183,7 +195,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now) {
     Time at = std::min(earliest.at + slack, job.submitted_at + policy.slack_until);
     if (job.deadline != never) at = std::min(at, job.deadline - job.limit);
     if (at <= earliest.at) return earliest;
-    Place later = plan.earliest(shape, at, job.limit);
+    Place later = plan.earliest(shape, at, job.limit, is_wanted);
     return later.at == at ? later : earliest;
 }
 
@@ -197,13 +209,19 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const fleet::Shape& shape = shapes[job.shape].shape;
         const bool due_now = job.promise.at <= now;
         const bool tight = now - job.submitted_at > policy.tighten_after;
-        const bool changed = due_now || tight != job.planned_tight ||
-                             changes_of(shape) != job.planned_at;
-        if (!changed) continue;
+        const std::uint64_t all_changes = changes_of(shape);
+        const std::uint64_t its_changes = changes_around(job);
+        // A rule of time that stood in the way of making room may have lapsed.
+        const bool may_stop = job.priority >= job::Priority::high && now >= try_stopping_at;
+        if (!due_now && !may_stop && tight == job.planned_tight && all_changes == job.tried_at &&
+            its_changes == job.planned_at) {
+            continue;
+        }
+        job.tried_at = all_changes;
+        const bool changed = due_now || may_stop || tight != job.planned_tight || its_changes != job.planned_at;
 
-        // Once its time has come its own claims are among what is counted as held.
-        const bool try_now = (due_now || may_fit_now(shape, now)) && free.fits(shape, Time::min());
-        const bool afford = may_plan(shape);
+        const bool try_now = free.fits(shape, Time::min());
+        const bool afford = changed && may_plan(job);
         if (!try_now && !afford) continue;
 
         const Place before = job.promise;
@@ -224,15 +242,14 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         }
         const bool made_room = make_room(slot, now, decisions);
         const std::uint64_t work_before = plan.work();
-        Place place =
-            made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
+        Place place = made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
         plan_credit -= std::min(plan_credit, plan.work() - work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
             plan.settle(before.placement);
             forget_promise(slot);
             make_eligible(slot);
-            job.planned_at = changes_of(shape);
+            job.tried_at = changes_of(shape);
             note_promise(job.id, never);
             announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::reserved}});
             continue;
@@ -265,19 +282,26 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
                 decisions.push_back(std::move(decision));  // the same promise, on other nodes
             }
         }
-        job.planned_at = changes_of(shape);
+        job.planned_at = changes_around(job);
+        job.tried_at = changes_of(shape);
         job.planned_tight = tight;
     }
 }
 
 // A search costs about as many steps as its pools have runs; long ones are saved up for.
-bool Engine::State::may_plan(const fleet::Shape& shape) const {
-    std::uint64_t cost = 0;
-    for (const PoolId pool : shape.demand.pools)
-        cost += plan.runs(pool);
+bool Engine::State::may_plan(std::uint64_t runs) const {
     const std::uint64_t allowance = policy.plan_work_max;
-    return allowance == 0 || cost <= allowance ||
-           plan_credit >= std::min(cost, allowance * passes_saved_max);
+    return allowance == 0 || runs <= allowance ||
+           plan_credit >= std::min(runs, allowance * passes_saved_max);
+}
+
+bool Engine::State::may_plan(const Job& job) const {
+    std::uint64_t runs = 0;
+    for (const PoolId pool :
+         domain_of(shapes[job.shape].shape, job.promise.placement.ranges.front().pool)) {
+        runs += plan.runs(pool);
+    }
+    return may_plan(runs);
 }
 
 // Promises to lower classes do not count against it.
@@ -288,9 +312,7 @@ bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t lane) const 
     return count < policy.reservations_max;
 }
 
-void Engine::State::reserve(std::uint32_t slot,
-                            Place place,
-                            std::vector<Decision>& decisions) {
+void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
     job.planned_tight = told_at - job.submitted_at > policy.tighten_after;
     note_promise(job.id, place.at);
@@ -298,7 +320,8 @@ void Engine::State::reserve(std::uint32_t slot,
              {Reserve{job.id, place.at, place.placement},
               {.cause = Cause::reserved, .until = place.at}});
     promise(slot, std::move(place));
-    job.planned_at = changes_of(shapes[job.shape].shape);
+    job.planned_at = changes_around(job);
+    job.tried_at = changes_of(shapes[job.shape].shape);
 }
 
 void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
@@ -311,10 +334,12 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         }
         const std::uint64_t its_changes = changes_of(shape);
         const bool made_room = make_room(slot, now, decisions);
-        if (!made_room && job.planned_at == its_changes) return;  // nothing changed since it failed
+        if (!made_room && job.tried_at == its_changes) return;  // nothing changed since it failed
+        const std::uint64_t work_before = plan.work();
         Place place = made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
+        plan_credit -= std::min(plan_credit, plan.work() - work_before);
         if (!place.found()) {
-            job.planned_at = its_changes;
+            job.tried_at = its_changes;
             return;
         }
         reserve(slot, std::move(place), decisions);
@@ -324,12 +349,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         settle(slot);
 
     // Who could not be promised anything is not asked again in this pass.
-    std::vector<std::pair<std::uint32_t, Rank>> passed_over;  // shapes, up to a rank
+    ++passes;
     while (true) {
         std::uint32_t best = no_slot;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
-            if (!has_room_for_promise(PoolId{pool}, lanes - 1) &&
-                !has_room_for_promise(PoolId{pool}, 0)) {
+            if (!may_plan(plan.runs(PoolId{pool})) || !has_room_for_promise(PoolId{pool}, 0)) {
                 continue;
             }
             for (const std::uint32_t shape : shapes_of_pool[pool]) {
@@ -337,20 +361,16 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
                 if (slot == no_slot || slot == best) continue;
                 const Job& job = jobs.at(slot);
                 if (!has_room_for_promise(PoolId{pool}, job.rank.lane)) continue;
-                if (job.planned_at != 0 && job.planned_at == changes_of(shapes[shape].shape) &&
+                if (job.tried_at != 0 && job.tried_at == changes_of(shapes[shape].shape) &&
                     !shapes[shape].to_try) {
                     continue;  // it can be promised nothing, and nothing changed
                 }
-                const bool seen = std::any_of(
-                    passed_over.begin(), passed_over.end(), [&](const auto& each) {
-                        return each.first == shape && each.second == job.rank;
-                    });
-                if (seen) continue;
+                if (job.asked_in == passes) continue;
                 if (best == no_slot || job.rank < jobs.at(best).rank) best = slot;
             }
         }
         if (best == no_slot) return;
-        passed_over.emplace_back(jobs.at(best).shape, jobs.at(best).rank);
+        jobs.at(best).asked_in = passes;
         settle(best);
     }
 }

@@ -49,7 +49,8 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
         plan.site = static_cast<std::uint32_t>(known - sites.begin());
         if (known == sites.end()) {
             sites.push_back(pool.site);
-            sites_.push_back({.span = fleet::nodes_per_pool_max, .budget_milliwatts = {0}, .drawn = {}});
+            sites_.push_back(
+                {.span = fleet::nodes_per_pool_max, .budget_milliwatts = {0}, .drawn = {}});
         }
         futures_.emplace_back();
         if (pool.nodes > 0) {
@@ -57,8 +58,7 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
         }
         plan.free = Timeline(whole_node(pool) * pool.nodes);
         plan.racks.span = std::max(pool.rack_nodes(), 1U);
-        plan.racks.budget_milliwatts.assign(pool.racks(),
-                                            fleet::milliwatts(pool.rack_power_watts));
+        plan.racks.budget_milliwatts.assign(pool.racks(), fleet::milliwatts(pool.rack_power_watts));
         plan.pods.span = std::max(pool.pod_nodes(), 1U);
         plan.pods.budget_milliwatts.assign(pool.pods(), fleet::milliwatts(pool.pod_power_watts));
         pools_.push_back(std::move(plan));
@@ -165,7 +165,10 @@ void Plan::count_free(PoolPlan& pool,
                       Time from,
                       Time until,
                       int sign) {
-    hold(pool.free, (pool.pool->chips_per_node > 0 ? chips_milli : cpus_milli) * nodes, from, until,
+    hold(pool.free,
+         (pool.pool->chips_per_node > 0 ? chips_milli : cpus_milli) * nodes,
+         from,
+         until,
          sign);
 }
 
@@ -235,9 +238,9 @@ void Plan::watch(Watched& watched, PoolPlan& pool, bool whole_site) {
 void Plan::set_power(const PowerDomain& domain, double watts) {
     PoolPlan& pool = pools_[domain.pool.value];
     const bool of_site = domain.level == fleet::Level::site;
-    Watched& watched = of_site                                ? sites_[pool.site]
+    Watched& watched = of_site                              ? sites_[pool.site]
                        : domain.level == fleet::Level::rack ? pool.racks
-                                                              : pool.pods;
+                                                            : pool.pods;
     watched.budget_milliwatts.at(of_site ? 0 : domain.number) = fleet::milliwatts(watts);
     if (watts <= 0 || watched.any()) return;
     if (!of_site) {
@@ -296,19 +299,15 @@ void Plan::started(JobId job,
     }
 }
 
-void Plan::ended(JobId job,
-                 const fleet::Shape& shape,
-                 const fleet::Placement& held,
-                 Time end_by) {
+void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by) {
     for (const fleet::NodeRange& range : held.ranges) {
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
-        const std::int64_t milliwatts =
-            fleet::active_milliwatts(*pool.pool, each) * range.replicas;
+        const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, each) * range.replicas;
         bool claimed = false;
         change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
-            const auto its = std::find_if(
-                future.holds.begin(), future.holds.end(), [&](const Hold& one) {
+            const auto its =
+                std::find_if(future.holds.begin(), future.holds.end(), [&](const Hold& one) {
                     return one.job == job && one.chips == range.chip_mask;
                 });
             WEIR_ASSERT(its != future.holds.end());
@@ -372,8 +371,8 @@ void Plan::release_quietly(JobId job, const fleet::Shape& shape, const Place& pl
         PoolPlan& pool = pools_[range.pool.value];
         const Amounts amounts = amounts_of(pool, each, range.replicas);
         change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
-            const auto its = std::find_if(
-                future.claims.begin(), future.claims.end(), [&](const Claim& claim) {
+            const auto its =
+                std::find_if(future.claims.begin(), future.claims.end(), [&](const Claim& claim) {
                     return claim.job == job && claim.amounts == amounts;
                 });
             WEIR_ASSERT(its != future.claims.end());
@@ -426,7 +425,8 @@ fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) cons
     for (const Claim& each : future.claims) {
         // While nodes are set apart, those who may use them have to be gone at the end of it.
         until = std::min(until, each.begun ? each.until : each.from);
-        const Amounts left = available(pool, future, each.begun ? each.until : each.from, each.from, 0);
+        const Amounts left =
+            available(pool, future, each.begun ? each.until : each.from, each.from, 0);
         least.chips = std::min(least.chips, left.chips);
         least.cpus_milli = std::min(least.cpus_milli, left.cpus_milli);
         least.memory = std::min(least.memory, left.memory);

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -74,8 +75,11 @@ public:
     void set_power(const PowerDomain& domain, double watts);
 
     // The earliest place for `duration` from `from` on; not found() if there is none (or only after
-    // more steps than are worth it).
-    [[nodiscard]] Place earliest(const fleet::Shape& shape, Time from, Duration duration);
+    // more steps than are worth it). Only domains with a pool that is_wanted are looked at.
+    [[nodiscard]] Place earliest(const fleet::Shape& shape,
+                                 Time from,
+                                 Duration duration,
+                                 const std::function<bool(PoolId)>& is_wanted = {});
 
     // Counts runs looked at, for a budget of work.
     [[nodiscard]] std::uint64_t work() const { return work_; }
@@ -111,7 +115,7 @@ private:
     struct Claim {
         Time from;
         Time until;
-        JobId job;        // who it is promised to, or none: set apart for
+        JobId job;              // who it is promised to, or none: set apart for
         std::uint32_t tag = 0;  // this advance reservation
         bool begun = false;
         Amounts amounts;
@@ -129,8 +133,8 @@ private:
         std::uint32_t count = 0;
         std::uint32_t future = 0;  // position in futures_
     };
-    // Watts of equal domains of a pool, each `span` nodes; of a site, one domain. Nothing is counted
-    // until one of them gets a budget.
+    // Watts of equal domains of a pool, each `span` nodes; of a site, one domain. Nothing is
+    // counted until one of them gets a budget.
     struct Watched {
         std::uint32_t span = 1;
         std::vector<std::int64_t> budget_milliwatts;  // by domain; 0 = none
@@ -152,7 +156,7 @@ private:
         std::uint32_t first = 0;
         std::uint32_t count = 0;
         Amounts amounts;
-        Time freed_at;  // when the last of it becomes free
+        Time freed_at;               // when the last of it becomes free
         std::uint32_t rank = 0;      // of its pool in the order of preference
         std::uint32_t replicas = 0;  // scratch: that one node can hold
     };
@@ -196,11 +200,8 @@ private:
     [[nodiscard]] Amounts amounts_of(const PoolPlan& pool,
                                      const fleet::ReplicaDemand& each,
                                      std::uint32_t replicas) const;
-    [[nodiscard]] Amounts available(const PoolPlan& pool,
-                                    const Future& future,
-                                    Time from,
-                                    Time until,
-                                    std::uint32_t tag) const;
+    [[nodiscard]] Amounts available(
+        const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) const;
     [[nodiscard]] std::uint32_t replicas_in(const PoolPlan& pool,
                                             const Amounts& amounts,
                                             const fleet::ReplicaDemand& each) const;
@@ -238,6 +239,7 @@ private:
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     std::vector<Time> moments_;
+    std::vector<Time> later_;
     std::vector<std::pair<const Timeline*, std::int64_t>> rooms_;  // milliwatts left
 };
 

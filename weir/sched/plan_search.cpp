@@ -21,7 +21,7 @@ namespace weir::sched {
 namespace {
 
 // Rounds that have to be made again because watts or several parts of a gang stood in the way.
-constexpr int rounds_max = 256;
+constexpr int rounds_max = 64;
 
 std::uint64_t all_chips(std::uint32_t count) {
     return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
@@ -56,17 +56,13 @@ Time time_of(std::vector<std::pair<Time, std::uint64_t>>& gains, std::uint64_t n
 }  // namespace
 
 // What a node with this future has free during all of [from, until).
-Plan::Amounts Plan::available(const PoolPlan& pool,
-                              const Future& future,
-                              Time from,
-                              Time until,
-                              std::uint32_t tag) const {
+Plan::Amounts Plan::available(
+    const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) const {
     if (!future.in_service) return {};
     const auto free_at = [&](Time time) {
         std::uint64_t busy = 0;
-        Amounts left{.chips = 0,
-                     .cpus_milli = pool.pool->cpus_milli,
-                     .memory = pool.pool->memory.count};
+        Amounts left{
+            .chips = 0, .cpus_milli = pool.pool->cpus_milli, .memory = pool.pool->memory.count};
         for (const Hold& its : future.holds) {
             if (its.end <= time) continue;
             busy |= its.chips;
@@ -119,20 +115,23 @@ std::uint32_t Plan::replicas_in(const PoolPlan& pool,
     return static_cast<std::uint32_t>(count);
 }
 
-Place Plan::earliest(const fleet::Shape& shape, Time from, Duration duration) {
+Place Plan::earliest(const fleet::Shape& shape,
+                     Time from,
+                     Duration duration,
+                     const std::function<bool(PoolId)>& is_wanted) {
     Place best;
     std::uint64_t best_spare = 0;
     const auto try_unit = [&](const Unit& unit, Time not_before) {
         fleet::Placement placement;
         std::uint64_t spare = 0;
-        const Time at =
-            earliest_in(shape, unit, not_before, duration, best.at, placement, spare);
+        const Time at = earliest_in(shape, unit, not_before, duration, best.at, placement, spare);
         if (at == never || at > best.at || (at == best.at && spare >= best_spare)) return;
         best.at = at;
         best.placement = std::move(placement);
         best_spare = spare;
     };
     for (const std::vector<PoolId>& domain : shape.domains) {
+        if (is_wanted && std::none_of(domain.begin(), domain.end(), is_wanted)) continue;
         const Time best_before = best.at;
         // Counts say how early it could be at best.
         Time bound = from;
@@ -166,7 +165,8 @@ Place Plan::earliest(const fleet::Shape& shape, Time from, Duration duration) {
     return best;
 }
 
-// Gives the time, or `never` if it is not before `before` (or as early, for a unit with less spare).
+// Gives the time, or `never` if it is not before `before` (or as early, for a unit with less
+// spare).
 Time Plan::earliest_in(const fleet::Shape& shape,
                        const Unit& unit,
                        Time from,
@@ -178,9 +178,12 @@ Time Plan::earliest_in(const fleet::Shape& shape,
     const bool on_one_node = shape.demand.within == fleet::Level::node;
     if (gains_.size() < parts.size()) gains_.resize(parts.size());
     Time at = from;
+    std::size_t stride = 1;
     for (int round = 0; round < rounds_max && at != never && at <= before; ++round) {
         const Time until = duration >= forever ? never : at + duration;
         pieces_.clear();
+        later_.clear();
+        bool watched = false;
         for (auto& gains : gains_)
             gains.clear();
         std::array<std::uint64_t, 2> held{};
@@ -190,6 +193,7 @@ Time Plan::earliest_in(const fleet::Shape& shape,
             const PoolId id = (*unit.pools)[rank];
             const PoolPlan& pool = pools_[id.value];
             const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+            watched = watched || pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
             for (std::size_t i = run_of(pool, unit.first); i < pool.runs.size(); ++i) {
                 const Run& run = pool.runs[i];
                 if (run.first >= last) break;
@@ -216,6 +220,7 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                 }
                 if (moments_.size() > 1) std::sort(moments_.begin(), moments_.end());
                 if (!moments_.empty()) next_moment = std::min(next_moment, moments_.front());
+                if (watched && stride > 1) later_.insert(later_.end(), moments_.begin(), moments_.end());
                 pieces_.push_back({.pool = id.value,
                                    .first = first,
                                    .count = count,
@@ -223,6 +228,11 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                                    .freed_at = freed_at,
                                    .rank = rank,
                                    .replicas = 0});
+                // A replica that fills its node has it when the last one is gone.
+                if (moments_.size() > 1 && parts.size() == 1 && future.claims.empty() &&
+                    parts[0].each.chips > 0 && parts[0].each.chips == pool.pool->chips_per_node) {
+                    moments_.erase(moments_.begin(), moments_.end() - 1);
+                }
                 for (std::size_t p = 0; p < parts.size(); ++p) {
                     const fleet::ReplicaDemand& each = parts[p].each;
                     std::uint64_t highest = replicas_in(pool, now, each);
@@ -263,6 +273,15 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                 placed = place_part(parts[p], p, shape.demand.within, at, until, placement);
             if (placed) return at;
             next = next_moment;
+            // Where watts stand in the way, moments are looked at in doubling strides: the place is
+            // then among the earliest rather than the earliest, and the search stays short.
+            if (watched && stride > 1 && !later_.empty()) {
+                const std::size_t nth = std::min(stride, later_.size()) - 1;
+                std::nth_element(
+                    later_.begin(), later_.begin() + static_cast<std::ptrdiff_t>(nth), later_.end());
+                next = std::max(next, later_[nth]);
+            }
+            if (watched) stride *= 2;
         }
         at = next;
     }
@@ -346,8 +365,9 @@ bool Plan::place_part(const fleet::GangPart& part,
             const std::int64_t watts = watts_at(piece);
             for (std::uint32_t n = 0; n < piece.count; ++n) {
                 const auto rooms = rooms_;
-                if (watts != 0 && powered(pools_[piece.pool], piece.first + n, watts, remaining, at,
-                                          until) < remaining) {
+                if (watts != 0 &&
+                    powered(pools_[piece.pool], piece.first + n, watts, remaining, at, until) <
+                        remaining) {
                     rooms_ = rooms;
                     continue;
                 }
@@ -412,8 +432,8 @@ std::uint32_t Plan::powered(PoolPlan& pool,
     const auto limit = [&](const Watched& watched, std::uint32_t domain) {
         if (!watched.any() || watched.budget_milliwatts[domain] == 0) return;
         std::int64_t& room = room_of(watched, domain, at, until);
-        replicas = static_cast<std::uint32_t>(std::min<std::int64_t>(
-            replicas, std::max<std::int64_t>(room, 0) / milliwatts_each));
+        replicas = static_cast<std::uint32_t>(
+            std::min<std::int64_t>(replicas, std::max<std::int64_t>(room, 0) / milliwatts_each));
     };
     rooms_.reserve(rooms_.size() + 3);  // pointers below stay valid
     limit(pool.racks, node / pool.racks.span);

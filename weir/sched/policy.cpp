@@ -26,7 +26,7 @@ const Policy Policy::easy{.name = "easy",
                           .preempt = false};
 const Policy Policy::conservative{.name = "conservative",
                                   .reservations_max = 1000,
-                                  .plan_work_max = 65536,
+                                  .plan_work_max = 4096,
                                   .order = Order::submission,
                                   .slack = {},
                                   .slack_percent = 0,
@@ -61,17 +61,16 @@ Key count_key(std::string_view name, std::string_view what, Number Policy::*memb
 }
 
 Key duration_key(std::string_view name, std::string_view what, Duration Policy::*member) {
-    return {name,
-            what,
-            [member](const Policy& policy) {
-                return fmt::format("{}ms", (policy.*member).count());
-            },
-            [member](Policy& policy, const std::string& value) -> std::string {
-                const auto parsed = parse_duration(value);
-                if (!parsed) return "a duration such as 10min";
-                policy.*member = *parsed;
-                return "";
-            }};
+    return {
+        name,
+        what,
+        [member](const Policy& policy) { return fmt::format("{}ms", (policy.*member).count()); },
+        [member](Policy& policy, const std::string& value) -> std::string {
+            const auto parsed = parse_duration(value);
+            if (!parsed) return "a duration such as 10min";
+            policy.*member = *parsed;
+            return "";
+        }};
 }
 
 template <class Value>
@@ -86,7 +85,8 @@ Key choice_key(std::string_view name,
                 return std::string(policy.*member == static_cast<Value>(0) ? first : second);
             },
             [=](Policy& policy, const std::string& value) -> std::string {
-                if (value != first && value != second) return fmt::format("{} or {}", first, second);
+                if (value != first && value != second)
+                    return fmt::format("{} or {}", first, second);
                 policy.*member = static_cast<Value>(value == first ? 0 : 1);
                 return "";
             }};
@@ -94,10 +94,11 @@ Key choice_key(std::string_view name,
 
 const std::vector<Key>& keys() {
     static const std::vector<Key> table{
-        count_key("reservations",
-                  "promises for each pool: the first so many jobs that wait for it get a start that "
-                  "nobody behind them may delay",
-                  &Policy::reservations_max),
+        count_key(
+            "reservations",
+            "promises for each pool: the first so many jobs that wait for it get a start that "
+            "nobody behind them may delay",
+            &Policy::reservations_max),
         count_key("plan_work",
                   "nodes looked at for planning in one pass, at most; 0 = no limit",
                   &Policy::plan_work_max),
@@ -113,19 +114,26 @@ const std::vector<Key>& keys() {
                      "a promise is later than the earliest possible start by this ...",
                      &Policy::slack),
         count_key("slack_percent", "... and this share of the limit,", &Policy::slack_percent),
-        duration_key("slack_until",
-                     "but not later than so long after submission",
-                     &Policy::slack_until),
-        duration_key("tighten_after",
-                     "when a job has waited so long, room is held for it from the earliest possible "
-                     "time on",
-                     &Policy::tighten_after),
-        choice_key("prediction",
-                   "what a job is expected to take, for the order of candidates only: its limit, or "
-                   "learnt from history",
-                   &Policy::prediction,
-                   "limit",
-                   "history"),
+        duration_key(
+            "slack_until", "but not later than so long after submission", &Policy::slack_until),
+        duration_key(
+            "tighten_after",
+            "when a job has waited so long, room is held for it from the earliest possible "
+            "time on",
+            &Policy::tighten_after),
+        choice_key(
+            "prediction",
+            "what a job is expected to take, for the order of candidates only: its limit, or "
+            "learnt from history",
+            &Policy::prediction,
+            "limit",
+            "history"),
+        choice_key("placement",
+                   "the node for a gang that fits on one: the tightest, or the one where it costs "
+                   "the tasks that this site usually has least",
+                   &Policy::placement,
+                   "tight",
+                   "supply"),
         choice_key("preempt",
                    "whether jobs of a higher class may stop those of a lower one",
                    &Policy::preempt,
@@ -169,9 +177,9 @@ Result<Policy> policy_from_text(std::string_view text) {
     } else if (word == "conservative") {
         policy = Policy::conservative;
     } else if (word != "weir") {
-        return fail(Code::invalid,
-                    fmt::format("policy: '{}' is not known; valid: fcfs, easy, conservative, weir",
-                                word));
+        return fail(
+            Code::invalid,
+            fmt::format("policy: '{}' is not known; valid: fcfs, easy, conservative, weir", word));
     }
     while (words >> word) {
         const std::size_t equals = word.find('=');

@@ -34,12 +34,16 @@ enum class Order : std::uint8_t { submission, date };
 // promise, nor for what is in its way.
 enum class Prediction : std::uint8_t { limit, history };
 
+// Which node a gang goes to that fits on one: the tightest, or the one where it costs the tasks of
+// this site least (fleet/supply.hpp).
+enum class PlacementRule : std::uint8_t { tight, supply };
+
 struct Policy {
-    std::string name = "weir";  // of the preset it began as
-    bool backfill = true;       // false: strict order
+    std::string name = "weir";           // of the preset it began as
+    bool backfill = true;                // false: strict order
     std::uint32_t reservations_max = 1;  // promises for each pool, at most
-    std::uint64_t plan_work_max = 4096;  // runs of nodes looked at for planning in one pass, on
-                                         // average; 0 = no limit
+    std::uint64_t plan_work_max = 128;   // runs of nodes looked at for planning in one pass, on
+                                         // average (small pools are always planned); 0 = no limit
     Order order = Order::date;
     std::uint32_t date_factor = 12;
     Duration date_cap = seconds(3 * 86'400);
@@ -48,8 +52,9 @@ struct Policy {
     Duration slack_until = seconds(86'400);
     Duration tighten_after = seconds(2 * 86'400);
     Prediction prediction = Prediction::limit;
+    PlacementRule placement = PlacementRule::tight;
     bool preempt = true;
-    Duration min_run = seconds(600);        // nobody is stopped for others before
+    Duration min_run = seconds(600);  // nobody is stopped for others before
     std::uint32_t preemptions_per_hour_max = 60;
     Duration suspect_for = seconds(86'400);  // a node that failed is avoided for so long
 

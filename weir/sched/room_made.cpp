@@ -128,10 +128,9 @@ std::int64_t Engine::State::draw_in(const Job& job, const PowerDomain& domain) c
         const std::uint32_t from = std::max(first, range.first);
         const std::uint32_t to = std::min(last, range.first + range.count);
         if (from >= to) continue;
-        const fleet::ReplicaDemand& each =
-            shapes[job.shape].shape.demand.parts[range.part].each;
-        sum += fleet::active_milliwatts(fleet.pool(range.pool), each) * range.replicas *
-               (to - from);
+        const fleet::ReplicaDemand& each = shapes[job.shape].shape.demand.parts[range.part].each;
+        sum +=
+            fleet::active_milliwatts(fleet.pool(range.pool), each) * range.replicas * (to - from);
     }
     return sum;
 }
@@ -256,7 +255,8 @@ void Engine::State::replace_lost(Time now, std::vector<Decision>& decisions) {
         if (slot == no_slot || jobs.at(slot).phase != Phase::running) continue;
         const Job& job = jobs.at(slot);
         fleet::Placement to;
-        if (!job.replace_failed || job.stopping || !find_other_node(job, each, to)) to.ranges.clear();
+        if (!job.replace_failed || job.stopping || !find_other_node(job, each, to))
+            to.ranges.clear();
         if (!to.ranges.empty()) move(slot, to);
         announce(decisions, {Replace{job.id, to}, {.cause = Cause::node_replaced}});
     }

@@ -19,9 +19,9 @@ struct Expectation {
     std::string job;
     std::optional<Time> starts;  // none = never
     std::optional<Cause> because;
-    std::optional<Time> reserved;  // was announced at some time
-    std::optional<Time> stopped;   // was asked to stop then
-    bool refused = false;          // its deadline was not accepted
+    std::optional<Time> reserved;     // was announced at some time
+    std::optional<Time> stopped;      // was asked to stop then
+    bool refused = false;             // its deadline was not accepted
     std::optional<std::uint32_t> on;  // node that it (last) started on
 };
 
@@ -253,10 +253,10 @@ private:
             if (key == "nodes") {
                 const auto first = static_cast<std::uint32_t>(std::stoul(value));
                 const auto dash = value.find('-');
-                const auto last = dash == std::string::npos
-                                      ? first
-                                      : static_cast<std::uint32_t>(
-                                            std::stoul(value.substr(dash + 1)));
+                const auto last =
+                    dash == std::string::npos
+                        ? first
+                        : static_cast<std::uint32_t>(std::stoul(value.substr(dash + 1)));
                 advance.nodes = {{PoolId{0}, first, last - first + 1}};
             }
         }

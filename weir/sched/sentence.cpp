@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "weir/fleet/power.hpp"
 #include "weir/sched/engine.hpp"
 
 namespace weir::sched {
@@ -50,7 +51,20 @@ std::uint64_t replicas_in_empty(const fleet::Pool& pool,
         case fleet::Level::site:
             break;
     }
-    return nodes * on_node;
+    // Watts: each rack of the domain powers so many, and the pod so many in all.
+    const std::int64_t each_mw = fleet::active_milliwatts(pool, each);
+    std::uint64_t most = nodes * on_node;
+    const auto limit = [&](double watts, std::uint64_t span, std::uint64_t domains) {
+        if (watts <= 0 || each_mw <= 0) return;
+        const std::int64_t room = fleet::milliwatts(watts) -
+                                  fleet::idle_milliwatts(pool) * static_cast<std::int64_t>(span);
+        const auto powered = static_cast<std::uint64_t>(std::max<std::int64_t>(room, 0) / each_mw);
+        most = std::min(most, powered * domains);
+    };
+    limit(pool.rack_power_watts, pool.rack_nodes(), (nodes + rack - 1) / rack);
+    limit(
+        pool.pod_power_watts, pool.pod_nodes(), (nodes + pool.pod_nodes() - 1) / pool.pod_nodes());
+    return most;
 }
 
 }  // namespace

@@ -166,7 +166,10 @@ Time Timeline::next_below(Index index, std::int64_t level, Time from, std::int64
     return next_below(node.right, here, from, amount);
 }
 
-Time Timeline::next_reaching(Index index, std::int64_t level, Time from, std::int64_t amount) const {
+Time Timeline::next_reaching(Index index,
+                             std::int64_t level,
+                             Time from,
+                             std::int64_t amount) const {
     if (index == none || level + nodes_[index].highest < amount) return never;
     const Node& node = nodes_[index];
     const std::int64_t here = level + node.by + (node.left == none ? 0 : nodes_[node.left].sum);

@@ -64,8 +64,10 @@ private:
     Index change(Index root, Time at, std::int64_t by, bool& emptied);
     Index erase(Index root, Time at);
     // The first change after `from` from which the level is below (at least) `amount`.
-    [[nodiscard]] Time next_below(Index node, std::int64_t level, Time from, std::int64_t amount)
-        const;
+    [[nodiscard]] Time next_below(Index node,
+                                  std::int64_t level,
+                                  Time from,
+                                  std::int64_t amount) const;
     [[nodiscard]] Time next_reaching(Index node,
                                      std::int64_t level,
                                      Time from,

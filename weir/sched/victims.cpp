@@ -45,7 +45,8 @@ std::vector<std::size_t> cheapest_set(fleet::FreeIndex& free,
             const auto chips = static_cast<std::uint32_t>(std::popcount(range.chip_mask));
             for (std::uint32_t n = 0; n < range.count; ++n) {
                 nodes[{range.pool, range.first + n}].push_back(
-                    {i, chips,
+                    {i,
+                     chips,
                      static_cast<double>(candidates[i].lost) / static_cast<double>(nodes_of[i])});
             }
         }

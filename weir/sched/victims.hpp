@@ -24,8 +24,8 @@ namespace weir::sched {
 
 struct Victim {
     std::uint32_t slot = 0;
-    std::uint32_t rank = 0;        // its class: the lowest goes first
-    std::int64_t lost = 0;         // chip-milliseconds (CPU-milliseconds without chips)
+    std::uint32_t rank = 0;  // its class: the lowest goes first
+    std::int64_t lost = 0;   // chip-milliseconds (CPU-milliseconds without chips)
     const fleet::Shape* shape = nullptr;
     const fleet::Placement* placement = nullptr;
 };

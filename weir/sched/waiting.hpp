@@ -58,8 +58,7 @@ public:
         return group >= roots_.size() || roots_[group] == nil;
     }
     // The first in order whose limit is below `limit`; no_slot if there is none.
-    [[nodiscard]] std::uint32_t first(std::uint32_t group,
-                                      Duration limit = Duration::max()) const {
+    [[nodiscard]] std::uint32_t first(std::uint32_t group, Duration limit = Duration::max()) const {
         if (group >= roots_.size()) return no_slot;
         std::uint32_t index = roots_[group];
         if (index == nil || nodes_[index].shortest >= limit) return no_slot;
@@ -148,8 +147,7 @@ private:
             unused_.push_back(root);
             return merge(nodes_[root].left, nodes_[root].right);
         }
-        std::uint32_t& side =
-            rank < nodes_[root].rank ? nodes_[root].left : nodes_[root].right;
+        std::uint32_t& side = rank < nodes_[root].rank ? nodes_[root].left : nodes_[root].right;
         side = erase(side, rank);
         update(root);
         return root;
