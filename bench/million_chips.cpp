@@ -2,7 +2,7 @@
 // how long the cheapest victims for a 16,384-chip gang take among 100,000 jobs, and how long a
 // conservative plan of 1,000 waiting jobs.
 //
-//     million_chips [--events N] [--seed N] [--json] [--quick]
+//     million_chips [--events N] [--seed N] [--policy TEXT] [--json] [--quick]
 //
 // Steady state: as many jobs wait as run. Whenever one ends, another is submitted, and the core
 // decides; the time of one event is that of apply() for both and of decide(). Sizes, limits and
@@ -187,9 +187,12 @@ private:
     Time now_ = at_seconds(0);
 };
 
-Steady steady(std::uint32_t nodes, std::uint64_t events, std::uint64_t seed) {
+Steady steady(std::uint32_t nodes,
+              std::uint64_t events,
+              std::uint64_t seed,
+              const sched::Policy& policy) {
     const Clock::time_point began = Clock::now();
-    World world(nodes, seed, sched::Policy::weir);
+    World world(nodes, seed, policy);
     world.fill();
     Steady result;
     result.nodes = nodes;
@@ -293,6 +296,7 @@ double conservative_s(std::uint64_t seed, std::uint64_t& promises) {
 int main(int argc, char** argv) {
     std::uint64_t events = 100'000;
     std::uint64_t seed = 1;
+    sched::Policy policy = sched::Policy::weir;
     bool json = false;
     bool quick = false;
     for (int i = 1; i < argc; ++i) {
@@ -300,6 +304,11 @@ int main(int argc, char** argv) {
         if (std::strcmp(argv[i], "--quick") == 0) quick = true;
         if (i + 1 < argc && std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[++i]);
         if (i + 1 < argc && std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[++i]);
+        if (i + 1 < argc && std::strcmp(argv[i], "--policy") == 0) {
+            const auto parsed = sched::policy_from_text(argv[++i]);
+            if (!parsed) return std::fprintf(stderr, "%s\n", parsed.error().message.c_str()), 2;
+            policy = *parsed;
+        }
     }
     if (!json) {
         std::printf(
@@ -320,7 +329,7 @@ int main(int argc, char** argv) {
     std::string rows;
     for (const std::uint32_t nodes : {1'000U, 5'000U, 25'000U, 125'000U}) {
         if (quick && nodes > 5'000) break;
-        const Steady s = steady(nodes, events, seed);
+        const Steady s = steady(nodes, events, seed, policy);
         if (json) {
             char row[400];
             std::snprintf(row,

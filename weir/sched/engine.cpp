@@ -109,6 +109,7 @@ void Engine::State::make_eligible(std::uint32_t slot) {
         for (const PoolId pool : shape.shape.demand.pools)
             shapes_of_pool[pool.value].push_back(job.shape);
     }
+    if (job.rank.lane <= high_lane) ++high_waiting;
     if (job.deadline != never) due.insert(slot);
     if (end_by(job, told_at) < shape.blocked_from) try_again(job.shape);
 }
@@ -125,6 +126,7 @@ void Engine::State::make_ineligible(std::uint32_t slot) {
             list.pop_back();
         }
     }
+    if (job.rank.lane <= high_lane) --high_waiting;
     due.erase(slot);
 }
 

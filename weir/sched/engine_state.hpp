@@ -80,7 +80,9 @@ struct Engine::State {
     std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
     std::vector<std::uint32_t> to_try;                       // shapes that something changed for
     std::vector<std::uint64_t> changes;                      // by pool: whatever may move a promise
-    static constexpr std::uint32_t lanes = 4;                // classes of priority
+    static constexpr std::uint32_t lanes = 4;      // classes of priority, 0 = urgent
+    static constexpr std::uint32_t high_lane = 1;  // and above: may have others stopped
+    std::uint32_t high_waiting = 0;                // eligible jobs of these classes
     std::vector<std::uint32_t> promises_of_pool;             // by pool and lane
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones

@@ -181,7 +181,8 @@ Place Engine::State::place_for(std::uint32_t slot, Time now) {
         return plan.earliest(shape, now, job.limit);
     }
     const auto has_room = [&](PoolId pool) {
-        return has_room_for_promise(pool, job.rank.lane) && may_plan(plan.runs(pool));
+        return has_room_for_promise(pool, job.rank.lane) &&
+               (job.rank.lane <= high_lane || may_plan(plan.runs(pool)));
     };
     const std::function<bool(PoolId)> is_wanted =
         job.deadline == never ? std::function<bool(PoolId)>(has_room) : nullptr;
@@ -218,7 +219,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             continue;
         }
         job.tried_at = all_changes;
-        const bool changed = due_now || may_stop || tight != job.planned_tight || its_changes != job.planned_at;
+        const bool changed =
+            due_now || may_stop || tight != job.planned_tight || its_changes != job.planned_at;
 
         const bool try_now = free.fits(shape, Time::min());
         const bool afford = changed && may_plan(job);
@@ -353,13 +355,14 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
     while (true) {
         std::uint32_t best = no_slot;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
-            if (!may_plan(plan.runs(PoolId{pool})) || !has_room_for_promise(PoolId{pool}, 0)) {
-                continue;
-            }
+            // Who may have others stopped is not made to wait for the budget.
+            const bool afford = may_plan(plan.runs(PoolId{pool}));
+            if ((!afford && high_waiting == 0) || !has_room_for_promise(PoolId{pool}, 0)) continue;
             for (const std::uint32_t shape : shapes_of_pool[pool]) {
                 const std::uint32_t slot = waiting.first(shape);
                 if (slot == no_slot || slot == best) continue;
                 const Job& job = jobs.at(slot);
+                if (!afford && job.rank.lane > high_lane) continue;
                 if (!has_room_for_promise(PoolId{pool}, job.rank.lane)) continue;
                 if (job.tried_at != 0 && job.tried_at == changes_of(shapes[shape].shape) &&
                     !shapes[shape].to_try) {

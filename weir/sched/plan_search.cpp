@@ -220,7 +220,8 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                 }
                 if (moments_.size() > 1) std::sort(moments_.begin(), moments_.end());
                 if (!moments_.empty()) next_moment = std::min(next_moment, moments_.front());
-                if (watched && stride > 1) later_.insert(later_.end(), moments_.begin(), moments_.end());
+                if (watched && stride > 1)
+                    later_.insert(later_.end(), moments_.begin(), moments_.end());
                 pieces_.push_back({.pool = id.value,
                                    .first = first,
                                    .count = count,
@@ -228,9 +229,12 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                                    .freed_at = freed_at,
                                    .rank = rank,
                                    .replicas = 0});
-                // A replica that fills its node has it when the last one is gone.
+                // A replica that needs every chip has them when the last one is free.
                 if (moments_.size() > 1 && parts.size() == 1 && future.claims.empty() &&
-                    parts[0].each.chips > 0 && parts[0].each.chips == pool.pool->chips_per_node) {
+                    parts[0].each.chips > 0 && parts[0].each.chips == pool.pool->chips_per_node &&
+                    std::all_of(future.holds.begin(), future.holds.end(), [](const Hold& its) {
+                        return its.chips != 0;
+                    })) {
                     moments_.erase(moments_.begin(), moments_.end() - 1);
                 }
                 for (std::size_t p = 0; p < parts.size(); ++p) {
@@ -277,8 +281,9 @@ Time Plan::earliest_in(const fleet::Shape& shape,
             // then among the earliest rather than the earliest, and the search stays short.
             if (watched && stride > 1 && !later_.empty()) {
                 const std::size_t nth = std::min(stride, later_.size()) - 1;
-                std::nth_element(
-                    later_.begin(), later_.begin() + static_cast<std::ptrdiff_t>(nth), later_.end());
+                std::nth_element(later_.begin(),
+                                 later_.begin() + static_cast<std::ptrdiff_t>(nth),
+                                 later_.end());
                 next = std::max(next, later_[nth]);
             }
             if (watched) stride *= 2;
