@@ -78,7 +78,7 @@ Options options_of(int count, char** arguments) {
 class IdleExecutor : public exec::Executor {
 public:
     Result<void> start(const exec::Launch&) override { return {}; }
-    Result<void> stop(exec::AttemptId, Duration) override { return {}; }
+    Result<void> stop(exec::AttemptId, const exec::Stop&) override { return {}; }
     exec::Found find(exec::AttemptId) override { return {}; }
     void forget(exec::AttemptId) override {}
 };
