@@ -59,7 +59,7 @@ TEST(Experiment, RefusesWithOneSentenceThatNamesTheNearestKey) {
     EXPECT_THAT(refusal("weir", {"load=0.5", "load=1"}), HasSubstr("given twice"));
     EXPECT_THAT(refusal("weir", {"reservations=x"}), HasSubstr("a whole number from 0 on"));
     EXPECT_THAT(refusal("weir", {"nodes"}), HasSubstr("write nodes=A,B"));
-    EXPECT_THAT(refusal("easy,slurm", {}), HasSubstr("valid: fcfs, easy, weir"));
+    EXPECT_THAT(refusal("easy,slurm", {}), HasSubstr("valid: fcfs, easy, conservative, weir"));
     EXPECT_THAT(refusal("easy,weir", {"seed=1,2,3,4,5,6,7,8,9", "nodes=1x,2x,3x,4x"}),
                 HasSubstr("2 policies x 9 of seed x 4 of nodes make 72 runs; at most 64"));
 }

@@ -292,6 +292,8 @@ void Engine::State::give_room(std::uint32_t slot) {
     plan.ended(job.id, shape, job.placement, job.end_by);
     gained(job.placement);
     running.erase(slot);
+    ends.erase(ends.find(job.end_by));
+    starts.erase(starts.find(job.started_at));
     --counts.running;
     if (job.array.valid()) --arrays.at(job.array).running;
 }
@@ -448,6 +450,8 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.insert(slot);
+    ends.insert(job.end_by);
+    starts.insert(at);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);
@@ -491,6 +495,8 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
     job.stopped_for = for_job;
     if (by < job.end_by) {
         plan.ended(job.id, shape, job.placement, job.end_by);
+        ends.erase(ends.find(job.end_by));
+        ends.insert(by);
         job.end_by = by;
         plan.started(job.id, shape, job.placement, job.end_by);
     }
@@ -560,6 +566,7 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
              .until = job.limit >= forever ? never : reserve.at + job.limit,
              .placement = reserve.placement});
     job.planned_at = 0;
+    job.planned_when = Time::min();
     job.tried_at = 0;
     return {};
 }

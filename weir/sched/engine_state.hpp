@@ -80,9 +80,9 @@ struct Engine::State {
     std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
     std::vector<std::uint32_t> to_try;                       // shapes that something changed for
     std::vector<std::uint64_t> changes;                      // by pool: whatever may move a promise
-    static constexpr std::uint32_t lanes = 4;      // classes of priority, 0 = urgent
-    static constexpr std::uint32_t high_lane = 1;  // and above: may have others stopped
-    std::uint32_t high_waiting = 0;                // eligible jobs of these classes
+    static constexpr std::uint32_t lanes = 4;                // classes of priority, 0 = urgent
+    static constexpr std::uint32_t high_lane = 1;            // and above: may have others stopped
+    std::uint32_t high_waiting = 0;                          // eligible jobs of these classes
     std::vector<std::uint32_t> promises_of_pool;             // by pool and lane
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
@@ -99,7 +99,8 @@ struct Engine::State {
     Classes classes;                  // who may be stopped for whom
     std::deque<Time> preemptions;     // of the last hour
     std::set<std::uint32_t> running;  // slots
-    Time try_stopping_at = never;     // when a rule of time no longer stands in the way
+    std::multiset<Time> ends;         // of those that run, by their limits
+    std::multiset<Time> starts;       // of those that run
     std::uint64_t plan_credit = 0;    // work that may be spent on planning
     std::uint64_t step = 1;           // counts changes
     std::uint64_t submissions = 0;
@@ -196,7 +197,8 @@ struct Engine::State {
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
     [[nodiscard]] Time stopped_by(const Job& job, Time now) const;
-    [[nodiscard]] bool protected_now(const Job& job, Time now);
+    [[nodiscard]] bool protected_now(const Job& job, Time now) const;
+    [[nodiscard]] Time next_stop_rule(Time after) const;
     [[nodiscard]] std::size_t stops_left(Time now);
     [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);

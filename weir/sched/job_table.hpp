@@ -43,13 +43,14 @@ struct Job {
     Duration expected{};
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
-    JobId stopped_for;             // running and stopping: who it makes room for
-    Place promise;                 // pending: what it was promised
-    std::uint64_t planned_at = 0;  // promised: changes where it is, when it was last planned
-    std::uint64_t tried_at = 0;    // pending: changes of its pools when it was last tried
-    std::uint64_t asked_in = 0;    // pending: the last pass in which a promise was looked for
-    bool planned_tight = false;    // and whether room was held from the earliest time on
-    fleet::Placement placement;    // running
+    JobId stopped_for;                // running and stopping: who it makes room for
+    Place promise;                    // pending: what it was promised
+    std::uint64_t planned_at = 0;     // promised: changes where it is, when it was last planned
+    std::uint64_t tried_at = 0;       // pending: changes of its pools when it was last tried
+    std::uint64_t asked_in = 0;       // pending: the last pass in which a promise was looked for
+    Time planned_when = Time::min();  // promised: when it was last planned
+    bool planned_tight = false;       // and whether room was held from the earliest time on
+    fleet::Placement placement;       // running
 };
 
 class JobTable {

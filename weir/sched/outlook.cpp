@@ -115,7 +115,7 @@ Result<std::vector<Advance::Nodes>> Engine::find_advance(
         }
     }
     if (found == count && count > 0) return nodes;
-    return fail(Code::never_fits,
+    return fail(Code::conflict,
                 fmt::format("pool {} has {} that nobody holds or was promised in that time; {} "
                             "are asked for",
                             state.fleet.pool(pool).name,
@@ -137,7 +137,9 @@ Time Engine::wakes_at() const {
         consider(until);
     for (const auto& [rank, slot] : state.promised)
         consider(state.jobs.at(slot).promise.at);
-    consider(state.try_stopping_at);
+    const bool high_promised =
+        !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
+    if (high_promised || !state.over_power.empty()) consider(state.next_stop_rule(state.told_at));
     return next;
 }
 

@@ -48,7 +48,6 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
         return;
     }
     keep_promises(now, decisions);
-    if (try_stopping_at <= now) try_stopping_at = never;
     make_promises(now, decisions);
     overtake(now, decisions);
 }
@@ -213,14 +212,18 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t all_changes = changes_of(shape);
         const std::uint64_t its_changes = changes_around(job);
         // A rule of time that stood in the way of making room may have lapsed.
-        const bool may_stop = job.priority >= job::Priority::high && now >= try_stopping_at;
-        if (!due_now && !may_stop && tight == job.planned_tight && all_changes == job.tried_at &&
-            its_changes == job.planned_at) {
+        // Somebody who outlives his limit since then counts as gone any moment.
+        const auto next_end = ends.upper_bound(job.planned_when);
+        const bool outlived = next_end != ends.end() && *next_end <= now;
+        const bool may_stop =
+            job.priority >= job::Priority::high && next_stop_rule(job.planned_when) <= now;
+        if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
+            all_changes == job.tried_at && its_changes == job.planned_at) {
             continue;
         }
         job.tried_at = all_changes;
-        const bool changed =
-            due_now || may_stop || tight != job.planned_tight || its_changes != job.planned_at;
+        const bool changed = due_now || outlived || may_stop || tight != job.planned_tight ||
+                             its_changes != job.planned_at;
 
         const bool try_now = free.fits(shape, Time::min());
         const bool afford = changed && may_plan(job);
@@ -287,6 +290,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         job.planned_at = changes_around(job);
         job.tried_at = changes_of(shape);
         job.planned_tight = tight;
+        job.planned_when = now;
     }
 }
 
@@ -316,6 +320,7 @@ bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t lane) const 
 
 void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
+    job.planned_when = told_at;
     job.planned_tight = told_at - job.submitted_at > policy.tighten_after;
     note_promise(job.id, place.at);
     announce(decisions,
@@ -347,7 +352,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         reserve(slot, std::move(place), decisions);
     };
     // A deadline was accepted because it could be met: it is promised whatever the depth.
-    for (const std::uint32_t slot : std::vector<std::uint32_t>(due.begin(), due.end()))
+    std::vector<std::uint32_t> with_deadline(due.begin(), due.end());
+    std::sort(with_deadline.begin(), with_deadline.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return jobs.at(a).rank < jobs.at(b).rank;
+    });
+    for (const std::uint32_t slot : with_deadline)
         settle(slot);
 
     // Who could not be promised anything is not asked again in this pass.

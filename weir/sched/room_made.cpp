@@ -30,24 +30,29 @@ Time Engine::State::stopped_by(const Job& job, Time now) const {
     return std::min(job.end_by, now + job.checkpoint.cost + stop_grace);
 }
 
-// Whether a hard rule forbids to stop it now; says when that may change.
-bool Engine::State::protected_now(const Job& job, Time now) {
-    if (job.stopping) return true;
-    const Time free_from = job.started_at + policy.min_run;
-    if (now >= free_from) return false;
-    try_stopping_at = std::min(try_stopping_at, free_from);
-    return true;
+// Whether a hard rule forbids to stop it now.
+bool Engine::State::protected_now(const Job& job, Time now) const {
+    return job.stopping || now < job.started_at + policy.min_run;
+}
+
+// When, after this moment, a hard rule about stopping next lapses for somebody.
+Time Engine::State::next_stop_rule(Time after) const {
+    if (!policy.preempt && caps.empty()) return never;
+    Time next = never;
+    const auto young = starts.upper_bound(std::max(after, Time{}) - policy.min_run);
+    if (young != starts.end()) next = *young + policy.min_run;
+    if (preemptions.size() >= policy.preemptions_per_hour_max && !preemptions.empty() &&
+        preemptions.front() + an_hour > after) {
+        next = std::min(next, preemptions.front() + an_hour);
+    }
+    return next;
 }
 
 std::size_t Engine::State::stops_left(Time now) {
     while (!preemptions.empty() && preemptions.front() + an_hour <= now)
         preemptions.pop_front();
     const std::size_t most = policy.preemptions_per_hour_max;
-    if (preemptions.size() < most) return most - preemptions.size();
-    if (!preemptions.empty()) {
-        try_stopping_at = std::min(try_stopping_at, preemptions.front() + an_hour);
-    }
-    return 0;
+    return preemptions.size() < most ? most - preemptions.size() : 0;
 }
 
 // True if room is made, so that the job's place in the plan is found anew.
@@ -75,6 +80,10 @@ bool Engine::State::make_room(std::uint32_t slot, Time now, std::vector<Decision
                               .shape = &shapes[victim.shape].shape,
                               .placement = &victim.placement});
     }
+    // Slots depend on what has been before; ids do not.
+    std::sort(candidates.begin(), candidates.end(), [&](const Victim& a, const Victim& b) {
+        return jobs.at(a.slot).id < jobs.at(b.slot).id;
+    });
     const std::vector<std::size_t> set = cheapest_set(free, fleet, shape, candidates, most);
     if (set.empty()) return false;
 
