@@ -39,7 +39,7 @@ class Preempt(HubCase):
     def model(self, more=""):
         saved = self.path("saved")
         script = "".join("  " + line + "\n" for line in (MODEL % saved).strip().splitlines())
-        job = self.hub.submit(f"name: model\nscript: |\n{script}gang: {{cpus: 4}}\npriority: low\n"
+        job = self.hub.submit(f"name: model\nscript: |\n{script}gang: {{cpus: 4, chips: 2}}\npriority: low\n"
                               "time: {limit: 10min}\n"
                               f"checkpoint: {{every: 1min, cost: 20s, signal: USR1}}\n{more}")
         eventually("the model trains", lambda: "begins at" in self.hub.weir("logs", job).out)
