@@ -2,7 +2,9 @@
 // how long the cheapest victims for a 16,384-chip gang take among 100,000 jobs, and how long a
 // conservative plan of 1,000 waiting jobs.
 //
-//     million_chips [--events N] [--seed N] [--policy TEXT] [--json] [--quick]
+//     million_chips [--events N] [--seed N] [--nodes N] [--policy TEXT] [--json] [--quick]
+//
+// --nodes: that size alone, and nothing else.
 //
 // Steady state: as many jobs wait as run. Whenever one ends, another is submitted, and the core
 // decides; the time of one event is that of apply() for both and of decide(). Sizes, limits and
@@ -296,6 +298,7 @@ double conservative_s(std::uint64_t seed, std::uint64_t& promises) {
 int main(int argc, char** argv) {
     std::uint64_t events = 100'000;
     std::uint64_t seed = 1;
+    std::uint32_t only_nodes = 0;
     sched::Policy policy = sched::Policy::weir;
     bool json = false;
     bool quick = false;
@@ -304,6 +307,9 @@ int main(int argc, char** argv) {
         if (std::strcmp(argv[i], "--quick") == 0) quick = true;
         if (i + 1 < argc && std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[++i]);
         if (i + 1 < argc && std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[++i]);
+        if (i + 1 < argc && std::strcmp(argv[i], "--nodes") == 0) {
+            only_nodes = static_cast<std::uint32_t>(std::stoul(argv[++i]));
+        }
         if (i + 1 < argc && std::strcmp(argv[i], "--policy") == 0) {
             const auto parsed = sched::policy_from_text(argv[++i]);
             if (!parsed) return std::fprintf(stderr, "%s\n", parsed.error().message.c_str()), 2;
@@ -329,6 +335,7 @@ int main(int argc, char** argv) {
     std::string rows;
     for (const std::uint32_t nodes : {1'000U, 5'000U, 25'000U, 125'000U}) {
         if (quick && nodes > 5'000) break;
+        if (only_nodes != 0 && nodes != only_nodes) continue;
         const Steady s = steady(nodes, events, seed, policy);
         if (json) {
             char row[400];
@@ -362,6 +369,7 @@ int main(int argc, char** argv) {
             std::fflush(stdout);
         }
     }
+    if (only_nodes != 0) return 0;
     std::uint64_t victims = 0;
     const double ms = quick ? 0 : victims_ms(125'000, seed, victims);
     std::uint64_t promises = 0;

@@ -186,14 +186,17 @@ struct Engine::State {
                                                               PoolId pool);
     [[nodiscard]] std::uint64_t changes_around(const Job& job) const;
     [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
-    [[nodiscard]] Place place_for(std::uint32_t slot, Time now);
+    [[nodiscard]] Place place_for(std::uint32_t slot, Time now, const Plan::Own& own);
     [[nodiscard]] bool may_plan(std::uint64_t runs) const;
     [[nodiscard]] bool may_plan(const Job& job) const;
     [[nodiscard]] Cause cause_of_overtaking(const fleet::Placement& placement, Time end) const;
     void announce(std::vector<Decision>& decisions, Decision decision);
 
     // room_made.cpp: what stops
-    bool make_room(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
+    bool make_room(std::uint32_t slot,
+                   Time now,
+                   const Plan::Own& own,
+                   std::vector<Decision>& decisions);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
     [[nodiscard]] Time stopped_by(const Job& job, Time now) const;

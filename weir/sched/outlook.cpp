@@ -85,7 +85,7 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
                                 format_time(request.deadline - request.limit)));
     }
     if (!request.after.empty()) return {};  // when the others end is not known
-    const Place place = state.plan.earliest(shape, now, request.limit);
+    const Place place = state.plan.earliest(shape, now, request.limit, {});
     if (place.found() && place.at + request.limit <= request.deadline) return {};
     return fail(
         Code::never_fits,

@@ -162,8 +162,8 @@ std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
 // ---------------------------------------------------------------------------------------------
 // Promises
 
-// Where the job gets its promise: see policy.hpp for slack. Its own claims are not in the plan.
-Place Engine::State::place_for(std::uint32_t slot, Time now) {
+// Where the job gets its promise: see policy.hpp for slack. What it holds in the plan is its `own`.
+Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& own) {
     const Job& job = jobs.at(slot);
     const fleet::Shape& shape = shapes[job.shape].shape;
     if (job.promise.found()) {
@@ -172,12 +172,12 @@ Place Engine::State::place_for(std::uint32_t slot, Time now) {
         const auto same = [its](PoolId pool) { return pool == its; };
         if (job.promise.at > now && now - job.submitted_at <= policy.tighten_after) {
             // The room is held to the promise, not to the earliest possible time.
-            Place kept = plan.earliest(shape, job.promise.at, job.limit, same);
+            Place kept = plan.earliest(shape, job.promise.at, job.limit, own, same);
             if (kept.at == job.promise.at) return kept;
         }
-        Place earliest = plan.earliest(shape, now, job.limit, same);
+        Place earliest = plan.earliest(shape, now, job.limit, own, same);
         if (earliest.found() && earliest.at <= std::max(job.promise.at, now)) return earliest;
-        return plan.earliest(shape, now, job.limit);
+        return plan.earliest(shape, now, job.limit, own);
     }
     const auto has_room = [&](PoolId pool) {
         return has_room_for_promise(pool, job.rank.lane) &&
@@ -185,7 +185,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now) {
     };
     const std::function<bool(PoolId)> is_wanted =
         job.deadline == never ? std::function<bool(PoolId)>(has_room) : nullptr;
-    Place earliest = plan.earliest(shape, now, job.limit, is_wanted);
+    Place earliest = plan.earliest(shape, now, job.limit, own, is_wanted);
     if (!earliest.found()) return earliest;
 
     Duration slack = policy.slack;
@@ -195,7 +195,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now) {
     Time at = std::min(earliest.at + slack, job.submitted_at + policy.slack_until);
     if (job.deadline != never) at = std::min(at, job.deadline - job.limit);
     if (at <= earliest.at) return earliest;
-    Place later = plan.earliest(shape, at, job.limit, is_wanted);
+    Place later = plan.earliest(shape, at, job.limit, own, is_wanted);
     return later.at == at ? later : earliest;
 }
 
@@ -230,9 +230,11 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         if (!try_now && !afford) continue;
 
         const Place before = job.promise;
-        plan.release_quietly(job.id, shape, before);
+        Place claimed = before;
         if (try_now) {
-            plan.settle(before.placement);
+            // What is promised to it is in its way, too.
+            plan.release(job.id, shape, before);
+            claimed = {};
             if (free.find(shape, found, end_by(job, now))) {
                 forget_promise(slot);
                 make_eligible(slot);
@@ -241,17 +243,18 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             }
         }
         if (!afford) {
-            plan.claim_quietly(job.id, shape, before);
-            plan.settle(before.placement);
+            plan.move_claim(job.id, shape, claimed, before);
             continue;
         }
-        const bool made_room = make_room(slot, now, decisions);
+        const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
+        const bool made_room = make_room(slot, now, own, decisions);
         const std::uint64_t work_before = plan.work();
-        Place place = made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
+        Place place =
+            made_room ? plan.earliest(shape, now, job.limit, own) : place_for(slot, now, own);
         plan_credit -= std::min(plan_credit, plan.work() - work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
-            plan.settle(before.placement);
+            plan.move_claim(job.id, shape, claimed, {});
             forget_promise(slot);
             make_eligible(slot);
             job.tried_at = changes_of(shape);
@@ -264,9 +267,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             place.at = before.at;
             place.until = before.until;
         }
-        plan.claim_quietly(job.id, shape, place);
-        plan.settle(before.placement);
-        plan.settle(place.placement);
+        plan.move_claim(job.id, shape, claimed, place);
         if (place != before) {
             for_pools_of(before.placement, [&](PoolId pool) {
                 --promises_of_pool[pool.value * lanes + job.rank.lane];
@@ -340,10 +341,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
             return;
         }
         const std::uint64_t its_changes = changes_of(shape);
-        const bool made_room = make_room(slot, now, decisions);
+        const bool made_room = make_room(slot, now, {}, decisions);
         if (!made_room && job.tried_at == its_changes) return;  // nothing changed since it failed
         const std::uint64_t work_before = plan.work();
-        Place place = made_room ? plan.earliest(shape, now, job.limit) : place_for(slot, now);
+        Place place =
+            made_room ? plan.earliest(shape, now, job.limit, {}) : place_for(slot, now, {});
         plan_credit -= std::min(plan_credit, plan.work() - work_before);
         if (!place.found()) {
             job.tried_at = its_changes;

@@ -1,12 +1,13 @@
 // See plan.hpp. This file keeps the futures of nodes; plan_search.cpp looks for a place in them.
 //
-// Invariants: the runs of a pool cover its nodes without a gap, and neighbours differ; a node has a
-// horizon in FreeIndex exactly when something is claimed of it; `free` and the rooms of watts hold
-// every hold and claim on nodes in service, so as counts they are never below the truth.
+// Invariants: neighbouring runs differ; a node has a horizon in FreeIndex exactly when something is
+// claimed of it; `free` and the rooms of watts hold every hold and claim on nodes in service, so as
+// counts they are never below the truth.
 #include "weir/sched/plan.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "weir/base/assert.hpp"
 #include "weir/fleet/power.hpp"
@@ -21,19 +22,13 @@ std::int64_t whole_node(const fleet::Pool& pool) {
                                    : std::int64_t{pool.cpus_milli};
 }
 
-// Shares of chips as they are, not rounded up to whole ones.
-std::int64_t chips_milli(const fleet::ReplicaDemand& each, std::uint32_t replicas) {
-    return std::int64_t{replicas} * (std::int64_t{each.chips} * 1000 + each.chip_permille);
-}
-
-void hold(Timeline& timeline, std::int64_t amount, Time from, Time until, int sign) {
-    if (amount == 0) return;
-    if (from == Time::min()) {
-        timeline.raise(-sign * amount);
-    } else {
-        timeline.add(from, -sign * amount);
-    }
-    if (until != never) timeline.add(until, sign * amount);
+// What it counts of replicas that run: shares of chips as they are, not rounded up to whole ones.
+std::int64_t held_of(const fleet::Pool& pool,
+                     const fleet::ReplicaDemand& each,
+                     std::uint32_t replicas) {
+    return pool.chips_per_node > 0
+               ? std::int64_t{replicas} * (std::int64_t{each.chips} * 1000 + each.chip_permille)
+               : std::int64_t{replicas} * each.cpus_milli;
 }
 
 }  // namespace
@@ -49,13 +44,13 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
         plan.site = static_cast<std::uint32_t>(known - sites.begin());
         if (known == sites.end()) {
             sites.push_back(pool.site);
-            sites_.push_back(
-                {.span = fleet::nodes_per_pool_max, .budget_milliwatts = {0}, .drawn = {}});
+            sites_.push_back({.span = fleet::nodes_per_pool_max,
+                              .budget_milliwatts = {0},
+                              .drawn = {},
+                              .own_milliwatts = {}});
         }
-        futures_.emplace_back();
-        if (pool.nodes > 0) {
-            plan.runs.push_back({0, pool.nodes, static_cast<std::uint32_t>(futures_.size() - 1)});
-        }
+        plan.runs = Runs(pool.nodes);
+        plan.futures.resize(pool.nodes);
         plan.free = Timeline(whole_node(pool) * pool.nodes);
         plan.racks.span = std::max(pool.rack_nodes(), 1U);
         plan.racks.budget_milliwatts.assign(pool.racks(), fleet::milliwatts(pool.rack_power_watts));
@@ -82,69 +77,61 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
 // ---------------------------------------------------------------------------------------------
 // Runs
 
-std::size_t Plan::run_of(const PoolPlan& pool, std::uint32_t node) const {
-    const auto after = std::upper_bound(
-        pool.runs.begin(), pool.runs.end(), node, [](std::uint32_t n, const Run& run) {
-            return n < run.first;
-        });
-    return static_cast<std::size_t>(after - pool.runs.begin()) - 1;
+void Plan::Future::held(const Hold& hold) {
+    holds.push_back(hold);
+    free_at = std::max(free_at, hold.end);
+    if (hold.chips != 0) chips_at = std::max(chips_at, hold.end);
 }
 
-// Makes a run begin at `node`; gives its position.
-std::size_t Plan::split(PoolPlan& pool, std::uint32_t node) {
-    if (node >= pool.pool->nodes) return pool.runs.size();
-    const std::size_t position = run_of(pool, node);
-    Run& run = pool.runs[position];
-    if (run.first == node) return position;
-    std::uint32_t copy = static_cast<std::uint32_t>(futures_.size());
-    if (unused_.empty()) {
-        futures_.push_back(futures_[run.future]);
-    } else {
-        copy = unused_.back();
-        unused_.pop_back();
-        futures_[copy] = futures_[run.future];
+void Plan::Future::forget(std::vector<Hold>::iterator hold) {
+    holds.erase(hold);
+    free_at = chips_at = Time::min();
+    for (const Hold& its : holds) {
+        free_at = std::max(free_at, its.end);
+        if (its.chips != 0) chips_at = std::max(chips_at, its.end);
     }
-    const Run second{node, run.first + run.count - node, copy};
-    run.count = node - run.first;
-    pool.runs.insert(pool.runs.begin() + static_cast<std::ptrdiff_t>(position) + 1, second);
-    return position + 1;
 }
 
-// Changes the future of nodes, run by run, and joins neighbours that became alike.
+// Makes a run begin at `node`.
+void Plan::cut(PoolPlan& pool, std::uint32_t node) {
+    if (node >= pool.pool->nodes || pool.runs.begins_at(node)) return;
+    pool.futures[node] = pool.futures[pool.runs.first_of(node)];
+    pool.runs.cut(node);
+}
+
+// Calls change(nodes, future) for each run of these nodes, and joins neighbours that became alike.
 template <class Change>
 void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change change) {
     PoolPlan& pool = pools_[id.value];
-    const std::size_t begin = split(pool, first);
-    std::size_t end = split(pool, first + count);
-    for (std::size_t i = begin; i < end; ++i)
-        change(pool.runs[i], futures_[pool.runs[i].future]);
-
-    // [begin - 1, end] may have become alike, pair by pair.
-    std::size_t kept = begin == 0 ? 0 : begin - 1;
-    const std::size_t last = std::min(end, pool.runs.size() - 1);
-    for (std::size_t i = kept + 1; i <= last; ++i) {
-        if (futures_[pool.runs[kept].future] == futures_[pool.runs[i].future]) {
-            pool.runs[kept].count += pool.runs[i].count;
-            Future& gone = futures_[pool.runs[i].future];
-            gone.holds.clear();
-            gone.claims.clear();
-            unused_.push_back(pool.runs[i].future);
+    const std::uint32_t end = first + count;
+    cut(pool, first);
+    cut(pool, end);
+    for (std::uint32_t node = first; node < end;) {
+        const std::uint32_t next = pool.runs.end_of(node);
+        change(next - node, pool.futures[node]);
+        node = next;
+    }
+    std::uint32_t kept = first == 0 ? 0 : pool.runs.first_of(first - 1);
+    for (std::uint32_t node = pool.runs.end_of(kept); node <= end && node < pool.pool->nodes;
+         node = pool.runs.end_of(node)) {
+        if (pool.futures[kept] == pool.futures[node]) {
+            pool.futures[node].holds.clear();
+            pool.futures[node].claims.clear();
+            pool.runs.join(node);
         } else {
-            pool.runs[++kept] = pool.runs[i];
+            kept = node;
         }
     }
-    pool.runs.erase(pool.runs.begin() + static_cast<std::ptrdiff_t>(kept) + 1,
-                    pool.runs.begin() + static_cast<std::ptrdiff_t>(last) + 1);
 }
 
 const std::vector<Plan::Hold>& Plan::holds(PoolId id, std::uint32_t node) const {
     const PoolPlan& pool = pools_[id.value];
-    return futures_[pool.runs[run_of(pool, node)].future].holds;
+    return pool.futures[pool.runs.first_of(node)].holds;
 }
 
 bool Plan::is_empty(PoolId id, std::uint32_t node, Time from, Time until) const {
     const PoolPlan& pool = pools_[id.value];
-    const Future& future = futures_[pool.runs[run_of(pool, node)].future];
+    const Future& future = pool.futures[pool.runs.first_of(node)];
     return future.in_service &&
            std::none_of(future.holds.begin(),
                         future.holds.end(),
@@ -157,59 +144,32 @@ bool Plan::is_empty(PoolId id, std::uint32_t node, Time from, Time until) const 
 // ---------------------------------------------------------------------------------------------
 // Counts over time
 
-// So much of each of some nodes is held in [from, until); from == Time::min(): from now on.
-void Plan::count_free(PoolPlan& pool,
-                      std::uint32_t nodes,
-                      std::int64_t chips_milli,
-                      std::int64_t cpus_milli,
-                      Time from,
-                      Time until,
-                      int sign) {
-    hold(pool.free,
-         (pool.pool->chips_per_node > 0 ? chips_milli : cpus_milli) * nodes,
-         from,
-         until,
-         sign);
-}
-
-void Plan::count_claim(PoolPlan& pool, std::uint32_t nodes, const Claim& claim, int sign) {
-    count_free(pool,
-               nodes,
-               claim.amounts.chips * 1000,
-               claim.amounts.cpus_milli,
-               claim.from,
-               claim.until,
-               sign);
+// In the measure of `free`.
+std::int64_t Plan::counted(const PoolPlan& pool, const Amounts& amounts) const {
+    return pool.pool->chips_per_node > 0 ? amounts.chips * 1000 : amounts.cpus_milli;
 }
 
 void Plan::draw(Watched& watched,
                 std::uint32_t first,
                 std::uint32_t nodes,
                 std::int64_t milliwatts,
-                Time from,
-                Time until,
-                int sign) {
-    for (std::uint32_t node = first; node < first + nodes;) {
-        const std::uint32_t domain = node / watched.span;
-        const std::uint32_t inside = std::min(first + nodes, (domain + 1) * watched.span) - node;
-        hold(watched.drawn[domain], milliwatts * inside, from, until, sign);
-        node += inside;
-    }
+                Held& sum) {
+    watched.walk(first, nodes, [&](std::uint32_t domain, std::uint32_t inside) {
+        sum.hold(watched.drawn[domain], milliwatts * inside);
+    });
 }
 
-void Plan::count_watts(PoolPlan& pool,
-                       std::uint32_t first,
-                       std::uint32_t nodes,
-                       std::int64_t milliwatts,
-                       Time from,
-                       Time until,
-                       int sign) {
+void Plan::draw_all(PoolPlan& pool,
+                    std::uint32_t first,
+                    std::uint32_t nodes,
+                    std::int64_t milliwatts,
+                    Held& racks,
+                    Held& pods,
+                    Held& site) {
     if (milliwatts == 0) return;
-    if (pool.racks.any()) draw(pool.racks, first, nodes, milliwatts, from, until, sign);
-    if (pool.pods.any()) draw(pool.pods, first, nodes, milliwatts, from, until, sign);
-    if (sites_[pool.site].any()) {
-        hold(sites_[pool.site].drawn[0], milliwatts * nodes, from, until, sign);
-    }
+    draw(pool.racks, first, nodes, milliwatts, racks);
+    draw(pool.pods, first, nodes, milliwatts, pods);
+    if (sites_[pool.site].any()) site.hold(sites_[pool.site].drawn[0], milliwatts * nodes);
 }
 
 // From now on the draw of these domains is counted; what is held and claimed goes in.
@@ -224,14 +184,19 @@ void Plan::watch(Watched& watched, PoolPlan& pool, bool whole_site) {
         if (watched.drawn.empty()) watched.drawn.emplace_back(0);
         watched.drawn[0].raise(-fleet::idle_milliwatts(*pool.pool) * pool.pool->nodes);
     }
-    for (const Run& run : pool.runs) {
-        const std::uint32_t first = whole_site ? 0 : run.first;
-        for (const Hold& its : futures_[run.future].holds) {
-            draw(watched, first, run.count, its.milliwatts, Time::min(), its.end, 1);
+    watched.own_milliwatts.assign(watched.drawn.size(), 0);
+    for (std::uint32_t node = 0; node < pool.pool->nodes;) {
+        const std::uint32_t next = pool.runs.end_of(node);
+        const std::uint32_t first = whole_site ? 0 : node;
+        for (const Hold& its : pool.futures[node].holds) {
+            Held sum(Time::min(), its.end);
+            draw(watched, first, next - node, its.milliwatts, sum);
         }
-        for (const Claim& claim : futures_[run.future].claims) {
-            draw(watched, first, run.count, claim.milliwatts, claim.from, claim.until, 1);
+        for (const Claim& claim : pool.futures[node].claims) {
+            Held sum(claim.from, claim.until);
+            draw(watched, first, next - node, claim.milliwatts, sum);
         }
+        node = next;
     }
 }
 
@@ -274,6 +239,8 @@ void Plan::started(JobId job,
                    const fleet::Shape& shape,
                    const fleet::Placement& held,
                    Time end_by) {
+    const Time from = Time::min();
+    Held free(from, end_by), racks(from, end_by), pods(from, end_by), site(from, end_by);
     for (const fleet::NodeRange& range : held.ranges) {
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
@@ -284,41 +251,37 @@ void Plan::started(JobId job,
                        .cpus_milli = static_cast<std::uint32_t>(amounts.cpus_milli),
                        .memory = Bytes{amounts.memory},
                        .milliwatts = fleet::active_milliwatts(*pool.pool, each) * range.replicas,
-                       .chips_milli = chips_milli(each, range.replicas)};
+                       .counted = held_of(*pool.pool, each, range.replicas)};
         bool claimed = false;
-        change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
-            future.holds.push_back(its);
+        change(range.pool, range.first, range.count, [&](std::uint32_t nodes, Future& future) {
+            future.held(its);
             claimed = claimed || !future.claims.empty();
-            if (future.in_service) {
-                count_free(
-                    pool, run.count, its.chips_milli, its.cpus_milli, Time::min(), end_by, 1);
-            }
+            if (future.in_service) free.hold(pool.free, its.counted * nodes);
         });
-        count_watts(pool, range.first, range.count, its.milliwatts, Time::min(), end_by, 1);
+        draw_all(pool, range.first, range.count, its.milliwatts, racks, pods, site);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
 }
 
 void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by) {
+    const Time from = Time::min();
+    Held free(from, end_by), racks(from, end_by), pods(from, end_by), site(from, end_by);
     for (const fleet::NodeRange& range : held.ranges) {
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
         const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, each) * range.replicas;
         bool claimed = false;
-        change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
+        change(range.pool, range.first, range.count, [&](std::uint32_t nodes, Future& future) {
             const auto its =
                 std::find_if(future.holds.begin(), future.holds.end(), [&](const Hold& one) {
                     return one.job == job && one.chips == range.chip_mask;
                 });
             WEIR_ASSERT(its != future.holds.end());
-            if (future.in_service) {
-                count_free(
-                    pool, run.count, its->chips_milli, its->cpus_milli, Time::min(), end_by, -1);
-            }
-            future.holds.erase(its);
+            if (future.in_service) free.hold(pool.free, -its->counted * nodes);
+            future.forget(its);
             claimed = claimed || !future.claims.empty();
         });
-        count_watts(pool, range.first, range.count, milliwatts, Time::min(), end_by, -1);
+        draw_all(pool, range.first, range.count, -milliwatts, racks, pods, site);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
 }
@@ -327,17 +290,18 @@ void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& h
 // watts stay counted: they are not given to others.
 void Plan::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
     PoolPlan& pool = pools_[id.value];
-    change(id, node, 1, [&](const Run&, Future& future) {
+    change(id, node, 1, [&](std::uint32_t, Future& future) {
         if (future.in_service == in_service) return;
         future.in_service = in_service;
+        pool.out_of_service += in_service ? 0 : 1;
+        pool.out_of_service -= in_service ? 1 : 0;
         const int sign = in_service ? 1 : -1;
         pool.free.raise(sign * whole_node(*pool.pool));
-        for (const Hold& its : future.holds) {
-            count_free(pool, 1, its.chips_milli, its.cpus_milli, Time::min(), its.end, sign);
-        }
+        for (const Hold& its : future.holds)
+            Held(Time::min(), its.end).hold(pool.free, sign * its.counted);
         for (const Claim& claim : future.claims) {
             if (claim.tag != 0) continue;
-            count_claim(pool, 1, claim, sign);
+            Held(claim.from, claim.until).hold(pool.free, sign * counted(pool, claim.amounts));
         }
     });
 }
@@ -345,73 +309,106 @@ void Plan::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
 // ---------------------------------------------------------------------------------------------
 // What is promised
 
-void Plan::claim_quietly(JobId job, const fleet::Shape& shape, const Place& place) {
-    for (const fleet::NodeRange& range : place.placement.ranges) {
-        const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
-        PoolPlan& pool = pools_[range.pool.value];
-        const Claim claim{
-            .from = place.at,
-            .until = place.until,
-            .job = job,
-            .tag = 0,
-            .begun = false,
-            .amounts = amounts_of(pool, each, range.replicas),
-            .milliwatts = fleet::active_milliwatts(*pool.pool, each) * range.replicas};
-        change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
-            future.claims.push_back(claim);
-            if (future.in_service) count_claim(pool, run.count, claim, 1);
+// Walks over both places side by side: on nodes that only one of them has, a claim goes or comes;
+// on nodes of both it is changed, or nothing happens where it stays as it is.
+void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, const Place& to) {
+    const auto sorted = [](const Place& place, std::vector<fleet::NodeRange>& ranges) {
+        ranges = place.placement.ranges;
+        std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
+            return std::tie(a.part, a.pool, a.first) < std::tie(b.part, b.pool, b.first);
         });
-        count_watts(pool, range.first, range.count, claim.milliwatts, place.at, place.until, 1);
-    }
-}
-
-void Plan::release_quietly(JobId job, const fleet::Shape& shape, const Place& place) {
-    for (const fleet::NodeRange& range : place.placement.ranges) {
+    };
+    sorted(from, old_ranges_);
+    sorted(to, new_ranges_);
+    Held free_from(from.at, from.until), racks_from(from.at, from.until);
+    Held pods_from(from.at, from.until), site_from(from.at, from.until);
+    Held free_to(to.at, to.until), racks_to(to.at, to.until);
+    Held pods_to(to.at, to.until), site_to(to.at, to.until);
+    auto old = old_ranges_.begin();
+    auto next = new_ranges_.begin();
+    while (old != old_ranges_.end() || next != new_ranges_.end()) {
+        // The next nodes, as far as they are in the same ranges.
+        bool was = old != old_ranges_.end();
+        bool will = next != new_ranges_.end();
+        if (was && will) {
+            const auto before = std::tie(old->part, old->pool, old->first);
+            const auto after = std::tie(next->part, next->pool, next->first);
+            was = before <= after;
+            will = after <= before;
+        }
+        fleet::NodeRange range = was ? *old : *next;
+        if (was && will) {
+            range.count = std::min(old->count, next->count);
+        } else {
+            const bool other_follows = was ? next != new_ranges_.end() : old != old_ranges_.end();
+            const fleet::NodeRange* const other = !other_follows ? nullptr : was ? &*next : &*old;
+            if (other != nullptr && other->part == range.part && other->pool == range.pool) {
+                range.count = std::min(range.count, other->first - range.first);
+            }
+        }
+        const std::uint32_t replicas_before = was ? old->replicas : 0;
+        const std::uint32_t replicas_after = will ? next->replicas : 0;
+        const auto pass_by = [&](auto& it) {
+            it->first += range.count;
+            it->count -= range.count;
+            if (it->count == 0) ++it;
+        };
+        if (was) pass_by(old);
+        if (will) pass_by(next);
+        if (replicas_before == replicas_after && from.at == to.at && from.until == to.until) {
+            continue;
+        }
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
-        const Amounts amounts = amounts_of(pool, each, range.replicas);
-        change(range.pool, range.first, range.count, [&](const Run& run, Future& future) {
+        const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, each);
+        const std::int64_t counted_before = counted(pool, amounts_of(pool, each, replicas_before));
+        const Claim claim{.from = to.at,
+                          .until = to.until,
+                          .job = job,
+                          .tag = 0,
+                          .part = range.part,
+                          .begun = false,
+                          .amounts = amounts_of(pool, each, replicas_after),
+                          .milliwatts = milliwatts * replicas_after};
+        change(range.pool, range.first, range.count, [&](std::uint32_t nodes, Future& future) {
             const auto its =
-                std::find_if(future.claims.begin(), future.claims.end(), [&](const Claim& claim) {
-                    return claim.job == job && claim.amounts == amounts;
-                });
-            WEIR_ASSERT(its != future.claims.end());
-            if (future.in_service) count_claim(pool, run.count, *its, -1);
-            future.claims.erase(its);
+                std::lower_bound(future.claims.begin(),
+                                 future.claims.end(),
+                                 claim,
+                                 [](const auto& a, const auto& b) {
+                                     return std::tie(a.job, a.part) < std::tie(b.job, b.part);
+                                 });
+            WEIR_ASSERT(!was || (its != future.claims.end() && its->job == job));
+            if (was && will) {
+                *its = claim;
+            } else if (was) {
+                future.claims.erase(its);
+            } else {
+                future.claims.insert(its, claim);
+            }
+            if (!future.in_service) return;
+            free_from.hold(pool.free, -counted_before * nodes);
+            free_to.hold(pool.free, counted(pool, claim.amounts) * nodes);
         });
-        count_watts(pool,
-                    range.first,
-                    range.count,
-                    fleet::active_milliwatts(*pool.pool, each) * range.replicas,
-                    place.at,
-                    place.until,
-                    -1);
-    }
-}
-
-void Plan::settle(const fleet::Placement& placement) {
-    for (const fleet::NodeRange& range : placement.ranges)
+        draw_all(pool,
+                 range.first,
+                 range.count,
+                 -milliwatts * replicas_before,
+                 racks_from,
+                 pods_from,
+                 site_from);
+        draw_all(pool, range.first, range.count, claim.milliwatts, racks_to, pods_to, site_to);
         refresh(range.pool, range.first, range.count);
-}
-
-void Plan::claim(JobId job, const fleet::Shape& shape, const Place& place) {
-    claim_quietly(job, shape, place);
-    settle(place.placement);
-}
-
-void Plan::release(JobId job, const fleet::Shape& shape, const Place& place) {
-    release_quietly(job, shape, place);
-    settle(place.placement);
+    }
 }
 
 void Plan::refresh(PoolId id, std::uint32_t first, std::uint32_t count) {
     const PoolPlan& pool = pools_[id.value];
-    for (std::size_t i = run_of(pool, first); i < pool.runs.size(); ++i) {
-        const Run& run = pool.runs[i];
-        if (run.first >= first + count) break;
-        const std::uint32_t from = std::max(run.first, first);
-        const std::uint32_t to = std::min(run.first + run.count, first + count);
-        free_.set_horizon(id, from, to - from, horizon_of(pool, futures_[run.future]));
+    for (std::uint32_t node = first; node < first + count;) {
+        const std::uint32_t next = std::min(pool.runs.end_of(node), first + count);
+        const Future& future = pool.futures[pool.runs.first_of(node)];
+        free_.set_horizon(id, node, next - node, horizon_of(pool, future));
+        node = next;
     }
 }
 
@@ -449,12 +446,20 @@ void Plan::set_apart(const Advance& advance, bool begun) {
                           .until = advance.until,
                           .job = JobId::none(),
                           .tag = advance.id.value,
+                          .part = 0,
                           .begun = begun,
                           .amounts = {.chips = facts.chips_per_node,
                                       .cpus_milli = facts.cpus_milli,
                                       .memory = facts.memory.count}};
-        change(nodes.pool, nodes.first, nodes.count, [&](const Run&, Future& future) {
-            future.claims.push_back(claim);
+        change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
+            const auto place =
+                std::upper_bound(future.claims.begin(),
+                                 future.claims.end(),
+                                 claim,
+                                 [](const auto& a, const auto& b) {
+                                     return std::tie(a.job, a.tag) < std::tie(b.job, b.tag);
+                                 });
+            future.claims.insert(place, claim);
         });
         refresh(nodes.pool, nodes.first, nodes.count);
     }
@@ -462,7 +467,7 @@ void Plan::set_apart(const Advance& advance, bool begun) {
 
 void Plan::begin(const Advance& advance) {
     for (const Advance::Nodes& nodes : advance.nodes) {
-        change(nodes.pool, nodes.first, nodes.count, [&](const Run&, Future& future) {
+        change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
             for (Claim& claim : future.claims)
                 if (claim.tag == advance.id.value) claim.begun = true;
         });
@@ -472,7 +477,7 @@ void Plan::begin(const Advance& advance) {
 
 void Plan::give_back(const Advance& advance) {
     for (const Advance::Nodes& nodes : advance.nodes) {
-        change(nodes.pool, nodes.first, nodes.count, [&](const Run&, Future& future) {
+        change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
             std::erase_if(future.claims,
                           [&](const Claim& claim) { return claim.tag == advance.id.value; });
         });

@@ -22,6 +22,8 @@
 // Threads: one at a time.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -33,6 +35,7 @@
 #include "weir/fleet/free_index.hpp"
 #include "weir/fleet/power.hpp"
 #include "weir/sched/event.hpp"
+#include "weir/sched/runs.hpp"
 #include "weir/sched/timeline.hpp"
 
 namespace weir::sched {
@@ -58,14 +61,15 @@ public:
     void ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by);
     void set_in_service(PoolId pool, std::uint32_t node, bool in_service);
 
-    // Promises a place, and takes the promise back.
-    void claim(JobId job, const fleet::Shape& shape, const Place& place);
-    void release(JobId job, const fleet::Shape& shape, const Place& place);
-    // The same in one step, so that nodes that stay claimed are not touched twice: release(), then
-    // earliest(), then claim(), then settle().
-    void release_quietly(JobId job, const fleet::Shape& shape, const Place& place);
-    void claim_quietly(JobId job, const fleet::Shape& shape, const Place& place);
-    void settle(const fleet::Placement& placement);
+    // Promises a place, takes the promise back, or puts another in its place; what is the same in
+    // both is not touched.
+    void claim(JobId job, const fleet::Shape& shape, const Place& place) {
+        move_claim(job, shape, {}, place);
+    }
+    void release(JobId job, const fleet::Shape& shape, const Place& place) {
+        move_claim(job, shape, place, {});
+    }
+    void move_claim(JobId job, const fleet::Shape& shape, const Place& from, const Place& to);
 
     // Nodes set apart, whole. `begun`: its time has come.
     void set_apart(const Advance& advance, bool begun);
@@ -75,15 +79,21 @@ public:
     void set_power(const PowerDomain& domain, double watts);
 
     // The earliest place for `duration` from `from` on; not found() if there is none (or only after
-    // more steps than are worth it). Only domains with a pool that is_wanted are looked at.
+    // more steps than are worth it). Only domains with a pool that is_wanted are looked at. What
+    // `own` has claimed is not in the way of the one who asks.
+    struct Own {
+        JobId job;
+        const Place* place = nullptr;  // null = nothing
+    };
     [[nodiscard]] Place earliest(const fleet::Shape& shape,
                                  Time from,
                                  Duration duration,
+                                 const Own& own,
                                  const std::function<bool(PoolId)>& is_wanted = {});
 
     // Counts runs looked at, for a budget of work.
     [[nodiscard]] std::uint64_t work() const { return work_; }
-    [[nodiscard]] std::uint64_t runs(PoolId pool) const { return pools_[pool.value].runs.size(); }
+    [[nodiscard]] std::uint64_t runs(PoolId pool) const { return pools_[pool.value].runs.count(); }
     // What will be free in a pool, in thousandths of chips (of CPUs where it has no chips).
     [[nodiscard]] const Timeline& free_over_time(PoolId pool) const {
         return pools_[pool.value].free;
@@ -96,8 +106,8 @@ public:
         std::uint64_t chips = 0;  // by bits
         std::uint32_t cpus_milli = 0;
         Bytes memory;
-        std::int64_t milliwatts = 0;   // on each node
-        std::int64_t chips_milli = 0;  // on each node, shares as shares
+        std::int64_t milliwatts = 0;  // on each node
+        std::int64_t counted = 0;     // on each node, in the measure of free_over_time
         friend bool operator==(const Hold&, const Hold&) = default;
     };
     [[nodiscard]] const std::vector<Hold>& holds(PoolId pool, std::uint32_t node) const;
@@ -117,6 +127,7 @@ private:
         Time until;
         JobId job;              // who it is promised to, or none: set apart for
         std::uint32_t tag = 0;  // this advance reservation
+        std::uint32_t part = 0;
         bool begun = false;
         Amounts amounts;
         std::int64_t milliwatts = 0;  // on each node
@@ -124,14 +135,16 @@ private:
     };
     struct Future {
         bool in_service = true;
+        Time free_at = Time::min();   // when the last hold ends
+        Time chips_at = Time::min();  // when the last hold of chips ends
         std::vector<Hold> holds;
-        std::vector<Claim> claims;
-        friend bool operator==(const Future&, const Future&) = default;
-    };
-    struct Run {
-        std::uint32_t first = 0;
-        std::uint32_t count = 0;
-        std::uint32_t future = 0;  // position in futures_
+        std::vector<Claim> claims;  // by job and part
+
+        void held(const Hold& hold);
+        void forget(std::vector<Hold>::iterator hold);
+        friend bool operator==(const Future& a, const Future& b) {
+            return a.in_service == b.in_service && a.holds == b.holds && a.claims == b.claims;
+        }
     };
     // Watts of equal domains of a pool, each `span` nodes; of a site, one domain. Nothing is
     // counted until one of them gets a budget.
@@ -139,12 +152,25 @@ private:
         std::uint32_t span = 1;
         std::vector<std::int64_t> budget_milliwatts;  // by domain; 0 = none
         std::vector<Timeline> drawn;                  // by domain, below 0: what is drawn
+        std::vector<std::int64_t> own_milliwatts;     // scratch: of who asks earliest()
         [[nodiscard]] bool any() const { return !drawn.empty(); }
+        // Calls visit(domain, nodes) for each domain that these nodes are in.
+        template <class Visit>
+        void walk(std::uint32_t first, std::uint32_t nodes, Visit visit) const {
+            for (std::uint32_t node = first; node < first + nodes && any();) {
+                const std::uint32_t domain = node / span;
+                const std::uint32_t inside = std::min(first + nodes, (domain + 1) * span) - node;
+                visit(domain, inside);
+                node += inside;
+            }
+        }
     };
     struct PoolPlan {
         const fleet::Pool* pool = nullptr;
         PoolId id;
-        std::vector<Run> runs;  // by first; together all nodes
+        Runs runs;
+        std::vector<Future> futures;  // by the first node of a run
+        std::uint32_t out_of_service = 0;
         Timeline free;
         Watched racks;
         Watched pods;
@@ -167,44 +193,58 @@ private:
         std::uint32_t last = 0;
     };
 
-    [[nodiscard]] std::size_t run_of(const PoolPlan& pool, std::uint32_t node) const;
-    std::size_t split(PoolPlan& pool, std::uint32_t node);
+    static void cut(PoolPlan& pool, std::uint32_t node);
     template <class Change>
     void change(PoolId pool, std::uint32_t first, std::uint32_t count, Change change);
     void refresh(PoolId pool, std::uint32_t first, std::uint32_t count);
     [[nodiscard]] fleet::Horizon horizon_of(const PoolPlan& pool, const Future& future) const;
-    void count_free(PoolPlan& pool,
-                    std::uint32_t nodes,
-                    std::int64_t chips_milli,
-                    std::int64_t cpus_milli,
-                    Time from,
-                    Time until,
-                    int sign);
-    void count_watts(PoolPlan& pool,
-                     std::uint32_t first,
-                     std::uint32_t nodes,
-                     std::int64_t milliwatts,
-                     Time from,
-                     Time until,
-                     int sign);
-    void count_claim(PoolPlan& pool, std::uint32_t nodes, const Claim& claim, int sign);
     static void draw(Watched& watched,
                      std::uint32_t first,
                      std::uint32_t nodes,
                      std::int64_t milliwatts,
-                     Time from,
-                     Time until,
-                     int sign);
+                     Held& sum);
+    void draw_all(PoolPlan& pool,
+                  std::uint32_t first,
+                  std::uint32_t nodes,
+                  std::int64_t milliwatts,
+                  Held& racks,
+                  Held& pods,
+                  Held& site);
     void watch(Watched& watched, PoolPlan& pool, bool whole_site);
 
     [[nodiscard]] Amounts amounts_of(const PoolPlan& pool,
                                      const fleet::ReplicaDemand& each,
                                      std::uint32_t replicas) const;
+    [[nodiscard]] std::int64_t counted(const PoolPlan& pool, const Amounts& amounts) const;
+    void note_own(const fleet::Shape& shape, int sign);
+    [[nodiscard]] bool is_own(const Claim& claim) const {
+        return own_.place != nullptr && claim.job == own_.job;
+    }
+    [[nodiscard]] std::int64_t least_drawn(const Watched& watched,
+                                           std::uint32_t domain,
+                                           Time at,
+                                           Time until) const;
     [[nodiscard]] Amounts available(
         const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) const;
     [[nodiscard]] std::uint32_t replicas_in(const PoolPlan& pool,
                                             const Amounts& amounts,
                                             const fleet::ReplicaDemand& each) const;
+    template <class Visit>
+    void walk(const Unit& unit, Visit visit);
+    bool collect(const fleet::Shape& shape,
+                 const Unit& unit,
+                 Time at,
+                 Time until,
+                 std::array<std::uint64_t, 2>& held);
+    [[nodiscard]] static bool needs_all_chips(const PoolPlan& pool,
+                                              const std::vector<fleet::GangPart>& parts);
+    void list_moments(const Future& future, Time at, std::uint32_t tag);
+    Time next_chance(const fleet::Shape& shape,
+                     const Unit& unit,
+                     Time at,
+                     Duration duration,
+                     const std::array<std::uint64_t, 2>& held);
+    Time next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride);
     Time earliest_in(const fleet::Shape& shape,
                      const Unit& unit,
                      Time from,
@@ -231,11 +271,14 @@ private:
     std::vector<fleet::Pool> facts_;
     std::vector<PoolPlan> pools_;
     std::vector<Watched> sites_;
-    std::vector<Future> futures_;
-    std::vector<std::uint32_t> unused_;  // positions in futures_
     std::uint64_t work_ = 0;
 
+    // Scratch of move_claim().
+    std::vector<fleet::NodeRange> old_ranges_;
+    std::vector<fleet::NodeRange> new_ranges_;
+
     // Scratch of earliest().
+    Own own_;
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     std::vector<Time> moments_;

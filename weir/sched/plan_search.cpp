@@ -79,7 +79,7 @@ Plan::Amounts Plan::available(
     const auto at_moment = [&](Time moment) {
         Amounts left = moment == from ? least : free_at(moment);
         for (const Claim& claim : future.claims) {
-            if (claim.from > moment || claim.until <= moment) continue;
+            if (claim.from > moment || claim.until <= moment || is_own(claim)) continue;
             if (claim.tag != 0 && claim.tag == tag) continue;
             left.chips -= claim.amounts.chips;
             left.cpus_milli -= claim.amounts.cpus_milli;
@@ -94,7 +94,7 @@ Plan::Amounts Plan::available(
         if (claim.tag != 0 && claim.tag == tag && claim.from <= from && claim.until >= until) {
             inside = true;
         }
-        if (claim.from > from && claim.from < until) at_moment(claim.from);
+        if (claim.from > from && claim.from < until && !is_own(claim)) at_moment(claim.from);
     }
     return inside ? least : Amounts{};
 }
@@ -115,10 +115,38 @@ std::uint32_t Plan::replicas_in(const PoolPlan& pool,
     return static_cast<std::uint32_t>(count);
 }
 
+// What the asker has claimed goes into (sign 1) or out of the scratch for its watts, and out of or
+// into the counts of what is free.
+void Plan::note_own(const fleet::Shape& shape, int sign) {
+    if (own_.place == nullptr) return;
+    Held free(own_.place->at, own_.place->until);
+    for (const fleet::NodeRange& range : own_.place->placement.ranges) {
+        PoolPlan& pool = pools_[range.pool.value];
+        const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
+        std::uint32_t in_service = range.count;
+        for (std::uint32_t n = 0; pool.out_of_service > 0 && n < range.count; ++n) {
+            const std::uint32_t first = pool.runs.first_of(range.first + n);
+            if (!pool.futures[first].in_service) --in_service;
+        }
+        free.hold(pool.free,
+                  -sign * counted(pool, amounts_of(pool, each, range.replicas)) * in_service);
+        const std::int64_t milliwatts =
+            sign * fleet::active_milliwatts(*pool.pool, each) * range.replicas;
+        for (Watched* watched : {&pool.racks, &pool.pods, &sites_[pool.site]}) {
+            watched->walk(range.first, range.count, [&](std::uint32_t domain, std::uint32_t nodes) {
+                watched->own_milliwatts[domain] += milliwatts * nodes;
+            });
+        }
+    }
+}
+
 Place Plan::earliest(const fleet::Shape& shape,
                      Time from,
                      Duration duration,
+                     const Own& own,
                      const std::function<bool(PoolId)>& is_wanted) {
+    own_ = own;
+    note_own(shape, 1);
     Place best;
     std::uint64_t best_spare = 0;
     const auto try_unit = [&](const Unit& unit, Time not_before) {
@@ -162,7 +190,189 @@ Place Plan::earliest(const fleet::Shape& shape,
         if (best.at < best_before) best_spare = 0;
     }
     if (best.found()) best.until = duration >= forever ? never : best.at + duration;
+    note_own(shape, -1);
+    own_ = {};
     return best;
+}
+
+// Calls visit(pool, rank, first, count, future) for the runs of nodes in service in the unit.
+template <class Visit>
+void Plan::walk(const Unit& unit, Visit visit) {
+    for (std::uint32_t rank = 0; rank < unit.pools->size(); ++rank) {
+        PoolPlan& pool = pools_[(*unit.pools)[rank].value];
+        const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+        for (std::uint32_t node = unit.first; node < last;) {
+            const std::uint32_t next = std::min(pool.runs.end_of(node), last);
+            const Future& future = pool.futures[pool.runs.first_of(node)];
+            ++work_;
+            if (future.in_service) visit(pool, rank, node, next - node, future);
+            node = next;
+        }
+    }
+}
+
+// What the runs of the unit have free in [at, until), as pieces_; `held` counts the replicas of
+// each part that they hold. True if the gang may fit.
+bool Plan::collect(const fleet::Shape& shape,
+                   const Unit& unit,
+                   Time at,
+                   Time until,
+                   std::array<std::uint64_t, 2>& held) {
+    const std::vector<fleet::GangPart>& parts = shape.demand.parts;
+    const std::size_t counted_parts = std::min(parts.size(), held.size());
+    bool on_one = false;  // a single node holds a part whole
+    pieces_.clear();
+    held.fill(0);
+    walk(unit,
+         [&](const PoolPlan& pool,
+             std::uint32_t rank,
+             std::uint32_t first,
+             std::uint32_t count,
+             const Future& future) {
+             // Who needs every chip of a node has to wait for the last of them.
+             if (future.chips_at > at && needs_all_chips(pool, parts)) return;
+             const bool claimed = !future.claims.empty() &&
+                                  !(future.claims.size() == 1 && is_own(future.claims.front()));
+             Piece piece{.pool = pool.id.value,
+                         .first = first,
+                         .count = count,
+                         .amounts = {.chips = pool.pool->chips_per_node,
+                                     .cpus_milli = pool.pool->cpus_milli,
+                                     .memory = pool.pool->memory.count},
+                         .freed_at = future.free_at,
+                         .rank = rank,
+                         .replicas = 0};
+             if (claimed || future.free_at > at || shape.demand.tag != 0) {
+                 piece.amounts = available(pool, future, at, until, shape.demand.tag);
+             }
+             bool any = false;
+             for (std::size_t p = 0; p < parts.size(); ++p) {
+                 const std::uint64_t holds = replicas_in(pool, piece.amounts, parts[p].each);
+                 any = any || holds > 0;
+                 if (p < held.size()) held[p] += holds * count;
+                 on_one = on_one || holds >= parts[p].replicas;
+             }
+             if (!any) return;
+             if (future.free_at > at) {
+                 piece.freed_at = Time::min();
+                 for (const Hold& its : future.holds)
+                     if (its.end <= at) piece.freed_at = std::max(piece.freed_at, its.end);
+             }
+             pieces_.push_back(piece);
+         });
+    if (shape.demand.within == fleet::Level::node) return on_one;
+    for (std::size_t p = 0; p < counted_parts; ++p)
+        if (held[p] < parts[p].replicas) return false;
+    return true;
+}
+
+bool Plan::needs_all_chips(const PoolPlan& pool, const std::vector<fleet::GangPart>& parts) {
+    return pool.pool->chips_per_node > 0 &&
+           std::all_of(parts.begin(), parts.end(), [&](const fleet::GangPart& part) {
+               return part.each.chips == pool.pool->chips_per_node;
+           });
+}
+
+// The moments after `at` at which a run may offer more, in order, into moments_.
+void Plan::list_moments(const Future& future, Time at, std::uint32_t tag) {
+    moments_.clear();
+    for (const Hold& its : future.holds)
+        if (its.end > at && its.end != never) moments_.push_back(its.end);
+    for (const Claim& claim : future.claims) {
+        if (is_own(claim)) continue;
+        if (claim.until > at && claim.until != never) moments_.push_back(claim.until);
+        if (claim.tag != 0 && claim.tag == tag && claim.from > at) moments_.push_back(claim.from);
+    }
+    if (moments_.size() > 1) std::sort(moments_.begin(), moments_.end());
+}
+
+// The first moment after `at` at which enough could have come together, beside the `held`.
+Time Plan::next_chance(const fleet::Shape& shape,
+                       const Unit& unit,
+                       Time at,
+                       Duration duration,
+                       const std::array<std::uint64_t, 2>& held) {
+    const std::vector<fleet::GangPart>& parts = shape.demand.parts;
+    const bool on_one_node = shape.demand.within == fleet::Level::node;
+    if (gains_.size() < parts.size()) gains_.resize(parts.size());
+    for (auto& gains : gains_)
+        gains.clear();
+    Time one_node_at = never;  // from which on a single node holds a part whole
+    const std::uint64_t work_before = work_;
+    walk(unit,
+         [&](const PoolPlan& pool,
+             std::uint32_t,
+             std::uint32_t,
+             std::uint32_t count,
+             const Future& future) {
+             const bool all_chips_needed = needs_all_chips(pool, parts);
+             if (future.claims.empty() && shape.demand.tag == 0 && future.free_at <= at) return;
+             if (all_chips_needed && future.chips_at == never) return;
+             const auto gain =
+                 [&](std::size_t p, Time moment, std::uint64_t from, std::uint64_t to) {
+                     gains_[p].emplace_back(moment, (to - from) * count);
+                     if (on_one_node && to >= parts[p].replicas) {
+                         one_node_at = std::min(one_node_at, moment);
+                     }
+                 };
+             if (all_chips_needed && future.claims.empty() && future.chips_at == future.free_at &&
+                 shape.demand.tag == 0) {
+                 for (std::size_t p = 0; p < parts.size(); ++p) {
+                     const std::uint64_t most =
+                         fleet::FreeIndex::replicas_per_empty_node(*pool.pool, parts[p].each);
+                     if (most > 0) gain(p, future.free_at, 0, most);
+                 }
+                 return;
+             }
+             list_moments(future, at, shape.demand.tag);
+             for (std::size_t p = 0; p < parts.size(); ++p) {
+                 const fleet::ReplicaDemand& each = parts[p].each;
+                 const Time until = duration >= forever ? never : at + duration;
+                 std::uint64_t highest =
+                     replicas_in(pool, available(pool, future, at, until, shape.demand.tag), each);
+                 const std::uint64_t most =
+                     fleet::FreeIndex::replicas_per_empty_node(*pool.pool, each);
+                 for (const Time moment : moments_) {
+                     if (highest >= most) break;
+                     if (all_chips_needed && moment < future.chips_at) continue;
+                     const Time end = duration >= forever ? never : moment + duration;
+                     const std::uint64_t then = replicas_in(
+                         pool, available(pool, future, moment, end, shape.demand.tag), each);
+                     if (then <= highest) continue;
+                     gain(p, moment, highest, then);
+                     highest = then;
+                 }
+             }
+         });
+    work_ = work_before;  // the same runs as in collect()
+    if (on_one_node) return one_node_at;
+    Time next = at;
+    for (std::size_t p = 0; p < parts.size() && p < held.size(); ++p) {
+        if (held[p] >= parts[p].replicas) continue;
+        next = std::max(next, time_of(gains_[p], parts[p].replicas - held[p]));
+    }
+    return next;
+}
+
+// The first moment after `at` at which anything changes in the unit, or (watts stand in the way,
+// `stride` > 1) one of the first so many: the place is then among the earliest rather than the
+// earliest, and the search stays short.
+Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride) {
+    later_.clear();
+    const std::uint64_t work_before = work_;
+    walk(unit,
+         [&](const PoolPlan&, std::uint32_t, std::uint32_t, std::uint32_t, const Future& future) {
+             list_moments(future, at, tag);
+             if (moments_.empty()) return;
+             if (stride == 1) moments_.resize(1);
+             later_.insert(later_.end(), moments_.begin(), moments_.end());
+         });
+    work_ = work_before;
+    if (later_.empty()) return never;
+    const auto nth =
+        later_.begin() + static_cast<std::ptrdiff_t>(std::min(stride, later_.size()) - 1);
+    std::nth_element(later_.begin(), nth, later_.end());
+    return *nth;
 }
 
 // Gives the time, or `never` if it is not before `before` (or as early, for a unit with less
@@ -175,120 +385,28 @@ Time Plan::earliest_in(const fleet::Shape& shape,
                        fleet::Placement& placement,
                        std::uint64_t& spare) {
     const std::vector<fleet::GangPart>& parts = shape.demand.parts;
-    const bool on_one_node = shape.demand.within == fleet::Level::node;
-    if (gains_.size() < parts.size()) gains_.resize(parts.size());
+    const bool watched = std::any_of(unit.pools->begin(), unit.pools->end(), [&](PoolId id) {
+        const PoolPlan& pool = pools_[id.value];
+        return pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
+    });
     Time at = from;
     std::size_t stride = 1;
     for (int round = 0; round < rounds_max && at != never && at <= before; ++round) {
         const Time until = duration >= forever ? never : at + duration;
-        pieces_.clear();
-        later_.clear();
-        bool watched = false;
-        for (auto& gains : gains_)
-            gains.clear();
         std::array<std::uint64_t, 2> held{};
-        Time next_moment = never;  // at which something changes
-        Time one_node_at = never;  // from which on a single node holds all
-        for (std::uint32_t rank = 0; rank < unit.pools->size(); ++rank) {
-            const PoolId id = (*unit.pools)[rank];
-            const PoolPlan& pool = pools_[id.value];
-            const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
-            watched = watched || pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
-            for (std::size_t i = run_of(pool, unit.first); i < pool.runs.size(); ++i) {
-                const Run& run = pool.runs[i];
-                if (run.first >= last) break;
-                ++work_;
-                const std::uint32_t first = std::max(run.first, unit.first);
-                const std::uint32_t count = std::min(run.first + run.count, last) - first;
-                const Future& future = futures_[run.future];
-                if (!future.in_service) continue;
-                const Amounts now = available(pool, future, at, until, shape.demand.tag);
-                Time freed_at = Time::min();
-                moments_.clear();
-                for (const Hold& its : future.holds) {
-                    if (its.end <= at) {
-                        freed_at = std::max(freed_at, its.end);
-                    } else if (its.end != never) {
-                        moments_.push_back(its.end);
-                    }
-                }
-                for (const Claim& claim : future.claims) {
-                    if (claim.until > at && claim.until != never) moments_.push_back(claim.until);
-                    if (claim.tag != 0 && claim.tag == shape.demand.tag && claim.from > at) {
-                        moments_.push_back(claim.from);
-                    }
-                }
-                if (moments_.size() > 1) std::sort(moments_.begin(), moments_.end());
-                if (!moments_.empty()) next_moment = std::min(next_moment, moments_.front());
-                if (watched && stride > 1)
-                    later_.insert(later_.end(), moments_.begin(), moments_.end());
-                pieces_.push_back({.pool = id.value,
-                                   .first = first,
-                                   .count = count,
-                                   .amounts = now,
-                                   .freed_at = freed_at,
-                                   .rank = rank,
-                                   .replicas = 0});
-                // A replica that needs every chip has them when the last one is free.
-                if (moments_.size() > 1 && parts.size() == 1 && future.claims.empty() &&
-                    parts[0].each.chips > 0 && parts[0].each.chips == pool.pool->chips_per_node &&
-                    std::all_of(future.holds.begin(), future.holds.end(), [](const Hold& its) {
-                        return its.chips != 0;
-                    })) {
-                    moments_.erase(moments_.begin(), moments_.end() - 1);
-                }
-                for (std::size_t p = 0; p < parts.size(); ++p) {
-                    const fleet::ReplicaDemand& each = parts[p].each;
-                    std::uint64_t highest = replicas_in(pool, now, each);
-                    const std::uint64_t most =
-                        fleet::FreeIndex::replicas_per_empty_node(*pool.pool, each);
-                    if (p < held.size()) held[p] += highest * count;
-                    if (on_one_node && highest >= parts[p].replicas) one_node_at = at;
-                    for (const Time moment : moments_) {
-                        if (highest >= most) break;
-                        const Time end = duration >= forever ? never : moment + duration;
-                        const std::uint64_t then = replicas_in(
-                            pool, available(pool, future, moment, end, shape.demand.tag), each);
-                        if (then <= highest) continue;
-                        gains_[p].emplace_back(moment, (then - highest) * count);
-                        highest = then;
-                        if (on_one_node && then >= parts[p].replicas) {
-                            one_node_at = std::min(one_node_at, moment);
-                        }
-                    }
-                }
-            }
+        if (!collect(shape, unit, at, until, held)) {
+            at = next_chance(shape, unit, at, duration, held);
+            continue;
         }
-        Time next = at;
-        if (on_one_node) {
-            next = one_node_at;
-        } else {
-            for (std::size_t p = 0; p < parts.size() && p < held.size(); ++p) {
-                if (held[p] >= parts[p].replicas) continue;
-                next = std::max(next, time_of(gains_[p], parts[p].replicas - held[p]));
-            }
-        }
-        if (next == at) {
-            placement.ranges.clear();
-            rooms_.clear();
-            bool placed = true;
-            spare = parts.size() == 1 ? held[0] : 0;
-            for (std::uint32_t p = 0; p < parts.size() && placed; ++p)
-                placed = place_part(parts[p], p, shape.demand.within, at, until, placement);
-            if (placed) return at;
-            next = next_moment;
-            // Where watts stand in the way, moments are looked at in doubling strides: the place is
-            // then among the earliest rather than the earliest, and the search stays short.
-            if (watched && stride > 1 && !later_.empty()) {
-                const std::size_t nth = std::min(stride, later_.size()) - 1;
-                std::nth_element(later_.begin(),
-                                 later_.begin() + static_cast<std::ptrdiff_t>(nth),
-                                 later_.end());
-                next = std::max(next, later_[nth]);
-            }
-            if (watched) stride *= 2;
-        }
-        at = next;
+        placement.ranges.clear();
+        rooms_.clear();
+        bool placed = true;
+        spare = parts.size() == 1 ? held[0] : 0;
+        for (std::uint32_t p = 0; p < parts.size() && placed; ++p)
+            placed = place_part(parts[p], p, shape.demand.within, at, until, placement);
+        if (placed) return at;
+        at = next_change(unit, at, shape.demand.tag, stride);
+        if (watched) stride *= 2;
     }
     return never;
 }
@@ -309,14 +427,27 @@ bool Plan::place_part(const fleet::GangPart& part,
         piece.replicas = replicas_in(pools_[piece.pool], piece.amounts, part.each);
     const auto better = [](const Piece& a, const Piece& b) { return a.freed_at > b.freed_at; };
 
+    const auto choose =
+        [&](const Piece& piece, std::uint32_t first, std::uint32_t nodes, std::uint32_t replicas) {
+            const PoolId pool{piece.pool};
+            if (!placement.ranges.empty()) {
+                fleet::NodeRange& last = placement.ranges.back();
+                if (last.pool == pool && last.first + last.count == first &&
+                    last.replicas == replicas && last.part == number) {
+                    last.count += nodes;
+                    return;
+                }
+            }
+            placement.ranges.push_back({.pool = pool,
+                                        .first = first,
+                                        .count = nodes,
+                                        .replicas = replicas,
+                                        .part = number,
+                                        .chip_mask = 0});
+        };
     const auto take = [&](std::size_t index, std::uint32_t nodes, std::uint32_t replicas) {
         Piece& piece = pieces_[index];
-        placement.ranges.push_back({.pool = PoolId{piece.pool},
-                                    .first = piece.first,
-                                    .count = nodes,
-                                    .replicas = replicas,
-                                    .part = number,
-                                    .chip_mask = 0});
+        choose(piece, piece.first, nodes, replicas);
         Piece used = piece;
         used.count = nodes;
         const Amounts taken = amounts_of(pools_[piece.pool], part.each, replicas);
@@ -376,12 +507,7 @@ bool Plan::place_part(const fleet::GangPart& part,
                     rooms_ = rooms;
                     continue;
                 }
-                placement.ranges.push_back({.pool = PoolId{piece.pool},
-                                            .first = piece.first + n,
-                                            .count = 1,
-                                            .replicas = remaining,
-                                            .part = number,
-                                            .chip_mask = 0});
+                choose(piece, piece.first + n, 1, remaining);
                 return true;
             }
         }
@@ -413,12 +539,7 @@ bool Plan::place_part(const fleet::GangPart& part,
             const std::uint32_t got =
                 powered(pools_[piece.pool], piece.first + n, watts, wanted, at, until);
             if (got == 0) continue;
-            placement.ranges.push_back({.pool = PoolId{piece.pool},
-                                        .first = piece.first + n,
-                                        .count = 1,
-                                        .replicas = got,
-                                        .part = number,
-                                        .chip_mask = 0});
+            choose(piece, piece.first + n, 1, got);
             remaining -= got;
         }
     }
@@ -461,8 +582,26 @@ std::int64_t& Plan::room_of(const Watched& watched, std::uint32_t domain, Time a
     const Timeline* const drawn = &watched.drawn[domain];
     for (auto it = rooms_.rbegin(); it != rooms_.rend(); ++it)
         if (it->first == drawn) return it->second;
-    rooms_.emplace_back(drawn, watched.budget_milliwatts[domain] + drawn->least(at, until));
+    rooms_.emplace_back(
+        drawn, watched.budget_milliwatts[domain] + least_drawn(watched, domain, at, until));
     return rooms_.back().second;
+}
+
+// The lowest level of what is drawn in [at, until), without what the asker has claimed itself.
+std::int64_t Plan::least_drawn(const Watched& watched,
+                               std::uint32_t domain,
+                               Time at,
+                               Time until) const {
+    const Timeline& drawn = watched.drawn[domain];
+    const std::int64_t own = watched.own_milliwatts[domain];
+    if (own == 0) return drawn.least(at, until);
+    const Time from = std::clamp(own_.place->at, at, until);
+    const Time to = std::clamp(own_.place->until, at, until);
+    std::int64_t least = std::numeric_limits<std::int64_t>::max();
+    if (at < from) least = std::min(least, drawn.least(at, from));
+    if (from < to) least = std::min(least, drawn.least(from, to) + own);
+    if (to < until) least = std::min(least, drawn.least(to, until));
+    return least;
 }
 
 }  // namespace weir::sched

@@ -56,7 +56,10 @@ std::size_t Engine::State::stops_left(Time now) {
 }
 
 // True if room is made, so that the job's place in the plan is found anew.
-bool Engine::State::make_room(std::uint32_t slot, Time now, std::vector<Decision>& decisions) {
+bool Engine::State::make_room(std::uint32_t slot,
+                              Time now,
+                              const Plan::Own& own,
+                              std::vector<Decision>& decisions) {
     const Job& job = jobs.at(slot);
     if (!policy.preempt || job.priority < job::Priority::high) return false;
     const std::size_t most = stops_left(now);
@@ -88,7 +91,7 @@ bool Engine::State::make_room(std::uint32_t slot, Time now, std::vector<Decision
     if (set.empty()) return false;
 
     // On paper first: with them gone, could it start before it would anyway?
-    const Place without = plan.earliest(shape, now, job.limit);
+    const Place without = plan.earliest(shape, now, job.limit, own);
     Time gone = now;
     const auto on_paper = [&](bool stopping) {
         for (const std::size_t i : set) {
@@ -101,7 +104,7 @@ bool Engine::State::make_room(std::uint32_t slot, Time now, std::vector<Decision
         }
     };
     on_paper(true);
-    const Place with = plan.earliest(shape, now, job.limit);
+    const Place with = plan.earliest(shape, now, job.limit, own);
     on_paper(false);
     if (!with.found() || with.at > gone || (without.found() && without.at <= with.at)) return false;
 

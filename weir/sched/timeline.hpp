@@ -80,4 +80,39 @@ private:
     Index root_ = none;
 };
 
+// What is held in [from, until) of one timeline after another; Time::min(): from now on. What
+// neighbours in a row hold is added up, and the timeline is told once.
+class Held {
+public:
+    Held(Time from, Time until) : from_(from), until_(until) {}
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    ~Held() { tell(); }
+
+    void hold(Timeline& timeline, std::int64_t amount) {
+        if (timeline_ != &timeline) {
+            tell();
+            timeline_ = &timeline;
+        }
+        amount_ += amount;
+    }
+
+private:
+    void tell() {
+        if (amount_ == 0) return;
+        if (from_ == Time::min()) {
+            timeline_->raise(-amount_);
+        } else {
+            timeline_->add(from_, -amount_);
+        }
+        if (until_ != never) timeline_->add(until_, amount_);
+        amount_ = 0;
+    }
+
+    Time from_;
+    Time until_;
+    Timeline* timeline_ = nullptr;
+    std::int64_t amount_ = 0;
+};
+
 }  // namespace weir::sched
