@@ -73,6 +73,8 @@ public:
 
     // Whether the gang fits into what is free, if it stays until `end` at most.
     [[nodiscard]] bool fits(const Shape& shape, Time end = never);
+    // The same for one of the domains of the shape, by number.
+    [[nodiscard]] bool fits_in(const Shape& shape, std::uint32_t domain, Time end = never);
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
     [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
 
@@ -224,7 +226,7 @@ private:
     [[nodiscard]] std::uint64_t hold_by_domains(const Ask& ask, const Zone& zone);
 
     // placing.cpp: where a gang goes.
-    bool fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end);
+    bool fits_one_part(const Shape& shape, const std::vector<PoolId>& domain, Time end);
     bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
     bool find_cheapest(const Shape& shape, Ranges& ranges, Time end);
     bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);

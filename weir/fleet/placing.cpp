@@ -39,15 +39,21 @@ std::uint64_t lowest(std::uint64_t bits, std::uint32_t count) {
 // Does it fit?
 
 bool FreeIndex::fits(const Shape& shape, Time end) {
-    if (shape.demand.parts.size() > 1) return find(shape, trial_, end);
-    for (const std::vector<PoolId>& domain : shape.domains) {
-        if (could_hold(domain, shape.demand) && fits_one(shape, domain, end)) return true;
-    }
+    for (std::uint32_t domain = 0; domain < shape.domains.size(); ++domain)
+        if (fits_in(shape, domain, end)) return true;
     return false;
 }
 
+bool FreeIndex::fits_in(const Shape& shape, std::uint32_t number, Time end) {
+    const std::vector<PoolId>& domain = shape.domains[number];
+    if (!could_hold(domain, shape.demand)) return false;
+    if (shape.demand.parts.size() == 1) return fits_one_part(shape, domain, end);
+    trial_.ranges.clear();
+    return find_in(shape, domain, trial_.ranges, end);
+}
+
 // A gang of one part that fits at the level it wishes also fits at the one it requires.
-bool FreeIndex::fits_one(const Shape& shape, const std::vector<PoolId>& domain, Time end) {
+bool FreeIndex::fits_one_part(const Shape& shape, const std::vector<PoolId>& domain, Time end) {
     const GangPart& part = shape.demand.parts.front();
     const Ask ask{part.each, part.replicas, 0, shape.demand.tag, end};
     const Level within = shape.demand.within;
@@ -63,7 +69,9 @@ bool FreeIndex::fits_one(const Shape& shape, const std::vector<PoolId>& domain, 
         const std::uint64_t limit = around(pool, ask);
         budgets = budgets || has_budgets(pool);
         // The emptiest classes come last and hold most.
+        const std::uint64_t least = pool.chips_milli_needed(part.each);
         for (auto cls = pool.active.rbegin(); cls != pool.active.rend(); ++cls) {
+            if (pool.classes[*cls].chips_milli < least) break;
             const NodeKey& key = pool.classes[*cls].key;
             const std::uint64_t each =
                 std::min({holds(pool, key, ask), holds_by_power(pool, key, ask), limit});
@@ -277,7 +285,13 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
         };
         if (whole_pool) {
             const NodeClass* whole = nullptr;  // the tightest that holds all
-            for (const std::uint32_t cls : pool.active) {
+            const std::uint64_t least = pool.chips_milli_needed(ask.each);
+            const auto first = std::partition_point(
+                pool.active.begin(), pool.active.end(), [&](std::uint32_t cls) {
+                    return pool.classes[cls].chips_milli < least;
+                });
+            for (auto active = first; active != pool.active.end(); ++active) {
+                const std::uint32_t cls = *active;
                 const NodeClass& its = pool.classes[cls];
                 if (whole != nullptr && compare_tightness(*whole, its, rooms_) != 0) break;
                 const std::uint64_t each = each_in(cls);

@@ -87,6 +87,10 @@ public:
     [[nodiscard]] std::int64_t each_mw(const ReplicaDemand& each) const {
         return drawn_mw.empty() ? 0 : active_milliwatts(pool, each);
     }
+    // What a node has free at least that holds one replica: classes are in this order.
+    [[nodiscard]] static std::uint64_t chips_milli_needed(const ReplicaDemand& each) {
+        return std::uint64_t{each.chips} * 1000 + each.chip_permille;
+    }
     // More than a node with so much free could ever draw beyond what it draws.
     [[nodiscard]] std::int64_t more_mw(const NodeClass& its) const;
 

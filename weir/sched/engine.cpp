@@ -42,6 +42,7 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
       plan(fleet, free),
       shapes_of_pool(fleet.pools.size()),
       changes(fleet.pools.size(), 1),
+      gains(fleet.pools.size(), 1),
       promises_of_pool(fleet.pools.size() * lanes, 0) {
     if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
     for (const fleet::Pool& pool : fleet.pools)
@@ -58,9 +59,10 @@ void Engine::State::advance(Time to) {
 
 // Shapes that may use this pool are tried again in the next pass.
 void Engine::State::retry(PoolId pool) {
-    for (const std::uint32_t shape : shapes_of_pool[pool.value]) {
-        shapes[shape].blocked_from = Time::max();
-        try_again(shape);
+    ++gains[pool.value];
+    for (const ShapeOfPool& its : shapes_of_pool[pool.value]) {
+        shapes[its.shape].gained_in(its.domain);
+        try_again(its.shape);
     }
 }
 
@@ -105,9 +107,9 @@ void Engine::State::make_eligible(std::uint32_t slot) {
         overtaking.join(job.shape, slot, job.overtaking, job.limit);
     }
     if (shape.eligible++ == 0) {
-        shape.blocked_from = Time::max();
+        shape.know_nothing();
         for (const PoolId pool : shape.shape.demand.pools)
-            shapes_of_pool[pool.value].push_back(job.shape);
+            shapes_of_pool[pool.value].push_back({job.shape, domain_of(shape.shape, pool)});
     }
     if (job.rank.lane <= high_lane) ++high_waiting;
     if (job.deadline != never) due.insert(slot);
@@ -121,8 +123,10 @@ void Engine::State::make_ineligible(std::uint32_t slot) {
     if (policy.prediction == Prediction::history) overtaking.leave(job.shape, job.overtaking);
     if (--shape.eligible == 0) {
         for (const PoolId pool : shape.shape.demand.pools) {
-            std::vector<std::uint32_t>& list = shapes_of_pool[pool.value];
-            *std::find(list.begin(), list.end(), job.shape) = list.back();
+            std::vector<ShapeOfPool>& list = shapes_of_pool[pool.value];
+            *std::find_if(list.begin(), list.end(), [&](const ShapeOfPool& its) {
+                return its.shape == job.shape;
+            }) = list.back();
             list.pop_back();
         }
     }
@@ -226,6 +230,7 @@ void Engine::State::forget_promise(std::uint32_t slot) {
                  [&](PoolId pool) { --promises_of_pool[pool.value * lanes + job.rank.lane]; });
     promised.erase({job.rank, slot});
     const Place gone = std::exchange(job.promise, Place{});
+    job.gains_tried.clear();
     for_pools_of(gone.placement, [&](PoolId pool) { gained(pool); });
 }
 
@@ -291,9 +296,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     free.give(shape, job.placement);
     plan.ended(job.id, shape, job.placement, job.end_by);
     gained(job.placement);
-    running.erase(slot);
-    ends.erase(ends.find(job.end_by));
-    starts.erase(starts.find(job.started_at));
+    running.leave(slot, job.started_at, job.end_by);
     --counts.running;
     if (job.array.valid()) --arrays.at(job.array).running;
 }
@@ -449,9 +452,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.saved_at = never;
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
-    running.insert(slot);
-    ends.insert(job.end_by);
-    starts.insert(at);
+    running.join(slot, at, job.end_by);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);
@@ -495,8 +496,7 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
     job.stopped_for = for_job;
     if (by < job.end_by) {
         plan.ended(job.id, shape, job.placement, job.end_by);
-        ends.erase(ends.find(job.end_by));
-        ends.insert(by);
+        running.change_end(job.end_by, by);
         job.end_by = by;
         plan.started(job.id, shape, job.placement, job.end_by);
     }

@@ -16,6 +16,7 @@
 #include "weir/sched/history.hpp"
 #include "weir/sched/job_table.hpp"
 #include "weir/sched/plan.hpp"
+#include "weir/sched/running.hpp"
 #include "weir/sched/victims.hpp"
 #include "weir/sched/waiting.hpp"
 
@@ -77,13 +78,18 @@ struct Engine::State {
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
-    std::vector<std::vector<std::uint32_t>> shapes_of_pool;  // that have eligible jobs
-    std::vector<std::uint32_t> to_try;                       // shapes that something changed for
-    std::vector<std::uint64_t> changes;                      // by pool: whatever may move a promise
-    static constexpr std::uint32_t lanes = 4;                // classes of priority, 0 = urgent
-    static constexpr std::uint32_t high_lane = 1;            // and above: may have others stopped
-    std::uint32_t high_waiting = 0;                          // eligible jobs of these classes
-    std::vector<std::uint32_t> promises_of_pool;             // by pool and lane
+    struct ShapeOfPool {
+        std::uint32_t shape = 0;
+        std::uint32_t domain = 0;  // of the shape's, in which the pool is
+    };
+    std::vector<std::vector<ShapeOfPool>> shapes_of_pool;  // that have eligible jobs
+    std::vector<std::uint32_t> to_try;                     // shapes that something changed for
+    std::vector<std::uint64_t> changes;                    // by pool: whatever may move a promise
+    std::vector<std::uint64_t> gains;                      // by pool: only what makes room
+    static constexpr std::uint32_t lanes = 4;              // classes of priority, 0 = urgent
+    static constexpr std::uint32_t high_lane = 1;          // and above: may have others stopped
+    std::uint32_t high_waiting = 0;                        // eligible jobs of these classes
+    std::vector<std::uint32_t> promises_of_pool;           // by pool and lane
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
     std::unordered_map<JobId, std::vector<Dependent>> dependents;
@@ -96,13 +102,11 @@ struct Engine::State {
     std::set<PowerDomain> over_power;    // that were found over their budget and told
     std::set<std::uint32_t> due;         // slots with a deadline and without a promise
     std::vector<Lost> lost;
-    Classes classes;                  // who may be stopped for whom
-    std::deque<Time> preemptions;     // of the last hour
-    std::set<std::uint32_t> running;  // slots
-    std::multiset<Time> ends;         // of those that run, by their limits
-    std::multiset<Time> starts;       // of those that run
-    std::uint64_t plan_credit = 0;    // work that may be spent on planning
-    std::uint64_t step = 1;           // counts changes
+    Classes classes;               // who may be stopped for whom
+    std::deque<Time> preemptions;  // of the last hour
+    Running running;
+    std::int64_t plan_credit = 0;  // work that may be spent on planning; below 0: too much was
+    std::uint64_t step = 1;        // counts changes
     std::uint64_t submissions = 0;
     std::uint64_t passes = 0;
     Counts counts;
@@ -182,12 +186,15 @@ struct Engine::State {
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
     [[nodiscard]] std::uint64_t changes_of(const fleet::Shape& shape) const;
-    [[nodiscard]] static const std::vector<PoolId>& domain_of(const fleet::Shape& shape,
-                                                              PoolId pool);
+    [[nodiscard]] static std::uint32_t domain_of(const fleet::Shape& shape, PoolId pool);
     [[nodiscard]] std::uint64_t changes_around(const Job& job) const;
+    [[nodiscard]] std::uint64_t gains_in(const std::vector<PoolId>& pools) const;
+    [[nodiscard]] bool may_start(std::uint32_t slot, Time now);
+    void cannot_start(std::uint32_t slot);
     [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
     [[nodiscard]] Place place_for(std::uint32_t slot, Time now, const Plan::Own& own);
     [[nodiscard]] bool may_plan(std::uint64_t runs) const;
+    void charge_for_planning(std::uint64_t work_before);
     [[nodiscard]] bool may_plan(const Job& job) const;
     [[nodiscard]] Cause cause_of_overtaking(const fleet::Placement& placement, Time end) const;
     void announce(std::vector<Decision>& decisions, Decision decision);

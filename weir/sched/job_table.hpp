@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "weir/base/assert.hpp"
@@ -43,10 +44,11 @@ struct Job {
     Duration expected{};
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
-    JobId stopped_for;                // running and stopping: who it makes room for
-    Place promise;                    // pending: what it was promised
-    std::uint64_t planned_at = 0;     // promised: changes where it is, when it was last planned
-    std::uint64_t tried_at = 0;       // pending: changes of its pools when it was last tried
+    JobId stopped_for;             // running and stopping: who it makes room for
+    Place promise;                 // pending: what it was promised
+    std::uint64_t planned_at = 0;  // promised: changes where it is, when it was last planned
+    std::uint64_t tried_at = 0;    // pending: changes of its pools when it was last tried
+    std::vector<std::uint64_t> gains_tried;  // promised: gains of each domain when it did not fit
     std::uint64_t asked_in = 0;       // pending: the last pass in which a promise was looked for
     Time planned_when = Time::min();  // promised: when it was last planned
     bool planned_tight = false;       // and whether room was held from the earliest time on
@@ -108,9 +110,25 @@ private:
 struct ShapeInfo {
     fleet::Shape shape;
     std::uint32_t eligible = 0;  // jobs in Waiting
-    Time blocked_from =
-        Time::max();      // who would end then or later does not fit now, for all we know
-    bool to_try = false;  // is in the list of shapes that something changed for
+    bool to_try = false;         // is in the list of shapes that something changed for
+
+    // Who would end then or later does not fit now, for all we know: anywhere, and outside of the
+    // domains in which something became free since that was found out.
+    Time blocked_from = Time::max();
+    Time blocked_elsewhere = Time::max();
+    std::uint64_t gained = 0;  // those domains, by bits of their numbers modulo 64
+
+    void know_nothing() { blocked_from = blocked_elsewhere = Time::max(); }
+    void gained_in(std::uint32_t domain) {
+        if (blocked_from != Time::max()) {
+            blocked_elsewhere = std::exchange(blocked_from, Time::max());
+            gained = 0;
+        }
+        gained |= std::uint64_t{1} << (domain % 64);
+    }
+    [[nodiscard]] bool may_fit_in(std::uint32_t domain) const {
+        return ((gained >> (domain % 64)) & 1) != 0;
+    }
 };
 using Shapes = std::deque<ShapeInfo>;  // a deque: shapes keep their addresses
 

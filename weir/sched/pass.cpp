@@ -21,10 +21,16 @@ namespace weir::sched {
 namespace {
 
 // Passes whose allowance for planning may be saved up for one costly search.
-constexpr std::uint64_t passes_saved_max = 256;
+constexpr std::int64_t passes_saved_max = 256;
+// So many passes pay for one that was costlier than it looked.
+constexpr std::int64_t passes_owed_max = 4096;
 
 Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
+}
+
+PoolId pool_of_promise(const Job& job) {
+    return job.promise.placement.ranges.front().pool;
 }
 
 }  // namespace
@@ -36,8 +42,8 @@ void Engine::State::announce(std::vector<Decision>& decisions, Decision decision
 
 void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     if (policy.plan_work_max > 0) {
-        plan_credit =
-            std::min(plan_credit + policy.plan_work_max, policy.plan_work_max * passes_saved_max);
+        const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
+        plan_credit = std::min(plan_credit + allowance, allowance * passes_saved_max);
     }
     come_to(now);
     if (!doomed.empty()) drop_doomed(decisions);
@@ -107,7 +113,10 @@ bool Engine::State::find_now(std::uint32_t slot, Time now) {
     ShapeInfo& shape = shapes[job.shape];
     const Time end = end_by(job, now);
     if (end >= shape.blocked_from) return false;
-    if (free.find(shape.shape, found, end)) return true;
+    bool may_fit = end < shape.blocked_elsewhere;
+    for (std::uint32_t domain = 0; domain < shape.shape.domains.size() && !may_fit; ++domain)
+        may_fit = shape.may_fit_in(domain) && free.fits_in(shape.shape, domain, end);
+    if (may_fit && free.find(shape.shape, found, end)) return true;
     shape.blocked_from = end;
     return false;
 }
@@ -136,19 +145,28 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
     }
 }
 
-// The pools among which a place is looked for again.
-const std::vector<PoolId>& Engine::State::domain_of(const fleet::Shape& shape, PoolId pool) {
-    for (const std::vector<PoolId>& domain : shape.domains)
-        if (std::find(domain.begin(), domain.end(), pool) != domain.end()) return domain;
-    return shape.domains.front();
+// The number of the domain of the shape in which the pool is.
+std::uint32_t Engine::State::domain_of(const fleet::Shape& shape, PoolId pool) {
+    std::uint32_t number = 0;
+    for (const std::vector<PoolId>& domain : shape.domains) {
+        if (std::find(domain.begin(), domain.end(), pool) != domain.end()) return number;
+        ++number;
+    }
+    return 0;
 }
 
 std::uint64_t Engine::State::changes_around(const Job& job) const {
+    const fleet::Shape& shape = shapes[job.shape].shape;
     std::uint64_t sum = 0;
-    for (const PoolId pool :
-         domain_of(shapes[job.shape].shape, job.promise.placement.ranges.front().pool)) {
+    for (const PoolId pool : shape.domains[domain_of(shape, pool_of_promise(job))])
         sum += changes[pool.value];
-    }
+    return sum;
+}
+
+std::uint64_t Engine::State::gains_in(const std::vector<PoolId>& pools) const {
+    std::uint64_t sum = 0;
+    for (const PoolId pool : pools)
+        sum += gains[pool.value];
     return sum;
 }
 
@@ -199,6 +217,31 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     return later.at == at ? later : earliest;
 }
 
+// Whether somebody who holds a promise may fit now, for all that can be said without giving the
+// promise back: where it is, as if nothing were promised to anybody.
+bool Engine::State::may_start(std::uint32_t slot, Time now) {
+    Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    const Time end = end_by(job, now);
+    job.gains_tried.resize(shape.domains.size(), 0);
+    const std::uint32_t its = domain_of(shape, pool_of_promise(job));
+    for (std::uint32_t domain = 0; domain < shape.domains.size(); ++domain) {
+        const std::uint64_t its_gains = gains_in(shape.domains[domain]);
+        if (job.gains_tried[domain] == its_gains) continue;
+        if (free.fits_in(shape, domain, domain == its ? Time::min() : end)) return true;
+        job.gains_tried[domain] = its_gains;
+    }
+    return false;
+}
+
+void Engine::State::cannot_start(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    job.gains_tried.clear();
+    for (const std::vector<PoolId>& domain : shape.domains)
+        job.gains_tried.push_back(gains_in(domain));
+}
+
 void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
     std::vector<std::uint32_t> slots;
     slots.reserve(promised.size());
@@ -213,8 +256,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t its_changes = changes_around(job);
         // A rule of time that stood in the way of making room may have lapsed.
         // Somebody who outlives his limit since then counts as gone any moment.
-        const auto next_end = ends.upper_bound(job.planned_when);
-        const bool outlived = next_end != ends.end() && *next_end <= now;
+        const bool outlived = running.outlived(job.planned_when, now);
         const bool may_stop =
             job.priority >= job::Priority::high && next_stop_rule(job.planned_when) <= now;
         if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
@@ -225,7 +267,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const bool changed = due_now || outlived || may_stop || tight != job.planned_tight ||
                              its_changes != job.planned_at;
 
-        const bool try_now = free.fits(shape, Time::min());
+        const bool try_now = may_start(slot, now);
         const bool afford = changed && may_plan(job);
         if (!try_now && !afford) continue;
 
@@ -235,6 +277,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             // What is promised to it is in its way, too.
             plan.release(job.id, shape, before);
             claimed = {};
+            cannot_start(slot);  // unless it does
             if (free.find(shape, found, end_by(job, now))) {
                 forget_promise(slot);
                 make_eligible(slot);
@@ -251,7 +294,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t work_before = plan.work();
         Place place =
             made_room ? plan.earliest(shape, now, job.limit, own) : place_for(slot, now, own);
-        plan_credit -= std::min(plan_credit, plan.work() - work_before);
+        charge_for_planning(work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
             plan.move_claim(job.id, shape, claimed, {});
@@ -299,15 +342,22 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 bool Engine::State::may_plan(std::uint64_t runs) const {
     const std::uint64_t allowance = policy.plan_work_max;
     return allowance == 0 || runs <= allowance ||
-           plan_credit >= std::min(runs, allowance * passes_saved_max);
+           plan_credit >= static_cast<std::int64_t>(
+                              std::min<std::uint64_t>(runs, allowance * passes_saved_max));
+}
+
+// A search may turn out longer than its pools have runs; what it took too much is paid back later.
+void Engine::State::charge_for_planning(std::uint64_t work_before) {
+    const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
+    plan_credit -= static_cast<std::int64_t>(plan.work() - work_before);
+    plan_credit = std::max(plan_credit, -allowance * passes_owed_max);
 }
 
 bool Engine::State::may_plan(const Job& job) const {
+    const fleet::Shape& shape = shapes[job.shape].shape;
     std::uint64_t runs = 0;
-    for (const PoolId pool :
-         domain_of(shapes[job.shape].shape, job.promise.placement.ranges.front().pool)) {
+    for (const PoolId pool : shape.domains[domain_of(shape, pool_of_promise(job))])
         runs += plan.runs(pool);
-    }
     return may_plan(runs);
 }
 
@@ -346,7 +396,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t work_before = plan.work();
         Place place =
             made_room ? plan.earliest(shape, now, job.limit, {}) : place_for(slot, now, {});
-        plan_credit -= std::min(plan_credit, plan.work() - work_before);
+        charge_for_planning(work_before);
         if (!place.found()) {
             job.tried_at = its_changes;
             return;
@@ -369,7 +419,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
             // Who may have others stopped is not made to wait for the budget.
             const bool afford = may_plan(plan.runs(PoolId{pool}));
             if ((!afford && high_waiting == 0) || !has_room_for_promise(PoolId{pool}, 0)) continue;
-            for (const std::uint32_t shape : shapes_of_pool[pool]) {
+            for (const auto& [shape, domain] : shapes_of_pool[pool]) {
                 const std::uint32_t slot = waiting.first(shape);
                 if (slot == no_slot || slot == best) continue;
                 const Job& job = jobs.at(slot);

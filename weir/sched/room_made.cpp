@@ -39,8 +39,8 @@ bool Engine::State::protected_now(const Job& job, Time now) const {
 Time Engine::State::next_stop_rule(Time after) const {
     if (!policy.preempt && caps.empty()) return never;
     Time next = never;
-    const auto young = starts.upper_bound(std::max(after, Time{}) - policy.min_run);
-    if (young != starts.end()) next = *young + policy.min_run;
+    const Time young = running.next_start(std::max(after, Time{}) - policy.min_run);
+    if (young != never) next = young + policy.min_run;
     if (preemptions.size() >= policy.preemptions_per_hour_max && !preemptions.empty() &&
         preemptions.front() + an_hour > after) {
         next = std::min(next, preemptions.front() + an_hour);
@@ -66,7 +66,7 @@ bool Engine::State::make_room(std::uint32_t slot,
     if (most == 0) return false;
     const fleet::Shape& shape = shapes[job.shape].shape;
     std::vector<Victim> candidates;
-    for (const std::uint32_t other : running) {
+    for (const std::uint32_t other : running.slots()) {
         const Job& victim = jobs.at(other);
         if (victim.stopped_for == job.id) return false;  // room is being made already
         const auto rank = classes.of(victim.priority, job.priority);
@@ -167,7 +167,7 @@ void Engine::State::keep_budgets(Time now, std::vector<Decision>& decisions) {
             std::int64_t draw = 0;
         };
         std::vector<Candidate> candidates;
-        for (const std::uint32_t slot : running) {
+        for (const std::uint32_t slot : running.slots()) {
             const Job& job = jobs.at(slot);
             const std::int64_t draw = draw_in(job, domain);
             if (draw == 0) continue;
