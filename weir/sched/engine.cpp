@@ -144,7 +144,7 @@ void Engine::State::enter(std::uint32_t slot) {
         job.overtaking.date =
             date_of(job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
     }
-    queue.emplace(job.rank, slot);
+    queue.insert({job.rank, slot, job.limit});
     if (job.array.valid()) {
         Array& array = arrays.at(job.array);
         if (array.running + array.eligible >= array.at_once_max) {
@@ -160,7 +160,7 @@ void Engine::State::enter(std::uint32_t slot) {
 // Out of the queue, wherever it is in it; a promise is given back.
 void Engine::State::leave(std::uint32_t slot) {
     Job& job = jobs.at(slot);
-    queue.erase({job.rank, slot});
+    queue.erase(job.rank);
     --counts.pending;
     ++step;
     if (job.parked) {

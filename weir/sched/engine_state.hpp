@@ -63,8 +63,6 @@ struct Engine::State {
         PoolId pool;
         std::uint32_t node = 0;
     };
-    using Queue = std::set<std::pair<Rank, std::uint32_t>>;  // slots
-
     State(fleet::Fleet its_fleet, Policy its_policy);
 
     fleet::Fleet fleet;
@@ -72,8 +70,8 @@ struct Engine::State {
     fleet::FreeIndex free;  // now
     Plan plan;              // and later
     JobTable jobs;
-    Queue queue;         // all that wait for room
-    Queue promised;      // those of them that hold a promise
+    Queue queue;                                        // all that wait for room
+    std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
     Waiting waiting;     // the others, by shape, in the order of the queue ...
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;

@@ -36,8 +36,13 @@ Explanation Engine::explain(JobId id, Time now) const {
         return answer;
     }
 
-    for (auto it = state.queue.begin(); it != state.queue.end() && it->second != mark.slot; ++it)
+    std::uint32_t first = no_slot;
+    state.queue.walk([&](const Queued& other) {
+        if (first == no_slot) first = other.slot;
+        if (other.slot == mark.slot) return false;
         ++answer.ahead;
+        return true;
+    });
     const std::string asked = demand_in_words(shape.demand);
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
     if (job.parked) {
@@ -72,8 +77,7 @@ Explanation Engine::explain(JobId id, Time now) const {
                           ".";
         return answer;
     }
-    const JobId other =
-        before != nullptr ? before->id : state.jobs.at(state.queue.begin()->second).id;
+    const JobId other = before != nullptr ? before->id : state.jobs.at(first).id;
     const Time until = before != nullptr ? before->promise.at : never;
     if (!state.policy.backfill) {
         answer.reason = {.cause = Cause::behind, .other = other};

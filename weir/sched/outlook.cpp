@@ -25,10 +25,10 @@ void Engine::State::look_ahead(Time now) {
     std::vector<Timeline> free_in;
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
         free_in.push_back(plan.free_over_time(PoolId{i}));
-    for (const auto& [rank, slot] : queue) {
-        if (outlook.starts.size() >= estimates_max) break;
-        const Job& job = jobs.at(slot);
-        if (job.promise.found() || job.parked) continue;
+    queue.walk([&](const Queued& one) {
+        if (outlook.starts.size() >= estimates_max) return false;
+        const Job& job = jobs.at(one.slot);
+        if (job.promise.found() || job.parked) return true;
         const fleet::Demand& demand = shapes[job.shape].shape.demand;
         Time best = never;
         PoolId best_pool;
@@ -48,10 +48,11 @@ void Engine::State::look_ahead(Time now) {
             best_need = need;
         }
         outlook.starts[job.id] = best;
-        if (best == never) continue;
+        if (best == never) return true;
         free_in[best_pool.value].add(best, -best_need);
         if (job.limit < forever) free_in[best_pool.value].add(best + job.limit, best_need);
-    }
+        return true;
+    });
 }
 
 Engine::Estimate Engine::estimate(JobId id, Time now) const {

@@ -137,11 +137,15 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
     to_try.clear();
     for (ShapeInfo& shape : shapes)
         shape.to_try = false;
-    for (auto it = queue.begin(); it != queue.end();) {
-        const std::uint32_t slot = (it++)->second;
-        if (jobs.at(slot).parked) continue;
-        if (!free.find(shapes[jobs.at(slot).shape].shape, found, end_by(jobs.at(slot), now))) break;
-        start(slot, now, Cause::fits_now, decisions);
+    const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+    Rank last;
+    for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
+         next = queue.first(&last, {}, any)) {
+        last = next->rank;
+        const Job& job = jobs.at(next->slot);
+        if (job.parked) continue;
+        if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
+        start(next->slot, now, Cause::fits_now, decisions);
     }
 }
 

@@ -2,8 +2,8 @@
 //
 // A level that changes at known moments: what runs ends, what was promised begins and ends. The
 // question "from when on are so many free for so long?" costs O(log changes) for every dip that
-// stands in the way, because each subtree of changes knows its sum and the lowest and highest level
-// it reaches (the idea of Fluxion's planner, with one tree instead of two).
+// stands in the way, because each stretch of changes knows its sum and the lowest and highest level
+// it reaches (the idea of Fluxion's planner, with one tree instead of two; see sequence.hpp).
 //
 //     level  ──┐   ┌──────┐     ┌─────►
 //              └───┘      └─────┘          earliest(from, duration, amount)
@@ -14,10 +14,11 @@
 // Threads: one at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "weir/base/time.hpp"
+#include "weir/sched/sequence.hpp"
 
 namespace weir::sched {
 
@@ -38,46 +39,35 @@ public:
     // `never` if there is none.
     [[nodiscard]] Time earliest(Time from, Duration duration, std::int64_t amount) const;
 
-    [[nodiscard]] std::size_t changes() const { return nodes_.size() - unused_.size(); }
+    [[nodiscard]] std::size_t changes() const { return changes_.size(); }
 
 private:
-    using Index = std::uint32_t;
-    static constexpr Index none = ~Index{0};
-
-    // A treap: ordered by time, a heap by priority, which is a hash of the time (so equal sets of
-    // changes make equal trees). lowest and highest are of the prefix sums inside the subtree.
-    struct Node {
+    struct Change {
         Time at;
         std::int64_t by = 0;
-        std::int64_t sum = 0;
-        std::int64_t lowest = 0;
-        std::int64_t highest = 0;
-        std::uint64_t priority = 0;
-        Index left = none;
-        Index right = none;
+        [[nodiscard]] Time key() const { return at; }
     };
+    // Levels are relative to the one before the stretch; those of no change are out of all reach.
+    struct Levels {
+        static constexpr std::int64_t beyond = std::int64_t{1} << 61;
+        std::int64_t sum = 0;
+        std::int64_t lowest = beyond;
+        std::int64_t highest = -beyond;
 
-    void update(Index node);
-    Index insert(Index root, Index node);
-    void split(Index root, Time at, Index& before, Index& from);
-    Index merge(Index left, Index right);
-    Index change(Index root, Time at, std::int64_t by, bool& emptied);
-    Index erase(Index root, Time at);
-    // The first change after `from` from which the level is below (at least) `amount`.
-    [[nodiscard]] Time next_below(Index node,
-                                  std::int64_t level,
-                                  Time from,
-                                  std::int64_t amount) const;
-    [[nodiscard]] Time next_reaching(Index node,
-                                     std::int64_t level,
-                                     Time from,
-                                     std::int64_t amount) const;
-    [[nodiscard]] Index find(Time at) const;
+        static Levels of(const Change& change) { return {change.by, change.by, change.by}; }
+        [[nodiscard]] Levels then(const Levels& next) const {
+            return {sum + next.sum,
+                    std::min(lowest, sum + next.lowest),
+                    std::max(highest, sum + next.highest)};
+        }
+    };
+    // The first change after `from`, before which the level is `level`, from which on it is below
+    // (is at least) `amount`.
+    [[nodiscard]] Time next_below(Time from, std::int64_t level, std::int64_t amount) const;
+    [[nodiscard]] Time next_reaching(Time from, std::int64_t level, std::int64_t amount) const;
 
     std::int64_t level_;  // before the first change
-    std::vector<Node> nodes_;
-    std::vector<Index> unused_;
-    Index root_ = none;
+    Sequence<Change, Levels> changes_;
 };
 
 // What is held in [from, until) of one timeline after another; Time::min(): from now on. What
