@@ -47,7 +47,8 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
             sites_.push_back({.span = fleet::nodes_per_pool_max,
                               .budget_milliwatts = {0},
                               .drawn = {},
-                              .own_milliwatts = {}});
+                              .own_milliwatts = {},
+                              .rooms = {}});
         }
         plan.runs = Runs(pool.nodes);
         plan.futures.resize(pool.nodes);
@@ -185,6 +186,7 @@ void Plan::watch(Watched& watched, PoolPlan& pool, bool whole_site) {
         watched.drawn[0].raise(-fleet::idle_milliwatts(*pool.pool) * pool.pool->nodes);
     }
     watched.own_milliwatts.assign(watched.drawn.size(), 0);
+    watched.rooms.assign(watched.drawn.size(), {});
     for (std::uint32_t node = 0; node < pool.pool->nodes;) {
         const std::uint32_t next = pool.runs.end_of(node);
         const std::uint32_t first = whole_site ? 0 : node;

@@ -152,7 +152,13 @@ private:
         std::uint32_t span = 1;
         std::vector<std::int64_t> budget_milliwatts;  // by domain; 0 = none
         std::vector<Timeline> drawn;                  // by domain, below 0: what is drawn
-        std::vector<std::int64_t> own_milliwatts;     // scratch: of who asks earliest()
+        // Scratch of earliest(): what the asker has claimed itself, and what is left for him.
+        struct Room {
+            std::uint64_t attempt = 0;  // for which one it was worked out
+            std::int64_t milliwatts = 0;
+        };
+        std::vector<std::int64_t> own_milliwatts;
+        std::vector<Room> rooms;
         [[nodiscard]] bool any() const { return !drawn.empty(); }
         // Calls visit(domain, nodes) for each domain that these nodes are in.
         template <class Visit>
@@ -258,14 +264,15 @@ private:
                     Time at,
                     Time until,
                     fleet::Placement& placement);
-    // Takes so many replicas of one node of a piece (all nodes of it where watts do not matter).
     std::uint32_t powered(PoolPlan& pool,
                           std::uint32_t node,
                           std::int64_t milliwatts_each,
                           std::uint32_t replicas,
                           Time at,
                           Time until);
-    std::int64_t& room_of(const Watched& watched, std::uint32_t domain, Time at, Time until);
+    void draw_scratch(PoolPlan& pool, std::uint32_t node, std::int64_t milliwatts);
+    template <class Visit>
+    void for_budgets(PoolPlan& pool, std::uint32_t node, Visit visit);
 
     fleet::FreeIndex& free_;
     std::vector<fleet::Pool> facts_;
@@ -283,7 +290,7 @@ private:
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     std::vector<Time> moments_;
     std::vector<Time> later_;
-    std::vector<std::pair<const Timeline*, std::int64_t>> rooms_;  // milliwatts left
+    std::uint64_t attempt_ = 0;  // counts attempts to place a gang
 };
 
 }  // namespace weir::sched

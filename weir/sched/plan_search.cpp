@@ -399,7 +399,7 @@ Time Plan::earliest_in(const fleet::Shape& shape,
             continue;
         }
         placement.ranges.clear();
-        rooms_.clear();
+        ++attempt_;
         bool placed = true;
         spare = parts.size() == 1 ? held[0] : 0;
         for (std::uint32_t p = 0; p < parts.size() && placed; ++p)
@@ -485,13 +485,11 @@ bool Plan::place_part(const fleet::GangPart& part,
     if (const std::size_t one = smallest_for(remaining); one < pieces_.size()) {
         const Piece piece = pieces_[one];
         const std::int64_t watts = watts_at(piece);
-        const auto rooms = rooms_;
-        if (watts == 0 ||
-            powered(pools_[piece.pool], piece.first, watts, remaining, at, until) == remaining) {
+        if (powered(pools_[piece.pool], piece.first, watts, remaining, at, until) == remaining) {
+            draw_scratch(pools_[piece.pool], piece.first, watts * remaining);
             take(one, 1, remaining);
             return true;
         }
-        rooms_ = rooms;
     }
     if (within == fleet::Level::node && remaining > 0) {
         // Another node than the smallest may have the watts.
@@ -500,13 +498,11 @@ bool Plan::place_part(const fleet::GangPart& part,
             if (piece.count == 0 || piece.replicas < remaining) continue;
             const std::int64_t watts = watts_at(piece);
             for (std::uint32_t n = 0; n < piece.count; ++n) {
-                const auto rooms = rooms_;
-                if (watts != 0 &&
-                    powered(pools_[piece.pool], piece.first + n, watts, remaining, at, until) <
-                        remaining) {
-                    rooms_ = rooms;
+                if (powered(pools_[piece.pool], piece.first + n, watts, remaining, at, until) <
+                    remaining) {
                     continue;
                 }
+                draw_scratch(pools_[piece.pool], piece.first + n, watts * remaining);
                 choose(piece, piece.first + n, 1, remaining);
                 return true;
             }
@@ -539,6 +535,7 @@ bool Plan::place_part(const fleet::GangPart& part,
             const std::uint32_t got =
                 powered(pools_[piece.pool], piece.first + n, watts, wanted, at, until);
             if (got == 0) continue;
+            draw_scratch(pools_[piece.pool], piece.first + n, watts * got);
             choose(piece, piece.first + n, 1, got);
             remaining -= got;
         }
@@ -546,45 +543,43 @@ bool Plan::place_part(const fleet::GangPart& part,
     return remaining == 0;
 }
 
-// How many of the replicas a node may take for its watts; takes their watts.
+// How many of the replicas a node may take for its watts, beside what this gang has taken already.
 std::uint32_t Plan::powered(PoolPlan& pool,
                             std::uint32_t node,
                             std::int64_t milliwatts_each,
                             std::uint32_t replicas,
                             Time at,
                             Time until) {
-    std::array<std::int64_t*, 3> rooms{};
-    std::size_t count = 0;
-    const auto limit = [&](const Watched& watched, std::uint32_t domain) {
-        if (!watched.any() || watched.budget_milliwatts[domain] == 0) return;
-        std::int64_t& room = room_of(watched, domain, at, until);
-        replicas = static_cast<std::uint32_t>(
-            std::min<std::int64_t>(replicas, std::max<std::int64_t>(room, 0) / milliwatts_each));
-    };
-    rooms_.reserve(rooms_.size() + 3);  // pointers below stay valid
-    limit(pool.racks, node / pool.racks.span);
-    limit(pool.pods, node / pool.pods.span);
-    limit(sites_[pool.site], 0);
-    const auto take = [&](const Watched& watched, std::uint32_t domain) {
-        if (!watched.any() || watched.budget_milliwatts[domain] == 0) return;
-        rooms[count++] = &room_of(watched, domain, at, until);
-    };
-    take(pool.racks, node / pool.racks.span);
-    take(pool.pods, node / pool.pods.span);
-    take(sites_[pool.site], 0);
-    for (std::size_t i = 0; i < count; ++i)
-        *rooms[i] -= milliwatts_each * replicas;
-    return replicas;
+    if (milliwatts_each == 0) return replicas;
+    std::int64_t least = milliwatts_each * replicas;
+    for_budgets(pool, node, [&](Watched& watched, std::uint32_t domain) {
+        Watched::Room& room = watched.rooms[domain];
+        if (room.attempt != attempt_) {
+            room = {attempt_,
+                    watched.budget_milliwatts[domain] + least_drawn(watched, domain, at, until)};
+        }
+        least = std::min(least, room.milliwatts);
+    });
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(least, 0) / milliwatts_each);
 }
 
-// What is left of a budget for all of [at, until) beside what this gang has taken of it.
-std::int64_t& Plan::room_of(const Watched& watched, std::uint32_t domain, Time at, Time until) {
-    const Timeline* const drawn = &watched.drawn[domain];
-    for (auto it = rooms_.rbegin(); it != rooms_.rend(); ++it)
-        if (it->first == drawn) return it->second;
-    rooms_.emplace_back(
-        drawn, watched.budget_milliwatts[domain] + least_drawn(watched, domain, at, until));
-    return rooms_.back().second;
+// Requires: powered() was asked for this node.
+void Plan::draw_scratch(PoolPlan& pool, std::uint32_t node, std::int64_t milliwatts) {
+    if (milliwatts == 0) return;
+    for_budgets(pool, node, [&](Watched& watched, std::uint32_t domain) {
+        watched.rooms[domain].milliwatts -= milliwatts;
+    });
+}
+
+// Calls visit(watched, domain) for each budget that the node is under.
+template <class Visit>
+void Plan::for_budgets(PoolPlan& pool, std::uint32_t node, Visit visit) {
+    const auto one = [&](Watched& watched, std::uint32_t domain) {
+        if (watched.any() && watched.budget_milliwatts[domain] != 0) visit(watched, domain);
+    };
+    one(pool.racks, node / pool.racks.span);
+    one(pool.pods, node / pool.pods.span);
+    one(sites_[pool.site], 0);
 }
 
 // The lowest level of what is drawn in [at, until), without what the asker has claimed itself.
