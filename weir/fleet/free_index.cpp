@@ -15,7 +15,8 @@ FreeIndex::FreeIndex(const Fleet& fleet) {
     std::vector<std::string> names;
     for (const Site& site : fleet.sites) {
         names.push_back(site.name);
-        sites_.push_back({.budget_mw = milliwatts(site.power_watts), .drawn_mw = 0});
+        sites_.push_back(
+            {.budget_mw = milliwatts(site.power_watts), .drawn_mw = 0, .promised = {}});
     }
     pools_.reserve(fleet.pools.size());
     for (const Pool& pool : fleet.pools) {
@@ -266,18 +267,21 @@ NodeKey FreeIndex::key_after(PoolIndex& pool,
 void FreeIndex::sweep() {
     std::vector<bool> rooms(rooms_.size(), false);
     std::vector<bool> horizons(horizons_.size(), false);
-    rooms[0] = horizons[0] = true;
+    std::vector<bool> promised(power_promised_.size(), false);
+    rooms[0] = horizons[0] = promised[0] = true;
     for (const PoolIndex& pool : pools_) {
         for (const NodeClass& each : pool.classes) {
             if (each.nodes.size() == 0) continue;
             rooms[each.key.rooms] = true;
             horizons[each.key.horizon] = true;
+            promised[each.key.power_promised] = true;
         }
     }
     for (PoolIndex& pool : pools_)
-        pool.forget_keys(rooms, horizons);
+        pool.forget_keys(rooms, horizons, promised);
     rooms_.keep(rooms);
     horizons_.keep(horizons);
+    power_promised_.keep(promised);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -404,12 +408,20 @@ void FreeIndex::refresh_power(PoolIndex& pool, std::uint32_t first, std::uint32_
         const auto next = static_cast<std::uint32_t>(
             std::min<std::uint64_t>(end, (std::uint64_t{first} / step + 1) * step));
         std::int64_t left = unlimited_mw;
-        for (const PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power}) {
-            if (budgets->any_inside()) {
-                left = std::min(left, budgets->left_mw(first / budgets->span));
-            }
-        }
+        NodePowerPromised promised;
+        const auto look_at = [&](const PowerBudgets& budgets, PowerPromised& its) {
+            if (!budgets.any_inside()) return;
+            const std::uint32_t domain = first / budgets.span;
+            left = std::min(left, budgets.left_mw(domain));
+            const PowerPromised here = budgets.promised_in(domain);
+            if (here.left_mw < pool.more_max_mw) its = here;
+        };
+        look_at(pool.rack_power, promised.rack);
+        look_at(pool.pod_power, promised.pod);
+        if (power_promised_.is_full()) sweep();
+        const std::uint32_t position = power_promised_.position_of(promised);
         change_keys(pool, first, next - first, [&](NodeKey& key, const NodeClass& its) {
+            key.power_promised = position;
             if (left < 0) {
                 key.power = 0;
             } else if (left >= pool.more_mw(its)) {
@@ -455,10 +467,40 @@ void FreeIndex::set_budget(PoolIndex& pool,
                                       [](std::int64_t budget) { return budget == 0; })) {
         budgets.budget_mw.clear();
         budgets.drawn_mw.clear();
+        budgets.promised.clear();
     }
     const std::uint32_t first = domain * budgets.span;
     const std::uint32_t count = std::min(budgets.span, pool.pool.nodes - first);
     refresh_power(pool, first, count);
+    pool.racks.changed(first, count);
+    pool.pods.changed(first, count);
+}
+
+PowerPromised& FreeIndex::promised_of(PoolIndex& pool, Level level, std::uint32_t number) {
+    if (level == Level::site) return sites_[pool.site].promised;
+    return (level == Level::rack ? pool.rack_power : pool.pod_power).promised[number];
+}
+
+void FreeIndex::set_power_promised(PoolId id,
+                                   Level level,
+                                   std::uint32_t number,
+                                   const PowerPromised& promised) {
+    PoolIndex& pool = pools_.at(id.value);
+    if (level == Level::site) {
+        sites_[pool.site].promised = promised;
+        return;
+    }
+    PowerBudgets& budgets = level == Level::rack ? pool.rack_power : pool.pod_power;
+    if (!budgets.any()) return;
+    if (budgets.promised.empty()) {
+        if (promised == PowerPromised{}) return;
+        budgets.promised.resize(budgets.domains);
+    }
+    if (budgets.promised[number] == promised) return;
+    const std::int64_t before_mw = std::exchange(budgets.promised[number], promised).left_mw;
+    const std::uint32_t first = number * budgets.span;
+    const std::uint32_t count = std::min(budgets.span, pool.pool.nodes - first);
+    if (std::min(before_mw, promised.left_mw) < pool.more_max_mw) refresh_power(pool, first, count);
     pool.racks.changed(first, count);
     pool.pods.changed(first, count);
 }

@@ -20,7 +20,8 @@
 //   * a fraction of a chip goes to the shared chip with the least room that suffices, else to a
 //     chip that nobody uses;
 //   * a node holds no more replicas than the watts of its rack, its pod and its site allow beside
-//     what the gang itself already draws there; so a gang spreads over racks where they are capped.
+//     what the gang itself already draws there, now and (if it stays so long) when watts that are
+//     promised to others are needed; so a gang spreads over racks where they are capped.
 //
 // What a rack holds is counted by its own nodes and its own budget (a pod: also those of its
 // racks); the budgets around it must suffice, but do not make it tighter.
@@ -78,6 +79,11 @@ public:
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
     [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
 
+    // The gang on the nodes that `nodes` names, so many replicas of each part on each (which chips
+    // is found out), whatever is promised there; false if that is not free, or watts do not
+    // suffice. Takes nothing.
+    [[nodiscard]] bool find_on(const Shape& shape, const Placement& nodes, Placement& placement);
+
     // From now on, among the nodes that hold a gang alone the one goes first where it costs the
     // tasks to come least (supply.hpp), instead of the tightest; of all its pools, not only of the
     // first domain that holds it. The mix is learnt from the arrivals that are told.
@@ -89,6 +95,12 @@ public:
     // stay beyond `until`. The amounts may exceed what is free; taking and giving leave them as
     // they are. Cost: that of one node for each run of equal ones.
     void set_horizon(PoolId pool, std::uint32_t first, std::uint32_t count, const Horizon& horizon);
+    // Sets or (with a default one) clears what is promised of the watts of a rack, a pod or a site.
+    // Nothing is where there is no budget.
+    void set_power_promised(PoolId pool,
+                            Level level,
+                            std::uint32_t number,
+                            const PowerPromised& promised);
     // Nodes with a tag serve only demands with the same tag, and these only such nodes.
     void set_tag(PoolId pool, std::uint32_t node, std::uint32_t tag);
     // A suspect node (it failed not long ago) is chosen only where no other will do.
@@ -187,11 +199,22 @@ private:
     struct SitePower {
         std::int64_t budget_mw = 0;
         std::int64_t drawn_mw = 0;
+        PowerPromised promised;
+        [[nodiscard]] std::int64_t left_mw(Time end) const {
+            const std::int64_t left = power_left_mw(budget_mw, drawn_mw);
+            return budget_mw != 0 && end > promised.until ? std::min(left, promised.left_mw) : left;
+        }
     };
     struct Lifted {
         PoolId pool;
         std::uint32_t node = 0;
         Horizon horizon;
+    };
+    struct LiftedPower {
+        PoolId pool;
+        Level level = Level::rack;
+        std::uint32_t number = 0;
+        PowerPromised promised;
     };
     struct DomainHeld {
         std::uint64_t held = 0;
@@ -203,13 +226,13 @@ private:
     [[nodiscard]] std::uint64_t holds(const PoolIndex& pool,
                                       const NodeKey& key,
                                       const Ask& ask) const;
-    [[nodiscard]] static std::uint64_t holds_by_power(const PoolIndex& pool,
-                                                      const NodeKey& key,
-                                                      const Ask& ask);
+    [[nodiscard]] std::uint64_t holds_by_power(const PoolIndex& pool,
+                                               const NodeKey& key,
+                                               const Ask& ask) const;
     [[nodiscard]] std::uint64_t around(const PoolIndex& pool, const Ask& ask) const;
     [[nodiscard]] std::uint64_t powered(const PoolIndex& pool,
                                         std::uint32_t node,
-                                        std::int64_t each_mw) const;
+                                        const Ask& ask) const;
     [[nodiscard]] bool has_budgets(const PoolIndex& pool) const;
     [[nodiscard]] bool could_hold(const std::vector<PoolId>& domain, const Demand& demand) const;
     [[nodiscard]] const DomainCounts& domain_counts(PoolIndex& pool, Level level, const Ask& ask);
@@ -247,7 +270,10 @@ private:
     [[nodiscard]] Spot best_spot_under_budgets(const Ask& ask, std::uint64_t replicas) const;
     const std::vector<const NodeSet*>& sets_of(const Group& group);
     void choose(const Spot& spot, std::uint64_t replicas, const Ask& ask, Ranges& ranges);
+    static void append(const NodeRange& range, Ranges& ranges);
     void lower_horizons(const NodeRange& range, const Ask& ask);
+    void lower_power_promised(const NodeRange& range, const Ask& ask);
+    void count_promised(PoolIndex& pool, std::uint32_t node, std::int64_t mw, Time end);
 
     // free_index.cpp: what changes.
     [[nodiscard]] bool is_free(const Demand& demand, const NodeRange& range) const;
@@ -272,6 +298,7 @@ private:
                      std::int64_t node_mw);
     void draw(PoolIndex& pool, std::uint32_t first, std::uint32_t count, std::int64_t node_mw);
     void refresh_power(PoolIndex& pool, std::uint32_t first, std::uint32_t count);
+    [[nodiscard]] PowerPromised& promised_of(PoolIndex& pool, Level level, std::uint32_t number);
     void set_budget(PoolIndex& pool, PowerBudgets& budgets, std::uint32_t domain, double watts);
     [[nodiscard]] std::int64_t drawn_mw(const PoolIndex& pool,
                                         const PowerBudgets& budgets,
@@ -285,6 +312,7 @@ private:
     std::vector<SitePower> sites_;
     Interner<Rooms> rooms_;
     Interner<Horizon> horizons_;
+    Interner<NodePowerPromised> power_promised_;
     std::optional<Supply> supply_;
 
     // Scratch, so that a question allocates nothing once it was asked a few times.
@@ -297,6 +325,7 @@ private:
     std::vector<std::uint32_t> option_of_class_;
     std::vector<DomainHeld> domains_;
     std::vector<Lifted> lifted_;
+    std::vector<LiftedPower> lifted_power_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> near_;  // first node, count
     Rooms new_rooms_;
     Placement trial_;

@@ -46,36 +46,40 @@ std::uint64_t FreeIndex::holds(const PoolIndex& pool, const NodeKey& key, const 
 }
 
 // By the watts of its rack and its pod.
-std::uint64_t FreeIndex::holds_by_power(const PoolIndex& pool, const NodeKey& key, const Ask& ask) {
-    if (key.power == NodeKey::no_limit) return unbounded;
-    return replicas_in(std::int64_t{key.power} - 1, pool.each_mw(ask.each));
+std::uint64_t FreeIndex::holds_by_power(const PoolIndex& pool,
+                                        const NodeKey& key,
+                                        const Ask& ask) const {
+    if (key.power == NodeKey::no_limit && key.power_promised == 0) return unbounded;
+    std::int64_t left = key.power == NodeKey::no_limit ? unlimited_mw : std::int64_t{key.power} - 1;
+    if (key.power_promised != 0) {
+        const NodePowerPromised& promised = power_promised_[key.power_promised];
+        if (ask.end > promised.rack.until) left = std::min(left, promised.rack.left_mw);
+        if (ask.end > promised.pod.until) left = std::min(left, promised.pod.left_mw);
+    }
+    return std::min(replicas_in(left, pool.each_mw(ask.each)), unbounded);
 }
 
 // By the watts of what is around all nodes of the pool.
 std::uint64_t FreeIndex::around(const PoolIndex& pool, const Ask& ask) const {
     if (!has_budgets(pool)) return unbounded;
-    const SitePower& site = sites_[pool.site];
-    std::int64_t left = power_left_mw(site.budget_mw, site.drawn_mw);
+    std::int64_t left = sites_[pool.site].left_mw(ask.end);
     for (const PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power}) {
         if (budgets->any() && !budgets->any_inside()) {
-            left = std::min(left, budgets->left_mw(0));
+            left = std::min(left, budgets->left_mw(0, ask.end));
         }
     }
     return replicas_in(left, pool.each_mw(ask.each));
 }
 
 // By all the watts there are, at this moment.
-std::uint64_t FreeIndex::powered(const PoolIndex& pool,
-                                 std::uint32_t node,
-                                 std::int64_t each_mw) const {
+std::uint64_t FreeIndex::powered(const PoolIndex& pool, std::uint32_t node, const Ask& ask) const {
     if (!has_budgets(pool)) return unbounded;
-    const SitePower& site = sites_[pool.site];
-    std::int64_t left = power_left_mw(site.budget_mw, site.drawn_mw);
+    std::int64_t left = sites_[pool.site].left_mw(ask.end);
     for (const PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power}) {
         if (!budgets->any()) continue;
-        left = std::min(left, budgets->left_mw(node / budgets->span));
+        left = std::min(left, budgets->left_mw(node / budgets->span, ask.end));
     }
-    return replicas_in(left, each_mw);
+    return replicas_in(left, pool.each_mw(ask.each));
 }
 
 bool FreeIndex::has_budgets(const PoolIndex& pool) const {
@@ -123,12 +127,13 @@ std::uint64_t FreeIndex::domain_holds(const PoolIndex& pool,
             }
         }
         if (pool.rack_power.any_inside()) {
-            in_rack = std::min(in_rack, replicas_in(pool.rack_power.left_mw(rack), each_mw));
+            in_rack =
+                std::min(in_rack, replicas_in(pool.rack_power.left_mw(rack, ask.end), each_mw));
         }
         held += in_rack;
     }
     if (level == Level::pod && pool.pod_power.any_inside()) {
-        held = std::min(held, replicas_in(pool.pod_power.left_mw(domain), each_mw));
+        held = std::min(held, replicas_in(pool.pod_power.left_mw(domain, ask.end), each_mw));
     }
     return held;
 }
@@ -151,6 +156,10 @@ const DomainCounts& FreeIndex::domain_counts(PoolIndex& pool, Level level, const
         counted.held = domain_holds(pool, level, domain, unpromised, by_class);
         const std::uint32_t first = domain * index.span();
         const std::uint32_t end = first + std::min(index.span(), pool.pool.nodes - first);
+        const std::uint32_t first_rack = first / pool.racks.span();
+        const std::uint32_t last_rack = (end - 1) / pool.racks.span();
+        counted.promised = pool.rack_power.any_promised(first_rack, last_rack - first_rack + 1) ||
+                           (level == Level::pod && pool.pod_power.any_promised(domain, 1));
         if (pool.nodes_special == 0) return counted;
         for (std::uint32_t node = first; node < end && !counted.promised; ++node)
             counted.promised = pool.class_of_node(node).key.horizon != 0;
@@ -172,8 +181,8 @@ std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
     const std::int64_t each_mw = pool.each_mw(ask.each);
     const std::uint32_t racks_of_pod = pool.pods.span() / pool.racks.span();
     const auto pod_allows = [&](std::uint32_t rack) {
-        return !pods_matter ||
-               replicas_in(pool.pod_power.left_mw(rack / racks_of_pod), each_mw) >= ask.replicas;
+        return !pods_matter || replicas_in(pool.pod_power.left_mw(rack / racks_of_pod, ask.end),
+                                           each_mw) >= ask.replicas;
     };
     std::optional<DomainHeld> best;
     auto bucket = std::lower_bound(

@@ -101,6 +101,40 @@ bool FreeIndex::find(const Shape& shape, Placement& placement, Time end) {
     return false;
 }
 
+bool FreeIndex::find_on(const Shape& shape, const Placement& nodes, Placement& placement) {
+    placement.ranges.clear();
+    Ranges taken;
+    const auto put = [&](const NodeRange& wanted, std::uint32_t node) {
+        PoolIndex& pool = pools_[wanted.pool.value];
+        const Ask ask{shape.demand.parts[wanted.part].each,
+                      wanted.replicas,
+                      wanted.part,
+                      shape.demand.tag,
+                      Time::min()};
+        const NodeKey& key = pool.class_of_node(node).key;
+        if (!key.in_service || holds(pool, key, ask) < wanted.replicas ||
+            powered(pool, node, ask) < wanted.replicas) {
+            return false;
+        }
+        std::size_t next = taken.size();
+        Ranges chosen;
+        choose({&pool, node}, wanted.replicas, ask, chosen);
+        taken.insert(taken.end(), chosen.begin(), chosen.end());
+        for (; next < taken.size(); ++next)
+            apply(shape, taken[next], true);
+        return true;
+    };
+    bool free = true;
+    for (const NodeRange& wanted : nodes.ranges)
+        for (std::uint32_t n = 0; n < wanted.count && free; ++n)
+            free = put(wanted, wanted.first + n);
+    for (auto range = taken.rbegin(); range != taken.rend(); ++range)
+        apply(shape, *range, false);
+    for (const NodeRange& range : taken)
+        if (free) append(range, placement.ranges);
+    return free;
+}
+
 bool FreeIndex::find_in(const Shape& shape,
                         const std::vector<PoolId>& domain,
                         Ranges& ranges,
@@ -196,16 +230,20 @@ bool FreeIndex::find_parts(const Shape& shape, const Zone& zone, Ranges& ranges,
     std::size_t taken = 0;
     bool found = true;
     lifted_.clear();
+    lifted_power_.clear();
     for (std::uint32_t part = 0; part < demand.parts.size() && found; ++part) {
         const Ask ask = ask_for(part);
         found = find_part(ask, zone, ranges);
         for (; found && taken < ranges.size(); ++taken) {
             apply(shape, ranges[taken], true);
             lower_horizons(ranges[taken], ask);
+            lower_power_promised(ranges[taken], ask);
         }
     }
     for (auto its = lifted_.rbegin(); its != lifted_.rend(); ++its)
         set_horizon(its->pool, its->node, 1, its->horizon);
+    for (auto its = lifted_power_.rbegin(); its != lifted_power_.rend(); ++its)
+        set_power_promised(its->pool, its->level, its->number, its->promised);
     while (taken > 0)
         apply(shape, ranges[--taken], false);
     if (!found) ranges.clear();
@@ -230,6 +268,35 @@ void FreeIndex::lower_horizons(const NodeRange& range, const Ask& ask) {
         lifted_.push_back({range.pool, node, before});
         set_horizon(range.pool, node, 1, after);
     }
+}
+
+// The same for watts.
+void FreeIndex::lower_power_promised(const NodeRange& range, const Ask& ask) {
+    PoolIndex& pool = pools_[range.pool.value];
+    const std::int64_t node_mw = pool.each_mw(ask.each) * range.replicas;
+    const auto lower = [&](Level level, std::uint32_t number) {
+        PowerPromised after = promised_of(pool, level, number);
+        if (ask.end <= after.until) return;
+        lifted_power_.push_back({range.pool, level, number, after});
+        after.left_mw -= node_mw;
+        set_power_promised(range.pool, level, number, after);
+    };
+    for (std::uint32_t node = range.first; node < range.first + range.count && node_mw > 0;
+         ++node) {
+        if (!pool.rack_power.promised.empty()) lower(Level::rack, node / pool.rack_power.span);
+        if (!pool.pod_power.promised.empty()) lower(Level::pod, node / pool.pod_power.span);
+        lower(Level::site, 0);
+    }
+}
+
+// The same while a part looks for more nodes: the keys of nodes stay as they are.
+void FreeIndex::count_promised(PoolIndex& pool, std::uint32_t node, std::int64_t mw, Time end) {
+    const auto count = [&](PowerPromised& promised) {
+        if (end > promised.until) promised.left_mw -= mw;
+    };
+    for (PowerBudgets* budgets : {&pool.rack_power, &pool.pod_power})
+        if (!budgets->promised.empty()) count(budgets->promised[node / budgets->span]);
+    count(sites_[pool.site].promised);
 }
 
 bool FreeIndex::find_part(const Ask& ask, const Zone& zone, Ranges& ranges) {
@@ -516,7 +583,7 @@ bool FreeIndex::spread_under_budgets(const Ask& ask, const Zone& zone, Ranges& r
         const Deferred its = aside ? deferred_.front() : *head;
         PoolIndex& pool = *options_[groups_[its.group].begin].pool;
         const std::int64_t each_mw = pool.each_mw(ask.each);
-        const std::uint64_t holds = std::min(its.holds, powered(pool, its.node, each_mw));
+        const std::uint64_t holds = std::min(its.holds, powered(pool, its.node, ask));
         if (holds == its.holds && holds > remaining) {
             choose(best_spot_under_budgets(ask, remaining), remaining, ask, ranges);
             remaining = 0;
@@ -537,11 +604,14 @@ bool FreeIndex::spread_under_budgets(const Ask& ask, const Zone& zone, Ranges& r
         }
         choose({&pool, its.node}, holds, ask, ranges);
         count_power(pool, its.node, 1, static_cast<std::int64_t>(holds) * each_mw);
+        count_promised(pool, its.node, static_cast<std::int64_t>(holds) * each_mw, ask.end);
         drawn_.push_back({&pool, its.node, static_cast<std::int64_t>(holds) * each_mw});
         remaining -= holds;
     }
-    for (const Drawn& its : drawn_)
+    for (const Drawn& its : drawn_) {
         count_power(*its.pool, its.node, 1, -its.mw);
+        count_promised(*its.pool, its.node, -its.mw, ask.end);
+    }
     if (remaining == 0) return true;
     ranges.resize(begin);
     return false;
@@ -558,7 +628,7 @@ FreeIndex::Spot FreeIndex::best_spot_under_budgets(const Ask& ask, std::uint64_t
         spot = {option.pool, node};
     };
     const auto holds_it = [&](const PoolIndex& pool, std::uint32_t node) {
-        return powered(pool, node, pool.each_mw(ask.each)) >= replicas;
+        return powered(pool, node, ask) >= replicas;
     };
     for (const Option& option : options_) {
         if (option.each < replicas) continue;
@@ -628,20 +698,27 @@ void FreeIndex::choose(const Spot& spot, std::uint64_t replicas, const Ask& ask,
     const std::uint32_t chips = count * ask.each.chips;
     const std::uint64_t free = all_chips(pool.pool.chips_per_node) & ~pool.used_mask[spot.node];
     const std::uint64_t mask = chips == 0 ? 0 : lowest(free, chips);
+    append({.pool = pool.id,
+            .first = spot.node,
+            .count = 1,
+            .replicas = count,
+            .part = ask.number,
+            .chip_mask = mask},
+           ranges);
+}
+
+// Neighbours that hold the same become one range. Shared chips have ranges of their own.
+void FreeIndex::append(const NodeRange& range, Ranges& ranges) {
     if (!ranges.empty()) {
         NodeRange& last = ranges.back();
-        if (last.pool == pool.id && last.first + last.count == spot.node &&
-            last.replicas == count && last.part == ask.number && last.chip_mask == mask) {
-            ++last.count;
+        if (last.pool == range.pool && last.first + last.count == range.first &&
+            last.replicas == range.replicas && last.part == range.part &&
+            last.chip_mask == range.chip_mask) {
+            last.count += range.count;
             return;
         }
     }
-    ranges.push_back({.pool = pool.id,
-                      .first = spot.node,
-                      .count = 1,
-                      .replicas = count,
-                      .part = ask.number,
-                      .chip_mask = mask});
+    ranges.push_back(range);
 }
 
 }  // namespace weir::fleet

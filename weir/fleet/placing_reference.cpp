@@ -12,7 +12,7 @@ namespace weir::fleet {
 ReferencePlacing::ReferencePlacing(const Fleet& fleet)
     : fleet_(std::make_shared<const Fleet>(fleet)) {
     for (const Site& site : fleet.sites)
-        sites_.push_back({milliwatts(site.power_watts), 0});
+        sites_.push_back({milliwatts(site.power_watts), 0, {}});
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
         const Pool& pool = fleet.pools[p];
         std::size_t site = 0;
@@ -20,8 +20,8 @@ ReferencePlacing::ReferencePlacing(const Fleet& fleet)
             ++site;
         if (site == sites_.size()) sites_.emplace_back();
         site_of_.push_back(site);
-        racks_.emplace_back(pool.racks(), Watts{milliwatts(pool.rack_power_watts), 0});
-        pods_.emplace_back(pool.pods(), Watts{milliwatts(pool.pod_power_watts), 0});
+        racks_.emplace_back(pool.racks(), Watts{milliwatts(pool.rack_power_watts), 0, {}});
+        pods_.emplace_back(pool.pods(), Watts{milliwatts(pool.pod_power_watts), 0, {}});
         for (std::uint32_t n = 0; n < pool.nodes; ++n) {
             nodes.push_back({.pool = PoolId{p},
                              .number = n,
@@ -64,7 +64,9 @@ bool ReferencePlacing::put_one(std::size_t at, const Ask& ask, std::vector<std::
     if (pool.memory.count > 0 && its.memory < each.memory.count) return false;
     const std::int64_t draws = active_milliwatts(pool, each);
     for (const Watts* const watts : around(its, ask.budgets)) {
-        if (watts->budget_mw > 0 && watts->drawn_mw + draws > watts->budget_mw) return false;
+        if (watts->budget_mw == 0) continue;
+        if (watts->drawn_mw + draws > watts->budget_mw) return false;
+        if (ask.end > watts->promised.until && draws > watts->promised.left_mw) return false;
     }
     // Beyond its horizon only so much of it is free, and of that no chip is shared.
     const bool beyond = its.horizon && ask.end > its.horizon->until;
@@ -90,12 +92,22 @@ bool ReferencePlacing::put_one(std::size_t at, const Ask& ask, std::vector<std::
         if (chips.size() < each.chips) return false;
     }
     put(ask.demand, {{at, ask.part, chips}}, 1);
+    promise_less(at, ask, 1);
     if (beyond) {
         its.horizon->chips -= whole_chips;
         if (pool.cpus_milli > 0) its.horizon->cpus_milli -= each.cpus_milli;
         if (pool.memory.count > 0) its.horizon->memory.count -= each.memory.count;
     }
     return true;
+}
+
+// What replicas draw that stay beyond what is promised of watts, nobody else may.
+void ReferencePlacing::promise_less(std::size_t at, const Ask& ask, std::int64_t replicas) {
+    const Node& its = nodes[at];
+    const ReplicaDemand& each = ask.demand.parts[ask.part].each;
+    const std::int64_t draws = active_milliwatts(fleet_->pool(its.pool), each);
+    for (Watts* const watts : around(its))
+        if (ask.end > watts->promised.until) watts->promised.left_mw -= replicas * draws;
 }
 
 std::uint64_t ReferencePlacing::holds(std::size_t at, const Ask& ask) {
@@ -112,6 +124,7 @@ std::uint64_t ReferencePlacing::holds(std::size_t at, const Ask& ask) {
     const std::int64_t draws = active_milliwatts(pool, each);
     for (Watts* const watts : around(before))
         watts->drawn_mw -= static_cast<std::int64_t>(count) * draws;
+    promise_less(at, ask, -static_cast<std::int64_t>(count));
     nodes[at] = before;
     // Who asks for nothing that is counted fits any number of times, or not at all.
     if (!counts_something && put_one(at, ask, chips)) return 0xFFFFFFFFU;
@@ -301,6 +314,24 @@ std::optional<ReferencePlacing::Pieces> ReferencePlacing::find(const Demand& dem
         }
     }
     return std::nullopt;
+}
+
+std::optional<ReferencePlacing::Pieces> ReferencePlacing::find_on(
+    const Demand& demand, const std::vector<Wanted>& wanted) const {
+    ReferencePlacing trial = *this;
+    Pieces pieces;
+    for (std::uint32_t part = 0; part < demand.parts.size(); ++part) {
+        for (const Wanted& its : wanted) {
+            for (std::uint32_t i = 0; its.part == part && i < its.replicas; ++i) {
+                Piece piece{.node = its.node, .part = part, .chips = {}};
+                if (!trial.put_one(its.node, {demand, part, Time::min()}, piece.chips)) {
+                    return std::nullopt;
+                }
+                pieces.push_back(piece);
+            }
+        }
+    }
+    return pieces;
 }
 
 void ReferencePlacing::put(const Demand& demand, const Pieces& pieces, int sign) {

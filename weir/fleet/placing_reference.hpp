@@ -38,11 +38,21 @@ public:
     struct Watts {
         std::int64_t budget_mw = 0;  // 0 = none
         std::int64_t drawn_mw = 0;
+        PowerPromised promised;
     };
 
     explicit ReferencePlacing(const Fleet& fleet);
 
     [[nodiscard]] std::optional<Pieces> find(const Demand& demand, Time end = never) const;
+    // So many replicas of a part on a node, whatever is promised there.
+    struct Wanted {
+        std::size_t node = 0;
+        std::uint32_t part = 0;
+        std::uint32_t replicas = 0;
+        friend auto operator<=>(const Wanted&, const Wanted&) = default;
+    };
+    [[nodiscard]] std::optional<Pieces> find_on(const Demand& demand,
+                                                const std::vector<Wanted>& wanted) const;
     void take(const Demand& demand, const Pieces& pieces) { put(demand, pieces, 1); }
     void give(const Demand& demand, const Pieces& pieces) { put(demand, pieces, -1); }
 
@@ -83,6 +93,7 @@ private:
     [[nodiscard]] bool better(std::size_t a, std::size_t b, Time end, bool loosest = false) const;
     [[nodiscard]] int order_of(const Node& its, Time end) const;
     void put(const Demand& demand, const Pieces& pieces, int sign);
+    void promise_less(std::size_t node, const Ask& ask, std::int64_t replicas);
     std::vector<Watts*> around(const Node& its, Level up_to = Level::site);
 
     std::shared_ptr<const Fleet> fleet_;     // the copies of a trial share it

@@ -123,7 +123,7 @@ struct World {
         const auto [id, node] = any_node();
         const Pool& pool = fleet.pool(id);
         ReferencePlacing::Node& its = plain.node(id, node);
-        switch (random.between(0, 6)) {
+        switch (random.between(0, 7)) {
             case 0:
                 its.in_service = random.chance(0.7);
                 index.set_in_service(id, node, its.in_service);
@@ -140,6 +140,7 @@ struct World {
                 const double watts = random.chance(0.3) ? 0 : random.unit() * 5000;
                 const std::uint32_t rack = node / pool.rack_nodes();
                 plain.rack(id, rack).budget_mw = milliwatts(watts);
+                promise(id, Level::rack, rack, {});
                 index.set_rack_power(id, rack, watts);
                 return;
             }
@@ -147,6 +148,7 @@ struct World {
                 const double watts = random.chance(0.3) ? 0 : random.unit() * 12000;
                 const std::uint32_t pod = node / pool.pod_nodes();
                 plain.pod(id, pod).budget_mw = milliwatts(watts);
+                promise(id, Level::pod, pod, {});
                 index.set_pod_power(id, pod, watts);
                 return;
             }
@@ -154,6 +156,18 @@ struct World {
                 const double watts = random.chance(0.3) ? 0 : random.unit() * 20000;
                 plain.site(id).budget_mw = milliwatts(watts);
                 index.set_site_power(id, watts);
+                return;
+            }
+            case 6: {
+                PowerPromised promised;
+                if (random.chance(0.7)) {
+                    promised = {.until = at_seconds(random.between(1, 3)),
+                                .left_mw = random.between(0, 3'000'000)};
+                }
+                const std::int64_t level = random.between(0, 2);
+                if (level == 0) promise(id, Level::rack, node / pool.rack_nodes(), promised);
+                if (level == 1) promise(id, Level::pod, node / pool.pod_nodes(), promised);
+                if (level == 2) promise(id, Level::site, 0, promised);
                 return;
             }
             default: {
@@ -173,6 +187,14 @@ struct World {
                 }
             }
         }
+    }
+
+    void promise(PoolId id, Level level, std::uint32_t number, const PowerPromised& promised) {
+        ReferencePlacing::Watts& told = level == Level::rack  ? plain.rack(id, number)
+                                        : level == Level::pod ? plain.pod(id, number)
+                                                              : plain.site(id);
+        told.promised = promised;
+        index.set_power_promised(id, level, number, promised);
     }
 
     const Fleet& fleet;

@@ -10,7 +10,8 @@ std::size_t NodeKeyHash::operator()(const NodeKey& key) const noexcept {
     std::uint64_t mixed = key.chips * 0x9E3779B97F4A7C15ULL + key.rooms;
     mixed = (mixed ^ key.cpus_milli) * 0xD6E8FEB86659FD93ULL;
     mixed = (mixed ^ (mixed >> 32) ^ key.horizon) * 0xD6E8FEB86659FD93ULL;
-    mixed = (mixed ^ (mixed >> 32) ^ (std::uint64_t{key.power} << 20) ^ key.tag) *
+    mixed = (mixed ^ (mixed >> 32) ^ (std::uint64_t{key.power} << 20) ^
+             (std::uint64_t{key.power_promised} << 8) ^ key.tag) *
             0x9E3779B97F4A7C15ULL;
     mixed = (mixed ^ (mixed >> 29) ^ static_cast<std::uint64_t>(key.memory.count)) *
             0x94D049BB133111EBULL;
@@ -147,11 +148,14 @@ void PoolIndex::move_run(std::uint32_t first,
     pods.changed(first, nodes);
 }
 
-void PoolIndex::forget_keys(const std::vector<bool>& rooms, const std::vector<bool>& horizons) {
+void PoolIndex::forget_keys(const std::vector<bool>& rooms,
+                            const std::vector<bool>& horizons,
+                            const std::vector<bool>& promised) {
     for (auto entry = class_by_key_.begin(); entry != class_by_key_.end();) {
         const NodeKey& key = entry->first;
-        entry = rooms[key.rooms] && horizons[key.horizon] ? std::next(entry)
-                                                          : class_by_key_.erase(entry);
+        const bool known =
+            rooms[key.rooms] && horizons[key.horizon] && promised[key.power_promised];
+        entry = known ? std::next(entry) : class_by_key_.erase(entry);
     }
 }
 

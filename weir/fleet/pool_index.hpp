@@ -41,9 +41,17 @@ struct NodeKey {
     // What the budgets of its rack and its pod leave: no_limit = all it has free, 0 = they are
     // exceeded, else 1 + milliwatts.
     std::uint32_t power = no_limit;
+    std::uint32_t power_promised = 0;  // position among the interned NodePowerPromised
     std::uint32_t cpus_milli = 0;
     Bytes memory;
     friend bool operator==(const NodeKey&, const NodeKey&) = default;
+};
+
+// What is promised of the budgets of its rack and its pod, where that may limit a single node.
+struct NodePowerPromised {
+    PowerPromised rack;
+    PowerPromised pod;
+    friend auto operator<=>(const NodePowerPromised&, const NodePowerPromised&) = default;
 };
 
 struct NodeKeyHash {
@@ -78,7 +86,9 @@ public:
                   std::uint32_t to,
                   const Interner<Rooms>& rooms);
     // Keys that name what is interned no more may not be found again.
-    void forget_keys(const std::vector<bool>& rooms, const std::vector<bool>& horizons);
+    void forget_keys(const std::vector<bool>& rooms,
+                     const std::vector<bool>& horizons,
+                     const std::vector<bool>& promised);
 
     [[nodiscard]] const NodeClass& class_of_node(std::uint32_t node) const {
         return classes[class_of[node]];

@@ -57,17 +57,27 @@ void Engine::State::advance(Time to) {
 // ---------------------------------------------------------------------------------------------
 // More became free
 
+// Calls visit(pool) for the pool and for those that draw from the same budget of watts.
+template <class Visit>
+void Engine::State::for_who_shares(PoolId pool, Visit visit) const {
+    if (free.site_power(pool).budget_watts == 0) return visit(pool);
+    for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
+        if (fleet.pools[i].site == fleet.pool(pool).site) visit(PoolId{i});
+}
+
 // Shapes that may use this pool are tried again in the next pass.
 void Engine::State::retry(PoolId pool) {
-    ++gains[pool.value];
-    for (const ShapeOfPool& its : shapes_of_pool[pool.value]) {
-        shapes[its.shape].gained_in(its.domain);
-        try_again(its.shape);
-    }
+    for_who_shares(pool, [this](PoolId its) {
+        ++gains[its.value];
+        for (const ShapeOfPool& one : shapes_of_pool[its.value]) {
+            shapes[one.shape].gained_in(one.domain);
+            try_again(one.shape);
+        }
+    });
 }
 
 void Engine::State::gained(PoolId pool) {
-    ++changes[pool.value];
+    for_who_shares(pool, [this](PoolId its) { ++changes[its.value]; });
     ++step;
     retry(pool);
 }
@@ -456,7 +466,9 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);
-    for_pools_of(job.placement, [&](PoolId pool) { ++changes[pool.value]; });
+    for_pools_of(job.placement, [&](PoolId pool) {
+        for_who_shares(pool, [this](PoolId its) { ++changes[its.value]; });
+    });
     ++step;
 
     digest.add(job.id.value);
@@ -639,7 +651,8 @@ void Engine::resume_digest(std::uint64_t digest) {
 }
 
 Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
-    return sched::can_ever_fit(state_->fleet, demand);
+    if (!state_->empty) state_->empty.emplace(state_->fleet);
+    return sched::can_ever_fit(state_->fleet, *state_->empty, demand);
 }
 
 bool Engine::fits_now(JobId job) const {

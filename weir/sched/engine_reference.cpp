@@ -374,10 +374,30 @@ bool ReferenceEngine::try_to_start(Job& job,
                                    Time now,
                                    std::optional<Cause> cause,
                                    std::vector<Decision>& decisions) {
-    const Time end = after(now, job.request.limit);
     set_horizons();
-    std::optional<Pieces> pieces = placing_.find(job.request.demand, end);
-    if (!pieces) return false;
+    std::optional<Pieces> pieces = placing_.find(job.request.demand, after(now, job.request.limit));
+    if (pieces) start(job, std::move(*pieces), now, cause, decisions);
+    return pieces.has_value();
+}
+
+// The same on the nodes of a place in the plan, if that begins now.
+bool ReferenceEngine::start_on(Job& job,
+                               const Promise& place,
+                               Time now,
+                               std::optional<Cause> cause,
+                               std::vector<Decision>& decisions) {
+    if (place.at > now) return false;
+    std::optional<Pieces> pieces = placing_.find_on(job.request.demand, place.claimed);
+    if (pieces) start(job, std::move(*pieces), now, cause, decisions);
+    return pieces.has_value();
+}
+
+void ReferenceEngine::start(Job& job,
+                            Pieces pieces,
+                            Time now,
+                            std::optional<Cause> cause,
+                            std::vector<Decision>& decisions) {
+    const Time end = after(now, job.request.limit);
     if (!cause) {
         cause = Cause::fits_now;
         std::vector<const Job*> holders;
@@ -386,7 +406,7 @@ bool ReferenceEngine::try_to_start(Job& job,
         std::sort(holders.begin(), holders.end(), [](const Job* a, const Job* b) {
             return a->rank < b->rank;
         });
-        const PoolId pool = placing_.nodes[pieces->front().node].pool;
+        const PoolId pool = placing_.nodes[pieces.front().node].pool;
         for (const Job* holder : holders) {
             const bool near = std::any_of(
                 holder->promise->claimed.begin(),
@@ -397,13 +417,11 @@ bool ReferenceEngine::try_to_start(Job& job,
             break;
         }
     }
-    placing_.take(job.request.demand, *pieces);
+    placing_.take(job.request.demand, pieces);
     job.phase = Phase::running;
     job.end_by = end;
-    decisions.push_back(
-        {Start{job.request.job, placing_.placement_of(*pieces)}, {.cause = *cause}});
-    job.pieces = std::move(*pieces);
-    return true;
+    decisions.push_back({Start{job.request.job, placing_.placement_of(pieces)}, {.cause = *cause}});
+    job.pieces = std::move(pieces);
 }
 
 // Who can never start leaves, until nobody else has to.
@@ -443,6 +461,10 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
         const Promise before = *job->promise;
         job->promise.reset();  // its own claims are not in its way
         if (try_to_start(*job, now, Cause::promised, decisions)) continue;
+        if (after(now, job->request.limit) <= before.until &&
+            start_on(*job, before, now, Cause::promised, decisions)) {
+            continue;
+        }
         Job asking = *job;
         asking.promise = before;
         std::optional<Promise> place = place_for(asking, now);
@@ -450,6 +472,7 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
             reserve(job->request.job, never);
             continue;
         }
+        if (start_on(*job, *place, now, Cause::promised, decisions)) continue;
         if (before.at <= now && place->at <= now) {
             place->at = before.at;
             place->until = before.until;
@@ -478,7 +501,7 @@ void ReferenceEngine::decide(Time now, std::vector<Decision>& decisions) {
         passed_over.insert({job->request.demand, job->request.job});
         if (try_to_start(*job, now, std::nullopt, decisions)) continue;
         const std::optional<Promise> place = place_for(*job, now);
-        if (!place) continue;
+        if (!place || start_on(*job, *place, now, std::nullopt, decisions)) continue;
         job->promise = place;
         reserve(job->request.job, place->at);
     }

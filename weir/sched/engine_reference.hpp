@@ -28,13 +28,7 @@ public:
 
 private:
     using Pieces = fleet::ReferencePlacing::Pieces;
-    // So many replicas of a part on a node, promised.
-    struct Claimed {
-        std::size_t node = 0;
-        std::uint32_t part = 0;
-        std::uint32_t replicas = 0;
-        friend auto operator<=>(const Claimed&, const Claimed&) = default;
-    };
+    using Claimed = fleet::ReferencePlacing::Wanted;
     struct Promise {
         Time at = never;
         Time until = never;
@@ -84,6 +78,16 @@ private:
                       Time now,
                       std::optional<Cause> cause,
                       std::vector<Decision>& decisions);
+    bool start_on(Job& job,
+                  const Promise& place,
+                  Time now,
+                  std::optional<Cause> cause,
+                  std::vector<Decision>& decisions);
+    void start(Job& job,
+               Pieces pieces,
+               Time now,
+               std::optional<Cause> cause,
+               std::vector<Decision>& decisions);
     void drop_doomed(std::vector<Decision>& decisions);
 
     fleet::Fleet fleet_;

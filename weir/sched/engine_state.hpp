@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -67,8 +68,9 @@ struct Engine::State {
 
     fleet::Fleet fleet;
     Policy policy;
-    fleet::FreeIndex free;  // now
-    Plan plan;              // and later
+    fleet::FreeIndex free;                  // now
+    Plan plan;                              // and later
+    std::optional<fleet::FreeIndex> empty;  // nothing taken; made when somebody asks
     JobTable jobs;
     Queue queue;                                        // all that wait for room
     std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
@@ -131,6 +133,8 @@ struct Engine::State {
     void on(const AdvanceEnded& event);
     void advance(Time to);
     std::uint32_t shape_for(const fleet::Demand& demand);
+    template <class Visit>
+    void for_who_shares(PoolId pool, Visit visit) const;
     void retry(PoolId pool);
     void gained(PoolId pool);
     void gained(const fleet::Placement& placement);

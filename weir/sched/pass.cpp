@@ -192,13 +192,23 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
         // A promise stays where it was made, unless it cannot be kept there.
         const PoolId its = job.promise.placement.ranges.front().pool;
         const auto same = [its](PoolId pool) { return pool == its; };
-        if (job.promise.at > now && now - job.submitted_at <= policy.tighten_after) {
+        const auto at_its_time = [&] {
+            return job.promise.at > now ? plan.earliest(shape, job.promise.at, job.limit, own, same)
+                                        : Place{};
+        };
+        const bool tight = now - job.submitted_at > policy.tighten_after;
+        if (!tight) {
             // The room is held to the promise, not to the earliest possible time.
-            Place kept = plan.earliest(shape, job.promise.at, job.limit, own, same);
-            if (kept.at == job.promise.at) return kept;
+            Place kept = at_its_time();
+            if (kept.found() && kept.at == job.promise.at) return kept;
         }
         Place earliest = plan.earliest(shape, now, job.limit, own, same);
         if (earliest.found() && earliest.at <= std::max(job.promise.at, now)) return earliest;
+        if (tight) {
+            // Where watts stand in the way, a search may pass over the time it was promised.
+            Place kept = at_its_time();
+            if (kept.found() && kept.at == job.promise.at) return kept;
+        }
         return plan.earliest(shape, now, job.limit, own);
     }
     const auto has_room = [&](PoolId pool) {
@@ -273,24 +283,34 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 
         const bool try_now = may_start(slot, now);
         const bool afford = changed && may_plan(job);
-        if (!try_now && !afford) continue;
-
         const Place before = job.promise;
         Place claimed = before;
-        if (try_now) {
-            // What is promised to it is in its way, too.
-            plan.release(job.id, shape, before);
+        const auto release = [&] {
+            if (claimed.found()) plan.release(job.id, shape, claimed);
             claimed = {};
+        };
+        const auto start_it = [&] {
+            release();
+            forget_promise(slot);
+            make_eligible(slot);
+            start(slot, now, Cause::promised, decisions);
+        };
+        if (try_now) {
+            release();           // what is promised to it is in its way, too
             cannot_start(slot);  // unless it does
             if (free.find(shape, found, end_by(job, now))) {
-                forget_promise(slot);
-                make_eligible(slot);
-                start(slot, now, Cause::promised, decisions);
+                start_it();
                 continue;
             }
         }
+        // FreeIndex knows less of the promises to others than the plan, which keeps the very nodes.
+        if (due_now && end_by(job, now) <= before.until &&
+            free.find_on(shape, before.placement, found)) {
+            start_it();
+            continue;
+        }
         if (!afford) {
-            plan.move_claim(job.id, shape, claimed, before);
+            if (!claimed.found()) plan.claim(job.id, shape, before);
             continue;
         }
         const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
@@ -307,6 +327,10 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             job.tried_at = changes_of(shape);
             note_promise(job.id, never);
             announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::reserved}});
+            continue;
+        }
+        if (place.at <= now && free.find_on(shape, place.placement, found)) {
+            start_it();
             continue;
         }
         if (due_now && place.at <= now) {
@@ -403,6 +427,10 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         charge_for_planning(work_before);
         if (!place.found()) {
             job.tried_at = its_changes;
+            return;
+        }
+        if (place.at <= now && free.find_on(shape, place.placement, found)) {
+            start(slot, now, cause_of_overtaking(found, end_by(job, now)), decisions);
             return;
         }
         reserve(slot, std::move(place), decisions);

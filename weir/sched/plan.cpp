@@ -47,6 +47,7 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
             sites_.push_back({.span = fleet::nodes_per_pool_max,
                               .budget_milliwatts = {0},
                               .drawn = {},
+                              .claims = {},
                               .own_milliwatts = {},
                               .rooms = {}});
         }
@@ -185,6 +186,7 @@ void Plan::watch(Watched& watched, PoolPlan& pool, bool whole_site) {
         if (watched.drawn.empty()) watched.drawn.emplace_back(0);
         watched.drawn[0].raise(-fleet::idle_milliwatts(*pool.pool) * pool.pool->nodes);
     }
+    watched.claims.resize(watched.drawn.size());
     watched.own_milliwatts.assign(watched.drawn.size(), 0);
     watched.rooms.assign(watched.drawn.size(), {});
     for (std::uint32_t node = 0; node < pool.pool->nodes;) {
@@ -197,6 +199,7 @@ void Plan::watch(Watched& watched, PoolPlan& pool, bool whole_site) {
         for (const Claim& claim : pool.futures[node].claims) {
             Held sum(claim.from, claim.until);
             draw(watched, first, next - node, claim.milliwatts, sum);
+            note_claims(watched, first, next - node, claim, true);
         }
         node = next;
     }
@@ -209,13 +212,65 @@ void Plan::set_power(const PowerDomain& domain, double watts) {
                        : domain.level == fleet::Level::rack ? pool.racks
                                                             : pool.pods;
     watched.budget_milliwatts.at(of_site ? 0 : domain.number) = fleet::milliwatts(watts);
-    if (watts <= 0 || watched.any()) return;
-    if (!of_site) {
-        watch(watched, pool, false);
-        return;
+    if (watts > 0 && !watched.any()) {
+        for (PoolPlan& other : pools_) {
+            const bool inside = of_site ? other.site == pool.site : &other == &pool;
+            if (inside) watch(watched, other, of_site);
+        }
     }
-    for (PoolPlan& other : pools_)
-        if (other.site == pool.site) watch(watched, other, true);
+    if (watched.any()) tell_promised(domain.level, pool, of_site ? 0 : domain.number);
+}
+
+void Plan::note_claims(
+    Watched& watched, std::uint32_t first, std::uint32_t nodes, const Claim& claim, bool made) {
+    if (claim.milliwatts == 0) return;
+    watched.walk(first, nodes, [&](std::uint32_t domain, std::uint32_t inside) {
+        std::vector<Watched::Claims>& list = watched.claims[domain];
+        const auto its = std::find_if(list.begin(), list.end(), [&](const auto& one) {
+            return one.from == claim.from && one.until == claim.until;
+        });
+        if (its == list.end()) {
+            list.push_back({claim.from, claim.until, inside});
+        } else if (made) {
+            its->nodes += inside;
+        } else if ((its->nodes -= inside) == 0) {
+            list.erase(its);
+        }
+    });
+}
+
+// FreeIndex learns what is promised of the watts around these nodes.
+void Plan::tell_promised(const fleet::Placement& placement) {
+    for (const fleet::NodeRange& range : placement.ranges) {
+        PoolPlan& pool = pools_[range.pool.value];
+        const auto tell = [&](fleet::Level level, const Watched& watched) {
+            watched.walk(range.first, range.count, [&](std::uint32_t domain, std::uint32_t) {
+                tell_promised(level, pool, domain);
+            });
+        };
+        tell(fleet::Level::rack, pool.racks);
+        tell(fleet::Level::pod, pool.pods);
+        if (sites_[pool.site].any()) tell_promised(fleet::Level::site, pool, 0);
+    }
+}
+
+// Who stays beyond the first claim may draw what is left over until the last one is gone.
+void Plan::tell_promised(fleet::Level level, PoolPlan& pool, std::uint32_t domain) {
+    const Watched& watched = level == fleet::Level::site   ? sites_[pool.site]
+                             : level == fleet::Level::rack ? pool.racks
+                                                           : pool.pods;
+    fleet::PowerPromised promised;
+    Time until = Time::min();
+    for (const Watched::Claims& claims : watched.claims[domain]) {
+        promised.until = std::min(promised.until, claims.from);
+        until = std::max(until, claims.until);
+    }
+    if (until != Time::min()) {
+        const std::int64_t left =
+            watched.budget_milliwatts[domain] + watched.drawn[domain].least(promised.until, until);
+        promised.left_mw = std::max<std::int64_t>(left, 0);
+    }
+    free_.set_power_promised(pool.id, level, domain, promised);
 }
 
 // What so many replicas claim on one node; shares of chips claim whole chips.
@@ -263,6 +318,9 @@ void Plan::started(JobId job,
         draw_all(pool, range.first, range.count, its.milliwatts, racks, pods, site);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
+    for (Held* const watts : {&racks, &pods, &site})
+        watts->tell();
+    tell_promised(held);
 }
 
 void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by) {
@@ -286,6 +344,9 @@ void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& h
         draw_all(pool, range.first, range.count, -milliwatts, racks, pods, site);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
+    for (Held* const watts : {&racks, &pods, &site})
+        watts->tell();
+    tell_promised(held);
 }
 
 // A node out of service offers nothing and counts nothing; what it holds comes back with it. Its
@@ -400,8 +461,20 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
                  pods_from,
                  site_from);
         draw_all(pool, range.first, range.count, claim.milliwatts, racks_to, pods_to, site_to);
+        Claim before = claim;
+        before.from = from.at;
+        before.until = from.until;
+        before.milliwatts = milliwatts * replicas_before;
+        for (Watched* watched : {&pool.racks, &pool.pods, &sites_[pool.site]}) {
+            if (was) note_claims(*watched, range.first, range.count, before, false);
+            if (will) note_claims(*watched, range.first, range.count, claim, true);
+        }
         refresh(range.pool, range.first, range.count);
     }
+    for (Held* const watts : {&racks_from, &pods_from, &site_from, &racks_to, &pods_to, &site_to})
+        watts->tell();
+    tell_promised(from.placement);
+    tell_promised(to.placement);
 }
 
 void Plan::refresh(PoolId id, std::uint32_t first, std::uint32_t count) {

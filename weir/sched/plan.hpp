@@ -13,7 +13,8 @@
 //             now                                 at         until
 //
 // What is claimed later may be used until then: Plan tells FreeIndex the horizon of each claimed
-// node, and so a decision to start something now never has to look at the plan.
+// node, and what of the watts around it is promised; so a decision to start something now never has
+// to look at the plan.
 //
 // earliest() is exact for what it sees (whole futures of single nodes, domains, watts): it jumps
 // from a time to the next at which enough nodes could have become free, never past the first at
@@ -152,6 +153,12 @@ private:
         std::uint32_t span = 1;
         std::vector<std::int64_t> budget_milliwatts;  // by domain; 0 = none
         std::vector<Timeline> drawn;                  // by domain, below 0: what is drawn
+        struct Claims {  // on so many nodes of a domain, for the same time
+            Time from;
+            Time until;
+            std::uint32_t nodes = 0;
+        };
+        std::vector<std::vector<Claims>> claims;  // by domain
         // Scratch of earliest(): what the asker has claimed itself, and what is left for him.
         struct Room {
             std::uint64_t attempt = 0;  // for which one it was worked out
@@ -217,6 +224,10 @@ private:
                   Held& pods,
                   Held& site);
     void watch(Watched& watched, PoolPlan& pool, bool whole_site);
+    static void note_claims(
+        Watched& watched, std::uint32_t first, std::uint32_t nodes, const Claim& claim, bool made);
+    void tell_promised(const fleet::Placement& placement);
+    void tell_promised(fleet::Level level, PoolPlan& pool, std::uint32_t domain);
 
     [[nodiscard]] Amounts amounts_of(const PoolPlan& pool,
                                      const fleet::ReplicaDemand& each,

@@ -427,6 +427,12 @@ bool Plan::place_part(const fleet::GangPart& part,
         piece.replicas = replicas_in(pools_[piece.pool], piece.amounts, part.each);
     const auto better = [](const Piece& a, const Piece& b) { return a.freed_at > b.freed_at; };
 
+    // Nobody asks for watts where there is no budget.
+    const auto watts_at = [&](const Piece& piece) {
+        const PoolPlan& pool = pools_[piece.pool];
+        const bool counted = pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
+        return counted ? fleet::active_milliwatts(*pool.pool, part.each) : 0;
+    };
     const auto choose =
         [&](const Piece& piece, std::uint32_t first, std::uint32_t nodes, std::uint32_t replicas) {
             const PoolId pool{piece.pool};
@@ -445,9 +451,13 @@ bool Plan::place_part(const fleet::GangPart& part,
                                         .part = number,
                                         .chip_mask = 0});
         };
+    // So many replicas on each of the first nodes of a piece; 0 passes them by.
     const auto take = [&](std::size_t index, std::uint32_t nodes, std::uint32_t replicas) {
         Piece& piece = pieces_[index];
-        choose(piece, piece.first, nodes, replicas);
+        if (replicas > 0) choose(piece, piece.first, nodes, replicas);
+        const std::int64_t watts = watts_at(piece) * replicas;
+        for (std::uint32_t n = 0; n < nodes && watts > 0; ++n)
+            draw_scratch(pools_[piece.pool], piece.first + n, watts);
         Piece used = piece;
         used.count = nodes;
         const Amounts taken = amounts_of(pools_[piece.pool], part.each, replicas);
@@ -472,24 +482,16 @@ bool Plan::place_part(const fleet::GangPart& part,
             if (piece.count == 0 || piece.replicas < replicas) continue;
             if (best == pieces_.size() || piece.replicas < pieces_[best].replicas ||
                 (piece.replicas == pieces_[best].replicas && better(piece, pieces_[best]))) {
-                best = i;
+                PoolPlan& pool = pools_[piece.pool];
+                const std::int64_t watts = watts_at(piece);
+                if (powered(pool, piece.first, watts, replicas, at, until) == replicas) best = i;
             }
         }
         return best;
     };
-    const auto watts_at = [&](const Piece& piece) {
-        PoolPlan& pool = pools_[piece.pool];
-        const bool counted = pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
-        return counted ? fleet::active_milliwatts(*pool.pool, part.each) : 0;
-    };
     if (const std::size_t one = smallest_for(remaining); one < pieces_.size()) {
-        const Piece piece = pieces_[one];
-        const std::int64_t watts = watts_at(piece);
-        if (powered(pools_[piece.pool], piece.first, watts, remaining, at, until) == remaining) {
-            draw_scratch(pools_[piece.pool], piece.first, watts * remaining);
-            take(one, 1, remaining);
-            return true;
-        }
+        take(one, 1, remaining);
+        return true;
     }
     if (within == fleet::Level::node && remaining > 0) {
         // Another node than the smallest may have the watts.
@@ -534,9 +536,7 @@ bool Plan::place_part(const fleet::GangPart& part,
             const std::uint32_t wanted = std::min(piece.replicas, remaining);
             const std::uint32_t got =
                 powered(pools_[piece.pool], piece.first + n, watts, wanted, at, until);
-            if (got == 0) continue;
-            draw_scratch(pools_[piece.pool], piece.first + n, watts * got);
-            choose(piece, piece.first + n, 1, got);
+            take(i, 1, got);
             remaining -= got;
         }
     }

@@ -177,13 +177,19 @@ std::string in_words(Time at, Time now) {
     return "in " + format_duration(at - now);
 }
 
-Result<void> can_ever_fit(const fleet::Fleet& fleet, const fleet::Demand& demand) {
+Result<void> can_ever_fit(const fleet::Fleet& fleet,
+                          fleet::FreeIndex& empty,
+                          const fleet::Demand& demand) {
     if (demand.pools.empty()) {
         return fail(Code::never_fits, "no pool of the fleet is accepted by this job");
     }
-    if (demand.parts.size() > 1) {
-        // Parts compete for the same nodes: only a real placement on an empty fleet tells.
-        fleet::FreeIndex empty(fleet);
+    const bool budgets = std::any_of(demand.pools.begin(), demand.pools.end(), [&](PoolId id) {
+        const fleet::Pool& pool = fleet.pool(id);
+        return pool.rack_power_watts > 0 || pool.pod_power_watts > 0 ||
+               empty.site_power(id).budget_watts > 0;
+    });
+    if (demand.parts.size() > 1 || budgets) {
+        // Parts compete for the same nodes, nodes for the same watts: only a real placement tells.
         const fleet::Shape shape{demand, fleet::FreeIndex::domains_of(fleet, demand)};
         if (empty.fits(shape)) return {};
     } else {
@@ -214,8 +220,9 @@ Result<void> can_ever_fit(const fleet::Fleet& fleet, const fleet::Demand& demand
     }
     return fail(Code::never_fits,
                 fmt::format("the job asks for {}, which no part of the fleet can hold even when "
-                            "it is empty ({})",
+                            "it is empty{} ({})",
                             demand_in_words(demand),
+                            budgets ? ", within its budgets of watts" : "",
                             offers));
 }
 

@@ -12,9 +12,11 @@
 
 namespace weir::sched {
 
-// Whether the demand fits the empty and whole fleet; the error says what is asked and what the
-// pools offer at most.
-Result<void> can_ever_fit(const fleet::Fleet& fleet, const fleet::Demand& demand);
+// Whether the demand fits the empty and whole fleet, of which `empty` is the index; the error says
+// what is asked and what the pools offer at most.
+Result<void> can_ever_fit(const fleet::Fleet& fleet,
+                          fleet::FreeIndex& empty,
+                          const fleet::Demand& demand);
 
 // "2 replicas with 4 chips, 32 CPUs and 128GiB each, within one rack".
 std::string demand_in_words(const fleet::Demand& demand);

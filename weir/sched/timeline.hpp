@@ -86,8 +86,7 @@ public:
         }
         amount_ += amount;
     }
-
-private:
+    // What was not told yet; the end of its life does it, too.
     void tell() {
         if (amount_ == 0) return;
         if (from_ == Time::min()) {
@@ -99,6 +98,7 @@ private:
         amount_ = 0;
     }
 
+private:
     Time from_;
     Time until_;
     Timeline* timeline_ = nullptr;
