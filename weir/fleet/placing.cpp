@@ -130,8 +130,14 @@ bool FreeIndex::find_on(const Shape& shape, const Placement& nodes, Placement& p
             free = put(wanted, wanted.first + n);
     for (auto range = taken.rbegin(); range != taken.rend(); ++range)
         apply(shape, *range, false);
-    for (const NodeRange& range : taken)
-        if (free) append(range, placement.ranges);
+    for (const NodeRange& range : taken) {
+        if (!free) break;
+        if (shape.demand.parts[range.part].each.chip_permille > 0) {
+            placement.ranges.push_back(range);
+        } else {
+            append(range, placement.ranges);
+        }
+    }
     return free;
 }
 

@@ -406,12 +406,16 @@ void ReferenceEngine::start(Job& job,
         std::sort(holders.begin(), holders.end(), [](const Job* a, const Job* b) {
             return a->rank < b->rank;
         });
-        const PoolId pool = placing_.nodes[pieces.front().node].pool;
+        std::set<PoolId> pools;
+        for (const auto& piece : pieces)
+            pools.insert(placing_.nodes[piece.node].pool);
         for (const Job* holder : holders) {
-            const bool near = std::any_of(
-                holder->promise->claimed.begin(),
-                holder->promise->claimed.end(),
-                [&](const Claimed& each) { return placing_.nodes[each.node].pool == pool; });
+            const bool near =
+                std::any_of(holder->promise->claimed.begin(),
+                            holder->promise->claimed.end(),
+                            [&](const Claimed& each) {
+                                return pools.count(placing_.nodes[each.node].pool) > 0;
+                            });
             if (!near) continue;
             cause = end <= holder->promise->at ? Cause::backfilled : Cause::backfilled_beside;
             break;

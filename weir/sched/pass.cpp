@@ -475,10 +475,18 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
 // Overtaking
 
 Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time end) const {
+    std::vector<PoolId> pools;
+    for_pools_of(placement, [&](PoolId pool) {
+        const auto first = promises_of_pool.begin() + pool.value * lanes;
+        if (std::any_of(first, first + lanes, [](std::uint32_t count) { return count > 0; })) {
+            pools.push_back(pool);
+        }
+    });
+    if (pools.empty()) return Cause::fits_now;
     for (const auto& [rank, slot] : promised) {
         const Job& job = jobs.at(slot);
         for (const fleet::NodeRange& range : job.promise.placement.ranges) {
-            if (range.pool != placement.ranges.front().pool) continue;
+            if (std::find(pools.begin(), pools.end(), range.pool) == pools.end()) continue;
             return end <= job.promise.at ? Cause::backfilled : Cause::backfilled_beside;
         }
     }
