@@ -183,6 +183,17 @@ TEST(Failures, AGangThatMayReplaceANodeLosesNoMoreThanOneThatMayNot) {
     EXPECT_EQ(replaced.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
 }
 
+TEST(Failures, AGangThatLosesTwoNodesAtOnceStartsAgain) {
+    SimulationOptions options = saving(
+        with_faults("a,60,10000\nb,60,10000\nc,90000,90001\nd,90000,90001\ne,90000,90001\n"), 25);
+    options.failures.replace = true;
+    const auto outcome = audited(training(5, {{0, 100, 3}}), options);
+    EXPECT_EQ(outcome.simulation.metrics.nodes_replaced, 0U);
+    EXPECT_EQ(outcome.simulation.metrics.attempts_failed, 1U);
+    EXPECT_EQ(outcome.simulation.jobs.at(0).attempts, 2U);
+    EXPECT_EQ(outcome.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
+}
+
 TEST(Failures, SaysSoWhenTooFewNodesEverComeBack) {
     const auto never_back = simulate(training(2, {{0, 100, 2}}), with_faults("x,60,\ny,900,901\n"));
     ASSERT_FALSE(never_back.has_value());

@@ -419,18 +419,17 @@ void Replay::node_changes(Time now) {
         hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
         for (const std::uint32_t index : hit) {
             JobRun& run = run_of(index);
-            if (!options_.failures.replace || run.stopping) {
+            // One node is replaced; who loses more of them at the same instant starts again.
+            if (!options_.failures.replace || run.stopping || run.lost_a_node) {
                 fail(index, now);
                 continue;
             }
-            if (!run.lost_a_node) {
-                // The work of all is thrown back to the last checkpoint.
-                run.saved += run.attempt.saved(now);
-                run.attempt = {.begin = now};
-                run.serial = 0;
-                run.lost_a_node = true;
-                without_a_node_.push_back(index);
-            }
+            // The work of all is thrown back to the last checkpoint.
+            run.saved += run.attempt.saved(now);
+            run.attempt = {.begin = now};
+            run.serial = 0;
+            run.lost_a_node = true;
+            without_a_node_.push_back(index);
             tell(sched::ReplicaLost{JobId{index}, change.pool, change.node}, now);
         }
     }
