@@ -148,8 +148,12 @@ std::string run_table(const sim::Metrics& m) {
     }
     if (m.preemptions > 0) table.row({"preemptions", format_count(m.preemptions)});
     if (m.lost_share > 0) {
-        table.row({"useful share", fmt::format("{:.2f} %", m.useful_share * 100)});
-        table.row({"lost share", fmt::format("{:.2f} %", m.lost_share * 100)});
+        const auto percent = [](double share) { return fmt::format("{:.2f} %", share * 100); };
+        table.row({"useful share", percent(m.useful_share)});
+        table.row({"lost share", percent(m.lost_share)});
+        table.row({"  done again", percent(m.redone_share)});
+        table.row({"  checkpoints", percent(m.checkpoint_share)});
+        table.row({"  restarts", percent(m.restart_share)});
     }
     if (m.energy_kwh > 0) {
         table.row({"energy", fmt::format("{:.1f} kWh", m.energy_kwh)});
@@ -208,6 +212,9 @@ std::string run_json(const SimulateOptions& options,
     json["nodes_replaced"] = m.nodes_replaced;
     json["preemptions"] = m.preemptions;
     json["lost_share"] = m.lost_share;
+    json["redone_share"] = m.redone_share;
+    json["checkpoint_share"] = m.checkpoint_share;
+    json["restart_share"] = m.restart_share;
     json["useful_share"] = m.useful_share;
     json["energy_kwh"] = m.energy_kwh;
     json["power_max_watts"] = m.power_max_watts;

@@ -135,6 +135,31 @@ TEST(Failures, WithCheckpointsOnlyTheWorkSinceTheLastOneIsDoneAgain) {
     const ScheduledJob& job = outcome.simulation.jobs.at(0);
     EXPECT_EQ(job.end, at_seconds(200));
     EXPECT_EQ(job.lost, seconds(60 + 100 - 100));
+    EXPECT_EQ(job.checkpoints, seconds(3 * 10));
+    EXPECT_EQ(job.restarts, seconds(5));
+    const Metrics& m = outcome.simulation.metrics;
+    EXPECT_NEAR(m.redone_share, 25.0 / 160.0, 1e-12);
+    EXPECT_NEAR(m.checkpoint_share, 30.0 / 160.0, 1e-12);
+    EXPECT_NEAR(m.restart_share, 5.0 / 160.0, 1e-12);
+    EXPECT_NEAR(m.lost_share, 60.0 / 160.0, 1e-12);
+}
+
+TEST(Failures, AJobThatIsStoppedForWattsLosesNoMoreThanItsCheckpoints) {
+    // Asked at 20, it has saved its 20 s of work by 30; then 5 s restart, 80 s, three saves.
+    Trace trace = training(1, {{0, 100, 1}});
+    trace.fleet.pools[0].node_idle_watts = 100;
+    trace.fleet.pools[0].node_busy_watts = 900;
+    SimulationOptions options = saving({}, 25);
+    options.policy.min_run = {};
+    const sched::PowerDomain rack{fleet::Level::rack, PoolId{0}, 0};
+    options.caps = {{at_seconds(20), rack, 500}, {at_seconds(100), rack, 0}};
+    const auto outcome = audited(trace, options);
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.preemptions, 1U);
+    EXPECT_EQ(job.end, at_seconds(100 + 5 + 80 + 30));
+    EXPECT_EQ(job.checkpoints, seconds(10 + 30));
+    EXPECT_EQ(job.restarts, seconds(5));
+    EXPECT_EQ(job.lost, job.checkpoints + job.restarts);
 }
 
 TEST(Failures, AJobOnOtherNodesRunsOn) {
@@ -181,6 +206,17 @@ TEST(Failures, AGangThatMayReplaceANodeLosesNoMoreThanOneThatMayNot) {
         1U);
     // 60 s, then 5 s restart, the 75 s that are not saved, and two saves.
     EXPECT_EQ(replaced.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
+}
+
+TEST(Failures, AGangThatLosesTwoNodesAtOnceStartsAgain) {
+    SimulationOptions options = saving(
+        with_faults("a,60,10000\nb,60,10000\nc,90000,90001\nd,90000,90001\ne,90000,90001\n"), 25);
+    options.failures.replace = true;
+    const auto outcome = audited(training(5, {{0, 100, 3}}), options);
+    EXPECT_EQ(outcome.simulation.metrics.nodes_replaced, 0U);
+    EXPECT_EQ(outcome.simulation.metrics.attempts_failed, 1U);
+    EXPECT_EQ(outcome.simulation.jobs.at(0).attempts, 2U);
+    EXPECT_EQ(outcome.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
 }
 
 TEST(Failures, SaysSoWhenTooFewNodesEverComeBack) {
@@ -251,6 +287,8 @@ TEST(Failures, EqualSeedsGiveEqualRunsAndOthersDoNot) {
         EXPECT_EQ(once.simulation.metrics.digest, again.simulation.metrics.digest);
         EXPECT_GT(once.report.of(audit::Rule::capacity).checked, 200U);
         digests.insert(once.simulation.metrics.digest);
+        for (const ScheduledJob& job : once.simulation.jobs)
+            EXPECT_LE(job.checkpoints + job.restarts, job.lost);
     }
     EXPECT_EQ(digests.size(), 3U);
 }

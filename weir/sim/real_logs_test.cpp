@@ -282,7 +282,7 @@ TEST(RealLogs, TheCheckerFindsNothingWrongWithTheirReplays) {
 }
 
 // 1,024-chip training jobs of three weeks on 400 nodes that fail as those of a real cluster did.
-TEST(RealLogs, CheckpointsAtTheAdvisedIntervalLoseLessThanOnesEveryThreeHours) {
+TEST(RealLogs, AdvisedCheckpointsLoseLessWorkAndReplacedNodesKeepAGangGoing) {
     const std::string path = folder() + "/side/infinitehbd-2024.faults.csv.gz";
     NEEDS(path);
     const Result<FaultLog> faults = read_fault_log(path);
@@ -308,21 +308,31 @@ TEST(RealLogs, CheckpointsAtTheAdvisedIntervalLoseLessThanOnesEveryThreeHours) {
         job.chips = 1024;
         trace.jobs.push_back(job);
     }
-    SimulationOptions options;
+    SimulationOptions options{.policy = sched::Policy::weir};
     options.failures.faults = Faults::log;
     options.failures.log = *faults;
     options.checkpoints = {.rule = CheckpointRule::fixed,
                            .every = seconds(3 * 3600),
                            .cost = seconds(90),
                            .restart = seconds(600)};
-    const Audited fixed = audited(trace, options);
+    const Metrics fixed = audited(trace, options).simulation.metrics;
     options.checkpoints.rule = CheckpointRule::daly;
-    const Audited advised = audited(trace, options);
-    EXPECT_GT(fixed.simulation.metrics.attempts_failed, 100U);
-    EXPECT_GT(advised.simulation.metrics.useful_share, fixed.simulation.metrics.useful_share);
-    EXPECT_GT(advised.simulation.metrics.useful_share, 0.96);
-    RecordProperty("fixed", std::to_string(fixed.simulation.metrics.useful_share));
-    RecordProperty("advised", std::to_string(advised.simulation.metrics.useful_share));
+    const Metrics advised = audited(trace, options).simulation.metrics;
+    EXPECT_GT(fixed.attempts_failed, 100U);
+    EXPECT_GT(advised.useful_share, fixed.useful_share);
+    EXPECT_LT(advised.redone_share, fixed.redone_share);
+
+    options.failures.replace = true;
+    const Metrics replaced = audited(trace, options).simulation.metrics;
+    EXPECT_GT(replaced.nodes_replaced, 100U);
+    EXPECT_GT(replaced.useful_share, 0.965);
+    const auto from_start_to_end_s = [](const Metrics& m) {
+        return m.completion_mean_s - m.wait_mean_s;
+    };
+    EXPECT_LT(from_start_to_end_s(replaced), 0.9 * from_start_to_end_s(advised));
+    for (const Metrics& m : {fixed, advised, replaced}) {
+        EXPECT_NEAR(m.lost_share, m.redone_share + m.checkpoint_share + m.restart_share, 1e-9);
+    }
 }
 
 }  // namespace

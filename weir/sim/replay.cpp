@@ -187,9 +187,20 @@ void Replay::go_on(std::uint32_t index, Time now) {
     }
 }
 
+// Where the time went since its work began or went on; what is neither of these was work.
+void Replay::account(std::uint32_t index, Time now) {
+    const JobRun& run = run_of(index);
+    const bool saves_its_last = run.stopping && run.every > Duration{} && now < run.attempt.end();
+    const Duration restart = std::min(run.attempt.restart, now - run.attempt.begin);
+    const Duration work = saves_its_last ? run.stopping_saves : run.attempt.done(now);
+    jobs_[index].restarts += restart;
+    jobs_[index].checkpoints += now - run.attempt.begin - restart - work;
+}
+
 void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now) {
     JobRun& run = run_of(index);
     ScheduledJob& scheduled = jobs_[index];
+    account(index, now);
     run.wall += now - run.attempt_began;
     run.serial = 0;
     run.stopping = false;
@@ -419,18 +430,18 @@ void Replay::node_changes(Time now) {
         hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
         for (const std::uint32_t index : hit) {
             JobRun& run = run_of(index);
-            if (!options_.failures.replace || run.stopping) {
+            // One node is replaced; who loses more of them at the same instant starts again.
+            if (!options_.failures.replace || run.stopping || run.lost_a_node) {
                 fail(index, now);
                 continue;
             }
-            if (!run.lost_a_node) {
-                // The work of all is thrown back to the last checkpoint.
-                run.saved += run.attempt.saved(now);
-                run.attempt = {.begin = now};
-                run.serial = 0;
-                run.lost_a_node = true;
-                without_a_node_.push_back(index);
-            }
+            // The work of all is thrown back to the last checkpoint.
+            account(index, now);
+            run.saved += run.attempt.saved(now);
+            run.attempt = {.begin = now};
+            run.serial = 0;
+            run.lost_a_node = true;
+            without_a_node_.push_back(index);
             tell(sched::ReplicaLost{JobId{index}, change.pool, change.node}, now);
         }
     }

@@ -108,6 +108,7 @@ private:
     void finish(std::uint32_t index, Time now);
     void fail(std::uint32_t index, Time now);
     void stop(std::uint32_t index, Time now);
+    void account(std::uint32_t index, Time now);
     void end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now);
     void go_on(std::uint32_t index, Time now);
     void hold(std::uint32_t index, const fleet::Placement& placement, Time now);

@@ -58,7 +58,7 @@ struct Bar {
     std::string label;
     double value = 0;
     std::string top;       // what is written over it
-    std::string_view css;  // "bar-busy", "bar-wait", "bar-bad"
+    std::string_view css;  // "bar-busy", "bar-wait", "bar-bad", "bar-rest"
 };
 std::string bars_chart(const std::vector<Bar>& bars, std::string_view title, std::string_view unit);
 // Parts of a whole, side by side; of one with no width only the name is left to the legend.

@@ -136,6 +136,9 @@ TEST(Report, TellsPromisesPowerAndFailuresOnlyWhereThereAreAny) {
     m.attempts_failed = 1;
     m.useful_share = 0.75;
     m.lost_share = 0.25;
+    m.redone_share = 0.1;
+    m.checkpoint_share = 0.09;
+    m.restart_share = 0.06;
     m.energy_kwh = 12;
     m.power_max_watts = 1300;
     run.result.fleet.pools[0].rack_power_watts = 750;
@@ -154,6 +157,8 @@ TEST(Report, TellsPromisesPowerAndFailuresOnlyWhereThereAreAny) {
                       HasSubstr("the caps allow 2 kW"),
                       HasSubstr("at most 14 of 20 chips"),
                       HasSubstr("useful 75.0 %"),
+                      HasSubstr("done again 10.0 %"),
+                      HasSubstr("checkpoints: 9.0 %"),
                       HasSubstr("gantt-again"),
                       HasSubstr("2 attempts: 1 ended by a failed node")));
     EXPECT_EQ(html, html_report(run.trace, run.result, options));

@@ -101,10 +101,13 @@ void interruptions_section(HtmlPage& page, const Simulation& result) {
         fmt::format("Of all the time that was given to jobs, {} brought them forward. The rest was "
                     "work that had to be done again, checkpoints, and starting anew.",
                     format_percent(m.useful_share)));
-    std::vector<Bar> parts{{"useful", m.useful_share, format_percent(m.useful_share), "bar-busy"},
-                           {"lost", m.lost_share, format_percent(m.lost_share), "bar-bad"}};
-    const double rest = 1 - m.useful_share - m.lost_share;
-    if (rest > 5e-4) parts.push_back({"other", rest, format_percent(rest), "bar-rest"});
+    const auto part = [](const char* name, double share, std::string_view css) {
+        return Bar{name, share, format_percent(share), css};
+    };
+    const std::vector<Bar> parts{part("useful", m.useful_share, "bar-busy"),
+                                 part("done again", m.redone_share, "bar-bad"),
+                                 part("checkpoints", m.checkpoint_share, "bar-wait"),
+                                 part("restarts", m.restart_share, "bar-rest")};
     page.raw(shares_chart(parts, "Useful and lost time"));
     std::vector<Row> rows{
         {"node failures", format_count(m.node_failures)},
@@ -117,8 +120,8 @@ void interruptions_section(HtmlPage& page, const Simulation& result) {
     if (lost_chip_s > 0) {
         rows.push_back({"chip-hours lost", number_text(lost_chip_s / 3600)});
     }
-    for (const Bar& part : parts)
-        rows.push_back({part.label + ", share of the time given to jobs", part.top});
+    for (const Bar& each : parts)
+        rows.push_back({each.label + ", share of the time given to jobs", each.top});
     page.twin({"what", "how much"}, rows);
     page.end_section();
 }

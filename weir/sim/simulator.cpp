@@ -78,6 +78,8 @@ void measure(const Trace& trace, Simulation& simulation) {
     double wait_sum = 0;
     double busy = 0;
     double useful = 0;
+    double checkpoints = 0;
+    double restarts = 0;
     const bool by_chips = counted_in_chips(simulation);
     for (const ScheduledJob& job : simulation.jobs) {
         const TraceJob& its = trace.jobs[job.trace_job];
@@ -94,6 +96,8 @@ void measure(const Trace& trace, Simulation& simulation) {
         const double width = by_chips ? job.chips : static_cast<double>(its.cpus_milli) / 1000.0;
         busy += as_seconds(held.wall) * width;
         useful += as_seconds(held.useful) * width;
+        checkpoints += as_seconds(job.checkpoints) * width;
+        restarts += as_seconds(job.restarts) * width;
         if (job.promised < never) {
             ++metrics.promises;
             if (job.start > job.promised) {
@@ -124,6 +128,9 @@ void measure(const Trace& trace, Simulation& simulation) {
     if (busy > 0) {
         metrics.useful_share = useful / busy;
         metrics.lost_share = 1 - metrics.useful_share;
+        metrics.checkpoint_share = checkpoints / busy;
+        metrics.restart_share = restarts / busy;
+        metrics.redone_share = std::max(0.0, (busy - useful - checkpoints - restarts) / busy);
     }
     const double capacity = by_chips
                                 ? static_cast<double>(simulation.fleet.chips_total())

@@ -87,7 +87,9 @@ struct ScheduledJob {
     std::uint32_t attempts = 1;
     std::uint32_t failures = 0;     // attempts that a failed node ended
     std::uint32_t preemptions = 0;  // attempts that were stopped for others
-    Duration lost{};                // run time that had to be done again, checkpoints included
+    Duration lost{};                // time that brought it nowhere; of it ...
+    Duration checkpoints{};         // ... taking checkpoints,
+    Duration restarts{};            // going on from them; the rest is work done again
 };
 
 // Power of a rack against its cap over a run; only of pools that say what a node draws.
@@ -125,7 +127,10 @@ struct Metrics {
     std::uint64_t attempts_failed = 0;  // ended by a failed node
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
     std::uint64_t preemptions = 0;
-    double lost_share = 0;       // of allocated chip-seconds: done again, checkpoints, restarts
+    double lost_share = 0;    // of allocated chip-seconds; the sum of the next three
+    double redone_share = 0;  // work that no checkpoint held, or of jobs that never came out
+    double checkpoint_share = 0;
+    double restart_share = 0;
     double useful_share = 1;     // of allocated chip-seconds
     double energy_kwh = 0;       // of all nodes, idle ones included; 0 = no node says what it draws
     double power_max_watts = 0;  // of all nodes together, at any moment
