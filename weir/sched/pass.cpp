@@ -193,21 +193,22 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
         const PoolId its = job.promise.placement.ranges.front().pool;
         const auto same = [its](PoolId pool) { return pool == its; };
         const auto at_its_time = [&] {
-            return job.promise.at > now ? plan.earliest(shape, job.promise.at, job.limit, own, same)
-                                        : Place{};
+            const Time at = job.promise.at;
+            return at > now ? plan.earliest(shape, at, job.limit, own, same, at) : Place{};
         };
         const bool tight = now - job.submitted_at > policy.tighten_after;
         if (!tight) {
             // The room is held to the promise, not to the earliest possible time.
             Place kept = at_its_time();
-            if (kept.found() && kept.at == job.promise.at) return kept;
+            if (kept.found()) return kept;
         }
-        Place earliest = plan.earliest(shape, now, job.limit, own, same);
-        if (earliest.found() && earliest.at <= std::max(job.promise.at, now)) return earliest;
+        Place earliest =
+            plan.earliest(shape, now, job.limit, own, same, std::max(job.promise.at, now));
+        if (earliest.found()) return earliest;
         if (tight) {
             // Where watts stand in the way, a search may pass over the time it was promised.
             Place kept = at_its_time();
-            if (kept.found() && kept.at == job.promise.at) return kept;
+            if (kept.found()) return kept;
         }
         return plan.earliest(shape, now, job.limit, own);
     }
@@ -227,8 +228,8 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     Time at = std::min(earliest.at + slack, job.submitted_at + policy.slack_until);
     if (job.deadline != never) at = std::min(at, job.deadline - job.limit);
     if (at <= earliest.at) return earliest;
-    Place later = plan.earliest(shape, at, job.limit, own, is_wanted);
-    return later.at == at ? later : earliest;
+    Place later = plan.earliest(shape, at, job.limit, own, is_wanted, at);
+    return later.found() ? later : earliest;
 }
 
 // Whether somebody who holds a promise may fit now, for all that can be said without giving the

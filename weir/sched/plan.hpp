@@ -80,8 +80,8 @@ public:
     void set_power(const PowerDomain& domain, double watts);
 
     // The earliest place for `duration` from `from` on; not found() if there is none (or only after
-    // more steps than are worth it). Only domains with a pool that is_wanted are looked at. What
-    // `own` has claimed is not in the way of the one who asks.
+    // more steps than are worth it). Only domains with a pool that is_wanted are looked at, and
+    // only times up to `not_after`. What `own` has claimed is not in the way of the one who asks.
     struct Own {
         JobId job;
         const Place* place = nullptr;  // null = nothing
@@ -90,7 +90,8 @@ public:
                                  Time from,
                                  Duration duration,
                                  const Own& own,
-                                 const std::function<bool(PoolId)>& is_wanted = {});
+                                 const std::function<bool(PoolId)>& is_wanted = {},
+                                 Time not_after = never);
 
     // Counts runs looked at, for a budget of work.
     [[nodiscard]] std::uint64_t work() const { return work_; }

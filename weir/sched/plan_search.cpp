@@ -144,7 +144,8 @@ Place Plan::earliest(const fleet::Shape& shape,
                      Time from,
                      Duration duration,
                      const Own& own,
-                     const std::function<bool(PoolId)>& is_wanted) {
+                     const std::function<bool(PoolId)>& is_wanted,
+                     Time not_after) {
     own_ = own;
     note_own(shape, 1);
     Place best;
@@ -152,7 +153,8 @@ Place Plan::earliest(const fleet::Shape& shape,
     const auto try_unit = [&](const Unit& unit, Time not_before) {
         fleet::Placement placement;
         std::uint64_t spare = 0;
-        const Time at = earliest_in(shape, unit, not_before, duration, best.at, placement, spare);
+        const Time before = std::min(best.at, not_after);
+        const Time at = earliest_in(shape, unit, not_before, duration, before, placement, spare);
         if (at == never || at > best.at || (at == best.at && spare >= best_spare)) return;
         best.at = at;
         best.placement = std::move(placement);
@@ -174,7 +176,7 @@ Place Plan::earliest(const fleet::Shape& shape,
             }
             if (shape.demand.tag == 0) bound = pool.free.earliest(from, duration, need);
         }
-        if (bound == never || bound >= best.at) continue;
+        if (bound == never || bound >= best.at || bound > not_after) continue;
         const PoolPlan& pool = pools_[domain.front().value];
         const std::uint32_t nodes = pool.pool->nodes;
         std::uint32_t span = nodes;
