@@ -375,6 +375,7 @@ void Plan::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
 // Walks over both places side by side: on nodes that only one of them has, a claim goes or comes;
 // on nodes of both it is changed, or nothing happens where it stays as it is.
 void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, const Place& to) {
+    if (from == to) return;
     const auto sorted = [](const Place& place, std::vector<fleet::NodeRange>& ranges) {
         ranges = place.placement.ranges;
         std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
