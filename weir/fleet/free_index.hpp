@@ -28,7 +28,9 @@
 //
 // Threads: one at a time. Cost: fits O(classes), find O(classes + nodes taken), take and give
 // O(nodes taken); with racks or pods, see domain_index.hpp; with budgets of racks or pods, also the
-// nodes of those that come near their budget, and fits of a gang on several nodes costs a find.
+// nodes of those that come near their budget, and fits counts what has changed in racks and pods
+// since it was last asked; only beside promises, or in several pools under the budget of a site, it
+// costs a find.
 #pragma once
 
 #include <cstdint>
