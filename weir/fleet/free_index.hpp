@@ -108,8 +108,18 @@ public:
     // A suspect node (it failed not long ago) is chosen only where no other will do.
     void set_suspect(PoolId pool, std::uint32_t node, bool suspect);
 
-    // Chips that nobody uses on a node.
-    [[nodiscard]] std::uint32_t free_chips(PoolId pool, std::uint32_t node) const;
+    // What nobody uses on a node; nothing where demands with this tag may not go.
+    struct NodeFree {
+        std::uint32_t chips = 0;  // wholly free ones
+        std::uint32_t cpus_milli = 0;
+        Bytes memory;
+        // By chip, the permille that are free of those that are shared (of all others: 1000); null
+        // where no chip ever was. Valid until something changes.
+        const std::uint16_t* rooms = nullptr;
+    };
+    [[nodiscard]] std::optional<NodeFree> free_on(PoolId pool,
+                                                  std::uint32_t node,
+                                                  std::uint32_t tag) const;
 
     // Watts. A budget limits what may start; lowering it under what is drawn is allowed, and then
     // nothing starts there. 0 = no budget.
