@@ -2,9 +2,10 @@
 // how long the cheapest victims for a 16,384-chip gang take among 100,000 jobs, and how long a
 // conservative plan of 1,000 waiting jobs.
 //
-//     million_chips [--events N] [--seed N] [--nodes N] [--policy TEXT] [--json] [--quick]
+//     million_chips [--events N] [--seed N] [--nodes N] [--policy TEXT] [--victims] [--json]
+//                   [--quick]
 //
-// --nodes: that size alone, and nothing else.
+// --nodes: that size alone, and nothing else. --victims: the victims alone.
 //
 // Steady state: as many jobs wait as run. Whenever one ends, another is submitted, and the core
 // decides; the time of one event is that of apply() for both and of decide(). Sizes, limits and
@@ -229,7 +230,7 @@ double victims_ms(std::uint32_t nodes, std::uint64_t seed, std::uint64_t& victim
     World world(nodes, seed, *policy);
     world.fill();
     sched::Request request;
-    request.job = JobId{100'000'000};
+    request.job = JobId{1'000'000};
     request.priority = job::Priority::urgent;
     request.limit = seconds(3600);
     request.demand.parts = {
@@ -302,9 +303,11 @@ int main(int argc, char** argv) {
     sched::Policy policy = sched::Policy::weir;
     bool json = false;
     bool quick = false;
+    bool only_victims = false;
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--json") == 0) json = true;
         if (std::strcmp(argv[i], "--quick") == 0) quick = true;
+        if (std::strcmp(argv[i], "--victims") == 0) only_victims = true;
         if (i + 1 < argc && std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[++i]);
         if (i + 1 < argc && std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[++i]);
         if (i + 1 < argc && std::strcmp(argv[i], "--nodes") == 0) {
@@ -334,7 +337,7 @@ int main(int argc, char** argv) {
     }
     std::string rows;
     for (const std::uint32_t nodes : {1'000U, 5'000U, 25'000U, 125'000U}) {
-        if (quick && nodes > 5'000) break;
+        if (only_victims || (quick && nodes > 5'000)) break;
         if (only_nodes != 0 && nodes != only_nodes) continue;
         const Steady s = steady(nodes, events, seed, policy);
         if (json) {
@@ -373,7 +376,7 @@ int main(int argc, char** argv) {
     std::uint64_t victims = 0;
     const double ms = quick ? 0 : victims_ms(125'000, seed, victims);
     std::uint64_t promises = 0;
-    const double plan_s = conservative_s(seed, promises);
+    const double plan_s = only_victims ? 0 : conservative_s(seed, promises);
     if (json) {
         std::printf(
             "{\"steady\":[%s],\"victims_ms\":%.1f,\"victims\":%llu,\"conservative_s\":%.3f,"

@@ -343,9 +343,17 @@ bool FreeIndex::in_service(PoolId id, std::uint32_t node) const {
     return pool.classes[pool.class_of.at(node)].key.in_service;
 }
 
-std::uint32_t FreeIndex::free_chips(PoolId id, std::uint32_t node) const {
+std::optional<FreeIndex::NodeFree> FreeIndex::free_on(PoolId id,
+                                                      std::uint32_t node,
+                                                      std::uint32_t tag) const {
     const PoolIndex& pool = pools_[id.value];
-    return pool.classes[pool.class_of[node]].key.chips;
+    const NodeKey& key = pool.class_of_node(node).key;
+    if (!key.in_service || key.tag != tag) return std::nullopt;
+    const std::size_t chips_before = std::size_t{node} * pool.pool.chips_per_node;
+    return NodeFree{.chips = key.chips,
+                    .cpus_milli = key.cpus_milli,
+                    .memory = key.memory,
+                    .rooms = pool.room.empty() ? nullptr : &pool.room[chips_before]};
 }
 
 FreeIndex::PoolTotals FreeIndex::totals(PoolId id) const {

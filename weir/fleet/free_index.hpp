@@ -28,7 +28,9 @@
 //
 // Threads: one at a time. Cost: fits O(classes), find O(classes + nodes taken), take and give
 // O(nodes taken); with racks or pods, see domain_index.hpp; with budgets of racks or pods, also the
-// nodes of those that come near their budget, and fits of a gang on several nodes costs a find.
+// nodes of those that come near their budget, and fits counts what has changed in racks and pods
+// since it was last asked; only beside promises, or in several pools under the budget of a site, it
+// costs a find.
 #pragma once
 
 #include <cstdint>
@@ -106,8 +108,18 @@ public:
     // A suspect node (it failed not long ago) is chosen only where no other will do.
     void set_suspect(PoolId pool, std::uint32_t node, bool suspect);
 
-    // Chips that nobody uses on a node.
-    [[nodiscard]] std::uint32_t free_chips(PoolId pool, std::uint32_t node) const;
+    // What nobody uses on a node; nothing where demands with this tag may not go.
+    struct NodeFree {
+        std::uint32_t chips = 0;  // wholly free ones
+        std::uint32_t cpus_milli = 0;
+        Bytes memory;
+        // By chip, the permille that are free of those that are shared (of all others: 1000); null
+        // where no chip ever was. Valid until something changes.
+        const std::uint16_t* rooms = nullptr;
+    };
+    [[nodiscard]] std::optional<NodeFree> free_on(PoolId pool,
+                                                  std::uint32_t node,
+                                                  std::uint32_t tag) const;
 
     // Watts. A budget limits what may start; lowering it under what is drawn is allowed, and then
     // nothing starts there. 0 = no budget.

@@ -227,16 +227,27 @@ void FreeIndex::list_domains(PoolIndex& pool, Level level, const Ask& ask) {
     std::sort(domains_.begin(), domains_.end());
 }
 
-// At least what the pools of a zone hold within their budgets, however a gang is spread.
+// What the pools of a zone hold within their budgets if nothing is promised. Budgets lie one in the
+// other and all replicas draw the same in a pool, so they hold as many however the nodes are
+// chosen; only a budget of the site is here each pool's alone.
 std::uint64_t FreeIndex::hold_by_domains(const Ask& ask, const Zone& zone) {
+    Ask unpromised = ask;
+    unpromised.end = Time::min();
     std::uint64_t sum = 0;
     for (const PoolId* id = zone.begin; id != zone.end; ++id) {
         PoolIndex& pool = pools_[id->value];
         if (zone.last - zone.first < pool.pool.nodes) return unbounded;
+        std::uint64_t held = 0;
         const bool pods = pool.pod_power.any_inside();
-        if (!pods && !pool.rack_power.any_inside()) return unbounded;
-        const DomainCounts& counts = domain_counts(pool, pods ? Level::pod : Level::rack, ask);
-        sum += std::min(counts.total, around(pool, ask));
+        if (pods || pool.rack_power.any_inside()) {
+            held = domain_counts(pool, pods ? Level::pod : Level::rack, ask).total;
+        } else {
+            for (const std::uint32_t cls : pool.active) {
+                const NodeClass& its = pool.classes[cls];
+                held += holds(pool, its.key, unpromised) * its.nodes.size();
+            }
+        }
+        sum += std::min(held, around(pool, ask));
     }
     return sum;
 }

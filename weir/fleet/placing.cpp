@@ -83,6 +83,16 @@ bool FreeIndex::fits_one_part(const Shape& shape, const std::vector<PoolId>& dom
     }
     if (held < part.replicas) return false;
     if (!budgets) return true;
+    const Zone all{.begin = domain.data(), .end = domain.data() + domain.size()};
+    if (hold_by_domains(ask, all) < part.replicas) return false;
+    const bool counts_suffice = std::all_of(domain.begin(), domain.end(), [&](PoolId id) {
+        const PoolIndex& pool = pools_[id.value];
+        const bool promised = pool.nodes_special > 0 || !pool.rack_power.promised.empty() ||
+                              !pool.pod_power.promised.empty();
+        return (end == Time::min() || !promised) &&
+               (domain.size() == 1 || sites_[pool.site].budget_mw == 0);
+    });
+    if (counts_suffice) return true;
     trial_.ranges.clear();
     return find_in(shape, domain, trial_.ranges, end);
 }

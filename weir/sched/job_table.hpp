@@ -55,6 +55,14 @@ struct Job {
     fleet::Placement placement;       // running
 };
 
+// Jobs and what they hold lie scattered in memory: who looks at very many of them asks for each
+// some time before.
+template <class What>
+void fetch(const What* what) {
+    for (std::size_t i = 0; i < sizeof(What); i += 64)
+        __builtin_prefetch(reinterpret_cast<const char*>(what) + i);
+}
+
 class JobTable {
 public:
     struct Mark {

@@ -3,6 +3,7 @@
 // the hard rules: nobody is stopped before min_run, nor more than so many in an hour, nor for a
 // promise that others would still stand in the way of.
 #include <algorithm>
+#include <limits>
 
 #include "weir/sched/engine_state.hpp"
 
@@ -65,38 +66,42 @@ bool Engine::State::make_room(std::uint32_t slot,
     const std::size_t most = stops_left(now);
     if (most == 0) return false;
     const fleet::Shape& shape = shapes[job.shape].shape;
-    std::vector<Victim> candidates;
-    for (const std::uint32_t other : running.slots()) {
-        const Job& victim = jobs.at(other);
+    constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+    std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
+    for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
+        for (const PoolId pool : shape.domains[domain])
+            domain_of_pool[pool.value] = domain;
+    const std::vector<std::uint32_t>& slots = running.slots();
+    std::vector<std::vector<Victim>> candidates(shape.domains.size());
+    for (std::vector<Victim>& list : candidates)
+        list.reserve(2 * slots.size() / candidates.size());
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        constexpr std::size_t ahead = 8;
+        if (i + 2 * ahead < slots.size()) fetch(&jobs.at(slots[i + 2 * ahead]));
+        if (i + ahead < slots.size()) fetch(jobs.at(slots[i + ahead]).placement.ranges.data());
+        const Job& victim = jobs.at(slots[i]);
         if (victim.stopped_for == job.id) return false;  // room is being made already
         const auto rank = classes.of(victim.priority, job.priority);
         if (!rank || protected_now(victim, now)) continue;
-        const bool in_its_pools = std::any_of(
-            victim.placement.ranges.begin(), victim.placement.ranges.end(), [&](const auto& range) {
-                const auto& pools = shape.demand.pools;
-                return std::find(pools.begin(), pools.end(), range.pool) != pools.end();
-            });
-        if (!in_its_pools) continue;
-        candidates.push_back({.slot = other,
-                              .rank = *rank,
-                              .lost = lost_work(victim, shapes[victim.shape].shape.demand, now),
-                              .shape = &shapes[victim.shape].shape,
-                              .placement = &victim.placement});
+        const std::int64_t work = lost_work(victim, shapes[victim.shape].shape.demand, now);
+        for (const fleet::NodeRange& range : victim.placement.ranges) {
+            const std::size_t domain = domain_of_pool[range.pool.value];
+            if (domain == none) continue;
+            std::vector<Victim>& list = candidates[domain];
+            if (!list.empty() && list.back().job == &victim) continue;
+            list.push_back({.job = &victim, .lost = work, .rank = *rank});
+        }
     }
-    // Slots depend on what has been before; ids do not.
-    std::sort(candidates.begin(), candidates.end(), [&](const Victim& a, const Victim& b) {
-        return jobs.at(a.slot).id < jobs.at(b.slot).id;
-    });
-    const std::vector<std::size_t> set = cheapest_set(free, fleet, shape, candidates, most);
+    const std::vector<Victim> set = cheapest_set(free, fleet, shapes, shape, candidates, most);
     if (set.empty()) return false;
 
     // On paper first: with them gone, could it start before it would anyway?
     const Place without = plan.earliest(shape, now, job.limit, own);
     Time gone = now;
     const auto on_paper = [&](bool stopping) {
-        for (const std::size_t i : set) {
-            const Job& victim = jobs.at(candidates[i].slot);
-            const fleet::Shape& its = *candidates[i].shape;
+        for (const Victim& each : set) {
+            const Job& victim = *each.job;
+            const fleet::Shape& its = shapes[victim.shape].shape;
             const Time early = stopped_by(victim, now);
             gone = std::max(gone, early);
             plan.ended(victim.id, its, victim.placement, stopping ? victim.end_by : early);
@@ -108,8 +113,8 @@ bool Engine::State::make_room(std::uint32_t slot,
     on_paper(false);
     if (!with.found() || with.at > gone || (without.found() && without.at <= with.at)) return false;
 
-    for (const std::size_t i : set) {
-        const std::uint32_t victim = candidates[i].slot;
+    for (const Victim& each : set) {
+        const std::uint32_t victim = jobs.slot_of(each.job->id);
         stop(victim, job.id, stopped_by(jobs.at(victim), now), now);
         announce(decisions,
                  {Preempt{jobs.at(victim).id, job.id},

@@ -1,38 +1,52 @@
 // Victims: the cheapest set of running jobs whose end makes room for a gang.
 //
 // The price of a job is the work that stopping it loses: (time since its last checkpoint + the cost
-// of taking one and of starting again) x chips. Age does not matter. The search prices every node:
-// what must go from it until it holds so many replicas, each victim's price shared among its nodes.
-// Then it buys the cheapest nodes, stops on paper, and puts back, the dearest first, whoever is not
-// needed. So the set is minimal: without any one of them the gang would not fit.
+// of taking one and of starting again) x chips. Age does not matter. Classes come first: nothing of
+// a higher class is lost where lower ones will do, whatever they lose.
+//
+// A gang lives in one domain, so victims are looked for domain by domain, the one first whose
+// cheapest nodes cost least (offers.hpp). There nodes are bought, the cheapest first, until the
+// gang fits; then whoever turned out not to be needed is put back, the dearest first. The cheapest
+// set is taken. Where all candidates together are few, combinations of them are tried in the end,
+// those without the dearest first.
+//
+// Promised: the gang fits without the set, and no longer if any one of it stays (it is minimal).
+// There is a set whenever all candidates together are enough, unless it is larger than allowed.
+// Among ten candidates or fewer no set is cheaper; among more, none that was seen. What is not
+// foreseen: how the shares of large jobs add up, which of several things a node is short of
+// decides, and the watts of pods and sites. (All but the first holds where more room never makes a
+// gang fit worse: not for gangs of several parts, nor in several pools under the budget of a site.)
 //
 // Who may be stopped for whom, and who goes first, is not decided here: each candidate carries a
-// class (Classes), and a higher class is touched only when the lower ones together do not suffice.
+// class (Classes).
 //
-// Threads: pure functions on a FreeIndex, which is as before after each call. Cost: O(candidates x
-// their nodes + the nodes of the gang x log).
+// Threads: pure functions on a FreeIndex, which is as before after each call. Cost: all candidates
+// and nodes are looked at once or twice; then, in each domain searched, O(log) for each node bought
+// and one test whether the gang fits for each victim.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "weir/fleet/free_index.hpp"
 #include "weir/job/job.hpp"
+#include "weir/sched/job_table.hpp"
 
 namespace weir::sched {
 
 struct Victim {
-    std::uint32_t slot = 0;
-    std::uint32_t rank = 0;  // its class: the lowest goes first
+    const Job* job = nullptr;
     std::int64_t lost = 0;   // chip-milliseconds (CPU-milliseconds without chips)
-    const fleet::Shape* shape = nullptr;
-    const fleet::Placement* placement = nullptr;
+    std::uint32_t rank = 0;  // its class, below Classes::count: the lowest goes first
 };
 
 // Who may be stopped for whom. The rule today: jobs of priority high and urgent may stop those of
 // any lower priority, the lowest first.
 struct Classes {
+    static constexpr std::uint32_t count = 3;  // of victims: low, normal, high
+
     // The class of a victim for this beneficiary; nothing = it may not be touched.
     [[nodiscard]] std::optional<std::uint32_t> of(job::Priority victim,
                                                   job::Priority beneficiary) const {
@@ -41,13 +55,19 @@ struct Classes {
     }
 };
 
-// Positions in `candidates` of the set, the cheapest first; empty when all together are not enough,
-// or when it would take more than `count_max`. What is promised to others is not looked at: that is
-// for the plan to say. Requires: the gang does not fit now.
-std::vector<std::size_t> cheapest_set(fleet::FreeIndex& free,
-                                      const fleet::Fleet& fleet,
-                                      const fleet::Shape& shape,
-                                      const std::vector<Victim>& candidates,
-                                      std::size_t count_max);
+// Combinations of so few candidates are tried (not all of them, from eleven on).
+constexpr std::size_t few_victims = 64;
+
+// The set, the cheapest first; empty when all together are not enough, or when it would take more
+// than `count_max`. `victims`: the candidates, by domain of the gang's shape; who runs in several
+// of them is listed in each. What is promised to others is not looked at: that is for the plan to
+// say. Requires: the gang does not fit now; jobs stay where they are in memory.
+std::vector<Victim> cheapest_set(fleet::FreeIndex& free,
+                                 const fleet::Fleet& fleet,
+                                 const Shapes& shapes,
+                                 const fleet::Shape& gang,
+                                 const std::vector<std::vector<Victim>>& victims,
+                                 std::size_t count_max,
+                                 std::size_t few = few_victims);
 
 }  // namespace weir::sched
