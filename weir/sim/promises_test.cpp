@@ -112,5 +112,18 @@ TEST(Promises, OutliveBudgetsThatChangeAndNodesThatAreSetApart) {
     }
 }
 
+// The same decisions on every machine and with every compiler: the numbers are from the first run.
+TEST(Promises, AreTheSameOnEveryMachine) {
+    const auto digest_of = [](std::uint64_t seed, const char* policy) {
+        Random random(seed);
+        SimulationOptions options;
+        options.policy = *sched::policy_from_text(policy);
+        return audited(some_trace(random), options).simulation.metrics.digest;
+    };
+    EXPECT_EQ(digest_of(1, "weir"), 0x83e5cab6ac2ca291U);
+    EXPECT_EQ(digest_of(2, "easy"), 0x377079bdc40762d9U);
+    EXPECT_EQ(digest_of(3, "conservative"), 0x649ea4bb146da9d7U);
+}
+
 }  // namespace
 }  // namespace weir::sim
