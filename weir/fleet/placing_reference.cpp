@@ -64,7 +64,7 @@ bool ReferencePlacing::put_one(std::size_t at, const Ask& ask, std::vector<std::
     if (pool.memory.count > 0 && its.memory < each.memory.count) return false;
     const std::int64_t draws = active_milliwatts(pool, each);
     for (const Watts* const watts : around(its, ask.budgets)) {
-        if (watts->budget_mw == 0) continue;
+        if (watts->budget_mw == 0 || draws == 0) continue;
         if (watts->drawn_mw + draws > watts->budget_mw) return false;
         if (ask.end > watts->promised.until && draws > watts->promised.left_mw) return false;
     }

@@ -272,6 +272,7 @@ TEST(Placing, GivesThePlacementsOfThePlainRules) {
             held.push_back({shape, placement, *pieces});
             for (const NodeRange& range : placement.ranges) {
                 const Pool& pool = fleet.pool(range.pool);
+                if (active_milliwatts(pool, demand.parts[range.part].each) == 0) continue;
                 for (const ReferencePlacing::Watts& watts :
                      {world.plain.rack(range.pool, range.first / pool.rack_nodes()),
                       world.plain.pod(range.pool, range.first / pool.pod_nodes()),

@@ -22,11 +22,10 @@ constexpr std::int64_t power_left_mw(std::int64_t budget_mw, std::int64_t drawn_
     return drawn_mw > budget_mw ? -1 : budget_mw - drawn_mw;
 }
 
-// How many replicas fit into what is left; one that draws nothing starts nowhere where the budget
-// is exceeded already.
+// How many replicas fit into what is left: of those that draw nothing any number.
 constexpr std::uint64_t replicas_in(std::int64_t left_mw, std::int64_t each_mw) {
-    if (left_mw < 0) return 0;
     if (left_mw == unlimited_mw || each_mw == 0) return std::numeric_limits<std::uint64_t>::max();
+    if (left_mw < 0) return 0;
     return static_cast<std::uint64_t>(left_mw / each_mw);
 }
 

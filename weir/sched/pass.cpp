@@ -134,9 +134,9 @@ void Engine::State::start(std::uint32_t slot,
 }
 
 void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
+    for (const std::uint32_t shape : to_try)
+        shapes[shape].to_try = false;
     to_try.clear();
-    for (ShapeInfo& shape : shapes)
-        shape.to_try = false;
     const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
     Rank last;
     for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
@@ -144,6 +144,9 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
         last = next->rank;
         const Job& job = jobs.at(next->slot);
         if (job.parked) continue;
+        // Who waits for the nodes of a reservation holds up nobody before it begins.
+        const auto its = set_apart.find(AdvanceId{shapes[job.shape].shape.demand.tag});
+        if (its != set_apart.end() && !its->second.begun) continue;
         if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
         start(next->slot, now, Cause::fits_now, decisions);
     }
@@ -283,7 +286,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
                              its_changes != job.planned_at;
 
         const bool try_now = may_start(slot, now);
-        const bool afford = changed && may_plan(job);
+        // Who may have others stopped is not made to wait for the budget of work.
+        const bool afford = changed && (job.rank.lane <= high_lane || may_plan(job));
         const Place before = job.promise;
         Place claimed = before;
         const auto release = [&] {

@@ -367,6 +367,7 @@ void Plan::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
             Held(claim.from, claim.until).hold(pool.free, sign * counted(pool, claim.amounts));
         }
     });
+    refresh(id, node, 1);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ public:
         if (slot >= places_.size()) places_.resize(slot + 1 + slot / 2, 0);
         places_[slot] = static_cast<std::uint32_t>(slots_.size());
         slots_.push_back(slot);
-        ends_.push(end_by);
+        if (end_by != never) ends_.push(end_by);
         auto place = starts_.end();
         while (place != starts_.begin() && std::prev(place)->at > started_at)
             --place;
@@ -103,6 +103,7 @@ private:
         return first_from(starts_, at);
     }
     void forget_end(Time end) {
+        if (end == never) return;
         const auto its = std::lower_bound(overdue_.begin(), overdue_.end(), end);
         if (its != overdue_.end() && *its == end) {
             overdue_.erase(its);

@@ -190,7 +190,8 @@ Result<void> can_ever_fit(const fleet::Fleet& fleet,
     });
     if (demand.parts.size() > 1 || budgets) {
         // Parts compete for the same nodes, nodes for the same watts: only a real placement tells.
-        const fleet::Shape shape{demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        fleet::Shape shape{demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        shape.demand.tag = 0;  // in the empty fleet nothing is set apart
         if (empty.fits(shape)) return {};
     } else {
         for (const auto& domain : fleet::FreeIndex::domains_of(fleet, demand)) {

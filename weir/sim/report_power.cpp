@@ -143,9 +143,10 @@ double power_allowed_watts(const fleet::Fleet& fleet) {
             });
     }
     for (const auto& [name, watts] : sites) {
-        const auto site = std::find_if(fleet.sites.begin(),
-                                       fleet.sites.end(),
-                                       [&](const fleet::Site& one) { return one.name == name; });
+        const auto site = std::find_if(
+            fleet.sites.begin(), fleet.sites.end(), [&site_name = name](const fleet::Site& one) {
+                return one.name == site_name;
+            });
         total += least(watts, site == fleet.sites.end() ? 0 : site->power_watts);
     }
     return capped ? total : 0;
