@@ -444,6 +444,24 @@ TEST(Engine, SaysWhyAJobCanNeverFit) {
     EXPECT_TRUE(engine.can_ever_fit(request.demand).has_value());
 }
 
+TEST(Engine, SaysThatBudgetsOfWattsCouldNeverFeedAJobAndThatAReservationMayHoldIt) {
+    fleet::Pool pool = nodes_of(4, 8, 8);
+    pool.nodes_per_rack = 2;
+    pool.rack_power_watts = 9'000;  // 2 kW idle, and 625 W for each chip: 11 of 16
+    pool.node_idle_watts = 1'000;
+    pool.node_busy_watts = 6'000;
+    const Engine engine(fleet_of({pool}), Policy::easy);
+    Request request = request_of(1, 2, 8, 100);
+    EXPECT_TRUE(engine.can_ever_fit(request.demand).has_value());
+    request.demand.tag = 1;
+    EXPECT_TRUE(engine.can_ever_fit(request.demand).has_value());
+    request.demand.within = fleet::Level::rack;
+    const Result<void> answer = engine.can_ever_fit(request.demand);
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_NE(answer.error().message.find("budgets of watts"), std::string::npos)
+        << answer.error().message;
+}
+
 TEST(Engine, ExplainsEachWayOfWaiting) {
     Engine engine(fleet_of({nodes_of(1, 4, 8)}), Policy::easy);
     std::vector<Decision> decisions;

@@ -112,7 +112,11 @@ public:
 
     void play() {
         auto next = scenario_.events.begin();
-        while (next != scenario_.events.end() || !ends_.empty()) {
+        const auto something_will_happen = [&] {
+            return next != scenario_.events.end() || !ends_.empty() ||
+                   (engine_.counts().pending > 0 && engine_.wakes_at() != never);
+        };
+        while (something_will_happen()) {
             Time now = engine_.wakes_at();
             if (next != scenario_.events.end()) now = std::min(now, next->first);
             if (!ends_.empty()) now = std::min(now, ends_.begin()->first);
