@@ -240,17 +240,22 @@ void Plan::note_claims(
 }
 
 // FreeIndex learns what is promised of the watts around these nodes.
-void Plan::tell_promised(const fleet::Placement& placement) {
+void Plan::tell_promised(const fleet::Placement& placement, bool claims_changed) {
     for (const fleet::NodeRange& range : placement.ranges) {
         PoolPlan& pool = pools_[range.pool.value];
         const auto tell = [&](fleet::Level level, const Watched& watched) {
             watched.walk(range.first, range.count, [&](std::uint32_t domain, std::uint32_t) {
-                tell_promised(level, pool, domain);
+                if (claims_changed || !watched.claims[domain].empty()) {
+                    tell_promised(level, pool, domain);
+                }
             });
         };
         tell(fleet::Level::rack, pool.racks);
         tell(fleet::Level::pod, pool.pods);
-        if (sites_[pool.site].any()) tell_promised(fleet::Level::site, pool, 0);
+        const Watched& site = sites_[pool.site];
+        if (site.any() && (claims_changed || !site.claims[0].empty())) {
+            tell_promised(fleet::Level::site, pool, 0);
+        }
     }
 }
 
@@ -320,7 +325,7 @@ void Plan::started(JobId job,
     }
     for (Held* const watts : {&racks, &pods, &site})
         watts->tell();
-    tell_promised(held);
+    tell_promised(held, false);
 }
 
 void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by) {
@@ -346,7 +351,7 @@ void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& h
     }
     for (Held* const watts : {&racks, &pods, &site})
         watts->tell();
-    tell_promised(held);
+    tell_promised(held, false);
 }
 
 // A node out of service offers nothing and counts nothing; what it holds comes back with it. Its
@@ -475,8 +480,8 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
     }
     for (Held* const watts : {&racks_from, &pods_from, &site_from, &racks_to, &pods_to, &site_to})
         watts->tell();
-    tell_promised(from.placement);
-    tell_promised(to.placement);
+    tell_promised(from.placement, true);
+    tell_promised(to.placement, true);
 }
 
 void Plan::refresh(PoolId id, std::uint32_t first, std::uint32_t count) {

@@ -227,7 +227,7 @@ private:
     void watch(Watched& watched, PoolPlan& pool, bool whole_site);
     static void note_claims(
         Watched& watched, std::uint32_t first, std::uint32_t nodes, const Claim& claim, bool made);
-    void tell_promised(const fleet::Placement& placement);
+    void tell_promised(const fleet::Placement& placement, bool claims_changed);
     void tell_promised(fleet::Level level, PoolPlan& pool, std::uint32_t domain);
 
     [[nodiscard]] Amounts amounts_of(const PoolPlan& pool,
