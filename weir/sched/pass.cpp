@@ -1,8 +1,7 @@
 // One pass: what starts now, and who is promised a start.
 //
 //   1. time      advance reservations begin and end, suspicions lapse, who cannot start is dropped
-//   2. budgets   watts over a budget: who loses least is stopped; failed nodes of gangs are
-//   replaced
+//   2. budgets   watts over a budget: who loses least is stopped; failed nodes are replaced
 //   3. promises  in the order of the queue: who holds one starts if there is room, else its place
 //                is looked for again where something changed; a promise never becomes later by it
 //   4. the front of the queue: who fits starts, the first who does not is promised a start, until
@@ -193,7 +192,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     const fleet::Shape& shape = shapes[job.shape].shape;
     if (job.promise.found()) {
         // A promise stays where it was made, unless it cannot be kept there.
-        const PoolId its = job.promise.placement.ranges.front().pool;
+        const PoolId its = pool_of_promise(job);
         const auto same = [its](PoolId pool) { return pool == its; };
         const auto at_its_time = [&] {
             const Time at = job.promise.at;

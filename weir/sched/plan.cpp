@@ -6,7 +6,6 @@
 #include "weir/sched/plan.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <tuple>
 
 #include "weir/base/assert.hpp"
