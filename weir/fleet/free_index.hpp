@@ -21,7 +21,9 @@
 //     chip that nobody uses;
 //   * a node holds no more replicas than the watts of its rack, its pod and its site allow beside
 //     what the gang itself already draws there, now and (if it stays so long) when watts that are
-//     promised to others are needed; so a gang spreads over racks where they are capped.
+//     promised to others are needed; so a gang spreads over racks where they are capped. Where a
+//     gang over several pools of a site does not fit so under the budget of the site, the pools
+//     come first in which a replica draws less.
 //
 // What a rack holds is counted by its own nodes and its own budget (a pod: also those of its
 // racks); the budgets around it must suffice, but do not make it tighter.
@@ -177,6 +179,7 @@ private:
     // The nodes of one class in the zone, each of which can hold `each` replicas.
     struct Option {
         std::uint64_t each = 0;
+        std::int64_t draw_mw = 0;  // of a replica, where that comes first; else 0
         PoolIndex* pool = nullptr;
         std::uint32_t pool_rank = 0;  // in the order of preference
         std::uint32_t cls = 0;
@@ -263,6 +266,7 @@ private:
     // placing.cpp: where a gang goes.
     bool fits_one_part(const Shape& shape, const std::vector<PoolId>& domain, Time end);
     bool find_in(const Shape& shape, const std::vector<PoolId>& domain, Ranges& ranges, Time end);
+    [[nodiscard]] bool draws_unlike(const Demand& demand, const std::vector<PoolId>& domain) const;
     bool find_cheapest(const Shape& shape, Ranges& ranges, Time end);
     bool find_at(const Shape& shape, const PoolId& pool, Level level, Ranges& ranges, Time end);
     bool find_on_one_node(const Shape& shape, const PoolId& pool, Ranges& ranges, Time end);
@@ -332,6 +336,7 @@ private:
     std::vector<Group> groups_;
     std::vector<Deferred> deferred_;
     std::vector<Drawn> drawn_;
+    bool thrifty_ = false;  // pools in which a replica draws less come first
     std::vector<const NodeSet*> sets_;
     std::vector<std::uint64_t> by_class_;
     std::vector<std::uint32_t> option_of_class_;

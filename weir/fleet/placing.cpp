@@ -160,13 +160,29 @@ bool FreeIndex::find_in(const Shape& shape,
     for (;; level = static_cast<Level>(static_cast<int>(level) + 1)) {
         if (level == Level::site) {
             const Zone zone{.begin = domain.data(), .end = domain.data() + domain.size()};
-            return find_parts(shape, zone, ranges, end);
+            if (find_parts(shape, zone, ranges, end)) return true;
+            if (!draws_unlike(shape.demand, domain)) return false;
+            thrifty_ = true;
+            const bool found = find_parts(shape, zone, ranges, end);
+            thrifty_ = false;
+            return found;
         }
         for (const PoolId& pool : domain) {
             if (find_at(shape, pool, level, ranges, end)) return true;
         }
         if (level == within) return false;
     }
+}
+
+// Whether it matters to the budget of their site which of the pools the gang is in.
+bool FreeIndex::draws_unlike(const Demand& demand, const std::vector<PoolId>& domain) const {
+    const PoolIndex& first = pools_[domain.front().value];
+    if (sites_[first.site].budget_mw == 0) return false;
+    return std::any_of(domain.begin(), domain.end(), [&](PoolId id) {
+        return std::any_of(demand.parts.begin(), demand.parts.end(), [&](const GangPart& part) {
+            return pools_[id.value].each_mw(part.each) != first.each_mw(part.each);
+        });
+    });
 }
 
 // A gang of one part on the one node where it costs least, wherever that is.
@@ -357,6 +373,7 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
             if (key.horizon != 0) order = horizons_[key.horizon].until >= ask.end ? 0 : 2;
             if (key.suspect) order = static_cast<std::uint8_t>(order + 3);
             options_.push_back({.each = each,
+                                .draw_mw = thrifty_ ? pool.each_mw(ask.each) : 0,
                                 .pool = &pool,
                                 .pool_rank = rank,
                                 .cls = cls,
@@ -417,6 +434,7 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
 // Which node is the better one, all being equal that they hold: <0 for `a`, 0 when only their
 // numbers are left to decide. (A score of classes other than tightness belongs here.)
 int FreeIndex::compare(const Option& a, const Option& b) const {
+    if (a.draw_mw != b.draw_mw) return a.draw_mw < b.draw_mw ? -1 : 1;
     if (a.order != b.order) return a.order < b.order ? -1 : 1;
     const int tighter = compare_tightness(a.pool->classes[a.cls], b.pool->classes[b.cls], rooms_);
     if (tighter != 0) return tighter;
@@ -427,6 +445,7 @@ int FreeIndex::compare(const Option& a, const Option& b) const {
 std::optional<FreeIndex::Spot> FreeIndex::best_spot(std::uint64_t replicas, bool loosest) const {
     const auto order = [&](const Option& a, const Option& b) {
         if (!loosest) return compare(a, b);
+        if (a.draw_mw != b.draw_mw) return a.draw_mw < b.draw_mw ? -1 : 1;
         if (a.order != b.order) return a.order < b.order ? -1 : 1;
         const int tighter =
             compare_tightness(a.pool->classes[a.cls], b.pool->classes[b.cls], rooms_);
@@ -482,6 +501,7 @@ std::optional<FreeIndex::Spot> FreeIndex::cheapest_spot(const Ask& ask, std::uin
 // of their nodes.
 void FreeIndex::group_options() {
     const auto order = [this](const Option& a, const Option& b) {
+        if (a.draw_mw != b.draw_mw) return a.draw_mw < b.draw_mw ? -1 : 1;
         if (a.each != b.each) return a.each > b.each ? -1 : 1;
         if (a.order != b.order) return a.order < b.order ? -1 : 1;
         if (a.pool_rank != b.pool_rank) return a.pool_rank < b.pool_rank ? -1 : 1;
@@ -564,9 +584,10 @@ bool FreeIndex::spread_under_budgets(const Ask& ask, const Zone& zone, Ranges& r
     drawn_.clear();
     // Whether node `a` comes before node `b`; group numbers are in order for equal holdings.
     const auto before = [this](const Deferred& a, const Deferred& b) {
-        if (a.holds != b.holds) return a.holds > b.holds;
         const Option& x = options_[groups_[a.group].begin];
         const Option& y = options_[groups_[b.group].begin];
+        if (x.draw_mw != y.draw_mw) return x.draw_mw < y.draw_mw;
+        if (a.holds != b.holds) return a.holds > b.holds;
         if (x.order != y.order) return x.order < y.order;
         if (x.pool_rank != y.pool_rank) return x.pool_rank < y.pool_rank;
         const int tighter =

@@ -171,6 +171,11 @@ bool ReferencePlacing::better(std::size_t a, std::size_t b, Time end, bool loose
                    : tightness(nodes[a]) < tightness(nodes[b]);
 }
 
+std::int64_t ReferencePlacing::draw_of(const Node& its, const Ask& ask) const {
+    if (!ask.thrifty) return 0;
+    return active_milliwatts(fleet_->pool(its.pool), ask.demand.parts[ask.part].each);
+}
+
 bool ReferencePlacing::put_part(const Zone& zone, const Ask& ask, Pieces& pieces) {
     // Which node is better is asked of the state before the part: it does not change its order.
     const ReferencePlacing before = *this;
@@ -179,7 +184,11 @@ bool ReferencePlacing::put_part(const Zone& zone, const Ask& ask, Pieces& pieces
         std::optional<std::size_t> found;
         for (const std::size_t at : zone.nodes) {
             if (used.count(at) > 0 || holds(at, ask) < replicas) continue;
-            if (!found || before.better(at, *found, ask.end, loosest)) found = at;
+            const auto draw = [&](std::size_t node) { return draw_of(nodes[node], ask); };
+            if (!found || draw(at) < draw(*found) ||
+                (draw(at) == draw(*found) && before.better(at, *found, ask.end, loosest))) {
+                found = at;
+            }
         }
         return found;
     };
@@ -209,8 +218,11 @@ bool ReferencePlacing::put_part(const Zone& zone, const Ask& ask, Pieces& pieces
         for (const std::size_t at : zone.nodes) {
             if (used.count(at) > 0) continue;
             const std::uint64_t held = holds(at, ask);
-            if (held == 0 || held < most_held) continue;
-            bool first = held > most_held;
+            if (held == 0) continue;
+            const std::int64_t draw = draw_of(nodes[at], ask);
+            const std::int64_t draw_most = most ? draw_of(nodes[*most], ask) : draw;
+            if (draw > draw_most || (draw == draw_most && held < most_held)) continue;
+            bool first = draw < draw_most || held > most_held;
             if (!first) {
                 const int order = order_of(before.nodes[at], ask.end);
                 const int order_most = order_of(before.nodes[*most], ask.end);
@@ -304,12 +316,19 @@ std::optional<ReferencePlacing::Pieces> ReferencePlacing::find(const Demand& dem
         int level = std::min(static_cast<int>(demand.prefer), static_cast<int>(demand.within));
         for (; level <= static_cast<int>(demand.within); ++level) {
             for (const Zone& zone : zones(domain, static_cast<Level>(level), demand, end)) {
-                ReferencePlacing trial = *this;
-                Pieces pieces;
-                bool all = true;
-                for (std::uint32_t part = 0; part < demand.parts.size() && all; ++part)
-                    all = trial.put_part(zone, {demand, part, end}, pieces);
-                if (all) return pieces;
+                // Only at level site there are pools to choose from, and a budget for all of them.
+                for (const bool thrifty : {false, true}) {
+                    ReferencePlacing trial = *this;
+                    Pieces pieces;
+                    bool all = true;
+                    for (std::uint32_t part = 0; part < demand.parts.size() && all; ++part) {
+                        const Ask ask{demand, part, end, Level::site, thrifty};
+                        all = trial.put_part(zone, ask, pieces);
+                    }
+                    if (all) return pieces;
+                    if (static_cast<Level>(level) != Level::site) break;
+                    if (sites_[site_of_[domain.front().value]].budget_mw == 0) break;
+                }
             }
         }
     }

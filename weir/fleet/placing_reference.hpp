@@ -76,6 +76,7 @@ private:
         std::uint32_t part = 0;
         Time end = never;
         Level budgets = Level::site;
+        bool thrifty = false;  // where a replica draws less comes first
     };
     struct Zone {
         std::vector<std::size_t> nodes;  // pools in the order of preference, low numbers first
@@ -91,6 +92,7 @@ private:
     [[nodiscard]] std::uint64_t holds(std::size_t node, const Ask& ask);  // all is as before
     [[nodiscard]] std::uint64_t holds_alone(const Zone& zone, const Ask& ask) const;
     [[nodiscard]] bool better(std::size_t a, std::size_t b, Time end, bool loosest = false) const;
+    [[nodiscard]] std::int64_t draw_of(const Node& its, const Ask& ask) const;
     [[nodiscard]] int order_of(const Node& its, Time end) const;
     void put(const Demand& demand, const Pieces& pieces, int sign);
     void promise_less(std::size_t node, const Ask& ask, std::int64_t replicas);

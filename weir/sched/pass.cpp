@@ -373,9 +373,10 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 // A search costs about as many steps as its pools have runs; long ones are saved up for.
 bool Engine::State::may_plan(std::uint64_t runs) const {
     const std::uint64_t allowance = policy.plan_work_max;
-    return allowance == 0 || runs <= allowance ||
-           plan_credit >= static_cast<std::int64_t>(
-                              std::min<std::uint64_t>(runs, allowance * passes_saved_max));
+    if (allowance == 0) return true;
+    if (runs <= allowance) return plan_credit >= 0;
+    return plan_credit >=
+           static_cast<std::int64_t>(std::min<std::uint64_t>(runs, allowance * passes_saved_max));
 }
 
 // A search may turn out longer than its pools have runs; what it took too much is paid back later.

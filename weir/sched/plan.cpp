@@ -109,6 +109,7 @@ void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change ch
     cut(pool, end);
     for (std::uint32_t node = first; node < end;) {
         const std::uint32_t next = pool.runs.end_of(node);
+        pool.futures[node].steps.clear();
         change(next - node, pool.futures[node]);
         node = next;
     }
@@ -116,6 +117,7 @@ void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change ch
     for (std::uint32_t node = pool.runs.end_of(kept); node <= end && node < pool.pool->nodes;
          node = pool.runs.end_of(node)) {
         if (pool.futures[kept] == pool.futures[node]) {
+            pool.futures[node].steps.clear();
             pool.futures[node].holds.clear();
             pool.futures[node].claims.clear();
             pool.runs.join(node);
@@ -494,7 +496,7 @@ void Plan::refresh(PoolId id, std::uint32_t first, std::uint32_t count) {
 }
 
 // Who stays beyond the first claim may use what is left over at every time at which a claim begins.
-fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) const {
+fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) {
     if (future.claims.empty()) return {};
     Time until = never;
     Amounts least{.chips = pool.pool->chips_per_node,

@@ -122,6 +122,14 @@ private:
         std::int64_t chips = 0;
         std::int64_t cpus_milli = 0;
         std::int64_t memory = 0;
+        Amounts& operator+=(const Amounts& other) {
+            chips += other.chips;
+            cpus_milli += other.cpus_milli;
+            memory += other.memory;
+            return *this;
+        }
+        friend Amounts operator+(Amounts a, const Amounts& b) { return a += b; }
+        friend Amounts operator-(const Amounts& a) { return {-a.chips, -a.cpus_milli, -a.memory}; }
         friend bool operator==(const Amounts&, const Amounts&) = default;
     };
     struct Claim {
@@ -135,12 +143,17 @@ private:
         std::int64_t milliwatts = 0;  // on each node
         friend bool operator==(const Claim&, const Claim&) = default;
     };
+    struct Step {  // from then on so much is free
+        Time from;
+        Amounts left;
+    };
     struct Future {
         bool in_service = true;
         Time free_at = Time::min();   // when the last hold ends
         Time chips_at = Time::min();  // when the last hold of chips ends
         std::vector<Hold> holds;
-        std::vector<Claim> claims;  // by job and part
+        std::vector<Claim> claims;        // by job and part
+        mutable std::vector<Step> steps;  // what follows from both; empty: nobody asked yet
 
         void held(const Hold& hold);
         void forget(std::vector<Hold>::iterator hold);
@@ -211,7 +224,7 @@ private:
     template <class Change>
     void change(PoolId pool, std::uint32_t first, std::uint32_t count, Change change);
     void refresh(PoolId pool, std::uint32_t first, std::uint32_t count);
-    [[nodiscard]] fleet::Horizon horizon_of(const PoolPlan& pool, const Future& future) const;
+    [[nodiscard]] fleet::Horizon horizon_of(const PoolPlan& pool, const Future& future);
     static void draw(Watched& watched,
                      std::uint32_t first,
                      std::uint32_t nodes,
@@ -242,8 +255,15 @@ private:
                                            std::uint32_t domain,
                                            Time at,
                                            Time until) const;
+    const std::vector<Step>& steps_of(const PoolPlan& pool,
+                                      const Future& future,
+                                      std::uint32_t tag);
+    [[nodiscard]] static bool is_inside(const Future& future,
+                                        Time from,
+                                        Time until,
+                                        std::uint32_t tag);
     [[nodiscard]] Amounts available(
-        const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) const;
+        const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag);
     [[nodiscard]] std::uint32_t replicas_in(const PoolPlan& pool,
                                             const Amounts& amounts,
                                             const fleet::ReplicaDemand& each) const;
@@ -262,6 +282,7 @@ private:
                      Time at,
                      Duration duration,
                      const std::array<std::uint64_t, 2>& held);
+    Time next_power(const fleet::Shape& shape, const Unit& unit, Time at, Duration duration);
     Time next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride);
     Time earliest_in(const fleet::Shape& shape,
                      const Unit& unit,
@@ -292,6 +313,10 @@ private:
     std::vector<Watched> sites_;
     std::uint64_t work_ = 0;
 
+    // Scratch of steps_of().
+    std::vector<Step> steps_;
+    std::vector<const Hold*> latest_first_;
+
     // Scratch of move_claim().
     std::vector<fleet::NodeRange> old_ranges_;
     std::vector<fleet::NodeRange> new_ranges_;
@@ -301,8 +326,14 @@ private:
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     std::vector<Time> moments_;
+    struct Watts {  // from then on so many are left
+        Time from;
+        std::int64_t left = 0;
+    };
+    std::vector<Watts> watts_;
     std::vector<Time> later_;
     std::uint64_t attempt_ = 0;  // counts attempts to place a gang
+    bool thrifty_ = false;       // pools in which a replica draws less come first
 };
 
 }  // namespace weir::sched

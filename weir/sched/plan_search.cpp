@@ -3,8 +3,9 @@
 // The idea: ask every run of nodes what it offers at time T for as long as the gang stays, and, if
 // that is not enough together, from when on it could offer more. Of these moments the one at which
 // enough *could* have come together is the next T; no earlier time is possible, because what a run
-// can offer at any time before is at most the highest it has offered until then. A search takes a
-// few rounds: what runs only ever ends, and only claims make a run offer less again.
+// can offer at any time before is at most the highest it has offered until then. The same is asked
+// of the watts of each rack, pod and site. A search takes a few rounds: what runs only ever ends,
+// and only claims make a run offer less again.
 //
 // Which nodes: as few as possible; among those that hold equally many replicas the ones that become
 // free last, so that a promise leaves alone what is free now (on equal nodes this leaves others
@@ -20,11 +21,51 @@
 namespace weir::sched {
 namespace {
 
-// Rounds that have to be made again because watts or several parts of a gang stood in the way.
+// Rounds that have to be made again because watts and nodes, or the parts of a gang, did not come
+// together.
 constexpr int rounds_max = 64;
+// After so many of them moments are passed over.
+constexpr int rounds_one_by_one = 8;
 
 std::uint64_t all_chips(std::uint32_t count) {
     return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+// What steps (with `from` and a count of something) hold for as long as a gang stays: calls
+// rise(moment, before, then) for each moment from `at` on at which that is more than at any before,
+// until it is `most`. Only a stay that may_be(from, until) counts.
+template <class Step, class Count, class MayBe, class Rise>
+void for_rises(Step step,
+               Step last,
+               Time at,
+               Duration duration,
+               std::uint64_t most,
+               Count count,
+               MayBe may_be,
+               Rise rise) {
+    std::uint64_t highest = 0;
+    for (; step != last && highest < most; ++step) {
+        const Time moment = std::max(step->from, at);
+        const Time end = duration >= forever ? never : moment + duration;
+        if (!may_be(moment, end)) continue;
+        std::uint64_t least = most;
+        for (Step it = step; it != last && it->from < end; ++it) {
+            least = std::min<std::uint64_t>(least, count(*it));
+            if (least > highest) continue;
+            step = it;  // whoever begins before then meets the same
+            break;
+        }
+        if (least <= highest) continue;
+        rise(moment, highest, least);
+        highest = least;
+    }
+}
+
+// The one that says what there is at this time.
+template <class Steps>
+auto step_at(const Steps& steps, Time at) {
+    const auto later = [](Time time, const auto& step) { return time < step.from; };
+    return std::upper_bound(steps.begin(), steps.end(), at, later) - 1;
 }
 
 // The first time by which the gains in order of time sum up to `need`; `never` if they do not.
@@ -55,48 +96,93 @@ Time time_of(std::vector<std::pair<Time, std::uint64_t>>& gains, std::uint64_t n
 
 }  // namespace
 
+// What a node with this future has free, step by step. Ends of holds and claims raise it,
+// beginnings of claims lower it.
+const std::vector<Plan::Step>& Plan::steps_of(const PoolPlan& pool,
+                                              const Future& future,
+                                              std::uint32_t tag) {
+    const bool as_for_all = tag == 0 && std::none_of(future.claims.begin(),
+                                                     future.claims.end(),
+                                                     [&](const Claim& its) { return is_own(its); });
+    std::vector<Step>& steps = as_for_all ? future.steps : steps_;
+    if (as_for_all && !steps.empty()) return steps;
+    steps.assign(1,
+                 {Time::min(),
+                  {.chips = pool.pool->chips_per_node,
+                   .cpus_milli = pool.pool->cpus_milli,
+                   .memory = pool.pool->memory.count}});
+    latest_first_.clear();
+    for (const Hold& its : future.holds)
+        latest_first_.push_back(&its);
+    std::sort(latest_first_.begin(), latest_first_.end(), [](const Hold* a, const Hold* b) {
+        return a->end > b->end;
+    });
+    std::uint64_t busy_later = 0;  // chips that somebody holds for longer
+    for (const Hold* const its : latest_first_) {
+        const Amounts held{.chips = std::popcount(its->chips & ~busy_later),
+                           .cpus_milli = its->cpus_milli,
+                           .memory = its->memory.count};
+        busy_later |= its->chips;
+        steps.front().left += -held;
+        steps.push_back({its->end, held});
+    }
+    for (const Claim& claim : future.claims) {
+        if (is_own(claim)) continue;
+        const bool may_go_there = claim.tag != 0 && claim.tag == tag;
+        const Amounts claimed = may_go_there ? Amounts{} : claim.amounts;
+        steps.push_back({claim.from, -claimed});
+        steps.push_back({claim.until, claimed});
+    }
+    std::sort(steps.begin() + 1, steps.end(), [](const Step& a, const Step& b) {
+        return a.from < b.from;
+    });
+    std::size_t last = 0;
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+        if (steps[i].from != steps[last].from) {
+            ++last;
+            steps[last] = {steps[i].from, steps[last - 1].left + steps[i].left};
+        } else {
+            steps[last].left += steps[i].left;
+        }
+    }
+    steps.resize(last + 1);
+    return steps;
+}
+
+// Whether [from, until) is in the time for which the node was set apart for this tag.
+bool Plan::is_inside(const Future& future, Time from, Time until, std::uint32_t tag) {
+    return tag == 0 ||
+           std::any_of(future.claims.begin(), future.claims.end(), [&](const Claim& claim) {
+               return claim.tag == tag && claim.from <= from && claim.until >= until;
+           });
+}
+
 // What a node with this future has free during all of [from, until).
 Plan::Amounts Plan::available(
-    const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) const {
-    if (!future.in_service) return {};
-    const auto free_at = [&](Time time) {
-        std::uint64_t busy = 0;
+    const PoolPlan& pool, const Future& future, Time from, Time until, std::uint32_t tag) {
+    if (!future.in_service || !is_inside(future, from, until, tag)) return {};
+    if (future.claims.empty()) {
         Amounts left{
             .chips = 0, .cpus_milli = pool.pool->cpus_milli, .memory = pool.pool->memory.count};
+        std::uint64_t busy = 0;
         for (const Hold& its : future.holds) {
-            if (its.end <= time) continue;
+            if (its.end <= from) continue;
             busy |= its.chips;
             left.cpus_milli -= its.cpus_milli;
             left.memory -= its.memory.count;
         }
         left.chips = std::popcount(all_chips(pool.pool->chips_per_node) & ~busy);
         return left;
-    };
-    Amounts least = free_at(from);
-    bool inside = tag == 0;
-    if (future.claims.empty()) return inside ? least : Amounts{};
-    // What stays for all of the time is the least at the moments at which a claim begins.
-    const auto at_moment = [&](Time moment) {
-        Amounts left = moment == from ? least : free_at(moment);
-        for (const Claim& claim : future.claims) {
-            if (claim.from > moment || claim.until <= moment || is_own(claim)) continue;
-            if (claim.tag != 0 && claim.tag == tag) continue;
-            left.chips -= claim.amounts.chips;
-            left.cpus_milli -= claim.amounts.cpus_milli;
-            left.memory -= claim.amounts.memory;
-        }
-        least.chips = std::min(least.chips, left.chips);
-        least.cpus_milli = std::min(least.cpus_milli, left.cpus_milli);
-        least.memory = std::min(least.memory, left.memory);
-    };
-    at_moment(from);
-    for (const Claim& claim : future.claims) {
-        if (claim.tag != 0 && claim.tag == tag && claim.from <= from && claim.until >= until) {
-            inside = true;
-        }
-        if (claim.from > from && claim.from < until && !is_own(claim)) at_moment(claim.from);
     }
-    return inside ? least : Amounts{};
+    const std::vector<Step>& steps = steps_of(pool, future, tag);
+    auto step = step_at(steps, from);
+    Amounts least = step->left;
+    for (; step != steps.end() && step->from < until; ++step) {
+        least.chips = std::min(least.chips, step->left.chips);
+        least.cpus_milli = std::min(least.cpus_milli, step->left.cpus_milli);
+        least.memory = std::min(least.memory, step->left.memory);
+    }
+    return least;
 }
 
 std::uint32_t Plan::replicas_in(const PoolPlan& pool,
@@ -301,6 +387,7 @@ Time Plan::next_chance(const fleet::Shape& shape,
         gains.clear();
     Time one_node_at = never;  // from which on a single node holds a part whole
     const std::uint64_t work_before = work_;
+    std::uint64_t steps_seen = 0;
     walk(unit,
          [&](const PoolPlan& pool,
              std::uint32_t,
@@ -326,27 +413,27 @@ Time Plan::next_chance(const fleet::Shape& shape,
                  }
                  return;
              }
-             list_moments(future, at, shape.demand.tag);
+             const std::vector<Step>& steps = steps_of(pool, future, shape.demand.tag);
+             const auto now = step_at(steps, at);
+             steps_seen += static_cast<std::uint64_t>(steps.end() - now) - 1;
              for (std::size_t p = 0; p < parts.size(); ++p) {
                  const fleet::ReplicaDemand& each = parts[p].each;
-                 const Time until = duration >= forever ? never : at + duration;
-                 std::uint64_t highest =
-                     replicas_in(pool, available(pool, future, at, until, shape.demand.tag), each);
-                 const std::uint64_t most =
-                     fleet::FreeIndex::replicas_per_empty_node(*pool.pool, each);
-                 for (const Time moment : moments_) {
-                     if (highest >= most) break;
-                     if (all_chips_needed && moment < future.chips_at) continue;
-                     const Time end = duration >= forever ? never : moment + duration;
-                     const std::uint64_t then = replicas_in(
-                         pool, available(pool, future, moment, end, shape.demand.tag), each);
-                     if (then <= highest) continue;
-                     gain(p, moment, highest, then);
-                     highest = then;
-                 }
+                 for_rises(
+                     now,
+                     steps.end(),
+                     at,
+                     duration,
+                     fleet::FreeIndex::replicas_per_empty_node(*pool.pool, each),
+                     [&](const Step& step) { return replicas_in(pool, step.left, each); },
+                     [&](Time from, Time until) {
+                         return is_inside(future, from, until, shape.demand.tag);
+                     },
+                     [&](Time moment, std::uint64_t from, std::uint64_t to) {
+                         if (moment > at) gain(p, moment, from, to);
+                     });
              }
          });
-    work_ = work_before;  // the same runs as in collect()
+    work_ = work_before + steps_seen;  // the same runs as in collect()
     if (on_one_node) return one_node_at;
     Time next = at;
     for (std::size_t p = 0; p < parts.size() && p < held.size(); ++p) {
@@ -356,9 +443,98 @@ Time Plan::next_chance(const fleet::Shape& shape,
     return next;
 }
 
-// The first moment after `at` at which anything changes in the unit, or (watts stand in the way,
-// `stride` > 1) one of the first so many: the place is then among the earliest rather than the
-// earliest, and the search stays short.
+// The first moment from `at` on at which enough watts could have come together, by each level of
+// budgets alone: `at` where none of them says more.
+Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Duration duration) {
+    if (shape.demand.parts.size() != 1) return at;  // parts that draw unlike: see next_change()
+    const fleet::GangPart& part = shape.demand.parts.front();
+    Time next = at;
+    std::uint64_t held = 0;
+    if (gains_.empty()) gains_.resize(1);
+    std::vector<std::pair<Time, std::uint64_t>>& gains = gains_.front();
+    const auto add = [&](const Watched& watched,
+                         std::uint32_t domain,
+                         std::uint64_t most,
+                         std::int64_t milliwatts_each) {
+        std::int64_t left = watched.budget_milliwatts[domain] + watched.drawn[domain].at(at);
+        watts_.assign(1, {at, 0});
+        watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
+            watts_.push_back({moment, by});
+        });
+        if (const std::int64_t own = watched.own_milliwatts[domain]; own != 0) {
+            watts_.push_back({std::max(own_.place->at, at), own});
+            watts_.push_back({std::max(own_.place->until, at), -own});
+            std::stable_sort(watts_.begin(), watts_.end(), [](const Watts& a, const Watts& b) {
+                return a.from < b.from;
+            });
+        }
+        std::size_t last = 0;
+        for (const Watts& change : watts_) {
+            if (change.from != watts_[last].from) ++last;
+            left += change.left;
+            watts_[last] = {change.from, left};
+        }
+        watts_.resize(last + 1);
+        work_ += watts_.size();
+        for_rises(
+            watts_.begin(),
+            watts_.end(),
+            at,
+            duration,
+            most,
+            [&](const Watts& watts) {
+                return std::min<std::uint64_t>(
+                    most, std::max<std::int64_t>(watts.left, 0) / milliwatts_each);
+            },
+            [](Time, Time) { return true; },
+            [&](Time moment, std::uint64_t from, std::uint64_t to) {
+                if (moment > at) {
+                    gains.emplace_back(moment, to - from);
+                } else {
+                    held += to - from;
+                }
+            });
+    };
+    // Racks, pods: where every node is under a budget of this level, they all together.
+    for (Watched PoolPlan::*const level : {&PoolPlan::racks, &PoolPlan::pods}) {
+        held = 0;
+        gains.clear();
+        bool bounded = true;
+        for (const PoolId id : *unit.pools) {
+            const PoolPlan& pool = pools_[id.value];
+            const Watched& watched = pool.*level;
+            const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, part.each);
+            bounded = bounded && watched.any() && milliwatts > 0;
+            if (!bounded) break;
+            const std::uint64_t on_node =
+                fleet::FreeIndex::replicas_per_empty_node(*pool.pool, part.each);
+            const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+            watched.walk(
+                unit.first, last - unit.first, [&](std::uint32_t domain, std::uint32_t nodes) {
+                    bounded = bounded && watched.budget_milliwatts[domain] != 0;
+                    if (bounded) add(watched, domain, on_node * nodes, milliwatts);
+                });
+        }
+        if (bounded && held < part.replicas) {
+            next = std::max(next, time_of(gains, part.replicas - held));
+        }
+    }
+    const Watched& site = sites_[pools_[unit.pools->front().value].site];
+    std::int64_t least_milliwatts = std::numeric_limits<std::int64_t>::max();
+    for (const PoolId id : *unit.pools) {
+        const std::int64_t its = fleet::active_milliwatts(*pools_[id.value].pool, part.each);
+        least_milliwatts = std::min(least_milliwatts, its);
+    }
+    if (site.any() && site.budget_milliwatts[0] != 0 && least_milliwatts > 0) {
+        held = 0;
+        gains.clear();
+        add(site, 0, part.replicas, least_milliwatts);
+        if (held < part.replicas) next = std::max(next, time_of(gains, part.replicas - held));
+    }
+    return next;
+}
+
+// The first moment after `at` at which anything changes in the unit, or one of the first so many.
 Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride) {
     later_.clear();
     const std::uint64_t work_before = work_;
@@ -369,7 +545,7 @@ Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t
              if (stride == 1) moments_.resize(1);
              later_.insert(later_.end(), moments_.begin(), moments_.end());
          });
-    work_ = work_before;
+    work_ = work_before + later_.size();
     if (later_.empty()) return never;
     const auto nth =
         later_.begin() + static_cast<std::ptrdiff_t>(std::min(stride, later_.size()) - 1);
@@ -391,26 +567,63 @@ Time Plan::earliest_in(const fleet::Shape& shape,
         const PoolPlan& pool = pools_[id.value];
         return pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
     });
-    Time at = from;
-    std::size_t stride = 1;
-    for (int round = 0; round < rounds_max && at != never && at <= before; ++round) {
-        const Time until = duration >= forever ? never : at + duration;
-        std::array<std::uint64_t, 2> held{};
-        if (!collect(shape, unit, at, until, held)) {
-            at = next_chance(shape, unit, at, duration, held);
-            continue;
-        }
+    const auto until = [duration](Time at) { return duration >= forever ? never : at + duration; };
+    std::array<std::uint64_t, 2> held{};
+    const auto place_parts = [&](Time at) {
         placement.ranges.clear();
         ++attempt_;
         bool placed = true;
-        spare = parts.size() == 1 ? held[0] : 0;
         for (std::uint32_t p = 0; p < parts.size() && placed; ++p)
-            placed = place_part(parts[p], p, shape.demand.within, at, until, placement);
-        if (placed) return at;
-        at = next_change(unit, at, shape.demand.tag, stride);
-        if (watched) stride *= 2;
+            placed = place_part(parts[p], p, shape.demand.within, at, until(at), placement);
+        if (placed) spare = parts.size() == 1 ? held[0] : 0;
+        return placed;
+    };
+    const auto place_at = [&](Time at) {
+        if (place_parts(at)) return true;
+        // Under the budget of a site, pools in which a replica draws less leave more for the rest.
+        if (unit.pools->size() == 1 || !sites_[pools_[unit.pools->front().value].site].any()) {
+            return false;
+        }
+        thrifty_ = true;
+        const bool placed = collect(shape, unit, at, until(at), held) && place_parts(at);
+        thrifty_ = false;
+        return placed;
+    };
+    // Where counts suffice, but not together with watts or for all parts, the moments after are
+    // tried, more and more of them passed over.
+    Time failed = never;
+    std::size_t stride = 1;
+    Time at = from;
+    for (int round = 0;; ++round) {
+        if (round == rounds_max || at == never || at > before) return never;
+        if (!collect(shape, unit, at, until(at), held)) {
+            at = next_chance(shape, unit, at, duration, held);
+            continue;
+        }
+        if (place_at(at)) break;
+        failed = at;
+        const Time powered = watched ? next_power(shape, unit, at, duration) : at;
+        if (powered > at) {
+            stride = 1;
+            at = powered;
+            continue;
+        }
+        at = next_change(unit, failed, shape.demand.tag, stride);
+        if (watched && round >= rounds_one_by_one) stride *= 2;
     }
-    return never;
+    // One of those passed over may do as well.
+    for (; stride > 1; stride /= 2) {
+        const Time between = next_change(unit, failed, shape.demand.tag, stride / 2);
+        if (between >= at) continue;
+        fleet::Placement found = std::exchange(placement, {});
+        if (collect(shape, unit, between, until(between), held) && place_at(between)) {
+            at = between;
+        } else {
+            failed = between;
+            placement = std::move(found);
+        }
+    }
+    return at;
 }
 
 // Takes a part of the gang out of pieces_, which are what there is at this time.
@@ -427,14 +640,14 @@ bool Plan::place_part(const fleet::GangPart& part,
     }
     for (Piece& piece : pieces_)
         piece.replicas = replicas_in(pools_[piece.pool], piece.amounts, part.each);
-    const auto better = [](const Piece& a, const Piece& b) { return a.freed_at > b.freed_at; };
-
     // Nobody asks for watts where there is no budget.
     const auto watts_at = [&](const Piece& piece) {
         const PoolPlan& pool = pools_[piece.pool];
         const bool counted = pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
         return counted ? fleet::active_milliwatts(*pool.pool, part.each) : 0;
     };
+    const auto draw_of = [&](const Piece& piece) { return thrifty_ ? watts_at(piece) : 0; };
+    const auto better = [](const Piece& a, const Piece& b) { return a.freed_at > b.freed_at; };
     const auto choose =
         [&](const Piece& piece, std::uint32_t first, std::uint32_t nodes, std::uint32_t replicas) {
             const PoolId pool{piece.pool};
@@ -482,8 +695,12 @@ bool Plan::place_part(const fleet::GangPart& part,
         for (std::size_t i = 0; i < pieces_.size(); ++i) {
             const Piece& piece = pieces_[i];
             if (piece.count == 0 || piece.replicas < replicas) continue;
-            if (best == pieces_.size() || piece.replicas < pieces_[best].replicas ||
-                (piece.replicas == pieces_[best].replicas && better(piece, pieces_[best]))) {
+            const auto is_better = [&](const Piece& other) {
+                if (draw_of(piece) != draw_of(other)) return draw_of(piece) < draw_of(other);
+                if (piece.replicas != other.replicas) return piece.replicas < other.replicas;
+                return better(piece, other);
+            };
+            if (best == pieces_.size() || is_better(pieces_[best])) {
                 PoolPlan& pool = pools_[piece.pool];
                 const std::int64_t watts = watts_at(piece);
                 if (powered(pool, piece.first, watts, replicas, at, until) == replicas) best = i;
@@ -514,13 +731,14 @@ bool Plan::place_part(const fleet::GangPart& part,
         return false;
     }
     std::stable_sort(pieces_.begin(), pieces_.end(), [&](const Piece& a, const Piece& b) {
+        if (draw_of(a) != draw_of(b)) return draw_of(a) < draw_of(b);
         if (a.replicas != b.replicas) return a.replicas > b.replicas;
         return better(a, b);
     });
     const std::size_t pieces = pieces_.size();
     for (std::size_t i = 0; i < pieces && remaining > 0; ++i) {
         const Piece piece = pieces_[i];
-        if (piece.replicas == 0) break;
+        if (piece.replicas == 0) continue;
         const std::int64_t watts = watts_at(piece);
         if (watts == 0) {
             const std::uint32_t nodes = std::min(piece.count, remaining / piece.replicas);

@@ -90,12 +90,18 @@ public:
         return true;
     }
 
-    // Calls visit(entry) in order until it returns false.
+    // Calls visit(entry) in order until it returns false; the other one begins after a key.
     template <class Visit>
     void walk(Visit visit) const {
         for (const Chunk& chunk : chunks_)
             for (const Entry& entry : chunk)
                 if (!visit(entry)) return;
+    }
+    template <class Visit>
+    void walk_after(const Key& after, Visit visit) const {
+        for (std::size_t number = empty() ? 0 : chunk_of(after); number < chunks_.size(); ++number)
+            for (const Entry& entry : chunks_[number])
+                if (after < entry.key() && !visit(entry)) return;
     }
 
     // Of the entries whose keys are not greater.
