@@ -1,5 +1,5 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// room_made.cpp, outlook.cpp and explain.cpp.
+// room_made.cpp, outlook.cpp, obstacle.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -118,6 +119,8 @@ struct Engine::State {
         std::uint64_t step = 0;
         Time at{};
         std::unordered_map<JobId, Time> starts;
+        std::map<std::pair<std::uint32_t, Duration>, Time> alone;  // by shape and limit
+        std::uint64_t work_left = 0;
     };
     Outlook outlook;
 
@@ -217,6 +220,15 @@ struct Engine::State {
 
     // outlook.cpp: what is expected
     void look_ahead(Time now);
+    [[nodiscard]] Time earliest_alone(const Job& job, Time now);
+
+    // obstacle.cpp: what is in the way beside those who run. No words: none of these alone.
+    struct Obstacle {
+        Cause cause = Cause::waits_for_room;
+        Time until = never;
+        std::string words;
+    };
+    [[nodiscard]] Obstacle obstacle_for(const Job& job, Time now);
 };
 
 }  // namespace weir::sched

@@ -462,46 +462,5 @@ TEST(Engine, SaysThatBudgetsOfWattsCouldNeverFeedAJobAndThatAReservationMayHoldI
         << answer.error().message;
 }
 
-TEST(Engine, ExplainsEachWayOfWaiting) {
-    Engine engine(fleet_of({nodes_of(1, 4, 8)}), Policy::easy);
-    std::vector<Decision> decisions;
-    const Time now = at_seconds(0);
-    engine.apply(JobSubmitted{request_of(1, 1, 3, 100)}, now);
-    engine.apply(JobSubmitted{request_of(2, 1, 4, 100)}, now);  // reserved for 100 s
-    engine.apply(JobSubmitted{request_of(3, 1, 1, 500)}, now);  // would delay it
-    engine.apply(JobSubmitted{request_of(4, 1, 2, 10)}, now);   // no room
-    Request after = request_of(5, 1, 1, 10);
-    after.after = {{JobId{1}, Needs::success}};
-    engine.apply(JobSubmitted{after}, now);
-    engine.decide(now, decisions);
-    EXPECT_EQ(engine.explain(JobId{1}, now).phase, Phase::running);
-    const Explanation reserved = engine.explain(JobId{2}, now);
-    EXPECT_EQ(reserved.reason.cause, Cause::reserved);
-    EXPECT_EQ(reserved.reason.until, at_seconds(100));
-    EXPECT_NE(reserved.sentence.find("in 1m 40s"), std::string::npos) << reserved.sentence;
-    EXPECT_EQ(engine.explain(JobId{3}, now).reason.cause, Cause::would_delay);
-    EXPECT_EQ(engine.explain(JobId{3}, now).reason.other, JobId{2});
-    EXPECT_EQ(engine.explain(JobId{4}, now).reason.cause, Cause::waits_for_room);
-    EXPECT_EQ(engine.explain(JobId{4}, now).ahead, 2U);
-    EXPECT_EQ(engine.explain(JobId{5}, now).reason.cause, Cause::dependency);
-    EXPECT_EQ(engine.explain(JobId{5}, now).reason.other, JobId{1});
-    EXPECT_EQ(engine.explain(JobId{9}, now).phase, Phase::unknown);
-}
-
-TEST(Engine, RemembersWhyARunningJobWasStarted) {
-    Engine engine(fleet_of({nodes_of(1, 4, 8)}), Policy::easy);
-    std::vector<Decision> decisions;
-    const Time now = at_seconds(0);
-    engine.apply(JobSubmitted{request_of(1, 1, 3, 100)}, now);
-    engine.apply(JobSubmitted{request_of(2, 1, 4, 100)}, now);
-    engine.apply(JobSubmitted{request_of(3, 1, 1, 50)}, now);
-    engine.decide(now, decisions);
-    EXPECT_EQ(engine.explain(JobId{1}, now).reason.cause, Cause::fits_now);
-    const Explanation early = engine.explain(JobId{3}, now);
-    EXPECT_EQ(early.phase, Phase::running);
-    EXPECT_EQ(early.reason.cause, Cause::backfilled);
-    EXPECT_NE(early.sentence.find("before its turn"), std::string::npos) << early.sentence;
-}
-
 }  // namespace
 }  // namespace weir::sched

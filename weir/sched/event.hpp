@@ -120,6 +120,9 @@ enum class Cause : std::uint8_t {
     backfilled_beside,  // uses only what the reserved job leaves
     reserved,           // first that does not fit: gets the earliest room, nobody may delay it
     waits_for_room,     // behind the reserved job, and nothing it could use is free
+    waits_for_power,    // would fit if its racks, pods or site might draw more
+    set_apart,          // would fit but for nodes that are set apart, now or before it would end
+    out_of_service,     // would fit on nodes that are drained or down
     would_delay,        // fits now, but would delay the reserved job
     behind,             // strict order: somebody in front waits
     array_throttle,     // as many members of its array run as may

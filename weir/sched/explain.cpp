@@ -52,11 +52,13 @@ Explanation Engine::explain(JobId id, Time now) const {
                           " members, which is as many as it asked to run at once.";
         return answer;
     }
+    const State::Obstacle obstacle = state.obstacle_for(job, now);
+    const std::string in_its_way = obstacle.words.empty() ? free_now : obstacle.words;
     if (job.promise.found()) {
         answer.reason = {.cause = Cause::reserved, .until = job.promise.at};
-        answer.sentence = "It asks for " + asked + ", but " + free_now +
+        answer.sentence = "It asks for " + asked + ", but " + in_its_way +
                           "; it is promised to start " + in_words(job.promise.at, now) +
-                          " at the latest, by the limits of what runs.";
+                          " at the latest.";
         return answer;
     }
     // Who holds a promise in its pools, or else who is first.
@@ -71,10 +73,12 @@ Explanation Engine::explain(JobId id, Time now) const {
         if (before != nullptr) break;
     }
     if (before == nullptr && answer.ahead == 0) {
-        answer.reason = {.cause = Cause::reserved, .until = never};
-        answer.sentence = "It is first in the queue and asks for " + asked + ", but " + free_now +
-                          "; by the limits of what runs, it can start " + in_words(never, now) +
-                          ".";
+        answer.reason = {.cause = obstacle.words.empty() ? Cause::reserved : obstacle.cause,
+                         .until = obstacle.until};
+        answer.sentence = "It is first in the queue and asks for " + asked + ", but " + in_its_way;
+        answer.sentence += obstacle.until != never
+                               ? "."
+                               : "; when that will change is not known, so no start is promised.";
         return answer;
     }
     const JobId other = before != nullptr ? before->id : state.jobs.at(first).id;
@@ -82,6 +86,9 @@ Explanation Engine::explain(JobId id, Time now) const {
     if (!state.policy.backfill) {
         answer.reason = {.cause = Cause::behind, .other = other};
         answer.sentence = "The order is strict, and others are before it.";
+    } else if (!obstacle.words.empty()) {
+        answer.reason = {.cause = obstacle.cause, .other = other, .until = obstacle.until};
+        answer.sentence = "It asks for " + asked + ", but " + obstacle.words + ".";
     } else if (before != nullptr && state.free.fits(shape, Time::min())) {
         answer.reason = {.cause = Cause::would_delay, .other = other, .until = until};
         answer.sentence =

@@ -12,16 +12,31 @@ namespace {
 
 // So many of the queue are looked at; who is behind them learns nothing.
 constexpr std::size_t estimates_max = 20'000;
+// So many runs of nodes are looked at for them; behind that, counts have to do.
+constexpr std::uint64_t look_ahead_work_max = 1'000'000;
 
 }  // namespace
 
+// When the plan has room for one like it beside what runs and is promised.
+Time Engine::State::earliest_alone(const Job& job, Time now) {
+    const auto [known, is_new] = outlook.alone.try_emplace({job.shape, job.limit}, now);
+    if (!is_new || outlook.work_left == 0) return known->second;
+    const std::uint64_t work_before = plan.work();
+    known->second = plan.earliest(shapes[job.shape].shape, now, job.limit, {}).at;
+    outlook.work_left -= std::min(outlook.work_left, plan.work() - work_before);
+    return known->second;
+}
+
 // Those who wait, in the order of the queue, each at the earliest time at which the counts of one
-// of its pools allow: the plan without nodes. Promises are in it already.
+// of its pools allow: the plan without nodes. Promises are in it already. And not before the plan
+// with nodes, watts and reservations has room for one like it beside what runs and is promised.
 void Engine::State::look_ahead(Time now) {
     if (outlook.step == step && outlook.at == now) return;
     outlook.step = step;
     outlook.at = now;
     outlook.starts.clear();
+    outlook.alone.clear();
+    outlook.work_left = look_ahead_work_max;
     std::vector<Timeline> free_in;
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
         free_in.push_back(plan.free_over_time(PoolId{i}));
@@ -47,6 +62,7 @@ void Engine::State::look_ahead(Time now) {
             best_pool = pool;
             best_need = need;
         }
+        if (best != never) best = std::max(best, earliest_alone(job, now));
         outlook.starts[job.id] = best;
         if (best == never) return true;
         free_in[best_pool.value].add(best, -best_need);

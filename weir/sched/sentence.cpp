@@ -81,6 +81,12 @@ std::string_view name_of(Cause cause) {
             return "reserved";
         case Cause::waits_for_room:
             return "waits_for_room";
+        case Cause::waits_for_power:
+            return "waits_for_power";
+        case Cause::set_apart:
+            return "set_apart";
+        case Cause::out_of_service:
+            return "out_of_service";
         case Cause::would_delay:
             return "would_delay";
         case Cause::behind:
