@@ -54,6 +54,7 @@ class Operate(HubCase):
         answer = self.hub.weir(*reserve)
         self.assertEqual(answer.status, 4, answer)
         self.assertIn(f"job {long} (long) runs there, by its limit until", answer.err)
+        self.assertIn("write +11min", self.hub.weir(*reserve, "--from", "11min").err)
         answer = self.hub.weir(*reserve, "--from", "+11min")
         self.assertEqual(answer.status, 0, answer)
         self.assertRegex(answer.out, r"^reservation fans: 1 node \(box-1\) from .* for maintenance\n$")

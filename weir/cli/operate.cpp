@@ -27,8 +27,13 @@ Result<std::int64_t> moment_of(const std::string& text) {
         WEIR_TRY(const Duration later, parse_duration(text.substr(1)));
         return now_ms() + later.count();
     }
-    WEIR_TRY(const Time at, parse_time(text));
-    return at.time_since_epoch().count();
+    const auto at = parse_time(text);
+    if (!at && parse_duration(text)) {
+        return fail(Code::invalid,
+                    fmt::format("'{0}' is a duration; write +{0} for so long from now", text));
+    }
+    if (!at) return fail(at.error());
+    return at->time_since_epoch().count();
 }
 
 int list_reservations(HubLink& hub, bool json) {

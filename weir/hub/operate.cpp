@@ -180,7 +180,9 @@ Result<std::string> Keeper::operate(Work& work, const DrainNode& wish) {
                                              : " run on it and are left to end: ") +
                            book_->described(jobs.front()) + (jobs.size() > 1 ? " first" : "");
     const auto drained = book_->drained().find(node);
-    if (drained == book_->drained().end() || drained->second.reason != wish.reason) {
+    const bool says_more = !wish.reason.empty() && drained != book_->drained().end() &&
+                           drained->second.reason != wish.reason;
+    if (drained == book_->drained().end() || says_more) {
         record(
             work,
             journal::NodeChanged{node.first, node.second, sched::NodeHealth::drained, wish.reason});

@@ -13,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 fleet::Fleet racks_of_two() {
     fleet::Fleet fleet = small_fleet(4);
@@ -183,8 +184,8 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
         const auto views = world.keeper->power(of);
         EXPECT_TRUE(views);
         for (const PowerView& view : *views) {
-            text += view.domain + " " + std::to_string(std::lround(view.draw_watts)) + "/" +
-                    std::to_string(std::lround(view.budget_watts)) + "; ";
+            text += view.domain + " " + std::to_string(std::lround(view.draw_watts)) +
+                    "/" + std::to_string(std::lround(view.budget_watts)) + "; ";
         }
         return text;
     };
@@ -202,6 +203,15 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
     EXPECT_FALSE(world.keeper->power("nowhere"));
 }
 
+TEST_F(OperatorStory, KeepsTheReasonOfADrainedNodeUnlessAnotherIsGiven) {
+    const auto reason = [this] { return world.keeper->book().drained().begin()->second.reason; };
+    done(DrainNode{"main-1", "new fans"});
+    done(DrainNode{"main-1", ""});
+    EXPECT_EQ(reason(), "new fans");
+    done(DrainNode{"main-1", "new board"});
+    EXPECT_EQ(reason(), "new board");
+}
+
 TEST_F(OperatorStory, ARunningJobMaySayThatItHasSaved) {
     ASSERT_TRUE(world.submit(submission_of("a")));
     EXPECT_EQ(done(NoteCheckpoint{"a"}), "noted: job 1 (a) has saved what it did so far");
@@ -217,6 +227,11 @@ TEST_F(OperatorStory, RefusesADeadlineThatHasPassed) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Code::never_fits);
     EXPECT_THAT(answer.error().message, HasSubstr("deadline: 1970-01-12T13:46:39Z has passed"));
+    late.spec.deadline = world.now + seconds(60);
+    const auto hopeless = world.submit(late);
+    ASSERT_FALSE(hopeless);
+    EXPECT_THAT(hopeless.error().message, HasSubstr("deadline: with a limit of 1h 00m it"));
+    EXPECT_THAT(hopeless.error().message, Not(HasSubstr("deadline: deadline")));
     late.spec.deadline = world.now + seconds(90'000);
     EXPECT_TRUE(world.submit(late));
 }
