@@ -97,7 +97,7 @@ class Operate(HubCase):
         self.assertRegex(self.hub.weir("power", "box").out, r"box/rack/1 +\S+ k?W +1\.5 kW")
         self.assertEqual(self.hub.weir("power", "box/rack/1", "none").status, 0)
         self.assertRegex(self.hub.weir("power", "box/rack/1").out, r"box/rack/1 .* - +-\n$")
-        for words, part in ((("box", "1kW"), "POOL/rack/NUMBER"), (("local", "15"), "15kW"),
+        for words, part in ((("box", "1kW"), "POOL/rack/NUMBER"), (("local", "15"), "15kW"), (("local", "0W"), "or none"),
                             (("nowhere",), "nowhere")):
             answer = self.hub.weir("power", *words)
             self.assertNotEqual(answer.status, 0, answer)

@@ -381,7 +381,9 @@ private:
                     "what is drawn and may be, or set a budget of watts",
                     "  weir power\n  weir power box/rack/3 12kW\n  weir power box/rack/3 none",
                     [&given = given_] { return power(given.power); });
-        c->add_option("domain", given_.power.domain, "SITE, POOL, POOL/rack/3 or POOL/pod/1 [all]")
+        c->add_option("domain",
+                      given_.power.domain,
+                      "SITE, POOL/rack/3 or POOL/pod/1; to look also POOL [all]")
             ->type_name("DOMAIN");
         c->add_option("watts", given_.power.watts, "its new budget, such as 15kW, or none [show]")
             ->type_name("WATTS");

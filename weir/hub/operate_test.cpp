@@ -184,7 +184,7 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
         const auto views = world.keeper->power(of);
         EXPECT_TRUE(views);
         for (const PowerView& view : *views) {
-            text += view.domain + " " + std::to_string(std::lround(view.draw_watts)) +
+            text += view.domain + " " + std::to_string(std::lround(view.draw_watts.value_or(-1))) +
                     "/" + std::to_string(std::lround(view.budget_watts)) + "; ";
         }
         return text;
@@ -201,6 +201,32 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
     EXPECT_THAT(refused(SetPowerCap{"main/rack/2", 1}).message, HasSubstr("there is no rack 2"));
     EXPECT_THAT(refused(SetPowerCap{"main", 1}).message, HasSubstr("POOL/rack/NUMBER"));
     EXPECT_FALSE(world.keeper->power("nowhere"));
+}
+
+TEST_F(OperatorStory, SaysWhenABudgetIsBelowWhatIdleNodesDraw) {
+    EXPECT_EQ(done(SetPowerCap{"main/rack/0", 1500}),
+              "main/rack/0 may draw 1.5 kW; it draws 2 kW; idle alone draws 2 kW; nothing will "
+              "start there");
+    EXPECT_EQ(world.keeper->power("main/rack/0")->front().note,
+              "idle alone draws 2 kW; nothing will start there");
+    EXPECT_EQ(world.keeper->power("main/rack/1")->front().note, "");
+}
+
+TEST_F(OperatorStory, TellsDrawAndBudgetWhereNothingMayBeStopped) {
+    EXPECT_EQ(sentence_of({{fleet::Level::rack, PoolId{0}, 1}, 200}, world.keeper->book()),
+              "main/rack/1 draws 10.2 kW and may draw 10 kW; nothing that may be stopped is left "
+              "there");
+}
+
+TEST_F(OperatorStory, RefusesABudgetWhereNothingSaysWhatNodesDraw) {
+    world.fleet.pools[0].node_idle_watts = world.fleet.pools[0].node_busy_watts = 0;
+    open();
+    EXPECT_THAT(refused(SetPowerCap{"main/rack/1", 2500}).message,
+                HasSubstr("write node_power in the fleet file"));
+    const PowerView rack = world.keeper->power("main/rack/1")->front();
+    EXPECT_FALSE(rack.draw_watts);
+    EXPECT_THAT(rack.note, HasSubstr("binds nothing"));
+    EXPECT_EQ(done(SetPowerCap{"main/rack/1", 0}), "main/rack/1 may draw what it can");
 }
 
 TEST_F(OperatorStory, KeepsTheReasonOfADrainedNodeUnlessAnotherIsGiven) {

@@ -9,6 +9,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/base/digest.hpp"
+#include "weir/fleet/power.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/replay.hpp"
 
@@ -203,6 +204,8 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                           .racks = {},
                           .power = {},
                           .notes = trace.notes};
+    const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
+    simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;
@@ -257,13 +260,15 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         return fail(Code::invalid,
                     fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
                                 "the window, {} without quota, {} wider than their quota, {} too "
-                                "large for the fleet)",
+                                "large for the fleet){}{}",
                                 trace.name,
                                 trace.jobs.size(),
                                 outside,
                                 without_quota,
                                 wider_than_quota,
-                                never_fits));
+                                never_fits,
+                                idle_budgets.empty() ? "" : "; ",
+                                fmt::join(idle_budgets, "; ")));
     }
     std::uint64_t total = 0;
     for (const auto& queue : queues)
