@@ -245,7 +245,7 @@ Offered offered_load(const sim::Trace& trace,
         if ((from && job.submitted_at < *from) || (until && job.submitted_at > *until)) continue;
         const double run_s = as_seconds(job.run);
         chip_s += run_s * job.chips * job.chip_permille / 1000.0;
-        cpu_s += run_s * static_cast<double>(job.cpus_milli) / 1000.0;
+        cpu_s += run_s * trace.cpus(job);
         ++jobs;
         with_chips += job.chips > 0 ? 1 : 0;
         first = std::min(first, job.submitted_at);

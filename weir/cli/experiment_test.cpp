@@ -131,6 +131,19 @@ TEST(Experiment, SaysWhatTheFleetCannotAnswer) {
     EXPECT_THAT(refused("load=1", one), HasSubstr("no time between"));
 }
 
+TEST(Experiment, CountsProcessorsOfALogAsCpusWhereTheFleetHasNoChips) {
+    sim::Trace trace = small_trace();
+    trace.classic = true;
+    fleet::Pool& pool = trace.fleet.pools.at(0);
+    pool.chip.clear();
+    pool.chips_per_node = 0;
+    pool.cpus_milli = 1000;
+    std::optional<Time> from;
+    std::optional<Time> until;
+    ASSERT_TRUE(apply(runs_of("weir", {"load=1"}).value().at(0), trace, from, until).has_value());
+    EXPECT_EQ(trace.jobs.back().submitted_at, at_seconds(1000 + 500));
+}
+
 std::vector<sim::RunSummary> three_runs() {
     std::vector<sim::RunSummary> runs(3);
     for (std::size_t i = 0; i < runs.size(); ++i) {

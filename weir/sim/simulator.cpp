@@ -94,7 +94,7 @@ void measure(const Trace& trace, Simulation& simulation) {
         slowdown_sum += std::max(1.0, response_s / std::max(run_s, 10.0));
         completion_sum += as_seconds(job.end - its.submitted_at);
         const Held held = held_by(job, its);
-        const double width = by_chips ? job.chips : static_cast<double>(its.cpus_milli) / 1000.0;
+        const double width = by_chips ? job.chips : trace.cpus(its);
         busy += as_seconds(held.wall) * width;
         useful += as_seconds(held.useful) * width;
         checkpoints += as_seconds(job.checkpoints) * width;
