@@ -206,6 +206,10 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                           .notes = trace.notes};
     const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
     simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
+    if (options.failures.faults == Faults::log) {
+        const std::string other_nodes = options.failures.log.note_on(simulation.fleet);
+        if (!other_nodes.empty()) simulation.notes.push_back(other_nodes);
+    }
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;
