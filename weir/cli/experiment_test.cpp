@@ -178,5 +178,28 @@ TEST(ComparisonTable, MarksTheBestAndFitsTheTerminal) {
     }
 }
 
+TEST(ComparisonTable, MarksNoRunThatLeftOutMoreJobsThanAnother) {
+    std::vector<sim::RunSummary> runs = three_runs();
+    runs[2].metrics.jobs_skipped = 5;
+    EXPECT_THAT(comparison_table(runs, 120),
+                AllOf(HasSubstr("easy (0 left out)"),
+                      HasSubstr("weir (5 left out)"),
+                      HasSubstr("176,888 s *"),
+                      Not(HasSubstr("117,925 s *"))));
+    EXPECT_THAT(sim::notes_of(runs), testing::ElementsAre(HasSubstr("left out different jobs")));
+}
+
+TEST(ComparisonNotes, NameAKeyThatChangesNoDecisionOfAPolicy) {
+    std::vector<sim::RunSummary> runs(4);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        runs[i].policy = i < 2 ? "fcfs" : "easy";
+        runs[i].varied = {{"reservations", i % 2 == 0 ? "1" : "4"}};
+        runs[i].metrics.digest = i < 2 ? 7 : i;
+    }
+    EXPECT_THAT(sim::notes_of(runs),
+                testing::ElementsAre("fcfs: reservations makes no difference here: equal "
+                                     "decisions"));
+}
+
 }  // namespace
 }  // namespace weir::cli
