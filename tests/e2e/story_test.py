@@ -456,7 +456,7 @@ class Story(HubCase):
                                   env=self.hub.environment(), capture_output=True, text=True, check=True)
             return done.stdout.split()
         self.assertEqual(complete("sub"), ["submit"])
-        self.assertEqual(complete("up", "--policy", ""), ["weir", "easy", "fcfs"])
+        self.assertEqual(complete("up", "--policy", ""), ["weir", "easy", "conservative", "fcfs"])
         self.assertEqual(complete("trace", "gen"), ["generate"])
         self.assertIn("--follow", complete("logs", "--fo"))
         self.assertIn(job, complete("show", ""))
