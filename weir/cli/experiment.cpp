@@ -77,9 +77,9 @@ struct Key {
     std::optional<Amount> (*amount)(std::string_view);
 };
 constexpr std::array<Key, 6> other_keys{{
-    {"rack_power", "a power (15kW), a factor (0.8x) or none", watts_amount},
-    {"pod_power", "a power (200kW), a factor (0.8x) or none", watts_amount},
-    {"site_power", "a power (12MW), a factor (0.8x) or none", watts_amount},
+    {"rack_power", "a power above 0 (15kW), a factor (0.8x) or none", watts_amount},
+    {"pod_power", "a power above 0 (200kW), a factor (0.8x) or none", watts_amount},
+    {"site_power", "a power above 0 (12MW), a factor (0.8x) or none", watts_amount},
     {"nodes", "a factor (0.5x), or nodes (64) where the fleet is one pool", nodes_amount},
     {"load", "work over capacity (0.9), or a factor of what the log has (1.2x)", load_amount},
     {"seed", "a whole number", seed_amount},

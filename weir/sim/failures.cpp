@@ -57,8 +57,11 @@ std::size_t count_of(const std::vector<std::optional<Place>>& places) {
         places.begin(), places.end(), [](const auto& place) { return place.has_value(); }));
 }
 
-// Nobody is known by name: spread over the fleet in the order in which they appear.
-void number(std::vector<std::optional<Place>>& places, const fleet::Fleet& fleet) {
+// Those that are known by name; where nobody is, all are spread over the fleet in the order in
+// which they appear.
+std::vector<std::optional<Place>> places_of(const FaultLog& log, const fleet::Fleet& fleet) {
+    std::vector<std::optional<Place>> places = places_named(log.names, fleet);
+    if (count_of(places) > 0) return places;
     const std::uint64_t total = fleet.nodes_total();
     WEIR_ASSERT(total > 0);
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -68,6 +71,7 @@ void number(std::vector<std::optional<Place>>& places, const fleet::Fleet& fleet
             at -= fleet.pools[pool++].nodes;
         places[i] = {PoolId{pool}, static_cast<std::uint32_t>(at)};
     }
+    return places;
 }
 
 }  // namespace
@@ -141,8 +145,7 @@ Failures Failures::by_reliability(const fleet::Fleet& fleet, std::uint64_t seed,
 }
 
 Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log) {
-    std::vector<std::optional<Place>> places = places_named(log.names, fleet);
-    if (count_of(places) == 0) number(places, fleet);
+    const std::vector<std::optional<Place>> places = places_of(log, fleet);
     // Several nodes of the log may stand for one of the fleet: merged once more.
     std::vector<std::tuple<PoolId, std::uint32_t, Time, Time>> faults;
     for (const Fault& fault : log.faults) {
@@ -220,18 +223,25 @@ std::string FaultLog::note_on(const fleet::Fleet& fleet) const {
         names[static_cast<std::size_t>(other)]);
 }
 
-Duration FaultLog::node_mtbf(std::uint64_t fleet_nodes) const {
-    if (faults.empty()) return Duration{};
+Duration FaultLog::node_mtbf(const fleet::Fleet& fleet) const {
+    const std::vector<std::optional<Place>> places = places_of(*this, fleet);
     Time first = never;
     Time last = Time::min();
     for (const Fault& fault : faults) {
         first = std::min(first, fault.from);
         last = std::max(last, fault.until < never ? fault.until : fault.from);
     }
-    std::int64_t up_ms = (last - first).count() * static_cast<std::int64_t>(fleet_nodes);
-    for (const Fault& fault : faults)
-        up_ms -= (std::min(fault.until, last) - fault.from).count();
-    return Duration{std::max<std::int64_t>(1, up_ms / static_cast<std::int64_t>(faults.size()))};
+    std::int64_t count = 0;
+    std::int64_t down_ms = 0;
+    for (const Fault& fault : faults) {
+        if (!places[fault.node]) continue;
+        ++count;
+        down_ms += (std::min(fault.until, last) - fault.from).count();
+    }
+    if (count == 0) return Duration{};
+    const auto nodes = static_cast<std::int64_t>(fleet.nodes_total());
+    const std::int64_t up_ms = (last - first).count() * nodes - down_ms;
+    return Duration{std::max<std::int64_t>(1, up_ms / count)};
 }
 
 Result<FaultLog> read_fault_log(LineReader& lines) {

@@ -43,9 +43,9 @@ struct FaultLog {
     // names.
     [[nodiscard]] std::string note_on(const fleet::Fleet& fleet) const;
 
-    // Mean time between failures of one of `fleet_nodes` nodes that the log stands for, those that
-    // never failed included: time up over the number of faults.
-    [[nodiscard]] Duration node_mtbf(std::uint64_t fleet_nodes) const;
+    // Mean time between failures of one node of the fleet, those that never failed included: time
+    // up over the number of faults.
+    [[nodiscard]] Duration node_mtbf(const fleet::Fleet& fleet) const;
 };
 Result<FaultLog> read_fault_log(const std::string& path);
 Result<FaultLog> read_fault_log(LineReader& lines);

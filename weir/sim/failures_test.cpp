@@ -333,6 +333,8 @@ TEST(Failures, AFaultLogMeansTheNodesItNames) {
     Failures of_known = Failures::by_log(fleet, wider);
     of_known.take();
     EXPECT_EQ(of_known.next_at(), never);
+    // 2 s of 6 nodes, one of them down, and one fault: the other was of no node of the fleet.
+    EXPECT_EQ(wider.node_mtbf(fleet), seconds(10));
 }
 
 TEST(Failures, AFaultLogSaysWhatIsWrongWithIt) {
