@@ -54,6 +54,7 @@ class Operate(HubCase):
         answer = self.hub.weir(*reserve)
         self.assertEqual(answer.status, 4, answer)
         self.assertIn(f"job {long} (long) runs there, by its limit until", answer.err)
+        self.assertIn("write +11min", self.hub.weir(*reserve, "--from", "11min").err)
         answer = self.hub.weir(*reserve, "--from", "+11min")
         self.assertEqual(answer.status, 0, answer)
         self.assertRegex(answer.out, r"^reservation fans: 1 node \(box-1\) from .* for maintenance\n$")
@@ -96,7 +97,7 @@ class Operate(HubCase):
         self.assertRegex(self.hub.weir("power", "box").out, r"box/rack/1 +\S+ k?W +1\.5 kW")
         self.assertEqual(self.hub.weir("power", "box/rack/1", "none").status, 0)
         self.assertRegex(self.hub.weir("power", "box/rack/1").out, r"box/rack/1 .* - +-\n$")
-        for words, part in ((("box", "1kW"), "POOL/rack/NUMBER"), (("local", "15"), "15kW"),
+        for words, part in ((("box", "1kW"), "POOL/rack/NUMBER"), (("local", "15"), "15kW"), (("local", "0W"), "or none"),
                             (("nowhere",), "nowhere")):
             answer = self.hub.weir("power", *words)
             self.assertNotEqual(answer.status, 0, answer)

@@ -337,8 +337,8 @@ class Story(HubCase):
             (["run", "--cpus", "1", "--cpus", "2", "--", "true"], 2, ["--cpus", "only once"]),
             (["completion"], 2, ["bash|zsh"]),
             (["submit", "--key"], 2, ["--key"]),
-            (["run", "--memory", "12", "--", "true"], 2, ["memory", "12", "GiB"]),
-            (["run", "--cpus", "many", "--", "true"], 2, ["cpus", "many"]),
+            (["run", "--memory", "12", "--", "true"], 2, ["weir: --memory: ", "12", "GiB"]),
+            (["run", "--cpus", "many", "--", "true"], 2, ["weir: --cpus: ", "many"]),
             (["run", "--cpus", "-1", "--", "true"], 2, ["cpus", "-1"]),
             (["show", "999999"], 3, ["999999"]),
             (["cancel", "999999"], 3, ["999999"]),
@@ -456,7 +456,7 @@ class Story(HubCase):
                                   env=self.hub.environment(), capture_output=True, text=True, check=True)
             return done.stdout.split()
         self.assertEqual(complete("sub"), ["submit"])
-        self.assertEqual(complete("up", "--policy", ""), ["weir", "easy", "fcfs"])
+        self.assertEqual(complete("up", "--policy", ""), ["weir", "easy", "conservative", "fcfs"])
         self.assertEqual(complete("trace", "gen"), ["generate"])
         self.assertIn("--follow", complete("logs", "--fo"))
         self.assertIn(job, complete("show", ""))

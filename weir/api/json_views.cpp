@@ -258,8 +258,9 @@ std::string power_json(const std::vector<hub::PowerView>& domains) {
         list.push_back(
             {{"domain", view.domain},
              {"level", view.level},
-             {"draw_watts", view.draw_watts},
-             {"budget_watts", view.budget_watts > 0 ? Json(view.budget_watts) : Json(nullptr)}});
+             {"draw_watts", view.draw_watts ? Json(*view.draw_watts) : Json(nullptr)},
+             {"budget_watts", view.budget_watts > 0 ? Json(view.budget_watts) : Json(nullptr)},
+             {"note", view.note}});
     }
     return text_of({{"power", std::move(list)}});
 }

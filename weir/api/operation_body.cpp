@@ -119,11 +119,12 @@ Result<hub::SetPowerCap> parse_power_body(std::string_view text) {
     WEIR_TRY(const Json json, object_in(text, {"domain", "watts"}));
     hub::SetPowerCap wish;
     WEIR_CHECK(read(json, "domain", wish.domain));
-    if (!json.contains("watts")) return fail(wrong("watts", "a number, or null for no cap"));
+    if (!json.contains("watts"))
+        return fail(wrong("watts", "a number above 0, or null for no budget"));
     const Json& watts = json.at("watts");
     if (watts.is_null()) return wish;
     if (!watts.is_number() || watts.get<double>() <= 0) {
-        return fail(wrong("watts", "a number above 0, or null for no cap"));
+        return fail(wrong("watts", "a number above 0, or null for no budget"));
     }
     wish.watts = watts.get<double>();
     return wish;

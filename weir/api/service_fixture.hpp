@@ -65,6 +65,8 @@ protected:
         fleet.sites.push_back({.name = "local", .executor = "local", .power_watts = 0});
         fleet::Pool pool;
         pool.name = "main";
+        pool.node_idle_watts = 100;
+        pool.node_busy_watts = 500;
         pool.site = "local";
         pool.chip = "cpu";
         pool.nodes = 2;

@@ -377,10 +377,15 @@ TEST_F(ServiceTest, SetsBudgetsOfWatts) {
     EXPECT_TRUE(post("/v1/power", R"({"domain":"main/rack/0","watts":900})").has_value());
     power = json_of(get("/v1/power?of=main/rack/0"))["power"];
     EXPECT_EQ(power[0]["budget_watts"], 900.0);
+    EXPECT_EQ(power[0]["draw_watts"], 200.0);
+    EXPECT_EQ(power[0]["note"], "");
     expect_error(post("/v1/power", R"({"domain":"main","watts":900})"),
                  Code::not_found,
                  "write the name of a site (local), a rack as POOL/rack/NUMBER");
     expect_error(post("/v1/power", R"({"domain":"local"})"), Code::invalid, "watts");
+    expect_error(post("/v1/power", R"({"domain":"local","watts":0})"),
+                 Code::invalid,
+                 "watts: expected a number above 0, or null for no budget");
 }
 
 TEST_F(ServiceTest, SaysHowItIs) {

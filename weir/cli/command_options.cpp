@@ -102,9 +102,10 @@ private:
             ->type_name("HOST:PORT");
         c->add_option("--policy",
                       o.policy,
-                      "who starts, waits and stops: weir, easy or fcfs, with keys changed as in "
+                      "who starts, waits and stops: weir, easy, conservative or fcfs, with keys "
+                      "changed as in "
                       "\"weir reservations=16\" [weir]")
-            ->type_name("weir|easy|fcfs");
+            ->type_name("weir|easy|conservative|fcfs");
         c->add_option(
              "--fleet", o.fleet, "offer what this fleet file says instead of all that is found")
             ->type_name("FILE");
@@ -381,7 +382,9 @@ private:
                     "what is drawn and may be, or set a budget of watts",
                     "  weir power\n  weir power box/rack/3 12kW\n  weir power box/rack/3 none",
                     [&given = given_] { return power(given.power); });
-        c->add_option("domain", given_.power.domain, "SITE, POOL, POOL/rack/3 or POOL/pod/1 [all]")
+        c->add_option("domain",
+                      given_.power.domain,
+                      "SITE, POOL/rack/3 or POOL/pod/1; to look also POOL [all]")
             ->type_name("DOMAIN");
         c->add_option("watts", given_.power.watts, "its new budget, such as 15kW, or none [show]")
             ->type_name("WATTS");
@@ -406,7 +409,8 @@ private:
             ->type_name("FILE");
         c->add_option("--policy",
                       s.policy,
-                      "fcfs, easy, weir, with keys if wanted: \"weir reservations=16\"; several, "
+                      "fcfs, easy, conservative, weir, with keys if wanted: \"weir "
+                      "reservations=16\"; several, "
                       "with commas, are compared [weir]")
             ->type_name("POLICY,...");
         c->add_option("--vary",

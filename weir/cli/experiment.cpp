@@ -77,9 +77,9 @@ struct Key {
     std::optional<Amount> (*amount)(std::string_view);
 };
 constexpr std::array<Key, 6> other_keys{{
-    {"rack_power", "a power (15kW), a factor (0.8x) or none", watts_amount},
-    {"pod_power", "a power (200kW), a factor (0.8x) or none", watts_amount},
-    {"site_power", "a power (12MW), a factor (0.8x) or none", watts_amount},
+    {"rack_power", "a power above 0 (15kW), a factor (0.8x) or none", watts_amount},
+    {"pod_power", "a power above 0 (200kW), a factor (0.8x) or none", watts_amount},
+    {"site_power", "a power above 0 (12MW), a factor (0.8x) or none", watts_amount},
     {"nodes", "a factor (0.5x), or nodes (64) where the fleet is one pool", nodes_amount},
     {"load", "work over capacity (0.9), or a factor of what the log has (1.2x)", load_amount},
     {"seed", "a whole number", seed_amount},
@@ -245,7 +245,7 @@ Offered offered_load(const sim::Trace& trace,
         if ((from && job.submitted_at < *from) || (until && job.submitted_at > *until)) continue;
         const double run_s = as_seconds(job.run);
         chip_s += run_s * job.chips * job.chip_permille / 1000.0;
-        cpu_s += run_s * static_cast<double>(job.cpus_milli) / 1000.0;
+        cpu_s += run_s * trace.cpus(job);
         ++jobs;
         with_chips += job.chips > 0 ? 1 : 0;
         first = std::min(first, job.submitted_at);

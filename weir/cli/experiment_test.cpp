@@ -131,6 +131,19 @@ TEST(Experiment, SaysWhatTheFleetCannotAnswer) {
     EXPECT_THAT(refused("load=1", one), HasSubstr("no time between"));
 }
 
+TEST(Experiment, CountsProcessorsOfALogAsCpusWhereTheFleetHasNoChips) {
+    sim::Trace trace = small_trace();
+    trace.classic = true;
+    fleet::Pool& pool = trace.fleet.pools.at(0);
+    pool.chip.clear();
+    pool.chips_per_node = 0;
+    pool.cpus_milli = 1000;
+    std::optional<Time> from;
+    std::optional<Time> until;
+    ASSERT_TRUE(apply(runs_of("weir", {"load=1"}).value().at(0), trace, from, until).has_value());
+    EXPECT_EQ(trace.jobs.back().submitted_at, at_seconds(1000 + 500));
+}
+
 std::vector<sim::RunSummary> three_runs() {
     std::vector<sim::RunSummary> runs(3);
     for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -163,6 +176,29 @@ TEST(ComparisonTable, MarksTheBestAndFitsTheTerminal) {
             at = end + 1;
         }
     }
+}
+
+TEST(ComparisonTable, MarksNoRunThatLeftOutMoreJobsThanAnother) {
+    std::vector<sim::RunSummary> runs = three_runs();
+    runs[2].metrics.jobs_skipped = 5;
+    EXPECT_THAT(comparison_table(runs, 120),
+                AllOf(HasSubstr("easy (0 left out)"),
+                      HasSubstr("weir (5 left out)"),
+                      HasSubstr("176,888 s *"),
+                      Not(HasSubstr("117,925 s *"))));
+    EXPECT_THAT(sim::notes_of(runs), testing::ElementsAre(HasSubstr("left out different jobs")));
+}
+
+TEST(ComparisonNotes, NameAKeyThatChangesNoDecisionOfAPolicy) {
+    std::vector<sim::RunSummary> runs(4);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        runs[i].policy = i < 2 ? "fcfs" : "easy";
+        runs[i].varied = {{"reservations", i % 2 == 0 ? "1" : "4"}};
+        runs[i].metrics.digest = i < 2 ? 7 : i;
+    }
+    EXPECT_THAT(sim::notes_of(runs),
+                testing::ElementsAre("fcfs: reservations makes no difference here: equal "
+                                     "decisions"));
 }
 
 }  // namespace

@@ -180,8 +180,9 @@ struct ReserveRequest {
 
 struct PowerInfo {
     std::string domain;
-    double draw_watts = 0;
+    std::optional<double> draw_watts;
     std::optional<double> budget_watts;
+    std::string note;
 };
 
 struct CheckInfo {

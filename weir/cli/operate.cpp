@@ -27,8 +27,13 @@ Result<std::int64_t> moment_of(const std::string& text) {
         WEIR_TRY(const Duration later, parse_duration(text.substr(1)));
         return now_ms() + later.count();
     }
-    WEIR_TRY(const Time at, parse_time(text));
-    return at.time_since_epoch().count();
+    const auto at = parse_time(text);
+    if (!at && parse_duration(text)) {
+        return fail(Code::invalid,
+                    fmt::format("'{0}' is a duration; write +{0} for so long from now", text));
+    }
+    if (!at) return fail(at.error());
+    return at->time_since_epoch().count();
 }
 
 int list_reservations(HubLink& hub, bool json) {
@@ -130,7 +135,12 @@ int power(const PowerOptions& options) {
         std::optional<double> watts;
         if (options.watts != "none") {
             const auto parsed = parse_power_watts(options.watts);
-            if (!parsed) return report(parsed.error().at("power"));
+            if (!parsed || *parsed <= 0) {
+                return report({Code::invalid,
+                               fmt::format("power: WATTS: '{}' is not valid; write a power above "
+                                           "0, such as 15kW, or none",
+                                           options.watts)});
+            }
             watts = *parsed;
         }
         return tell(hub.set_power(options.domain, watts), options.common.json);
@@ -143,13 +153,19 @@ int power(const PowerOptions& options) {
     }
     TextTable table({{"of", false, true}, {"draws", true}, {"may draw", true}, {"share", true}});
     for (const PowerInfo& info : answer->value) {
-        const bool capped = info.budget_watts.has_value();
+        const auto watts = [](const std::optional<double>& value) {
+            return value ? format_rate(*value, "W") : "-";
+        };
+        const bool both = info.draw_watts && info.budget_watts;
         table.row({info.domain,
-                   format_rate(info.draw_watts, "W"),
-                   capped ? format_rate(*info.budget_watts, "W") : "-",
-                   capped ? format_percent(info.draw_watts / *info.budget_watts) : "-"});
+                   watts(info.draw_watts),
+                   watts(info.budget_watts),
+                   both ? format_percent(*info.draw_watts / *info.budget_watts) : "-"});
     }
     out(table.text(output_width()));
+    for (const PowerInfo& info : answer->value) {
+        if (!info.note.empty()) note(info.domain + ": " + info.note);
+    }
     return status_ok;
 }
 

@@ -87,8 +87,9 @@ Result<Answer<std::vector<PowerInfo>>> HubLink::power(const std::string& of) {
         std::vector<PowerInfo> all;
         for (const Json& one : json.at("power")) {
             all.push_back({field<std::string>(one, "domain"),
-                           field<double>(one, "draw_watts"),
-                           optional_field<double>(one, "budget_watts")});
+                           optional_field<double>(one, "draw_watts"),
+                           optional_field<double>(one, "budget_watts"),
+                           field<std::string>(one, "note")});
         }
         return all;
     });

@@ -118,6 +118,27 @@ Result<void> set_failures(const SimulateOptions& options, sim::SimulationOptions
     return {};
 }
 
+// Options that were given and change nothing, for want of another.
+void note_idle_options(const SimulateOptions& options) {
+    const SimulateOptions usual;
+    const auto say = [](bool idle, std::string_view option, std::string_view without) {
+        if (idle) note(fmt::format("{} changes nothing without {}", option, without));
+    };
+    const bool no_faults = options.faults == "none";
+    const bool no_checkpoints = options.checkpoint == "none";
+    say(options.faults != "reliability" && options.seed != usual.seed,
+        "--seed",
+        "--faults reliability");
+    say(no_faults && options.retries != usual.retries, "--retries", "--faults");
+    say(no_faults && options.replace_nodes, "--replace-nodes", "--faults");
+    say(no_checkpoints && options.checkpoint_cost != usual.checkpoint_cost,
+        "--checkpoint-cost",
+        "--checkpoint");
+    say(no_checkpoints && options.restart_cost != usual.restart_cost,
+        "--restart-cost",
+        "--checkpoint");
+}
+
 Result<void> set_seed(const ExperimentRun& run, sim::SimulationOptions& how) {
     const auto seed = seed_of(run);
     if (!seed) return {};
@@ -280,6 +301,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     }
     sim::SimulationOptions common;
     WEIR_CHECK(set_failures(options, common));
+    note_idle_options(options);
     WEIR_CHECK(can_write(options));
     WEIR_TRY(const sim::Trace read_trace, read(options));
 

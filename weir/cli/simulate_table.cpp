@@ -53,7 +53,7 @@ std::size_t widest_line(const std::string& table) {
 std::string columns_table(const std::vector<sim::RunSummary>& runs) {
     std::vector<Column> columns{{"metric"}};
     for (std::size_t i = 0; i < runs.size(); ++i) {
-        columns.push_back({runs[i].name + (i > 0 ? "" : "  "), true});
+        columns.push_back({sim::title_of(runs, i) + (i > 0 ? "" : "  "), true});
         if (i > 0) columns.push_back({"", true});
     }
     TextTable table(std::move(columns));
@@ -101,7 +101,7 @@ std::string rows_table(const std::vector<sim::RunSummary>& runs, std::size_t wid
         }
         TextTable table(std::move(columns));
         for (std::size_t i = 0; i < runs.size(); ++i) {
-            std::vector<std::string> row{runs[i].name};
+            std::vector<std::string> row{sim::title_of(runs, i)};
             for (std::size_t f = 0; f < figures; ++f) {
                 row.push_back(value_cell(shown[f], runs, i));
                 if (differences) row.push_back(sim::difference_text(shown[f], runs, i));

@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <map>
+#include <regex>
+
 #include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/follow.hpp"
@@ -96,6 +99,34 @@ std::string description_of(const RunOptions& options) {
     return "{" + joined(top) + "}";
 }
 
+// The errors of such a description name places in a text that nobody wrote: what its user typed
+// were options.
+std::string in_options(const std::string& message) {
+    static const std::regex place(R"(weir run:\d+:\d+: ([a-z_.]+))");
+    static const std::map<std::string, std::string> options{{"name", "--name"},
+                                                            {"tenant", "--tenant"},
+                                                            {"run", "COMMAND"},
+                                                            {"priority", "--priority"},
+                                                            {"gang.replicas", "--replicas"},
+                                                            {"gang.chips", "--chips"},
+                                                            {"gang.cpus", "--cpus"},
+                                                            {"gang.memory", "--memory"},
+                                                            {"gang.within", "--within"},
+                                                            {"time.limit", "--time"},
+                                                            {"chips.any_of", "--any-of"},
+                                                            {"after", "--after"}};
+    std::string text;
+    auto rest = message.begin();
+    for (std::sregex_iterator it(message.begin(), message.end(), place), end; it != end; ++it) {
+        const std::smatch& found = *it;
+        text.append(rest, found[0].first);
+        const auto option = options.find(found[1].str());
+        text += option == options.end() ? found[1].str() : option->second;
+        rest = found[0].second;
+    }
+    return text.append(rest, message.end());
+}
+
 void print_notes(const SubmittedInfo& submitted) {
     for (const std::string& sentence : submitted.notes) {
         note(fmt::format("job {}: {}", submitted.id, sentence));
@@ -184,7 +215,7 @@ int run(const RunOptions& options) {
     // From here on Ctrl-C must not leave an accepted job behind unseen.
     if (!options.detach) count_interrupts();
     const auto answer = submit_texts(hub, {job}, options.environment, *folder);
-    if (!answer) return report(answer.error());
+    if (!answer) return report({answer.error().code, in_options(answer.error().message)});
     const SubmittedInfo& submitted = answer->value.front();
     // Standard error belongs to the command unless a person reads it.
     if (::isatty(2) == 1) print_notes(submitted);

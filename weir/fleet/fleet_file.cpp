@@ -8,6 +8,7 @@
 #include <set>
 
 #include "weir/base/text_file.hpp"
+#include "weir/fleet/power.hpp"
 
 namespace weir::fleet {
 namespace {
@@ -318,7 +319,7 @@ private:
         if (const auto executor = view.object("executor")) {
             site.executor = executor->text("kind").value_or(site.executor);
         }
-        site.power_watts = view.power_watts("power").value_or(0);
+        site.power_watts = budget(view, path, "power");
         if (view.node("pools")->items.empty()) {
             problems_.add(
                 view.place("pools"), path + ".pools", "is empty; a site has at least one pool");
@@ -352,8 +353,8 @@ private:
         pool.memory = view.bytes("memory").value_or(Bytes{});
         pool.nodes_per_rack = count_of(view, "nodes_per_rack");
         pool.racks_per_pod = count_of(view, "racks_per_pod");
-        pool.rack_power_watts = view.power_watts("rack_power").value_or(0);
-        pool.pod_power_watts = view.power_watts("pod_power").value_or(0);
+        pool.rack_power_watts = budget(view, path, "rack_power");
+        pool.pod_power_watts = budget(view, path, "pod_power");
         if (const auto reliability = view.object("reliability")) {
             pool.node_mtbf =
                 mtbf_of_node(reliability->text("mtbf").value_or("")).value_or(Duration{});
@@ -404,6 +405,20 @@ private:
         std::string chip = pool.chip;
         fleet_.pools.push_back(std::move(pool));
         return chip;
+    }
+
+    // 0 stands for none in a Fleet, but who writes 0W may mean the opposite.
+    double budget(const View& view, const std::string& path, std::string_view key) {
+        const auto watts = view.power_watts(key);
+        if (watts == 0.0) {
+            problems_.add(view.place(key),
+                          fmt::format("{}.{}", path, key),
+                          fmt::format("'{}' is no budget; write a power above 0, such as 15kW, or "
+                                      "leave {} out for none",
+                                      view.text(key).value_or(""),
+                                      key));
+        }
+        return watts.value_or(0);
     }
 
     void check_names(const View& view, const std::string& path, const Pool& pool) {
@@ -491,6 +506,8 @@ Result<ParsedFleet> read_fleet_text(std::string_view text, std::string_view sour
         parsed.notes.push_back(
             fmt::format("{} is checked, but does not change what this version decides", path));
     }
+    for (std::string& sentence : idle_budgets(parsed.fleet))
+        parsed.notes.push_back(std::move(sentence));
     return parsed;
 }
 

@@ -113,6 +113,36 @@ TEST(FleetFile, NamesPlaceKeyValueAndWhatIsValid) {
     EXPECT_THAT(refusal("pools: []\n"), HasSubstr("pools belong to a site"));
 }
 
+TEST(FleetFile, RefusesABudgetOfNothing) {
+    EXPECT_EQ(
+        refusal(one_pool("nodes: 1, cpus: 1, rack_power: 0W")),
+        "f.yaml:1:68: sites[0].pools[0].rack_power: '0W' is no budget; write a power above 0, "
+        "such as 15kW, or leave rack_power out for none");
+    EXPECT_THAT(refusal(one_pool("nodes: 1, cpus: 1, pod_power: 0kW")), HasSubstr("'0kW' is no"));
+    EXPECT_THAT(refusal("sites: [{name: a, power: 0W, pools: [{name: p, nodes: 1, cpus: 1}]}]\n"),
+                HasSubstr("sites[0].power: '0W' is no budget"));
+}
+
+TEST(FleetFile, SaysWhichBudgetsLeaveNothingOrBindNothing) {
+    const auto notes = [](const std::string& pool) {
+        const auto parsed = read_fleet_text(
+            "sites: [{name: a, power: 4kW, pools: [{name: p, cpus: 1, " + pool + "}]}]\n",
+            "f.yaml");
+        return parsed ? parsed->notes : std::vector<std::string>{parsed.error().message};
+    };
+    EXPECT_THAT(notes("nodes: 3, node_power: {idle: 1kW, busy: 2kW}"), ::testing::IsEmpty());
+    EXPECT_THAT(notes("nodes: 3, nodes_per_rack: 2, rack_power: 1500W, "
+                      "node_power: {idle: 1kW, busy: 2kW}"),
+                ::testing::ElementsAre("pool p: rack_power is 1.5 kW, but an idle rack alone draws "
+                                       "2 kW; nothing will start there"));
+    EXPECT_THAT(notes("nodes: 5, node_power: {idle: 1kW, busy: 2kW}"),
+                ::testing::ElementsAre("pool p: power of site a is 4 kW, but the idle site alone "
+                                       "draws 5 kW; nothing will start there"));
+    EXPECT_THAT(notes("nodes: 3"),
+                ::testing::ElementsAre("pool p: power of site a is 4 kW, and binds nothing without "
+                                       "node_power"));
+}
+
 TEST(FleetFile, RefusesNamesThatAreTakenOrUnknown) {
     const std::string site = "  - {name: a, pools: [{name: p, nodes: 1, cpus: 1}]}\n";
     EXPECT_THAT(refusal("sites:\n" + site + site),

@@ -9,6 +9,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "weir/fleet/demand.hpp"
 #include "weir/fleet/fleet.hpp"
@@ -35,5 +37,9 @@ inline std::int64_t active_milliwatts(const Pool& pool, const ReplicaDemand& eac
     if (pool.cpus_milli == 0) return 0;
     return (span * each.cpus_milli + pool.cpus_milli - 1) / pool.cpus_milli;
 }
+
+// Sentences about budgets that cannot be meant: idle nodes draw as much already, or nothing says
+// what the nodes of the pool draw.
+std::vector<std::string> idle_budgets(const Fleet& fleet);
 
 }  // namespace weir::fleet

@@ -125,10 +125,7 @@ Result<void> check_deadline(Time deadline,
         return fail(Code::never_fits, "deadline: " + format_time(deadline) + " has passed");
     }
     request.deadline = deadline;
-    if (const auto holds = engine.can_meet_deadline(request, now); !holds) {
-        return fail(holds.error().at("deadline"));
-    }
-    return {};
+    return engine.can_meet_deadline(request, now);
 }
 
 }  // namespace

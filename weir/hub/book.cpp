@@ -437,8 +437,8 @@ Result<void> Book::on(const journal::Step& step, Time at) {
                           {.cause = sched::Cause::reserved, .until = reserved.at}));
     }
     for (const journal::OverPower& over : step.over_power) {
-        WEIR_CHECK(
-            follow(sched::OverPower{over.domain, over.watts}, {.cause = sched::Cause::over_power}));
+        WEIR_CHECK(follow(sched::OverPower{over.domain, over.excess_watts},
+                          {.cause = sched::Cause::over_power}));
     }
     engine_->resume_digest(step.digest);
     take(step, at);

@@ -21,7 +21,7 @@
 
 namespace weir::hub {
 
-// Nodes with 4 chips, 16 CPUs and 64 GiB each.
+// Nodes with 4 chips, 16 CPUs and 64 GiB each, which draw 100 W to 500 W.
 inline fleet::Fleet small_fleet(std::uint32_t nodes) {
     fleet::Fleet fleet;
     fleet.sites.push_back({.name = "local", .executor = "local", .power_watts = 0});
@@ -33,6 +33,8 @@ inline fleet::Fleet small_fleet(std::uint32_t nodes) {
     pool.chips_per_node = 4;
     pool.cpus_milli = 16'000;
     pool.memory = gibibytes(64);
+    pool.node_idle_watts = 100;
+    pool.node_busy_watts = 500;
     fleet.pools.push_back(pool);
     return fleet;
 }

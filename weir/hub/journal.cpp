@@ -280,7 +280,7 @@ Body body_of(const Step& record) {
         return Json{replaced.job.value, json_of(replaced.placement)};
     });
     put_list(json, "over_power", record.over_power, [](const OverPower& over) {
-        return Json{json_of(over.domain), over.watts};
+        return Json{json_of(over.domain), over.excess_watts};
     });
     return {"step", text_of(json)};
 }

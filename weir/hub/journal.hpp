@@ -148,7 +148,7 @@ struct Replaced {
 
 struct OverPower {
     sched::PowerDomain domain;
-    double watts = 0;
+    double excess_watts = 0;  // beyond the budget, when those that are being stopped are gone
     friend bool operator==(const OverPower&, const OverPower&) = default;
 };
 

@@ -193,9 +193,8 @@ Result<void> Keeper::commit(Work& work) {
             work.starts.push_back(start.attempt);
         for (const journal::Preempted& stop : step.preempted)
             work.stops.push_back({stop.job, book_->find(stop.job)->attempts.back().number});
-        for (const journal::OverPower& over : step.over_power) {
-            log::warn(sentence_of(over, book_->engine().fleet()));
-        }
+        for (const journal::OverPower& over : step.over_power)
+            log::warn(sentence_of(over, *book_));
         work.batch.entries.push_back(journal::encode(step, now_));
     }
     put_finished(work);

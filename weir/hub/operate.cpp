@@ -180,7 +180,9 @@ Result<std::string> Keeper::operate(Work& work, const DrainNode& wish) {
                                              : " run on it and are left to end: ") +
                            book_->described(jobs.front()) + (jobs.size() > 1 ? " first" : "");
     const auto drained = book_->drained().find(node);
-    if (drained == book_->drained().end() || drained->second.reason != wish.reason) {
+    const bool says_more = !wish.reason.empty() && drained != book_->drained().end() &&
+                           drained->second.reason != wish.reason;
+    if (drained == book_->drained().end() || says_more) {
         record(
             work,
             journal::NodeChanged{node.first, node.second, sched::NodeHealth::drained, wish.reason});
@@ -198,14 +200,22 @@ Result<std::string> Keeper::operate(Work& work, const RestoreNode& wish) {
 
 Result<std::string> Keeper::operate(Work& work, const SetPowerCap& wish) {
     if (!(wish.watts >= 0) || wish.watts > 1e12) {
-        return fail(Code::invalid, "watts: valid are 0W (no cap) to 1TW");
+        return fail(Code::invalid, "watts: valid are budgets above 0W, up to 1TW");
     }
     const fleet::Fleet& fleet = book_->engine().fleet();
     WEIR_TRY(const sched::PowerDomain domain, power_domain_of(wish.domain, fleet));
+    const std::optional<double> draw_watts = power_view(domain, *book_).draw_watts;
+    if (wish.watts > 0 && !draw_watts) {
+        return fail(
+            Code::invalid,
+            "watts: nothing says what the nodes of " + wish.domain +
+                " draw, so a budget would bind nothing; write node_power in the fleet file");
+    }
     record(work, journal::PowerCapSet{domain, wish.watts});
-    return wish.watts == 0 ? wish.domain + " may draw what it can"
-                           : wish.domain + " may draw " + format_rate(wish.watts, "W") +
-                                 "; it draws " + format_rate(draw_of(domain, *book_), "W");
+    if (wish.watts == 0) return wish.domain + " may draw what it can";
+    const std::string note = power_view(domain, *book_).note;
+    return wish.domain + " may draw " + format_rate(wish.watts, "W") + "; it draws " +
+           format_rate(*draw_watts, "W") + (note.empty() ? "" : "; " + note);
 }
 
 Result<std::string> Keeper::operate(Work& work, const NoteCheckpoint& wish) {

@@ -13,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 fleet::Fleet racks_of_two() {
     fleet::Fleet fleet = small_fleet(4);
@@ -183,8 +184,8 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
         const auto views = world.keeper->power(of);
         EXPECT_TRUE(views);
         for (const PowerView& view : *views) {
-            text += view.domain + " " + std::to_string(std::lround(view.draw_watts)) + "/" +
-                    std::to_string(std::lround(view.budget_watts)) + "; ";
+            text += view.domain + " " + std::to_string(std::lround(view.draw_watts.value_or(-1))) +
+                    "/" + std::to_string(std::lround(view.budget_watts)) + "; ";
         }
         return text;
     };
@@ -202,6 +203,41 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
     EXPECT_FALSE(world.keeper->power("nowhere"));
 }
 
+TEST_F(OperatorStory, SaysWhenABudgetIsBelowWhatIdleNodesDraw) {
+    EXPECT_EQ(done(SetPowerCap{"main/rack/0", 1500}),
+              "main/rack/0 may draw 1.5 kW; it draws 2 kW; idle alone draws 2 kW; nothing will "
+              "start there");
+    EXPECT_EQ(world.keeper->power("main/rack/0")->front().note,
+              "idle alone draws 2 kW; nothing will start there");
+    EXPECT_EQ(world.keeper->power("main/rack/1")->front().note, "");
+}
+
+TEST_F(OperatorStory, TellsDrawAndBudgetWhereNothingMayBeStopped) {
+    EXPECT_EQ(sentence_of({{fleet::Level::rack, PoolId{0}, 1}, 200}, world.keeper->book()),
+              "main/rack/1 draws 10.2 kW and may draw 10 kW; nothing that may be stopped is left "
+              "there");
+}
+
+TEST_F(OperatorStory, RefusesABudgetWhereNothingSaysWhatNodesDraw) {
+    world.fleet.pools[0].node_idle_watts = world.fleet.pools[0].node_busy_watts = 0;
+    open();
+    EXPECT_THAT(refused(SetPowerCap{"main/rack/1", 2500}).message,
+                HasSubstr("write node_power in the fleet file"));
+    const PowerView rack = world.keeper->power("main/rack/1")->front();
+    EXPECT_FALSE(rack.draw_watts);
+    EXPECT_THAT(rack.note, HasSubstr("binds nothing"));
+    EXPECT_EQ(done(SetPowerCap{"main/rack/1", 0}), "main/rack/1 may draw what it can");
+}
+
+TEST_F(OperatorStory, KeepsTheReasonOfADrainedNodeUnlessAnotherIsGiven) {
+    const auto reason = [this] { return world.keeper->book().drained().begin()->second.reason; };
+    done(DrainNode{"main-1", "new fans"});
+    done(DrainNode{"main-1", ""});
+    EXPECT_EQ(reason(), "new fans");
+    done(DrainNode{"main-1", "new board"});
+    EXPECT_EQ(reason(), "new board");
+}
+
 TEST_F(OperatorStory, ARunningJobMaySayThatItHasSaved) {
     ASSERT_TRUE(world.submit(submission_of("a")));
     EXPECT_EQ(done(NoteCheckpoint{"a"}), "noted: job 1 (a) has saved what it did so far");
@@ -217,6 +253,11 @@ TEST_F(OperatorStory, RefusesADeadlineThatHasPassed) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Code::never_fits);
     EXPECT_THAT(answer.error().message, HasSubstr("deadline: 1970-01-12T13:46:39Z has passed"));
+    late.spec.deadline = world.now + seconds(60);
+    const auto hopeless = world.submit(late);
+    ASSERT_FALSE(hopeless);
+    EXPECT_THAT(hopeless.error().message, HasSubstr("deadline: with a limit of 1h 00m it"));
+    EXPECT_THAT(hopeless.error().message, Not(HasSubstr("deadline: deadline")));
     late.spec.deadline = world.now + seconds(90'000);
     EXPECT_TRUE(world.submit(late));
 }

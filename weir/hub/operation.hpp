@@ -65,10 +65,11 @@ struct ReservationView {
 };
 
 struct PowerView {
-    std::string domain;  // as SetPowerCap has it
-    std::string level;   // site | pod | rack
-    double draw_watts = 0;
-    double budget_watts = 0;  // 0 = none
+    std::string domain;                // as SetPowerCap has it
+    std::string level;                 // site | pod | rack
+    std::optional<double> draw_watts;  // absent: nothing says what its nodes draw
+    double budget_watts = 0;           // 0 = none
+    std::string note;                  // why the budget cannot be meant; "" = it can
 };
 
 }  // namespace weir::hub

@@ -20,16 +20,25 @@ double share_of(const fleet::NodeRange& range, const Job& job, const fleet::Pool
     return double{1} * each.cpus_milli * range.replicas / pool.cpus_milli;
 }
 
+struct Draw {
+    double watts = 0;
+    double idle_watts = 0;  // of it, without any job
+    bool counted = false;   // whether anything says what its nodes draw
+};
+
 // What every rack draws, in one walk; pods and sites are sums of racks.
 class Draws {
 public:
     explicit Draws(const Book& book) : fleet_(book.engine().fleet()) {
         for (std::uint32_t i = 0; i < fleet_.pools.size(); ++i) {
             const fleet::Pool& pool = fleet_.pools[i];
-            std::vector<double>& racks = racks_.emplace_back(pool.racks(), 0.0);
+            const Draw empty{.counted = pool.node_busy_watts > 0};
+            std::vector<Draw>& racks = racks_.emplace_back(pool.racks(), empty);
             for (std::uint32_t node = 0; node < pool.nodes; ++node) {
                 if (book.engine().health(PoolId{i}, node) == sched::NodeHealth::down) continue;
-                racks[node / pool.rack_nodes()] += pool.node_idle_watts;
+                Draw& rack = racks[node / pool.rack_nodes()];
+                rack.watts += pool.node_idle_watts;
+                rack.idle_watts += pool.node_idle_watts;
             }
         }
         for (const JobId id : book.running()) {
@@ -39,38 +48,60 @@ public:
                 const double watts = std::max(0.0, pool.node_busy_watts - pool.node_idle_watts) *
                                      share_of(range, job, pool);
                 for (std::uint32_t node = range.first; node < range.first + range.count; ++node) {
-                    racks_[range.pool.value][node / pool.rack_nodes()] += watts;
+                    racks_[range.pool.value][node / pool.rack_nodes()].watts += watts;
                 }
             }
         }
     }
 
-    [[nodiscard]] double of(const PowerDomain& domain) const {
+    [[nodiscard]] Draw of(const PowerDomain& domain) const {
         const fleet::Pool& pool = fleet_.pool(domain.pool);
-        const std::vector<double>& racks = racks_[domain.pool.value];
+        const std::vector<Draw>& racks = racks_[domain.pool.value];
         if (domain.level == fleet::Level::rack) return racks.at(domain.number);
         if (domain.level == fleet::Level::pod) {
             const std::uint32_t each = pool.racks_per_pod > 0 ? pool.racks_per_pod : pool.racks();
             return sum(racks, domain.number * each, each);
         }
-        double watts = 0;
+        Draw draw;
         for (std::size_t i = 0; i < racks_.size(); ++i) {
-            if (fleet_.pools[i].site == pool.site) watts += sum(racks_[i], 0, racks_[i].size());
+            if (fleet_.pools[i].site == pool.site) add(draw, sum(racks_[i], 0, racks_[i].size()));
         }
-        return watts;
+        return draw;
     }
 
 private:
-    static double sum(const std::vector<double>& racks, std::size_t first, std::size_t count) {
-        double watts = 0;
+    static void add(Draw& sum, const Draw& more) {
+        sum.watts += more.watts;
+        sum.idle_watts += more.idle_watts;
+        sum.counted = sum.counted || more.counted;
+    }
+    static Draw sum(const std::vector<Draw>& racks, std::size_t first, std::size_t count) {
+        Draw draw;
         for (std::size_t rack = first; rack < std::min(first + count, racks.size()); ++rack)
-            watts += racks[rack];
-        return watts;
+            add(draw, racks[rack]);
+        return draw;
     }
 
     const fleet::Fleet& fleet_;
-    std::vector<std::vector<double>> racks_;  // by pool
+    std::vector<std::vector<Draw>> racks_;  // by pool
 };
+
+PowerView view_of(const PowerDomain& domain, const Draw& draw, const Book& book) {
+    PowerView view{.domain = text_of(domain, book.engine().fleet()),
+                   .level = std::string(fleet::name_of(domain.level)),
+                   .draw_watts = std::nullopt,
+                   .budget_watts = budget_of(domain, book),
+                   .note = {}};
+    if (draw.counted) view.draw_watts = draw.watts;
+    if (view.budget_watts <= 0) return view;
+    if (!draw.counted) {
+        view.note = "nothing says what its nodes draw (node_power), so its budget binds nothing";
+    } else if (draw.idle_watts >= view.budget_watts) {
+        view.note =
+            "idle alone draws " + format_rate(draw.idle_watts, "W") + "; nothing will start there";
+    }
+    return view;
+}
 
 std::optional<PowerDomain> site_named(const std::string& name, const fleet::Fleet& fleet) {
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
@@ -135,10 +166,6 @@ std::string text_of(const PowerDomain& domain, const fleet::Fleet& fleet) {
            std::to_string(domain.number);
 }
 
-double draw_of(const PowerDomain& domain, const Book& book) {
-    return Draws(book).of(domain);
-}
-
 double budget_of(const PowerDomain& domain, const Book& book) {
     const fleet::Fleet& fleet = book.engine().fleet();
     if (domain.level == fleet::Level::site) {
@@ -183,18 +210,20 @@ Result<std::vector<PowerView>> power_views(const std::string& of, const Book& bo
     }
     const Draws draws(book);
     std::vector<PowerView> views;
-    for (const PowerDomain& domain : domains) {
-        views.push_back({.domain = text_of(domain, fleet),
-                         .level = std::string(fleet::name_of(domain.level)),
-                         .draw_watts = draws.of(domain),
-                         .budget_watts = budget_of(domain, book)});
-    }
+    for (const PowerDomain& domain : domains)
+        views.push_back(view_of(domain, draws.of(domain), book));
     return views;
 }
 
-std::string sentence_of(const journal::OverPower& over, const fleet::Fleet& fleet) {
-    return text_of(over.domain, fleet) + " draws " + format_rate(over.watts, "W") +
-           ", which is more than it may, and nothing that may be stopped is left there";
+PowerView power_view(const PowerDomain& domain, const Book& book) {
+    return view_of(domain, Draws(book).of(domain), book);
+}
+
+std::string sentence_of(const journal::OverPower& over, const Book& book) {
+    const double budget = budget_of(over.domain, book);
+    return text_of(over.domain, book.engine().fleet()) + " draws " +
+           format_rate(budget + over.excess_watts, "W") + " and may draw " +
+           format_rate(budget, "W") + "; nothing that may be stopped is left there";
 }
 
 std::vector<std::string> over_power(const Book& book) {
@@ -202,7 +231,7 @@ std::vector<std::string> over_power(const Book& book) {
     if (book.over_power().empty()) return sentences;
     const Draws draws(book);
     for (const PowerDomain& domain : book.over_power()) {
-        const double draw = draws.of(domain);
+        const double draw = draws.of(domain).watts;
         const double budget = budget_of(domain, book);
         if (budget <= 0 || draw <= budget) continue;
         sentences.push_back(text_of(domain, book.engine().fleet()) + " draws " +

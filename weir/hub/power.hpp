@@ -20,14 +20,15 @@ namespace weir::hub {
 Result<sched::PowerDomain> power_domain_of(const std::string& text, const fleet::Fleet& fleet);
 std::string text_of(const sched::PowerDomain& domain, const fleet::Fleet& fleet);
 
-double draw_of(const sched::PowerDomain& domain, const Book& book);
 double budget_of(const sched::PowerDomain& domain, const Book& book);  // 0 = none
 
 // "": every site, and what has a budget. Of a site, a pool, a rack or a pod: all there is of it.
 Result<std::vector<PowerView>> power_views(const std::string& of, const Book& book);
+PowerView power_view(const sched::PowerDomain& domain, const Book& book);
 
-// "box/rack/3 draws 15.2 kW and may draw 15 kW: nothing that may be stopped is left there".
-std::string sentence_of(const journal::OverPower& over, const fleet::Fleet& fleet);
+// "box/rack/3 draws 15.2 kW and may draw 15 kW; nothing that may be stopped is left there". Those
+// that are being stopped already are taken to be gone.
+std::string sentence_of(const journal::OverPower& over, const Book& book);
 // The same of those that are above their budget at this moment.
 std::vector<std::string> over_power(const Book& book);
 

@@ -7,16 +7,74 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "weir/base/assert.hpp"
+#include "weir/base/units.hpp"
 #include "weir/sim/csv.hpp"
 #include "weir/sim/text_number.hpp"
 
 namespace weir::sim {
+namespace {
+
+using Place = std::pair<PoolId, std::uint32_t>;
+
+// The nodes of the fleet that have these names.
+std::vector<std::optional<Place>> places_named(const std::vector<std::string>& names,
+                                               const fleet::Fleet& fleet) {
+    std::unordered_map<std::string_view, std::size_t> wanted;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        wanted.emplace(names[i], i);
+    std::vector<std::optional<Place>> places(names.size());
+    for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
+        const fleet::Pool& pool = fleet.pools[p];
+        // Names that are made of the pool's and a number need no look at each node.
+        for (std::size_t i = 0; pool.node_names.empty() && i < names.size(); ++i) {
+            const std::string_view name = names[i];
+            std::int64_t number = -1;
+            if (name.size() <= pool.name.size() ||
+                !parse_cut(name.substr(pool.name.size() + 1), number) || number < 0 ||
+                number >= pool.nodes) {
+                continue;
+            }
+            const auto node = static_cast<std::uint32_t>(number);
+            if (fleet.node_name(PoolId{p}, node) == name) places[i] = {PoolId{p}, node};
+        }
+        for (std::uint32_t node = 0; node < pool.node_names.size(); ++node) {
+            if (const auto found = wanted.find(pool.node_names[node]); found != wanted.end())
+                places[found->second] = {PoolId{p}, node};
+        }
+    }
+    return places;
+}
+
+std::size_t count_of(const std::vector<std::optional<Place>>& places) {
+    return static_cast<std::size_t>(std::count_if(
+        places.begin(), places.end(), [](const auto& place) { return place.has_value(); }));
+}
+
+// Those that are known by name; where nobody is, all are spread over the fleet in the order in
+// which they appear.
+std::vector<std::optional<Place>> places_of(const FaultLog& log, const fleet::Fleet& fleet) {
+    std::vector<std::optional<Place>> places = places_named(log.names, fleet);
+    if (count_of(places) > 0) return places;
+    const std::uint64_t total = fleet.nodes_total();
+    WEIR_ASSERT(total > 0);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        std::uint64_t at = places.size() <= total ? i * total / places.size() : i % total;
+        std::uint32_t pool = 0;
+        while (at >= fleet.pools[pool].nodes)
+            at -= fleet.pools[pool++].nodes;
+        places[i] = {PoolId{pool}, static_cast<std::uint32_t>(at)};
+    }
+    return places;
+}
+
+}  // namespace
 
 // What comes next of all pools, and, where failures are drawn, how to draw the one after it.
 struct Failures::Source {
@@ -87,20 +145,12 @@ Failures Failures::by_reliability(const fleet::Fleet& fleet, std::uint64_t seed,
 }
 
 Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log) {
-    const std::uint64_t total = fleet.nodes_total();
-    WEIR_ASSERT(total > 0);
-    const auto node_of = [&](std::uint32_t of_log) {
-        std::uint64_t at = log.nodes <= total ? of_log * total / log.nodes : of_log % total;
-        std::uint32_t pool = 0;
-        while (at >= fleet.pools[pool].nodes)
-            at -= fleet.pools[pool++].nodes;
-        return std::pair(PoolId{pool}, static_cast<std::uint32_t>(at));
-    };
+    const std::vector<std::optional<Place>> places = places_of(log, fleet);
     // Several nodes of the log may stand for one of the fleet: merged once more.
     std::vector<std::tuple<PoolId, std::uint32_t, Time, Time>> faults;
     for (const Fault& fault : log.faults) {
-        const auto [pool, node] = node_of(fault.node);
-        faults.emplace_back(pool, node, fault.from, fault.until);
+        const std::optional<Place>& place = places[fault.node];
+        if (place) faults.emplace_back(place->first, place->second, fault.from, fault.until);
     }
     std::sort(faults.begin(), faults.end());
     auto source = std::make_unique<Source>();
@@ -157,18 +207,41 @@ NodeChange Failures::take() {
 // ---------------------------------------------------------------------------------------------
 // The log
 
-Duration FaultLog::node_mtbf(std::uint64_t fleet_nodes) const {
-    if (faults.empty()) return Duration{};
+std::string FaultLog::note_on(const fleet::Fleet& fleet) const {
+    const std::vector<std::optional<Place>> places = places_named(names, fleet);
+    const std::size_t known = count_of(places);
+    if (known == names.size()) return "";
+    if (known == 0) {
+        return "the fault log names no node of this fleet: its nodes were numbered as they appear "
+               "and spread over the fleet";
+    }
+    const auto other = std::find(places.begin(), places.end(), std::nullopt) - places.begin();
+    return fmt::format(
+        "the fault log names {} that this fleet does not have, such as {}: their "
+        "faults are left out",
+        format_count(names.size() - known, "node"),
+        names[static_cast<std::size_t>(other)]);
+}
+
+Duration FaultLog::node_mtbf(const fleet::Fleet& fleet) const {
+    const std::vector<std::optional<Place>> places = places_of(*this, fleet);
     Time first = never;
     Time last = Time::min();
     for (const Fault& fault : faults) {
         first = std::min(first, fault.from);
         last = std::max(last, fault.until < never ? fault.until : fault.from);
     }
-    std::int64_t up_ms = (last - first).count() * static_cast<std::int64_t>(fleet_nodes);
-    for (const Fault& fault : faults)
-        up_ms -= (std::min(fault.until, last) - fault.from).count();
-    return Duration{std::max<std::int64_t>(1, up_ms / static_cast<std::int64_t>(faults.size()))};
+    std::int64_t count = 0;
+    std::int64_t down_ms = 0;
+    for (const Fault& fault : faults) {
+        if (!places[fault.node]) continue;
+        ++count;
+        down_ms += (std::min(fault.until, last) - fault.from).count();
+    }
+    if (count == 0) return Duration{};
+    const auto nodes = static_cast<std::int64_t>(fleet.nodes_total());
+    const std::int64_t up_ms = (last - first).count() * nodes - down_ms;
+    return Duration{std::max<std::int64_t>(1, up_ms / count)};
 }
 
 Result<FaultLog> read_fault_log(LineReader& lines) {
@@ -216,10 +289,10 @@ Result<FaultLog> read_fault_log(LineReader& lines) {
             return at_seconds(value);
         };
         Fault fault;
-        fault.node = known
-                         .try_emplace(std::string(fields[column[0]]),
-                                      static_cast<std::uint32_t>(known.size()))
-                         .first->second;
+        const auto [node, is_new] = known.try_emplace(std::string(fields[column[0]]),
+                                                      static_cast<std::uint32_t>(known.size()));
+        if (is_new) log.names.push_back(node->first);
+        fault.node = node->second;
         WEIR_TRY(fault.from, second(1));
         if (!fields[column[2]].empty()) {
             WEIR_TRY(fault.until, second(2));
@@ -234,7 +307,6 @@ Result<FaultLog> read_fault_log(LineReader& lines) {
         if (fault.until == fault.from) continue;
         log.faults.push_back(fault);
     }
-    log.nodes = static_cast<std::uint32_t>(known.size());
     std::sort(log.faults.begin(), log.faults.end());
     std::vector<Fault> merged;
     for (const Fault& fault : log.faults) {

@@ -7,9 +7,10 @@
 // equal seeds give equal failures.
 //
 // From a fault log: CSV with the columns node, start_s and end_s, seconds from the zero of the
-// trace; an empty end means for ever. The k-th node to appear stands for the node of the fleet at
-// k/K of the way through its pools, K being the nodes in the log, or, where the log has more nodes,
-// for node k modulo the nodes of the fleet. Overlapping faults of one node are one.
+// trace; an empty end means for ever. Where the fleet has nodes of these names they are meant, and
+// faults of others are left out. Where it has none, the k-th node to appear stands for the node of
+// the fleet at k/K of the way through its pools, K being the nodes in the log, or, where the log
+// has more nodes, for node k modulo the nodes of the fleet. Overlapping faults of one node are one.
 //
 // Threads: one at a time.
 #pragma once
@@ -35,12 +36,16 @@ struct Fault {
 };
 
 struct FaultLog {
-    std::vector<Fault> faults;  // merged, by node and time
-    std::uint32_t nodes = 0;    // that appear
+    std::vector<Fault> faults;       // merged, by node and time
+    std::vector<std::string> names;  // of the nodes that appear
 
-    // Mean time between failures of one of `fleet_nodes` nodes that the log stands for, those that
-    // never failed included: time up over the number of faults.
-    [[nodiscard]] Duration node_mtbf(std::uint64_t fleet_nodes) const;
+    // What to know of the nodes that the log stands for on this fleet; "" = its own, by their
+    // names.
+    [[nodiscard]] std::string note_on(const fleet::Fleet& fleet) const;
+
+    // Mean time between failures of one node of the fleet, those that never failed included: time
+    // up over the number of faults.
+    [[nodiscard]] Duration node_mtbf(const fleet::Fleet& fleet) const;
 };
 Result<FaultLog> read_fault_log(const std::string& path);
 Result<FaultLog> read_fault_log(LineReader& lines);

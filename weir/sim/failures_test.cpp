@@ -295,7 +295,7 @@ TEST(Failures, EqualSeedsGiveEqualRunsAndOthersDoNot) {
 
 TEST(Failures, AFaultLogIsMergedAndSpreadOverTheFleet) {
     const FaultLog log = faults("p,0,10\nq,5,6\np,8,20\np,30,\n");
-    EXPECT_EQ(log.nodes, 2U);
+    EXPECT_EQ(log.names, (std::vector<std::string>{"p", "q"}));
     ASSERT_EQ(log.faults.size(), 3U);
     EXPECT_EQ(log.faults[0], (Fault{0, at_seconds(0), at_seconds(20)}));
     EXPECT_EQ(log.faults[1], (Fault{0, at_seconds(30), never}));
@@ -311,6 +311,30 @@ TEST(Failures, AFaultLogIsMergedAndSpreadOverTheFleet) {
     };
     EXPECT_EQ(changes(10), "0-0 5-5 6+5 20+0 30-0 ");
     EXPECT_EQ(changes(1), "0-0 20+0 30-0 ");  // both are the one node
+    EXPECT_NE(log.note_on(cluster(10)).find("names no node of this fleet"), std::string::npos);
+}
+
+TEST(Failures, AFaultLogMeansTheNodesItNames) {
+    fleet::Fleet fleet = cluster(3);
+    fleet.pools.push_back(fleet.pools[0]);
+    fleet.pools[1].name = "named";
+    fleet.pools[1].node_names = {"cn1", "cn2", "cn3"};
+    const std::string made = fleet.node_name(PoolId{0}, 2);
+    const FaultLog log = faults("cn2,0,10\n" + made + ",5,6\n");
+    EXPECT_EQ(log.note_on(fleet), "");
+    Failures failures = Failures::by_log(fleet, log);
+    EXPECT_EQ(failures.take(), (NodeChange{at_seconds(0), PoolId{1}, 1, false}));
+    EXPECT_EQ(failures.take(), (NodeChange{at_seconds(5), PoolId{0}, 2, false}));
+
+    const FaultLog wider = faults("cn2,0,\ncn9,1,2\n");
+    EXPECT_EQ(wider.note_on(fleet),
+              "the fault log names 1 node that this fleet does not have, such as cn9: their faults "
+              "are left out");
+    Failures of_known = Failures::by_log(fleet, wider);
+    of_known.take();
+    EXPECT_EQ(of_known.next_at(), never);
+    // 2 s of 6 nodes, one of them down, and one fault: the other was of no node of the fleet.
+    EXPECT_EQ(wider.node_mtbf(fleet), seconds(10));
 }
 
 TEST(Failures, AFaultLogSaysWhatIsWrongWithIt) {

@@ -287,7 +287,7 @@ TEST(RealLogs, AdvisedCheckpointsLoseLessWorkAndReplacedNodesKeepAGangGoing) {
     NEEDS(path);
     const Result<FaultLog> faults = read_fault_log(path);
     ASSERT_TRUE(faults.has_value()) << faults.error().message;
-    EXPECT_EQ(faults->nodes, 231U);
+    EXPECT_EQ(faults->names.size(), 231U);
     Trace trace;
     trace.name = "training";
     trace.fleet.sites = {{.name = "here"}};

@@ -68,7 +68,7 @@ Replay::Replay(const Trace& trace,
         failures_ = Failures::by_reliability(fleet, options.failures.seed, first);
     } else if (options.failures.faults == Faults::log) {
         failures_ = Failures::by_log(fleet, options.failures.log);
-        log_mtbf_ = options.failures.log.node_mtbf(fleet.nodes_total());
+        log_mtbf_ = options.failures.log.node_mtbf(fleet);
     }
     follows_nodes_ = options.failures.faults != Faults::none;
     if (follows_nodes_) {

@@ -110,7 +110,7 @@ void Comparison::headline() {
     const auto rows_of = [&](bool headline) {
         std::vector<Row> rows;
         for (std::size_t i = 0; i < runs_.size(); ++i) {
-            Row row{escaped(runs_[i].name)};
+            Row row{escaped(title_of(runs_, i))};
             for (const Figure& figure : all) {
                 if (headline && !figure.headline) continue;
                 const std::string text = escaped(figure.text(figure.value(runs_[i])));
@@ -344,14 +344,15 @@ void Comparison::power() {
     }
     std::vector<Row> rows;
     for (const RunSummary& run : runs_) {
-        rows.push_back({run.name,
-                        number_text(run.metrics.energy_kwh),
-                        watts_text(run.metrics.power_max_watts),
-                        run.power_allowed_watts > 0 ? watts_text(run.power_allowed_watts) : "-",
-                        format_count(run.racks_over_cap),
-                        duration_text(run.over_cap_s),
-                        format_count(run.cap_cost.chips - run.cap_cost.chips_fed),
-                        number_text(run.cap_cost.chip_hours_waited)});
+        rows.push_back(
+            {run.name,
+             number_text(run.metrics.energy_kwh),
+             watts_text(run.metrics.power_max_watts),
+             run.power_allowed_watts > 0 ? watts_text(run.power_allowed_watts) : "no budget",
+             format_count(run.racks_over_cap),
+             duration_text(run.over_cap_s),
+             format_count(run.cap_cost.chips - run.cap_cost.chips_fed),
+             number_text(run.cap_cost.chip_hours_waited)});
     }
     page_.twin({"run",
                 "kWh",

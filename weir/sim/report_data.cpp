@@ -62,8 +62,8 @@ private:
 };
 
 // What a job holds, in the unit of the report.
-double held_by(const ScheduledJob& job, const TraceJob& logged, bool by_chips) {
-    return by_chips ? job.chips : static_cast<double>(logged.cpus_milli) / 1000.0;
+double held_by(const ScheduledJob& job, const Trace& trace, bool by_chips) {
+    return by_chips ? job.chips : trace.cpus(trace.jobs[job.trace_job]);
 }
 
 double wait_of(const ScheduledJob& job, const TraceJob& logged) {
@@ -109,7 +109,7 @@ TimeSeries series_of(const Trace& trace,
     Binned waiting_jobs(from, series.bin_s, used);
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        const double held = held_by(job, logged, by_chips);
+        const double held = held_by(job, trace, by_chips);
         const double start = seconds_of(job.start);
         busy.add(start, seconds_of(job.end), held);
         waiting.add(seconds_of(logged.submitted_at), start, held);
@@ -146,7 +146,7 @@ std::vector<SizeClass> sizes_of(const Trace& trace, const Simulation& result, bo
     double work = 0;
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        const double held = held_by(job, logged, by_chips);
+        const double held = held_by(job, trace, by_chips);
         Sums& sums = classes[class_of(held)];
         sums.waits.push_back(wait_of(job, logged));
         sums.work += held * as_seconds(logged.run);
@@ -216,7 +216,7 @@ void add_groups(const Trace& trace, const Simulation& result, ReportData& data) 
         const TraceJob& logged = trace.jobs[job.trace_job];
         Sums& sums = by_name[logged.*who];
         sums.name = logged.*who;
-        sums.work += held_by(job, logged, data.by_chips) * as_seconds(logged.run) / 3600;
+        sums.work += held_by(job, trace, data.by_chips) * as_seconds(logged.run) / 3600;
         sums.slowdown += slowdown_of(job, logged);
         sums.waits.push_back(wait_of(job, logged));
     }

@@ -44,6 +44,59 @@ bool capped(const RunSummary& run) {
     return run.power_allowed_watts > 0;
 }
 
+std::string budget_text(double watts) {
+    return watts > 0 ? watts_text(watts) : "no budget";
+}
+
+std::uint64_t fewest_left_out(const std::vector<RunSummary>& runs) {
+    std::uint64_t fewest = runs.front().metrics.jobs_skipped;
+    for (const RunSummary& run : runs)
+        fewest = std::min(fewest, run.metrics.jobs_skipped);
+    return fewest;
+}
+
+// By how many they left out: what is varied makes the machine wider or narrower.
+bool replay_the_same(const std::vector<RunSummary>& runs) {
+    return std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+        return run.metrics.jobs_skipped == runs.front().metrics.jobs_skipped;
+    });
+}
+
+// The run with another value of that key, or with any.
+bool differ_only_in(const std::string& key, const RunSummary& a, const RunSummary& b) {
+    const auto differs = [&](const auto& left, const auto& right) {
+        return left.first == key || left == right;
+    };
+    return a.policy == b.policy &&
+           std::equal(a.varied.begin(), a.varied.end(), b.varied.begin(), b.varied.end(), differs);
+}
+
+// "fcfs: reservations makes no difference here": every run of the policy decides as those do that
+// differ from it in nothing else.
+void note_idle_keys(const std::vector<RunSummary>& runs, std::vector<std::string>& notes) {
+    for (const auto& [key, value] : runs.front().varied) {
+        std::vector<std::string> judged;
+        for (const RunSummary& of_policy : runs) {
+            if (std::find(judged.begin(), judged.end(), of_policy.policy) != judged.end()) continue;
+            judged.push_back(of_policy.policy);
+            bool several = false;
+            bool equal = true;
+            for (const RunSummary& a : runs) {
+                for (const RunSummary& b : runs) {
+                    if (&a == &b || a.policy != of_policy.policy || !differ_only_in(key, a, b))
+                        continue;
+                    several = true;
+                    equal = equal && a.metrics.digest == b.metrics.digest;
+                }
+            }
+            if (several && equal) {
+                notes.push_back(fmt::format(
+                    "{}: {} makes no difference here: equal decisions", of_policy.policy, key));
+            }
+        }
+    }
+}
+
 template <auto member>
 double metric(const RunSummary& run) {
     return static_cast<double>(run.metrics.*member);
@@ -115,7 +168,7 @@ const std::vector<Figure>& figures() {
         {"power, allowed",
          neither,
          [](const RunSummary& run) { return run.power_allowed_watts; },
-         watts_text,
+         budget_text,
          capped},
         {"chips kept dark",
          lower,
@@ -149,16 +202,26 @@ std::vector<Figure> figures_of(const std::vector<RunSummary>& runs) {
     return out;
 }
 
+std::string title_of(const std::vector<RunSummary>& runs, std::size_t run) {
+    const RunSummary& its = runs[run];
+    if (replay_the_same(runs)) return its.name;
+    return fmt::format("{} ({} left out)", its.name, format_count(its.metrics.jobs_skipped));
+}
+
 bool is_best(const Figure& figure, const std::vector<RunSummary>& runs, std::size_t run) {
     if (figure.better == Figure::Better::neither) return false;
-    const auto [low, high] = std::minmax_element(
-        runs.begin(), runs.end(), [&](const RunSummary& a, const RunSummary& b) {
-            return figure.value(a) < figure.value(b);
-        });
-    const double least = figure.value(*low);
-    const double most = figure.value(*high);
-    if (least == most) return false;
-    return figure.value(runs[run]) == (figure.better == Figure::Better::lower ? least : most);
+    const std::uint64_t fewest = fewest_left_out(runs);
+    if (runs[run].metrics.jobs_skipped > fewest) return false;
+    const double value = figure.value(runs[run]);
+    bool is_better_than_one = false;
+    for (const RunSummary& other : runs) {
+        if (other.metrics.jobs_skipped > fewest) continue;
+        const double gain = figure.better == Figure::Better::lower ? figure.value(other) - value
+                                                                   : value - figure.value(other);
+        if (gain < 0) return false;
+        is_better_than_one = is_better_than_one || gain > 0;
+    }
+    return is_better_than_one;
 }
 
 std::string difference_text(const Figure& figure,
@@ -187,6 +250,12 @@ std::vector<std::string> notes_of(const std::vector<RunSummary>& runs) {
             if (!of_all(note)) notes.push_back(fmt::format("{}: {}", run.name, note));
         }
     }
+    if (!replay_the_same(runs)) {
+        notes.emplace_back(
+            "the runs left out different jobs, so their figures are of different work; only those "
+            "that left out fewest can be the best");
+    }
+    note_idle_keys(runs, notes);
     return notes;
 }
 

@@ -56,7 +56,10 @@ struct Figure {
 const std::vector<Figure>& figures();
 // Those of them that say something about these runs.
 std::vector<Figure> figures_of(const std::vector<RunSummary>& runs);
-// Whether the run has the best value of all; nobody has where all are equal.
+// Its name; behind it how many jobs it left out, where others left out fewer or more.
+std::string title_of(const std::vector<RunSummary>& runs, std::size_t run);
+// Whether the run has the best value of those that left out fewest jobs: what others gain by
+// leaving work undone is no merit. Nobody has where all are equal.
 bool is_best(const Figure& figure, const std::vector<RunSummary>& runs, std::size_t run);
 // "-23.8 %" against the first run; "" for it, where it is 0, and where nothing is better or worse.
 std::string difference_text(const Figure& figure,

@@ -9,6 +9,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/base/digest.hpp"
+#include "weir/fleet/power.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/replay.hpp"
 
@@ -93,7 +94,7 @@ void measure(const Trace& trace, Simulation& simulation) {
         slowdown_sum += std::max(1.0, response_s / std::max(run_s, 10.0));
         completion_sum += as_seconds(job.end - its.submitted_at);
         const Held held = held_by(job, its);
-        const double width = by_chips ? job.chips : static_cast<double>(its.cpus_milli) / 1000.0;
+        const double width = by_chips ? job.chips : trace.cpus(its);
         busy += as_seconds(held.wall) * width;
         useful += as_seconds(held.useful) * width;
         checkpoints += as_seconds(job.checkpoints) * width;
@@ -203,6 +204,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                           .racks = {},
                           .power = {},
                           .notes = trace.notes};
+    const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
+    simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
+    if (options.failures.faults == Faults::log) {
+        const std::string other_nodes = options.failures.log.note_on(simulation.fleet);
+        if (!other_nodes.empty()) simulation.notes.push_back(other_nodes);
+    }
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;
@@ -257,13 +264,15 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         return fail(Code::invalid,
                     fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
                                 "the window, {} without quota, {} wider than their quota, {} too "
-                                "large for the fleet)",
+                                "large for the fleet){}{}",
                                 trace.name,
                                 trace.jobs.size(),
                                 outside,
                                 without_quota,
                                 wider_than_quota,
-                                never_fits));
+                                never_fits,
+                                idle_budgets.empty() ? "" : "; ",
+                                fmt::join(idle_budgets, "; ")));
     }
     std::uint64_t total = 0;
     for (const auto& queue : queues)

@@ -96,6 +96,30 @@ TEST(Simulator, RepeatsItselfBitForBitAndScalesWithoutChangingTheWaits) {
     EXPECT_LE(tenfold->metrics.wait_mean_s, once->metrics.wait_mean_s);
 }
 
+TEST(Simulator, CountsProcessorsOfALogAsCpusWhereTheFleetHasNoChips) {
+    Trace trace = classic(4, {{0, 100, 100, 2}, {0, 100, 100, 1}});
+    fleet::Pool& pool = trace.fleet.pools.at(0);
+    pool.chip.clear();
+    pool.chips_per_node = 0;
+    pool.nodes = 2;
+    pool.cpus_milli = 2000;
+    const Result<Simulation> simulation = simulate(trace, {});
+    ASSERT_TRUE(simulation.has_value());
+    EXPECT_DOUBLE_EQ(simulation->metrics.utilisation, 0.75);
+}
+
+TEST(Simulator, SaysThatABudgetLeavesNothingBesideIdleNodes) {
+    Trace trace = classic(4, {{0, 100, 100, 1}});
+    fleet::Pool& pool = trace.fleet.pools.at(0);
+    pool.node_idle_watts = 100;
+    pool.node_busy_watts = 200;
+    pool.rack_power_watts = 400;
+    const Result<Simulation> simulation = simulate(trace, {});
+    ASSERT_FALSE(simulation.has_value());
+    EXPECT_NE(simulation.error().message.find("an idle rack alone draws 400 W"), std::string::npos)
+        << simulation.error().message;
+}
+
 TEST(Simulator, RefusesATraceOfWhichNothingIsLeftAndSaysWhy) {
     const Trace trace = classic(4, {{0, 10, 10, 5}});
     const Result<Simulation> simulation = simulate(trace, {});

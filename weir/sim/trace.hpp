@@ -50,6 +50,11 @@ struct Trace {
     std::optional<Time> zero_utc;                       // wall-clock time of the trace's zero
     bool classic = false;                               // SWF: processors that are all alike
     std::vector<std::string> notes;                     // what cleaning did, one sentence each
+
+    // What a job holds where use is counted in CPUs: a processor of a classic log is one.
+    [[nodiscard]] double cpus(const TraceJob& job) const {
+        return classic ? job.chips : static_cast<double>(job.cpus_milli) / 1000.0;
+    }
 };
 
 struct TraceOptions {
