@@ -114,15 +114,13 @@ using Event = std::variant<JobSubmitted,
                            AdvanceMade,
                            AdvanceEnded>;
 
+// New ones go to the end: their numbers are in the digests of decisions.
 enum class Cause : std::uint8_t {
     fits_now,           // first in the queue, and there was room
     backfilled,         // ends before the reserved job needs the room
     backfilled_beside,  // uses only what the reserved job leaves
     reserved,           // first that does not fit: gets the earliest room, nobody may delay it
     waits_for_room,     // behind the reserved job, and nothing it could use is free
-    waits_for_power,    // would fit if its racks, pods or site might draw more
-    set_apart,          // would fit but for nodes that are set apart, now or before it would end
-    out_of_service,     // would fit on nodes that are drained or down
     would_delay,        // fits now, but would delay the reserved job
     behind,             // strict order: somebody in front waits
     array_throttle,     // as many members of its array run as may
@@ -133,6 +131,9 @@ enum class Cause : std::uint8_t {
     over_power,         // stopped because a budget of watts was lowered
     node_replaced,      // goes on with another node instead of the one that failed
     deadline,           // by the promises that stand it cannot end in time
+    waits_for_power,    // would fit if its racks, pods or site might draw more
+    set_apart,          // would fit but for nodes that are set apart, now or before it would end
+    out_of_service,     // would fit on nodes that are drained or down
 };
 std::string_view name_of(Cause cause);
 
