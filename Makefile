@@ -7,7 +7,7 @@ PROGRAMS := weir weir-shepherd
 CAMPAIGN := examples/first-day
 ARGS     ?=
 
-.PHONY: help setup run build test bench asan tsan tidy format clean
+.PHONY: help setup run build release test bench asan tsan tidy format clean
 
 help:  ## show this list
 	@echo 'weir: one pool from many machines. What make can do:'
@@ -43,7 +43,12 @@ test:  ## build and run every test
 	@cmake --build $(BUILD)
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-bench: build  ## measure what the README promises, and print target against measured
+release:  ## build the programs that a site installs, optimised as a whole, into build-release/bin
+	@tools/setup build
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target programs
+
+bench: release  ## measure what the README promises, and print target against measured
 	@tools/setup run
 	@bench/run $(ARGS)
 
