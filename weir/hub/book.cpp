@@ -79,6 +79,16 @@ std::string Book::dependency_failed(JobId other) const {
     return reason;
 }
 
+std::vector<Book::BrokenPromise> Book::take_broken_promises() {
+    return std::exchange(broken_promises_, {});
+}
+bool Book::meets_deadline(const Job& job) const {
+    const sched::Request& request = job.family->request;
+    if (request.deadline == never) return true;
+    const auto known = promises_.find(job.id);
+    return known != promises_.end() && known->second.at + request.limit <= request.deadline;
+}
+
 std::vector<JobId> Book::take_finished() {
     return std::exchange(finished_, {});
 }
@@ -486,6 +496,10 @@ void Book::take(const journal::Step& step, Time at) {
         jobs_.at(replaced.job).attempts.back().placement = replaced.placement;
     }
     for (const journal::Reserved& reserved : step.reserved) {
+        const auto known = promises_.find(reserved.job);
+        if (known != promises_.end() && reserved.at > known->second.at) {
+            broken_promises_.push_back({reserved.job, known->second.at, reserved.at});
+        }
         if (reserved.at >= never) {
             promises_.erase(reserved.job);
         } else {

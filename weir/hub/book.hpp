@@ -154,6 +154,16 @@ public:
     // Why a job that depends on this one can never start.
     [[nodiscard]] std::string dependency_failed(JobId other) const;
 
+    // Promises that became later or were taken back since the last call.
+    struct BrokenPromise {
+        JobId job;
+        Time promised;
+        Time now = never;  // never: nothing can be promised
+    };
+    std::vector<BrokenPromise> take_broken_promises();
+    // Whether what it is promised lets it end by its deadline; true for jobs without one.
+    [[nodiscard]] bool meets_deadline(const Job& job) const;
+
     // The jobs that became final since the last call.
     std::vector<JobId> take_finished();
     // Requires: the job is final. Its document is written: it leaves memory.
@@ -217,6 +227,7 @@ private:
     std::uint64_t jobs_ended_ = 0;
     std::uint64_t change_sequence_ = 0;
     std::uint64_t muted_until_ = 0;
+    std::vector<BrokenPromise> broken_promises_;
     std::vector<JobId> finished_;
     std::vector<Change> changes_;
 };

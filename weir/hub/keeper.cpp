@@ -195,6 +195,8 @@ Result<void> Keeper::commit(Work& work) {
             work.stops.push_back({stop.job, book_->find(stop.job)->attempts.back().number});
         for (const journal::OverPower& over : step.over_power)
             log::warn(sentence_of(over, *book_));
+        for (const Book::BrokenPromise& broken : book_->take_broken_promises())
+            log::warn(sentence_of(broken, *book_));
         work.batch.entries.push_back(journal::encode(step, now_));
     }
     put_finished(work);

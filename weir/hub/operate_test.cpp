@@ -262,6 +262,23 @@ TEST_F(OperatorStory, RefusesADeadlineThatHasPassed) {
     EXPECT_TRUE(world.submit(late));
 }
 
+TEST_F(OperatorStory, TellsThatADeadlineCanNoLongerBeMet) {
+    Submission gang = submission_of("gang", 4);
+    gang.spec.limit = seconds(600);
+    ASSERT_TRUE(world.submit(gang));
+    gang.spec.name = "urgent";
+    gang.spec.deadline = world.now + seconds(1500);
+    ASSERT_TRUE(world.submit(gang));
+    EXPECT_EQ(world.view("urgent").reason, "has a promise");
+    done(DrainNode{"main-3", "smoke"});
+    EXPECT_EQ(world.view("urgent").reason, "may miss its deadline");
+    const auto told = world.keeper->explain("urgent");
+    ASSERT_TRUE(told);
+    EXPECT_THAT(told->details, testing::Contains(HasSubstr("lets it end by its deadline")));
+    done(RestoreNode{"main-3"});
+    EXPECT_EQ(world.view("urgent").reason, "has a promise");
+}
+
 // The decision to stop a job is put into the journal of a hub that has died, as if it had died
 // right after it.
 class PreemptionStory : public testing::Test {

@@ -75,6 +75,7 @@ Result<void> walk(ReplayReport& report,
             report.starts += step->starts.size();
             report.drops += step->drops.size();
         }
+        book.take_broken_promises();
         for (const JobId finished : book.take_finished())
             book.release(finished);
         return {};

@@ -1,6 +1,8 @@
 // Views: what clients see of a job, of the fleet, and of the reasons.
 #pragma once
 
+#include <string>
+
 #include "weir/hub/book.hpp"
 #include "weir/hub/hub.hpp"
 
@@ -29,6 +31,9 @@ private:
 // The binding cause of a job that waits, with its numbers; of others, what is to be said.
 ExplainView explain(const Job& job, const Book& book, Time now);
 ExplainView explain(const JobView& ended);
+
+// "job 12 (mesh) was promised to start by ...; ... now nothing can be promised".
+std::string sentence_of(const Book::BrokenPromise& broken, const Book& book);
 
 std::vector<PoolView> pools_of(const Book& book);
 

@@ -8,6 +8,7 @@
 #include "weir/sched/engine.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "weir/base/assert.hpp"
@@ -100,13 +101,34 @@ void Engine::State::try_again(std::uint32_t shape) {
 // In and out of the queue
 
 std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
-    const auto [entry, added] =
-        shape_of_demand.try_emplace(demand, static_cast<std::uint32_t>(shapes.size()));
+    const auto [entry, added] = shape_of_demand.try_emplace(demand, 0);
     if (added) {
-        shapes.emplace_back();
-        shapes.back().shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        if (unused_shapes.empty() && shapes.size() > 2 * std::size_t{shapes_in_use} + 1000) {
+            forget_shapes();
+        }
+        if (unused_shapes.empty()) {
+            unused_shapes.push_back(static_cast<std::uint32_t>(shapes.size()));
+            shapes.emplace_back();
+        }
+        entry->second = unused_shapes.back();
+        unused_shapes.pop_back();
+        shapes[entry->second].shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
     }
+    if (shapes[entry->second].jobs++ == 0) ++shapes_in_use;
     return entry->second;
+}
+
+// A hub lives for years, and hears of demands that never come again.
+void Engine::State::forget_shapes() {
+    for (auto its = shape_of_demand.begin(); its != shape_of_demand.end();) {
+        if (shapes[its->second].jobs > 0) {
+            ++its;
+            continue;
+        }
+        unused_shapes.push_back(its->second);
+        its = shape_of_demand.erase(its);
+    }
+    std::sort(unused_shapes.begin(), unused_shapes.end(), std::greater<>());
 }
 
 void Engine::State::make_eligible(std::uint32_t slot) {
@@ -423,6 +445,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         const auto array = arrays.find(job.array);
         if (--array->second.alive == 0) arrays.erase(array);
     }
+    if (--shapes[job.shape].jobs == 0) --shapes_in_use;
     jobs.end(job, outcome);
     dependencies.erase(id);
 

@@ -79,6 +79,8 @@ struct Engine::State {
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
+    std::uint32_t shapes_in_use = 0;           // by jobs that wait or run
+    std::vector<std::uint32_t> unused_shapes;  // that may become others
     struct ShapeOfPool {
         std::uint32_t shape = 0;
         std::uint32_t domain = 0;  // of the shape's, in which the pool is
@@ -136,6 +138,7 @@ struct Engine::State {
     void on(const AdvanceEnded& event);
     void advance(Time to);
     std::uint32_t shape_for(const fleet::Demand& demand);
+    void forget_shapes();
     template <class Visit>
     void for_who_shares(PoolId pool, Visit visit) const;
     void retry(PoolId pool);

@@ -164,6 +164,31 @@ TEST(Engine, AgreesWithTheReferenceOnEverySmallClusterAndQueue) {
     EXPECT_GT(worlds, 150'000U);
 }
 
+// Demands that never come again leave their places to others; those that wait keep theirs.
+TEST(Engine, StartsThousandsOfDifferentDemandsEachInItsTurn) {
+    Engine engine(fleet_of({nodes_of(1, 4, 4, 8192)}), Policy::easy);
+    std::vector<Decision> decisions;
+    std::uint64_t submitted = 0;
+    std::uint64_t started = 0;
+    for (std::int64_t step = 0; started < 4000; ++step) {
+        const Time now = at_seconds(step);
+        if (started > 0) engine.apply(JobEnded{JobId{started}}, now);
+        while (submitted < started + 20) {
+            Request request = request_of(++submitted, 1, 4, 5);
+            request.demand.parts.front().each.memory =
+                Bytes{static_cast<std::int64_t>(submitted % 7 == 0 ? 0 : submitted)};
+            engine.apply(JobSubmitted{request}, now);
+        }
+        decisions.clear();
+        engine.decide(now, decisions);
+        std::vector<JobId> starts;
+        for (const Decision& decision : decisions)
+            if (const auto* start = std::get_if<Start>(&decision.what))
+                starts.push_back(start->job);
+        ASSERT_EQ(starts, std::vector<JobId>{JobId{++started}});
+    }
+}
+
 // One random world: two or three pools, gangs of all kinds, priorities, arrays, dependencies,
 // nodes that fail and come back, retries and cancellations.
 void run_random_world(std::uint64_t seed, std::map<Cause, std::uint64_t>& causes) {

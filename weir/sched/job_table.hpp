@@ -50,7 +50,7 @@ struct Job {
     std::uint64_t tried_at = 0;    // pending: changes of its pools when it was last tried
     std::vector<std::uint64_t> gains_tried;  // promised: gains of each domain when it did not fit
     std::uint64_t asked_in = 0;       // pending: the last pass in which a promise was looked for
-    Time planned_when = Time::min();  // promised: when it was last planned
+    Time planned_when = Time::min();  // pending: when a promise was last looked for
     bool planned_tight = false;       // and whether room was held from the earliest time on
     fleet::Placement placement;       // running
 };
@@ -117,6 +117,7 @@ private:
 // about one of them in a pass holds for all.
 struct ShapeInfo {
     fleet::Shape shape;
+    std::uint32_t jobs = 0;      // that wait or run
     std::uint32_t eligible = 0;  // jobs in Waiting
     bool to_try = false;         // is in the list of shapes that something changed for
 

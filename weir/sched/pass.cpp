@@ -424,8 +424,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
             return;
         }
         const std::uint64_t its_changes = changes_of(shape);
+        const bool changed = job.tried_at != its_changes;
+        if (!changed && next_stop_rule(job.planned_when) > now) return;
         const bool made_room = make_room(slot, now, {}, decisions);
-        if (!made_room && job.tried_at == its_changes) return;  // nothing changed since it failed
+        job.planned_when = now;
+        if (!made_room && !changed) return;  // nothing changed since it failed
         const std::uint64_t work_before = plan.work();
         Place place =
             made_room ? plan.earliest(shape, now, job.limit, {}) : place_for(slot, now, {});

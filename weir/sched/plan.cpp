@@ -1,4 +1,5 @@
-// See plan.hpp. This file keeps the futures of nodes; plan_search.cpp looks for a place in them.
+// See plan.hpp. This file keeps the futures of nodes; plan_search.cpp looks for the time at which a
+// gang fits, plan_placing.cpp chooses the nodes.
 //
 // Invariants: neighbouring runs differ; a node has a horizon in FreeIndex exactly when something is
 // claimed of it; `free` and the rooms of watts hold every hold and claim on nodes in service, so as

@@ -291,18 +291,32 @@ private:
                      Time before,
                      fleet::Placement& placement,
                      std::uint64_t& spare);
-    bool place_part(const fleet::GangPart& part,
-                    std::uint32_t number,
-                    fleet::Level within,
-                    Time at,
-                    Time until,
-                    fleet::Placement& placement);
-    std::uint32_t powered(PoolPlan& pool,
+    // One part of a gang while nodes are chosen for it (plan_placing.cpp).
+    struct Choice {
+        const fleet::GangPart& part;
+        std::uint32_t number = 0;  // of the part
+        Time at;
+        Time until;
+        fleet::Placement& placement;
+    };
+    bool place_part(const Choice& choice, fleet::Level within);
+    bool place_on_any(const Choice& choice);
+    bool spread(const Choice& choice);
+    std::size_t smallest_for(const Choice& choice, std::uint32_t replicas);
+    void take(const Choice& choice, std::size_t index, std::uint32_t nodes, std::uint32_t replicas);
+    static void append(const Choice& choice,
+                       PoolId pool,
+                       std::uint32_t first,
+                       std::uint32_t nodes,
+                       std::uint32_t replicas);
+    [[nodiscard]] std::int64_t draw_of(const Piece& piece, const fleet::ReplicaDemand& each) const;
+    [[nodiscard]] int compare_draw(const Piece& a,
+                                   const Piece& b,
+                                   const fleet::ReplicaDemand& each) const;
+    std::uint32_t powered(const Choice& choice,
+                          const Piece& piece,
                           std::uint32_t node,
-                          std::int64_t milliwatts_each,
-                          std::uint32_t replicas,
-                          Time at,
-                          Time until);
+                          std::uint32_t replicas);
     void draw_scratch(PoolPlan& pool, std::uint32_t node, std::int64_t milliwatts);
     template <class Visit>
     void for_budgets(PoolPlan& pool, std::uint32_t node, Visit visit);

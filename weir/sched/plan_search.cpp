@@ -6,10 +6,6 @@
 // can offer at any time before is at most the highest it has offered until then. The same is asked
 // of the watts of each rack, pod and site. A search takes a few rounds: what runs only ever ends,
 // and only claims make a run offer less again.
-//
-// Which nodes: as few as possible; among those that hold equally many replicas the ones that become
-// free last, so that a promise leaves alone what is free now (on equal nodes this leaves others
-// exactly the room that EASY backfill counts), then the lowest numbers.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -574,7 +570,7 @@ Time Plan::earliest_in(const fleet::Shape& shape,
         ++attempt_;
         bool placed = true;
         for (std::uint32_t p = 0; p < parts.size() && placed; ++p)
-            placed = place_part(parts[p], p, shape.demand.within, at, until(at), placement);
+            placed = place_part({parts[p], p, at, until(at), placement}, shape.demand.within);
         if (placed) spare = parts.size() == 1 ? held[0] : 0;
         return placed;
     };
@@ -624,199 +620,6 @@ Time Plan::earliest_in(const fleet::Shape& shape,
         }
     }
     return at;
-}
-
-// Takes a part of the gang out of pieces_, which are what there is at this time.
-bool Plan::place_part(const fleet::GangPart& part,
-                      std::uint32_t number,
-                      fleet::Level within,
-                      Time at,
-                      Time until,
-                      fleet::Placement& placement) {
-    if (number > 0) {
-        std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) {
-            return std::pair(a.rank, a.first) < std::pair(b.rank, b.first);
-        });
-    }
-    for (Piece& piece : pieces_)
-        piece.replicas = replicas_in(pools_[piece.pool], piece.amounts, part.each);
-    // Nobody asks for watts where there is no budget.
-    const auto watts_at = [&](const Piece& piece) {
-        const PoolPlan& pool = pools_[piece.pool];
-        const bool counted = pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
-        return counted ? fleet::active_milliwatts(*pool.pool, part.each) : 0;
-    };
-    const auto draw_of = [&](const Piece& piece) { return thrifty_ ? watts_at(piece) : 0; };
-    const auto better = [](const Piece& a, const Piece& b) { return a.freed_at > b.freed_at; };
-    const auto choose =
-        [&](const Piece& piece, std::uint32_t first, std::uint32_t nodes, std::uint32_t replicas) {
-            const PoolId pool{piece.pool};
-            if (!placement.ranges.empty()) {
-                fleet::NodeRange& last = placement.ranges.back();
-                if (last.pool == pool && last.first + last.count == first &&
-                    last.replicas == replicas && last.part == number) {
-                    last.count += nodes;
-                    return;
-                }
-            }
-            placement.ranges.push_back({.pool = pool,
-                                        .first = first,
-                                        .count = nodes,
-                                        .replicas = replicas,
-                                        .part = number,
-                                        .chip_mask = 0});
-        };
-    // So many replicas on each of the first nodes of a piece; 0 passes them by.
-    const auto take = [&](std::size_t index, std::uint32_t nodes, std::uint32_t replicas) {
-        Piece& piece = pieces_[index];
-        if (replicas > 0) choose(piece, piece.first, nodes, replicas);
-        const std::int64_t watts = watts_at(piece) * replicas;
-        for (std::uint32_t n = 0; n < nodes && watts > 0; ++n)
-            draw_scratch(pools_[piece.pool], piece.first + n, watts);
-        Piece used = piece;
-        used.count = nodes;
-        const Amounts taken = amounts_of(pools_[piece.pool], part.each, replicas);
-        used.amounts.chips -= taken.chips;
-        used.amounts.cpus_milli -= taken.cpus_milli;
-        used.amounts.memory -= taken.memory;
-        used.replicas = 0;
-        piece.first += nodes;
-        piece.count -= nodes;
-        if (piece.count == 0) {
-            piece = used;
-        } else {
-            pieces_.push_back(used);
-        }
-    };
-    std::uint32_t remaining = part.replicas;
-    // A node that can hold what remains: the one that holds least.
-    const auto smallest_for = [&](std::uint32_t replicas) {
-        std::size_t best = pieces_.size();
-        for (std::size_t i = 0; i < pieces_.size(); ++i) {
-            const Piece& piece = pieces_[i];
-            if (piece.count == 0 || piece.replicas < replicas) continue;
-            const auto is_better = [&](const Piece& other) {
-                if (draw_of(piece) != draw_of(other)) return draw_of(piece) < draw_of(other);
-                if (piece.replicas != other.replicas) return piece.replicas < other.replicas;
-                return better(piece, other);
-            };
-            if (best == pieces_.size() || is_better(pieces_[best])) {
-                PoolPlan& pool = pools_[piece.pool];
-                const std::int64_t watts = watts_at(piece);
-                if (powered(pool, piece.first, watts, replicas, at, until) == replicas) best = i;
-            }
-        }
-        return best;
-    };
-    if (const std::size_t one = smallest_for(remaining); one < pieces_.size()) {
-        take(one, 1, remaining);
-        return true;
-    }
-    if (within == fleet::Level::node && remaining > 0) {
-        // Another node than the smallest may have the watts.
-        for (std::size_t i = 0; i < pieces_.size(); ++i) {
-            const Piece piece = pieces_[i];
-            if (piece.count == 0 || piece.replicas < remaining) continue;
-            const std::int64_t watts = watts_at(piece);
-            for (std::uint32_t n = 0; n < piece.count; ++n) {
-                if (powered(pools_[piece.pool], piece.first + n, watts, remaining, at, until) <
-                    remaining) {
-                    continue;
-                }
-                draw_scratch(pools_[piece.pool], piece.first + n, watts * remaining);
-                choose(piece, piece.first + n, 1, remaining);
-                return true;
-            }
-        }
-        return false;
-    }
-    std::stable_sort(pieces_.begin(), pieces_.end(), [&](const Piece& a, const Piece& b) {
-        if (draw_of(a) != draw_of(b)) return draw_of(a) < draw_of(b);
-        if (a.replicas != b.replicas) return a.replicas > b.replicas;
-        return better(a, b);
-    });
-    const std::size_t pieces = pieces_.size();
-    for (std::size_t i = 0; i < pieces && remaining > 0; ++i) {
-        const Piece piece = pieces_[i];
-        if (piece.replicas == 0) continue;
-        const std::int64_t watts = watts_at(piece);
-        if (watts == 0) {
-            const std::uint32_t nodes = std::min(piece.count, remaining / piece.replicas);
-            if (nodes > 0) {
-                take(i, nodes, piece.replicas);
-                remaining -= nodes * piece.replicas;
-            }
-            if (remaining > 0 && nodes < piece.count) {
-                take(smallest_for(remaining), 1, remaining);
-                remaining = 0;
-            }
-            continue;
-        }
-        for (std::uint32_t n = 0; n < piece.count && remaining > 0; ++n) {
-            const std::uint32_t wanted = std::min(piece.replicas, remaining);
-            const std::uint32_t got =
-                powered(pools_[piece.pool], piece.first + n, watts, wanted, at, until);
-            take(i, 1, got);
-            remaining -= got;
-        }
-    }
-    return remaining == 0;
-}
-
-// How many of the replicas a node may take for its watts, beside what this gang has taken already.
-std::uint32_t Plan::powered(PoolPlan& pool,
-                            std::uint32_t node,
-                            std::int64_t milliwatts_each,
-                            std::uint32_t replicas,
-                            Time at,
-                            Time until) {
-    if (milliwatts_each == 0) return replicas;
-    std::int64_t least = milliwatts_each * replicas;
-    for_budgets(pool, node, [&](Watched& watched, std::uint32_t domain) {
-        Watched::Room& room = watched.rooms[domain];
-        if (room.attempt != attempt_) {
-            room = {attempt_,
-                    watched.budget_milliwatts[domain] + least_drawn(watched, domain, at, until)};
-        }
-        least = std::min(least, room.milliwatts);
-    });
-    return static_cast<std::uint32_t>(std::max<std::int64_t>(least, 0) / milliwatts_each);
-}
-
-// Requires: powered() was asked for this node.
-void Plan::draw_scratch(PoolPlan& pool, std::uint32_t node, std::int64_t milliwatts) {
-    if (milliwatts == 0) return;
-    for_budgets(pool, node, [&](Watched& watched, std::uint32_t domain) {
-        watched.rooms[domain].milliwatts -= milliwatts;
-    });
-}
-
-// Calls visit(watched, domain) for each budget that the node is under.
-template <class Visit>
-void Plan::for_budgets(PoolPlan& pool, std::uint32_t node, Visit visit) {
-    const auto one = [&](Watched& watched, std::uint32_t domain) {
-        if (watched.any() && watched.budget_milliwatts[domain] != 0) visit(watched, domain);
-    };
-    one(pool.racks, node / pool.racks.span);
-    one(pool.pods, node / pool.pods.span);
-    one(sites_[pool.site], 0);
-}
-
-// The lowest level of what is drawn in [at, until), without what the asker has claimed itself.
-std::int64_t Plan::least_drawn(const Watched& watched,
-                               std::uint32_t domain,
-                               Time at,
-                               Time until) const {
-    const Timeline& drawn = watched.drawn[domain];
-    const std::int64_t own = watched.own_milliwatts[domain];
-    if (own == 0) return drawn.least(at, until);
-    const Time from = std::clamp(own_.place->at, at, until);
-    const Time to = std::clamp(own_.place->until, at, until);
-    std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    if (at < from) least = std::min(least, drawn.least(at, from));
-    if (from < to) least = std::min(least, drawn.least(from, to) + own);
-    if (to < until) least = std::min(least, drawn.least(to, until));
-    return least;
 }
 
 }  // namespace weir::sched

@@ -258,13 +258,13 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     note(outside, " left out: submitted outside the window");
     note(without_quota, " left out: of a group without a quota");
     note(wider_than_quota, " left out: wider than the quota of the group");
-    note(never_fits, " left out: too large for this fleet");
+    note(never_fits, " left out: more than this fleet could ever hold, or its budgets feed");
     simulation.metrics.jobs_skipped = outside + without_quota + wider_than_quota + never_fits;
     if (queues.empty()) {
         return fail(Code::invalid,
                     fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
-                                "the window, {} without quota, {} wider than their quota, {} too "
-                                "large for the fleet){}{}",
+                                "the window, {} without quota, {} wider than their quota, {} more "
+                                "than the fleet could ever hold or feed){}{}",
                                 trace.name,
                                 trace.jobs.size(),
                                 outside,

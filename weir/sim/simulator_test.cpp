@@ -125,7 +125,8 @@ TEST(Simulator, RefusesATraceOfWhichNothingIsLeftAndSaysWhy) {
     const Result<Simulation> simulation = simulate(trace, {});
     ASSERT_FALSE(simulation.has_value());
     EXPECT_EQ(simulation.error().code, Code::invalid);
-    EXPECT_NE(simulation.error().message.find("1 too large for the fleet"), std::string::npos)
+    EXPECT_NE(simulation.error().message.find("1 more than the fleet could ever hold"),
+              std::string::npos)
         << simulation.error().message;
 }
 
