@@ -134,10 +134,10 @@ TEST(FleetFile, SaysWhichBudgetsLeaveNothingOrBindNothing) {
     EXPECT_THAT(notes("nodes: 3, nodes_per_rack: 2, rack_power: 1500W, "
                       "node_power: {idle: 1kW, busy: 2kW}"),
                 ::testing::ElementsAre("pool p: rack_power is 1.5 kW, but an idle rack alone draws "
-                                       "2 kW; nothing will start there"));
+                                       "2 kW; nothing that draws will start there"));
     EXPECT_THAT(notes("nodes: 5, node_power: {idle: 1kW, busy: 2kW}"),
                 ::testing::ElementsAre("pool p: power of site a is 4 kW, but the idle site alone "
-                                       "draws 5 kW; nothing will start there"));
+                                       "draws 5 kW; nothing that draws will start there"));
     EXPECT_THAT(notes("nodes: 3"),
                 ::testing::ElementsAre("pool p: power of site a is 4 kW, and binds nothing without "
                                        "node_power"));

@@ -23,8 +23,8 @@ std::vector<std::string> idle_budgets(const Fleet& fleet) {
                 sentences.push_back(is + ", and binds nothing without node_power");
             } else if (pool.node_busy_watts > pool.node_idle_watts && idle_watts >= watts) {
                 sentences.push_back(
-                    fmt::format("{}, but {} alone draws {}; nothing will "
-                                "start there",
+                    fmt::format("{}, but {} alone draws {}; nothing that "
+                                "draws will start there",
                                 is,
                                 domain,
                                 format_rate(idle_watts, "W")));

@@ -82,11 +82,21 @@ std::string Book::dependency_failed(JobId other) const {
 std::vector<Book::BrokenPromise> Book::take_broken_promises() {
     return std::exchange(broken_promises_, {});
 }
-bool Book::meets_deadline(const Job& job) const {
+std::string Book::deadline_trouble(const Job& job) const {
     const sched::Request& request = job.family->request;
-    if (request.deadline == never) return true;
+    if (request.deadline == never) return "";
+    const std::string deadline = "its deadline, " + format_time(request.deadline);
+    if (request.deadline <= now_) return deadline + ", has passed";
+    if (now_ + request.limit > request.deadline) {
+        return "with its time limit it can no longer end by " + deadline;
+    }
+    const bool parked =
+        request.array_at_once_max > 0 && job.family->running >= request.array_at_once_max;
+    if (!policy_.backfill || parked) return "";
     const auto known = promises_.find(job.id);
-    return known != promises_.end() && known->second.at + request.limit <= request.deadline;
+    if (known == promises_.end()) return "it is promised no start that lets it end by " + deadline;
+    if (known->second.at + request.limit <= request.deadline) return "";
+    return "what it is promised now may be too late for " + deadline;
 }
 
 std::vector<JobId> Book::take_finished() {

@@ -161,8 +161,10 @@ public:
         Time now = never;  // never: nothing can be promised
     };
     std::vector<BrokenPromise> take_broken_promises();
-    // Whether what it is promised lets it end by its deadline; true for jobs without one.
-    [[nodiscard]] bool meets_deadline(const Job& job) const;
+    // What stands against the deadline of a job that waits, as of the last entry of the journal;
+    // empty where nothing is known to: without a deadline, where nobody is promised anything
+    // (strict order), and while others of its array have to end first.
+    [[nodiscard]] std::string deadline_trouble(const Job& job) const;
 
     // The jobs that became final since the last call.
     std::vector<JobId> take_finished();

@@ -205,10 +205,10 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
 
 TEST_F(OperatorStory, SaysWhenABudgetIsBelowWhatIdleNodesDraw) {
     EXPECT_EQ(done(SetPowerCap{"main/rack/0", 1500}),
-              "main/rack/0 may draw 1.5 kW; it draws 2 kW; idle alone draws 2 kW; nothing will "
-              "start there");
+              "main/rack/0 may draw 1.5 kW; it draws 2 kW; idle alone draws 2 kW; nothing that "
+              "draws will start there");
     EXPECT_EQ(world.keeper->power("main/rack/0")->front().note,
-              "idle alone draws 2 kW; nothing will start there");
+              "idle alone draws 2 kW; nothing that draws will start there");
     EXPECT_EQ(world.keeper->power("main/rack/1")->front().note, "");
 }
 
@@ -274,7 +274,8 @@ TEST_F(OperatorStory, TellsThatADeadlineCanNoLongerBeMet) {
     EXPECT_EQ(world.view("urgent").reason, "may miss its deadline");
     const auto told = world.keeper->explain("urgent");
     ASSERT_TRUE(told);
-    EXPECT_THAT(told->details, testing::Contains(HasSubstr("lets it end by its deadline")));
+    EXPECT_THAT(told->details,
+                testing::Contains(HasSubstr("no start that lets it end by its deadline")));
     done(RestoreNode{"main-3"});
     EXPECT_EQ(world.view("urgent").reason, "has a promise");
 }

@@ -97,8 +97,8 @@ PowerView view_of(const PowerDomain& domain, const Draw& draw, const Book& book)
     if (!draw.counted) {
         view.note = "nothing says what its nodes draw (node_power), so its budget binds nothing";
     } else if (draw.idle_watts >= view.budget_watts) {
-        view.note =
-            "idle alone draws " + format_rate(draw.idle_watts, "W") + "; nothing will start there";
+        view.note = "idle alone draws " + format_rate(draw.idle_watts, "W") +
+                    "; nothing that draws will start there";
     }
     return view;
 }

@@ -49,7 +49,7 @@ std::string why_it_waits(const Job& job, const Book& book) {
     if (request.array_at_once_max > 0 && job.family->running >= request.array_at_once_max) {
         return "as many of its array run as may";
     }
-    if (!book.meets_deadline(job)) return "may miss its deadline";
+    if (!book.deadline_trouble(job).empty()) return "may miss its deadline";
     if (book.promise(job.id) != nullptr) return "has a promise";
     return "waits for room";
 }
@@ -227,15 +227,12 @@ bool Sieve::takes(const Register::Line& line) const {
 std::string sentence_of(const Book::BrokenPromise& broken, const Book& book) {
     std::string text = book.described(broken.job) + " was promised to start by " +
                        format_time(broken.promised) +
-                       "; nodes, power or higher classes took the "
-                       "room away, and now ";
+                       "; failures, drained nodes, watts or higher classes took the room, and now ";
     text += broken.now >= never ? "nothing can be promised"
                                 : "it is promised " + format_time(broken.now);
     const Job* const job = book.find(broken.job);
-    if (job != nullptr && !book.meets_deadline(*job)) {
-        text += ": it may miss its deadline, " + format_time(job->family->request.deadline);
-    }
-    return text;
+    const std::string trouble = job == nullptr ? "" : book.deadline_trouble(*job);
+    return trouble.empty() ? text : text + ": " + trouble;
 }
 
 ExplainView explain(const Job& job, const Book& book, Time now) {
@@ -278,11 +275,8 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
     }
     add_reservation(view.details, job, book);
-    if (!book.meets_deadline(job)) {
-        view.details.push_back(
-            "the room for it was lost to failures, power or higher classes, and "
-            "nothing promised now lets it end by its deadline, " +
-            format_time(job.family->request.deadline));
+    if (const std::string trouble = book.deadline_trouble(job); !trouble.empty()) {
+        view.details.push_back(trouble);
     }
     if (!job.attempts.empty() && !job.attempts.back().stopped_for.empty()) {
         view.details.push_back("attempt " + std::to_string(job.attempts.back().number) + " was " +

@@ -231,7 +231,9 @@ struct Engine::State {
         Time until = never;
         std::string words;
     };
+    class Lifting;
     [[nodiscard]] Obstacle obstacle_for(const Job& job, Time now);
+    [[nodiscard]] fleet::FreeIndex deserted() const;
 };
 
 }  // namespace weir::sched

@@ -159,11 +159,48 @@ TEST(Explain, SaysThatNodesAreDrainedAndPromisesNothing) {
     world.hears(JobSubmitted{request_of(1, 2, 4, 50)});
     world.decides();
     EXPECT_EQ(world.explain(1).reason.cause, Cause::out_of_service);
-    EXPECT_NE(
-        world.explain(1).sentence.find("1 node is drained; when that will change is not known"),
-        std::string::npos)
+    EXPECT_NE(world.explain(1).sentence.find("1 node is drained; even if nobody else ran"),
+              std::string::npos)
         << world.explain(1).sentence;
     EXPECT_EQ(world.estimate(1), never);
+}
+
+TEST(Explain, SaysWhatWouldStandInTheWayEvenIfNobodyElseRan) {
+    fleet::Pool pool = nodes_of(4, 4, 8);
+    pool.nodes_per_rack = 2;
+    pool.node_idle_watts = 1'000;
+    pool.node_busy_watts = 6'000;
+    World world(pool);
+    world.hears(JobSubmitted{request_of(1, 1, 4, 100)});  // on node 0
+    world.decides();
+    world.hears(NodeChanged{PoolId{0}, 0, NodeHealth::drained});
+    world.hears(JobSubmitted{request_of(2, 4, 4, 50)});
+    world.decides();
+    EXPECT_EQ(world.explain(2).reason.cause, Cause::out_of_service);
+    EXPECT_NE(world.explain(2).sentence.find("1 node is drained; even if nobody else ran"),
+              std::string::npos)
+        << world.explain(2).sentence;
+
+    world.hears(PowerCapSet{{fleet::Level::rack, PoolId{0}, 1}, 7'000});
+    EXPECT_NE(world.explain(2).sentence.find("together stand in its way: budgets of watts and 1 "
+                                             "node is drained; even if nobody else ran"),
+              std::string::npos)
+        << world.explain(2).sentence;
+}
+
+TEST(Explain, BlamesNoReservationThatTheJobWouldNotMeet) {
+    World world(nodes_of(2, 4, 8));
+    world.hears(AdvanceMade{{.id = AdvanceId{1},
+                             .from = at_seconds(10'000),
+                             .until = at_seconds(20'000),
+                             .maintenance = true,
+                             .nodes = {{PoolId{0}, 0, 2}}}});
+    world.hears(JobSubmitted{request_of(1, 1, 4, 100)});
+    world.hears(JobSubmitted{request_of(2, 2, 4, 50)});
+    world.hears(JobSubmitted{request_of(3, 1, 4, 400)});
+    world.decides();
+    EXPECT_EQ(world.explain(2).reason.until, at_seconds(100));
+    EXPECT_EQ(world.explain(3).reason.cause, Cause::would_delay) << world.explain(3).sentence;
 }
 
 }  // namespace

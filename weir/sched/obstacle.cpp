@@ -1,6 +1,7 @@
 // What keeps a demand from starting beside those who run: watts, nodes that are set apart, nodes
 // that are out of service. Nothing is concluded from numbers: each is taken away on a copy of what
-// is free, and whatever lets the demand fit was in its way.
+// is free (or would be if nobody ran, where even that does not do), and whatever lets the demand
+// fit was in its way.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -90,6 +91,120 @@ std::string watts_in_words(const fleet::Fleet& fleet,
 
 }  // namespace
 
+// Takes away what stands in the way of `demand`: one thing after the other, then all together.
+class Engine::State::Lifting {
+public:
+    Lifting(const State& state, const fleet::Shape& shape)
+        : state_(state), shape_(shape), demand_(shape.demand) {}
+
+    [[nodiscard]] Obstacle from(const fleet::FreeIndex& base) const {
+        fleet::FreeIndex all = base;
+        std::string together;
+        const auto join = [&together](std::string_view what) {
+            together += (together.empty() ? "" : " and ") + std::string(what);
+        };
+        fleet::FreeIndex trial = base;
+        if (lift_budgets(trial, state_.fleet, demand_)) {
+            if (fits(trial)) {
+                return {Cause::waits_for_power, never, watts_in_words(state_.fleet, base, demand_)};
+            }
+            lift_budgets(all, state_.fleet, demand_);
+            join("budgets of watts");
+        }
+        trial = base;
+        if (const Obstacle apart = lift_reservations(trial); !apart.words.empty()) {
+            if (fits(trial)) return apart;
+            lift_reservations(all);
+            join(apart.words);
+        }
+        trial = base;
+        if (const std::string out = put_back(trial); !out.empty()) {
+            if (fits(trial)) return {Cause::out_of_service, never, out};
+            put_back(all);
+            join(out);
+        }
+        if (together.empty() || !fits(all)) return {};
+        return {Cause::out_of_service, never, "together stand in its way: " + together};
+    }
+
+private:
+    [[nodiscard]] bool fits(fleet::FreeIndex& trial) const {
+        return trial.fits(shape_, Time::min());
+    }
+
+    // Those that have begun.
+    Obstacle lift_reservations(fleet::FreeIndex& trial) const {
+        Obstacle obstacle{Cause::set_apart, never, ""};
+        std::uint64_t nodes = 0;
+        for (const auto& [id, apart] : state_.set_apart) {
+            if (!apart.begun || id.value == demand_.tag) continue;
+            for (const Advance::Nodes& each : apart.advance.nodes) {
+                if (!accepts(demand_, each.pool)) continue;
+                nodes += each.count;
+                obstacle.until = std::min(obstacle.until, apart.advance.until);
+                for (std::uint32_t n = 0; n < each.count; ++n)
+                    trial.set_tag(each.pool, each.first + n, demand_.tag);
+            }
+        }
+        if (nodes > 0) {
+            obstacle.words =
+                fmt::format("{} set apart, the first of them until {}",
+                            nodes == 1 ? "1 node is" : fmt::format("{} nodes are", nodes),
+                            format_time(obstacle.until));
+        }
+        return obstacle;
+    }
+
+    std::string put_back(fleet::FreeIndex& trial) const {
+        std::uint64_t drained = 0;
+        std::uint64_t down = 0;
+        for (const PoolId pool : demand_.pools) {
+            const std::vector<NodeHealth>& nodes = state_.health[pool.value];
+            for (std::uint32_t node = 0; node < nodes.size(); ++node) {
+                if (nodes[node] == NodeHealth::up) continue;
+                ++(nodes[node] == NodeHealth::drained ? drained : down);
+                trial.set_in_service(pool, node, true);
+            }
+        }
+        if (drained + down == 0) return "";
+        std::string words = format_count(drained + down, "node");
+        words += drained + down == 1 ? " is" : " are";
+        words += down == 0      ? " drained"
+                 : drained == 0 ? " down"
+                                : fmt::format(" drained ({}) or down ({})", drained, down);
+        return words;
+    }
+
+    const State& state_;
+    const fleet::Shape& shape_;
+    const fleet::Demand& demand_;
+};
+
+// The fleet as it is today, if nobody ran.
+fleet::FreeIndex Engine::State::deserted() const {
+    fleet::FreeIndex alone(fleet);
+    for (const auto& [domain, watts] : caps) {
+        if (domain.level == fleet::Level::rack) {
+            alone.set_rack_power(domain.pool, domain.number, watts);
+        } else if (domain.level == fleet::Level::pod) {
+            alone.set_pod_power(domain.pool, domain.number, watts);
+        } else {
+            alone.set_site_power(domain.pool, watts);
+        }
+    }
+    for (const auto& [id, apart] : set_apart) {
+        for (const Advance::Nodes& each : apart.advance.nodes)
+            for (std::uint32_t n = 0; apart.begun && n < each.count; ++n)
+                alone.set_tag(each.pool, each.first + n, id.value);
+    }
+    for (std::uint32_t pool = 0; pool < health.size(); ++pool)
+        for (std::uint32_t node = 0; node < health[pool].size(); ++node)
+            if (health[pool][node] != NodeHealth::up) {
+                alone.set_in_service(PoolId{pool}, node, false);
+            }
+    return alone;
+}
+
 Engine::State::Obstacle Engine::State::obstacle_for(const Job& job, Time now) {
     const fleet::Shape& shape = shapes[job.shape].shape;
     const fleet::Demand& demand = shape.demand;
@@ -99,61 +214,33 @@ Engine::State::Obstacle Engine::State::obstacle_for(const Job& job, Time now) {
         const Time begins = its->second.advance.from;
         return {Cause::set_apart, begins, "its reservation begins " + in_words(begins, now)};
     }
-    // Nodes that are set apart: now, or before it would end.
-    const auto without_reservations = [&](bool begun) {
+    if (free.fits(shape, Time::min())) {
+        // Only what is promised, or will be set apart before it would end, can be in its way.
         fleet::FreeIndex trial = free;
-        Obstacle obstacle{Cause::set_apart, Time::min(), ""};
-        std::uint64_t nodes = 0;
+        Time first = never;
         for (const auto& [id, apart] : set_apart) {
-            if (apart.begun != begun || id.value == demand.tag) continue;
+            if (apart.begun || id.value == demand.tag || apart.advance.from >= end) continue;
             for (const Advance::Nodes& each : apart.advance.nodes) {
                 if (!accepts(demand, each.pool)) continue;
-                nodes += each.count;
-                const Time turns = begun ? apart.advance.until : apart.advance.from;
-                obstacle.until =
-                    obstacle.until == Time::min() ? turns : std::min(obstacle.until, turns);
-                trial.set_horizon(each.pool, each.first, each.count, {});
-                for (std::uint32_t n = 0; n < each.count; ++n)
-                    trial.set_tag(each.pool, each.first + n, demand.tag);
+                first = std::min(first, apart.advance.from);
+                for (std::uint32_t node = each.first; node < each.first + each.count; ++node) {
+                    trial.set_horizon(
+                        each.pool, node, 1, plan.horizon_without_reservations(each.pool, node));
+                }
             }
         }
-        if (nodes == 0 || !trial.fits(shape, begun ? Time::min() : end)) return Obstacle{};
-        obstacle.words =
-            begun ? fmt::format("{} are set apart, the first of them until {}",
-                                format_count(nodes, "node"),
-                                format_time(obstacle.until))
-                  : fmt::format("by its time limit it would still run when nodes are set apart, {}",
-                                in_words(obstacle.until, now));
-        return obstacle;
-    };
-    if (free.fits(shape, Time::min())) return without_reservations(false);
-
-    fleet::FreeIndex trial = free;
-    if (lift_budgets(trial, fleet, demand) && trial.fits(shape, Time::min())) {
-        return {Cause::waits_for_power, never, watts_in_words(fleet, free, demand)};
+        if (first == never || !trial.fits(shape, end)) return {};
+        return {Cause::set_apart,
+                first,
+                "by its time limit it would still run when nodes are set apart, " +
+                    in_words(first, now)};
     }
-    if (Obstacle obstacle = without_reservations(true); !obstacle.words.empty()) return obstacle;
-
-    trial = free;
-    std::uint64_t drained = 0;
-    std::uint64_t down = 0;
-    for (const PoolId pool : demand.pools) {
-        for (std::uint32_t node = 0; node < health[pool.value].size(); ++node) {
-            const NodeHealth its = health[pool.value][node];
-            if (its == NodeHealth::up) continue;
-            ++(its == NodeHealth::drained ? drained : down);
-            trial.set_in_service(pool, node, true);
-        }
-    }
-    if (drained + down > 0 && trial.fits(shape, Time::min())) {
-        std::string words = format_count(drained + down, "node");
-        words += drained + down == 1 ? " is" : " are";
-        words += down == 0      ? " drained"
-                 : drained == 0 ? " down"
-                                : fmt::format(" drained ({}) or down ({})", drained, down);
-        return {Cause::out_of_service, never, words};
-    }
-    return {};
+    const Lifting lifting(*this, shape);
+    fleet::FreeIndex alone = deserted();
+    if (alone.fits(shape, Time::min())) return lifting.from(free);
+    Obstacle obstacle = lifting.from(alone);
+    if (!obstacle.words.empty()) obstacle.words += "; even if nobody else ran it could not start";
+    return obstacle;
 }
 
 }  // namespace weir::sched

@@ -17,9 +17,10 @@ constexpr std::uint64_t look_ahead_work_max = 1'000'000;
 
 }  // namespace
 
-// When the plan has room for one like it beside what runs and is promised.
+// When the plan has room for one like it beside what runs and is promised; Time::min() if that
+// would be too much work.
 Time Engine::State::earliest_alone(const Job& job, Time now) {
-    const auto [known, is_new] = outlook.alone.try_emplace({job.shape, job.limit}, now);
+    const auto [known, is_new] = outlook.alone.try_emplace({job.shape, job.limit}, Time::min());
     if (!is_new || outlook.work_left == 0) return known->second;
     const std::uint64_t work_before = plan.work();
     known->second = plan.earliest(shapes[job.shape].shape, now, job.limit, {}).at;
@@ -48,6 +49,7 @@ void Engine::State::look_ahead(Time now) {
         Time best = never;
         PoolId best_pool;
         std::int64_t best_need = 0;
+        const bool on_one_pool = shapes[job.shape].shape.domains.size() == demand.pools.size();
         for (const PoolId pool : demand.pools) {
             std::int64_t need = 0;
             for (const fleet::GangPart& part : demand.parts) {
@@ -62,9 +64,17 @@ void Engine::State::look_ahead(Time now) {
             best_pool = pool;
             best_need = need;
         }
-        if (best != never) best = std::max(best, earliest_alone(job, now));
+        // Over several pools: beside what runs and is promised, whoever else is before it.
+        if (best != never || !on_one_pool) {
+            const Time alone = earliest_alone(job, now);
+            if (best != never) {
+                best = std::max(best, alone);
+            } else if (alone != Time::min()) {
+                best = alone;
+            }
+        }
         outlook.starts[job.id] = best;
-        if (best == never) return true;
+        if (best == never || best_need == 0) return true;
         free_in[best_pool.value].add(best, -best_need);
         if (job.limit < forever) free_in[best_pool.value].add(best + job.limit, best_need);
         return true;
@@ -156,7 +166,7 @@ Time Engine::wakes_at() const {
         consider(state.jobs.at(slot).promise.at);
     const bool high_promised =
         !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
-    if (high_promised || !state.over_power.empty()) consider(state.next_stop_rule(state.told_at));
+    if (high_promised) consider(state.next_stop_rule(state.told_at));
     return next;
 }
 

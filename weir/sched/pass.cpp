@@ -11,6 +11,7 @@
 // Step 5 does not look at jobs but at shapes that something changed for, and in each only at those
 // who would end early enough; that is why a pass costs little whatever the length of the queue.
 #include <algorithm>
+#include <limits>
 #include <queue>
 
 #include "weir/base/assert.hpp"
@@ -260,6 +261,10 @@ void Engine::State::cannot_start(std::uint32_t slot) {
 }
 
 void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
+    // Where many are promised something, half of the work is for those who wait for a first
+    // promise.
+    const std::int64_t kept_for_others =
+        policy.reservations_max > 1 ? plan_credit / 2 : std::numeric_limits<std::int64_t>::min();
     std::vector<std::uint32_t> slots;
     slots.reserve(promised.size());
     for (const auto& [rank, slot] : promised)
@@ -286,7 +291,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 
         const bool try_now = may_start(slot, now);
         // Who may have others stopped is not made to wait for the budget of work.
-        const bool afford = changed && (job.rank.lane <= high_lane || may_plan(job));
+        const bool afford = changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
+                                        (plan_credit > kept_for_others && may_plan(job)));
         const Place before = job.promise;
         Place claimed = before;
         const auto release = [&] {

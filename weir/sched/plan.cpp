@@ -496,6 +496,14 @@ void Plan::refresh(PoolId id, std::uint32_t first, std::uint32_t count) {
     }
 }
 
+fleet::Horizon Plan::horizon_without_reservations(PoolId id, std::uint32_t node) {
+    const PoolPlan& pool = pools_[id.value];
+    Future future = pool.futures[pool.runs.first_of(node)];
+    std::erase_if(future.claims, [](const Claim& claim) { return claim.tag != 0; });
+    future.steps.clear();
+    return horizon_of(pool, future);
+}
+
 // Who stays beyond the first claim may use what is left over at every time at which a claim begins.
 fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) {
     if (future.claims.empty()) return {};

@@ -113,6 +113,8 @@ public:
         friend bool operator==(const Hold&, const Hold&) = default;
     };
     [[nodiscard]] const std::vector<Hold>& holds(PoolId pool, std::uint32_t node) const;
+    // What FreeIndex would know of a node if none were set apart.
+    [[nodiscard]] fleet::Horizon horizon_without_reservations(PoolId pool, std::uint32_t node);
     // Whether nothing that is held or promised there reaches into [from, until).
     [[nodiscard]] bool is_empty(PoolId pool, std::uint32_t node, Time from, Time until) const;
 

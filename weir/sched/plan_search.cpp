@@ -102,6 +102,7 @@ const std::vector<Plan::Step>& Plan::steps_of(const PoolPlan& pool,
                                                      [&](const Claim& its) { return is_own(its); });
     std::vector<Step>& steps = as_for_all ? future.steps : steps_;
     if (as_for_all && !steps.empty()) return steps;
+    work_ += future.holds.size() + future.claims.size();
     steps.assign(1,
                  {Time::min(),
                   {.chips = pool.pool->chips_per_node,
@@ -173,7 +174,7 @@ Plan::Amounts Plan::available(
     const std::vector<Step>& steps = steps_of(pool, future, tag);
     auto step = step_at(steps, from);
     Amounts least = step->left;
-    for (; step != steps.end() && step->from < until; ++step) {
+    for (; step != steps.end() && step->from < until; ++step, ++work_) {
         least.chips = std::min(least.chips, step->left.chips);
         least.cpus_milli = std::min(least.cpus_milli, step->left.cpus_milli);
         least.memory = std::min(least.memory, step->left.memory);
@@ -530,7 +531,8 @@ Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Dura
     return next;
 }
 
-// The first moment after `at` at which anything changes in the unit, or one of the first so many.
+// The first moment after `at` at which anything becomes free in the unit, or watts do around it, or
+// one of the first so many.
 Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride) {
     later_.clear();
     const std::uint64_t work_before = work_;
@@ -541,12 +543,29 @@ Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t
              if (stride == 1) moments_.resize(1);
              later_.insert(later_.end(), moments_.begin(), moments_.end());
          });
+    const auto list = [&](const Watched& watched, std::uint32_t domain) {
+        watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
+            if (by > 0) later_.push_back(moment);
+        });
+    };
+    for (const PoolId id : *unit.pools) {
+        const PoolPlan& pool = pools_[id.value];
+        const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+        for (const Watched* const watched : {&pool.racks, &pool.pods}) {
+            watched->walk(unit.first, last - unit.first, [&](std::uint32_t domain, std::uint32_t) {
+                list(*watched, domain);
+            });
+        }
+    }
+    // Others of the site draw from its budget, too.
+    if (const Watched& site = sites_[pools_[unit.pools->front().value].site]; site.any()) {
+        list(site, 0);
+    }
     work_ = work_before + later_.size();
+    std::sort(later_.begin(), later_.end());
+    later_.erase(std::unique(later_.begin(), later_.end()), later_.end());
     if (later_.empty()) return never;
-    const auto nth =
-        later_.begin() + static_cast<std::ptrdiff_t>(std::min(stride, later_.size()) - 1);
-    std::nth_element(later_.begin(), nth, later_.end());
-    return *nth;
+    return later_[std::min(stride, later_.size()) - 1];
 }
 
 // Gives the time, or `never` if it is not before `before` (or as early, for a unit with less
@@ -605,6 +624,8 @@ Time Plan::earliest_in(const fleet::Shape& shape,
             continue;
         }
         at = next_change(unit, failed, shape.demand.tag, stride);
+        for (; at > before && stride > 1; stride /= 2)
+            at = next_change(unit, failed, shape.demand.tag, stride / 2);
         if (watched && round >= rounds_one_by_one) stride *= 2;
     }
     // One of those passed over may do as well.

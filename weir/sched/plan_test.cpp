@@ -12,16 +12,16 @@ namespace weir::sched {
 namespace {
 
 // A site with its own budget and pools with racks, pods and budgets of theirs; nodes of different
-// pools draw differently.
+// pools draw differently, and some have chips that others do not accept.
 fleet::Fleet any_fleet(Random& random) {
     fleet::Fleet fleet;
     fleet.sites = {{.name = "here"}};
     const bool budgets = random.chance(0.8);
-    for (std::int64_t i = random.between(1, 2); i > 0; --i) {
+    for (std::int64_t i = random.between(1, 3); i > 0; --i) {
         fleet::Pool pool;
         pool.name = std::to_string(i);
         pool.site = "here";
-        pool.chip = "chip";
+        pool.chip = random.chance(0.7) ? "chip" : "other";
         pool.nodes = static_cast<std::uint32_t>(random.between(2, 8));
         pool.chips_per_node = 4;
         pool.cpus_milli = 8000;
@@ -49,8 +49,9 @@ fleet::Shape any_shape(Random& random, const fleet::Fleet& fleet) {
     part.each.cpus_milli = static_cast<std::uint32_t>(random.between(0, 3) * 1000);
     demand.parts = {part};
     demand.within = static_cast<fleet::Level>(random.between(0, 4));
+    const std::string& chip = fleet.pools[random.chance(0.5) ? 0 : fleet.pools.size() - 1].chip;
     for (std::uint32_t pool = 0; pool < fleet.pools.size(); ++pool)
-        demand.pools.push_back(PoolId{pool});
+        if (fleet.pools[pool].chip == chip) demand.pools.push_back(PoolId{pool});
     return {demand, fleet::FreeIndex::domains_of(fleet, demand)};
 }
 

@@ -38,7 +38,7 @@ bool Engine::State::protected_now(const Job& job, Time now) const {
 
 // When, after this moment, a hard rule about stopping next lapses for somebody.
 Time Engine::State::next_stop_rule(Time after) const {
-    if (!policy.preempt && caps.empty()) return never;
+    if (!policy.preempt) return never;
     Time next = never;
     const Time young = running.next_start(std::max(after, Time{}) - policy.min_run);
     if (young != never) next = young + policy.min_run;
@@ -180,7 +180,7 @@ void Engine::State::keep_budgets(Time now, std::vector<Decision>& decisions) {
                 over -= draw;
                 continue;
             }
-            if (protected_now(job, now)) continue;
+            // Fuses wait for nobody: the rules of preemption for others do not hold here.
             const std::int64_t work = lost_work(job, shapes[job.shape].shape.demand, now);
             candidates.push_back(
                 {slot, static_cast<double>(work) / static_cast<double>(draw), draw});
