@@ -101,8 +101,10 @@ void Engine::State::try_again(std::uint32_t shape) {
 // In and out of the queue
 
 std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
-    const auto [entry, added] = shape_of_demand.try_emplace(demand, 0);
-    if (added) {
+    std::uint32_t number = 0;
+    if (const auto known = shape_of_demand.find(demand); known != shape_of_demand.end()) {
+        number = known->second;
+    } else {
         if (unused_shapes.empty() && shapes.size() > 2 * std::size_t{shapes_in_use} + 1000) {
             forget_shapes();
         }
@@ -110,12 +112,13 @@ std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
             unused_shapes.push_back(static_cast<std::uint32_t>(shapes.size()));
             shapes.emplace_back();
         }
-        entry->second = unused_shapes.back();
+        number = unused_shapes.back();
         unused_shapes.pop_back();
-        shapes[entry->second].shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        shapes[number].shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        shape_of_demand.emplace(demand, number);
     }
-    if (shapes[entry->second].jobs++ == 0) ++shapes_in_use;
-    return entry->second;
+    if (shapes[number].jobs++ == 0) ++shapes_in_use;
+    return number;
 }
 
 // A hub lives for years, and hears of demands that never come again.
