@@ -142,9 +142,17 @@ Result<std::vector<Advance::Nodes>> Engine::find_advance(
         }
     }
     if (found == count && count > 0) return nodes;
+    const std::uint32_t there = state.fleet.pool(pool).nodes;
+    if (count > there) {
+        return fail(Code::never_fits,
+                    fmt::format("pool {} has {}; {} cannot be set apart",
+                                state.fleet.pool(pool).name,
+                                format_count(there, "node"),
+                                count));
+    }
     return fail(Code::conflict,
-                fmt::format("pool {} has {} that nobody holds or was promised in that time; {} "
-                            "are asked for",
+                fmt::format("pool {} has {} that nobody holds or was promised in that time, of {} "
+                            "asked for",
                             state.fleet.pool(pool).name,
                             format_count(found, "node"),
                             count));
