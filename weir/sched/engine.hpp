@@ -92,7 +92,7 @@ public:
         Time at = never;
         bool promised = false;
     };
-    [[nodiscard]] Estimate estimate(JobId job, Time now) const;
+    [[nodiscard]] Estimate estimate(JobId id, Time now) const;
 
     // Takes over a decision that was made at `at`, by this core or by another: a driver follows
     // what it has on record, and whatever rules wrote it, state and later decisions are as if they

@@ -112,7 +112,7 @@ public:
             join("budgets of watts");
         }
         trial = base;
-        if (const Obstacle apart = lift_reservations(trial); !apart.words.empty()) {
+        if (Obstacle apart = lift_reservations(trial); !apart.words.empty()) {
             if (fits(trial)) return apart;
             lift_reservations(all);
             join(apart.words);

@@ -46,11 +46,11 @@ struct Policy {
                                          // average (small pools are always planned); 0 = no limit
     Order order = Order::date;
     std::uint32_t date_factor = 12;
-    Duration date_cap = seconds(3 * 86'400);
+    Duration date_cap = seconds(std::int64_t{3} * 86'400);
     Duration slack = seconds(3600);
     std::uint32_t slack_percent = 25;
     Duration slack_until = seconds(86'400);
-    Duration tighten_after = seconds(2 * 86'400);
+    Duration tighten_after = seconds(std::int64_t{2} * 86'400);
     Prediction prediction = Prediction::limit;
     PlacementRule placement = PlacementRule::tight;
     bool preempt = true;
