@@ -18,7 +18,9 @@
 //
 // earliest() is exact for what it sees (whole futures of single nodes, domains, watts): it jumps
 // from a time to the next at which enough nodes could have become free, never past the first at
-// which they are; the first jump is made on counts alone (timeline.hpp).
+// which they are; the first jump is made on counts alone (timeline.hpp). Only where nodes and watts
+// (or the parts of a gang) are each enough, but for many moments not together, are some moments
+// passed over; the place is then one before which the last moment tried did not do.
 //
 // Threads: one at a time.
 #pragma once

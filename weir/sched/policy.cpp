@@ -100,7 +100,7 @@ const std::vector<Key>& keys() {
             "nobody behind them may delay",
             &Policy::reservations_max),
         count_key("plan_work",
-                  "nodes looked at for planning in one pass, at most; 0 = no limit",
+                  "steps of planning in one pass, on average; 0 = no limit",
                   &Policy::plan_work_max),
         choice_key("order",
                    "the place in the queue inside a class of priority: by submission, or by date "

@@ -1,7 +1,8 @@
 // What stops: running jobs that make room for higher classes, that leave a rack whose budget was
 // lowered, and gangs that go on with another node. Who must go is found in victims.cpp; here are
-// the hard rules: nobody is stopped before min_run, nor more than so many in an hour, nor for a
-// promise that others would still stand in the way of.
+// the hard rules: nobody is stopped for others before min_run, nor more than so many in an hour,
+// nor for a promise that others would still stand in the way of. Budgets of watts wait for none of
+// these.
 #include <algorithm>
 #include <limits>
 
