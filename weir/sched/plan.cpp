@@ -80,18 +80,26 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
 // Runs
 
 void Plan::Future::held(const Hold& hold) {
+    forget_steps();
     holds.push_back(hold);
     free_at = std::max(free_at, hold.end);
     if (hold.chips != 0) chips_at = std::max(chips_at, hold.end);
 }
 
 void Plan::Future::forget(std::vector<Hold>::iterator hold) {
+    forget_steps();
     holds.erase(hold);
     free_at = chips_at = Time::min();
     for (const Hold& its : holds) {
         free_at = std::max(free_at, its.end);
         if (its.chips != 0) chips_at = std::max(chips_at, its.end);
     }
+}
+
+bool Plan::Future::has_claim_of(JobId job) const {
+    const auto its = std::lower_bound(
+        claims.begin(), claims.end(), job, [](const Claim& a, JobId b) { return a.job < b; });
+    return its != claims.end() && its->job == job;
 }
 
 // Makes a run begin at `node`.
@@ -110,7 +118,6 @@ void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change ch
     cut(pool, end);
     for (std::uint32_t node = first; node < end;) {
         const std::uint32_t next = pool.runs.end_of(node);
-        pool.futures[node].steps.clear();
         change(next - node, pool.futures[node]);
         node = next;
     }
@@ -118,7 +125,7 @@ void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change ch
     for (std::uint32_t node = pool.runs.end_of(kept); node <= end && node < pool.pool->nodes;
          node = pool.runs.end_of(node)) {
         if (pool.futures[kept] == pool.futures[node]) {
-            pool.futures[node].steps.clear();
+            pool.futures[node].forget_steps();
             pool.futures[node].holds.clear();
             pool.futures[node].claims.clear();
             pool.runs.join(node);
@@ -362,6 +369,7 @@ void Plan::set_in_service(PoolId id, std::uint32_t node, bool in_service) {
     PoolPlan& pool = pools_[id.value];
     change(id, node, 1, [&](std::uint32_t, Future& future) {
         if (future.in_service == in_service) return;
+        future.forget_steps();
         future.in_service = in_service;
         pool.out_of_service += in_service ? 0 : 1;
         pool.out_of_service -= in_service ? 1 : 0;
@@ -451,6 +459,13 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
                                      return std::tie(a.job, a.part) < std::tie(b.job, b.part);
                                  });
             WEIR_ASSERT(!was || (its != future.claims.end() && its->job == job));
+            future.is_charged = false;
+            if (was && !future.steps.empty()) {
+                lift_claim(future.steps, its->from, its->until, its->amounts);
+            }
+            if (will && !future.steps.empty()) {
+                lay_claim(future.steps, claim.from, claim.until, claim.amounts);
+            }
             if (was && will) {
                 *its = claim;
             } else if (was) {
@@ -500,26 +515,27 @@ fleet::Horizon Plan::horizon_without_reservations(PoolId id, std::uint32_t node)
     const PoolPlan& pool = pools_[id.value];
     Future future = pool.futures[pool.runs.first_of(node)];
     std::erase_if(future.claims, [](const Claim& claim) { return claim.tag != 0; });
-    future.steps.clear();
+    future.forget_steps();
     return horizon_of(pool, future);
 }
 
-// Who stays beyond the first claim may use what is left over at every time at which a claim begins.
+// Who stays beyond the first claim may use what is left over at all times from then on.
 fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) {
     if (future.claims.empty()) return {};
     Time until = never;
-    Amounts least{.chips = pool.pool->chips_per_node,
-                  .cpus_milli = pool.pool->cpus_milli,
-                  .memory = pool.pool->memory.count};
+    bool any_begun = false;
     for (const Claim& each : future.claims) {
         // While nodes are set apart, those who may use them have to be gone at the end of it.
         until = std::min(until, each.begun ? each.until : each.from);
-        const Amounts left =
-            available(pool, future, each.begun ? each.until : each.from, each.from, 0);
-        least.chips = std::min(least.chips, left.chips);
-        least.cpus_milli = std::min(least.cpus_milli, left.cpus_milli);
-        least.memory = std::min(least.memory, left.memory);
-        if (each.begun) least = {};
+        any_begun = any_begun || each.begun;
+    }
+    Amounts least;
+    if (future.in_service && !any_begun) {
+        const Steps& steps = steps_of(pool, future, 0);
+        auto step = step_at(steps, until);
+        least = step->left;
+        for (; step != steps.end(); ++step)
+            least.lower_to(step->left);
     }
     const auto clamped = [](std::int64_t value) { return std::max<std::int64_t>(value, 0); };
     return {.until = until,
@@ -544,6 +560,7 @@ void Plan::set_apart(const Advance& advance, bool begun) {
                                       .cpus_milli = facts.cpus_milli,
                                       .memory = facts.memory.count}};
         change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
+            future.forget_steps();
             const auto place =
                 std::upper_bound(future.claims.begin(),
                                  future.claims.end(),
@@ -560,6 +577,7 @@ void Plan::set_apart(const Advance& advance, bool begun) {
 void Plan::begin(const Advance& advance) {
     for (const Advance::Nodes& nodes : advance.nodes) {
         change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
+            future.forget_steps();
             for (Claim& claim : future.claims)
                 if (claim.tag == advance.id.value) claim.begun = true;
         });
@@ -570,6 +588,7 @@ void Plan::begin(const Advance& advance) {
 void Plan::give_back(const Advance& advance) {
     for (const Advance::Nodes& nodes : advance.nodes) {
         change(nodes.pool, nodes.first, nodes.count, [&](std::uint32_t, Future& future) {
+            future.forget_steps();
             std::erase_if(future.claims,
                           [&](const Claim& claim) { return claim.tag == advance.id.value; });
         });

@@ -132,6 +132,11 @@ private:
             memory += other.memory;
             return *this;
         }
+        void lower_to(const Amounts& other) {
+            chips = std::min(chips, other.chips);
+            cpus_milli = std::min(cpus_milli, other.cpus_milli);
+            memory = std::min(memory, other.memory);
+        }
         friend Amounts operator+(Amounts a, const Amounts& b) { return a += b; }
         friend Amounts operator-(const Amounts& a) { return {-a.chips, -a.cpus_milli, -a.memory}; }
         friend bool operator==(const Amounts&, const Amounts&) = default;
@@ -150,17 +155,27 @@ private:
     struct Step {  // from then on so much is free
         Time from;
         Amounts left;
+        std::uint32_t borders = 1;  // holds and claims that begin or end then
     };
+    using Steps = std::vector<Step>;
     struct Future {
         bool in_service = true;
         Time free_at = Time::min();   // when the last hold ends
         Time chips_at = Time::min();  // when the last hold of chips ends
         std::vector<Hold> holds;
-        std::vector<Claim> claims;        // by job and part
-        mutable std::vector<Step> steps;  // what follows from both; empty: nobody asked yet
+        std::vector<Claim> claims;  // by job and part
+        // What follows from both, without what the asker has claimed while earliest() looks for a
+        // place. Empty: not worked out yet.
+        mutable Steps steps;
+        mutable bool is_charged = false;  // the work of working them out
 
         void held(const Hold& hold);
         void forget(std::vector<Hold>::iterator hold);
+        void forget_steps() const {
+            steps.clear();
+            is_charged = false;
+        }
+        [[nodiscard]] bool has_claim_of(JobId job) const;
         friend bool operator==(const Future& a, const Future& b) {
             return a.in_service == b.in_service && a.holds == b.holds && a.claims == b.claims;
         }
@@ -255,13 +270,18 @@ private:
     [[nodiscard]] bool is_own(const Claim& claim) const {
         return own_.place != nullptr && claim.job == own_.job;
     }
+    [[nodiscard]] bool has_own(const Future& future) const {
+        return own_.place != nullptr && future.has_claim_of(own_.job);
+    }
     [[nodiscard]] std::int64_t least_drawn(const Watched& watched,
                                            std::uint32_t domain,
                                            Time at,
                                            Time until) const;
-    const std::vector<Step>& steps_of(const PoolPlan& pool,
-                                      const Future& future,
-                                      std::uint32_t tag);
+    const Steps& steps_of(const PoolPlan& pool, const Future& future, std::uint32_t tag);
+    void work_out_steps(const PoolPlan& pool, const Future& future);
+    [[nodiscard]] static Steps::const_iterator step_at(const Steps& steps, Time at);
+    static void lay_claim(Steps& steps, Time from, Time until, const Amounts& amounts);
+    static void lift_claim(Steps& steps, Time from, Time until, const Amounts& amounts);
     [[nodiscard]] static bool is_inside(const Future& future,
                                         Time from,
                                         Time until,
@@ -332,7 +352,7 @@ private:
     std::uint64_t work_ = 0;
 
     // Scratch of steps_of().
-    std::vector<Step> steps_;
+    Steps steps_;
     std::vector<const Hold*> latest_first_;
 
     // Scratch of move_claim().

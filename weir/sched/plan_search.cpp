@@ -57,13 +57,6 @@ void for_rises(Step step,
     }
 }
 
-// The one that says what there is at this time.
-template <class Steps>
-auto step_at(const Steps& steps, Time at) {
-    const auto later = [](Time time, const auto& step) { return time < step.from; };
-    return std::upper_bound(steps.begin(), steps.end(), at, later) - 1;
-}
-
 // The first time by which the gains in order of time sum up to `need`; `never` if they do not.
 Time time_of(std::vector<std::pair<Time, std::uint64_t>>& gains, std::uint64_t need) {
     const auto earlier = [](const auto& a, const auto& b) { return a.first < b.first; };
@@ -92,17 +85,32 @@ Time time_of(std::vector<std::pair<Time, std::uint64_t>>& gains, std::uint64_t n
 
 }  // namespace
 
+// The one that says what there is at this time.
+Plan::Steps::const_iterator Plan::step_at(const Steps& steps, Time at) {
+    const auto later = [](Time time, const Step& step) { return time < step.from; };
+    return std::upper_bound(steps.begin(), steps.end(), at, later) - 1;
+}
+
 // What a node with this future has free, step by step. Ends of holds and claims raise it,
 // beginnings of claims lower it.
-const std::vector<Plan::Step>& Plan::steps_of(const PoolPlan& pool,
-                                              const Future& future,
-                                              std::uint32_t tag) {
-    const bool as_for_all = tag == 0 && std::none_of(future.claims.begin(),
-                                                     future.claims.end(),
-                                                     [&](const Claim& its) { return is_own(its); });
-    std::vector<Step>& steps = as_for_all ? future.steps : steps_;
-    if (as_for_all && !steps.empty()) return steps;
-    work_ += future.holds.size() + future.claims.size();
+const Plan::Steps& Plan::steps_of(const PoolPlan& pool, const Future& future, std::uint32_t tag) {
+    if (future.steps.empty()) work_out_steps(pool, future);
+    const bool as_for_all = tag == 0 && !has_own(future);
+    if (!as_for_all || !future.is_charged) work_ += future.holds.size() + future.claims.size();
+    if (as_for_all) future.is_charged = true;
+    if (tag == 0) return future.steps;
+    steps_ = future.steps;
+    for (const Claim& claim : future.claims) {
+        if (claim.tag != tag) continue;
+        // Its borders stay: a stay that is_inside() begins at one.
+        lift_claim(steps_, claim.from, claim.until, claim.amounts);
+        lay_claim(steps_, claim.from, claim.until, {});
+    }
+    return steps_;
+}
+
+void Plan::work_out_steps(const PoolPlan& pool, const Future& future) {
+    Steps& steps = future.steps;
     steps.assign(1,
                  {Time::min(),
                   {.chips = pool.pool->chips_per_node,
@@ -125,10 +133,8 @@ const std::vector<Plan::Step>& Plan::steps_of(const PoolPlan& pool,
     }
     for (const Claim& claim : future.claims) {
         if (is_own(claim)) continue;
-        const bool may_go_there = claim.tag != 0 && claim.tag == tag;
-        const Amounts claimed = may_go_there ? Amounts{} : claim.amounts;
-        steps.push_back({claim.from, -claimed});
-        steps.push_back({claim.until, claimed});
+        steps.push_back({claim.from, -claim.amounts});
+        steps.push_back({claim.until, claim.amounts});
     }
     std::sort(steps.begin() + 1, steps.end(), [](const Step& a, const Step& b) {
         return a.from < b.from;
@@ -140,10 +146,38 @@ const std::vector<Plan::Step>& Plan::steps_of(const PoolPlan& pool,
             steps[last] = {steps[i].from, steps[last - 1].left + steps[i].left};
         } else {
             steps[last].left += steps[i].left;
+            ++steps[last].borders;
         }
     }
     steps.resize(last + 1);
-    return steps;
+}
+
+// Changes what was worked out as if a claim came or went: far fewer steps than to begin anew where
+// many are promised something.
+void Plan::lay_claim(Steps& steps, Time from, Time until, const Amounts& amounts) {
+    const auto border = [&](Time at) {
+        const auto before = step_at(steps, at);
+        const auto place = before - steps.cbegin();
+        if (before->from == at) {
+            ++steps[place].borders;
+            return place;
+        }
+        steps.insert(before + 1, {at, before->left});
+        return place + 1;
+    };
+    const auto first = border(from);
+    const auto last = border(until);
+    for (auto i = first; i < last; ++i)
+        steps[i].left += -amounts;
+}
+
+void Plan::lift_claim(Steps& steps, Time from, Time until, const Amounts& amounts) {
+    const auto first = step_at(steps, from) - steps.cbegin();
+    const auto last = step_at(steps, until) - steps.cbegin();
+    for (auto i = first; i < last; ++i)
+        steps[i].left += amounts;
+    for (const auto i : {last, first})
+        if (--steps[i].borders == 0) steps.erase(steps.begin() + i);
 }
 
 // Whether [from, until) is in the time for which the node was set apart for this tag.
@@ -174,11 +208,8 @@ Plan::Amounts Plan::available(
     const std::vector<Step>& steps = steps_of(pool, future, tag);
     auto step = step_at(steps, from);
     Amounts least = step->left;
-    for (; step != steps.end() && step->from < until; ++step, ++work_) {
-        least.chips = std::min(least.chips, step->left.chips);
-        least.cpus_milli = std::min(least.cpus_milli, step->left.cpus_milli);
-        least.memory = std::min(least.memory, step->left.memory);
-    }
+    for (; step != steps.end() && step->from < until; ++step, ++work_)
+        least.lower_to(step->left);
     return least;
 }
 
@@ -199,20 +230,29 @@ std::uint32_t Plan::replicas_in(const PoolPlan& pool,
 }
 
 // What the asker has claimed goes into (sign 1) or out of the scratch for its watts, and out of or
-// into the counts of what is free.
+// into the counts and steps of what is free.
 void Plan::note_own(const fleet::Shape& shape, int sign) {
     if (own_.place == nullptr) return;
     Held free(own_.place->at, own_.place->until);
     for (const fleet::NodeRange& range : own_.place->placement.ranges) {
         PoolPlan& pool = pools_[range.pool.value];
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
-        std::uint32_t in_service = range.count;
-        for (std::uint32_t n = 0; pool.out_of_service > 0 && n < range.count; ++n) {
-            const std::uint32_t first = pool.runs.first_of(range.first + n);
-            if (!pool.futures[first].in_service) --in_service;
+        const Amounts amounts = amounts_of(pool, each, range.replicas);
+        const std::uint32_t last = range.first + range.count;
+        std::uint32_t in_service = 0;
+        for (std::uint32_t node = range.first; node < last;) {
+            const std::uint32_t first = pool.runs.first_of(node);
+            const std::uint32_t next = std::min(pool.runs.end_of(node), last);
+            const Future& future = pool.futures[first];
+            if (future.in_service) in_service += next - node;
+            // A run that began in a range before this one has been changed.
+            if (first >= range.first && !future.steps.empty()) {
+                const auto change_claim = sign > 0 ? &Plan::lift_claim : &Plan::lay_claim;
+                change_claim(future.steps, own_.place->at, own_.place->until, amounts);
+            }
+            node = next;
         }
-        free.hold(pool.free,
-                  -sign * counted(pool, amounts_of(pool, each, range.replicas)) * in_service);
+        free.hold(pool.free, -sign * counted(pool, amounts) * in_service);
         const std::int64_t milliwatts =
             sign * fleet::active_milliwatts(*pool.pool, each) * range.replicas;
         for (Watched* watched : {&pool.racks, &pool.pods, &sites_[pool.site]}) {
