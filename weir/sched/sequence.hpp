@@ -36,16 +36,16 @@ public:
         if (chunks_.empty()) {
             chunks_.push_back({entry});
             firsts_.push_back(entry.key());
-            sums_.push_back(Summary::of(entry));
-            return rebuild();
+            sums_.push_back({});
+            return;
         }
         const std::size_t number = chunk_of(entry.key());
         Chunk& chunk = chunks_[number];
         chunk.insert(place_in(chunk, entry.key()), entry);
-        firsts_[number] = chunk.front().key();
         if (chunk.size() < chunk_max) return summarize(number);
         Chunk second(at(chunk, chunk_max / 2), chunk.end());
         chunk.resize(chunk_max / 2);
+        firsts_[number] = chunk.front().key();
         firsts_.insert(at(firsts_, number + 1), second.front().key());
         sums_[number] = sum_of(chunk);
         sums_.insert(at(sums_, number + 1), sum_of(second));
@@ -65,7 +65,6 @@ public:
             drop(number);
             return rebuild();
         }
-        firsts_[number] = chunk.front().key();
         // Two small neighbours become one.
         const std::size_t next = number + 1;
         if (chunk.size() >= chunk_max / 4 || next == chunks_.size() ||
@@ -73,6 +72,7 @@ public:
             return summarize(number);
         }
         chunk.insert(chunk.end(), chunks_[next].begin(), chunks_[next].end());
+        firsts_[number] = chunk.front().key();
         sums_[number] = sum_of(chunk);
         drop(next);
         rebuild();
@@ -155,6 +155,7 @@ public:
             ++number;
         }
         if (number >= chunks_.size()) return nullptr;
+        if (chunks_.size() == 1) return first_in(chunks_.front(), nullptr, before, may);
         std::size_t node = leaves_ + number;
         do {
             while (node % 2 == 0)
@@ -184,6 +185,7 @@ private:
     }
     // The chunk that has the key, or would have it.
     [[nodiscard]] std::size_t chunk_of(const Key& key) const {
+        if (chunks_.size() == 1) return 0;
         const auto next = std::upper_bound(firsts_.begin(), firsts_.end(), key);
         return next == firsts_.begin() ? 0 : static_cast<std::size_t>(next - firsts_.begin()) - 1;
     }
@@ -215,6 +217,8 @@ private:
         sums_.erase(at(sums_, number));
     }
     void summarize(std::size_t number) {
+        if (chunks_.size() == 1) return;
+        firsts_[number] = chunks_[number].front().key();
         sums_[number] = sum_of(chunks_[number]);
         tree_[leaves_ + number] = sums_[number];
         for (std::size_t node = (leaves_ + number) / 2; node > 0; node /= 2)
@@ -222,6 +226,7 @@ private:
     }
     // After chunks came or went.
     void rebuild() {
+        if (chunks_.size() < 2) return;
         leaves_ = 1;
         while (leaves_ < chunks_.size())
             leaves_ *= 2;
@@ -232,6 +237,7 @@ private:
             tree_[node] = tree_[2 * node].then(tree_[2 * node + 1]);
     }
 
+    // Most sequences are short: of one chunk alone nothing more than its entries is kept up.
     std::vector<Chunk> chunks_;  // none of them is empty
     std::vector<Key> firsts_;    // of each chunk
     std::vector<Summary> sums_;  // of each chunk
