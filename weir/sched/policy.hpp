@@ -42,7 +42,7 @@ struct Policy {
     std::string name = "weir";           // of the preset it began as
     bool backfill = true;                // false: strict order
     std::uint32_t reservations_max = 1;  // promises for each pool, at most
-    std::uint64_t plan_work_max = 128;   // steps of planning in one pass, on average: runs of nodes
+    std::uint64_t plan_work_max = 64;    // steps of planning in one pass, on average: runs of nodes
                                          // looked at, and what is held there; 0 = no limit
     Order order = Order::date;
     std::uint32_t date_factor = 12;
