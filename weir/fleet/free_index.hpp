@@ -241,9 +241,9 @@ private:
     [[nodiscard]] std::uint64_t holds(const PoolIndex& pool,
                                       const NodeKey& key,
                                       const Ask& ask) const;
-    [[nodiscard]] std::uint64_t holds_by_power(const PoolIndex& pool,
-                                               const NodeKey& key,
-                                               const Ask& ask) const;
+    [[nodiscard]] std::uint64_t holds_by_power(const NodeKey& key,
+                                               const Ask& ask,
+                                               std::int64_t each_mw) const;
     [[nodiscard]] std::uint64_t around(const PoolIndex& pool, const Ask& ask) const;
     [[nodiscard]] std::uint64_t powered(const PoolIndex& pool,
                                         std::uint32_t node,

@@ -46,9 +46,9 @@ std::uint64_t FreeIndex::holds(const PoolIndex& pool, const NodeKey& key, const 
 }
 
 // By the watts of its rack and its pod.
-std::uint64_t FreeIndex::holds_by_power(const PoolIndex& pool,
-                                        const NodeKey& key,
-                                        const Ask& ask) const {
+std::uint64_t FreeIndex::holds_by_power(const NodeKey& key,
+                                        const Ask& ask,
+                                        std::int64_t each_mw) const {
     if (key.power == NodeKey::no_limit && key.power_promised == 0) return unbounded;
     std::int64_t left = key.power == NodeKey::no_limit ? unlimited_mw : std::int64_t{key.power} - 1;
     if (key.power_promised != 0) {
@@ -56,7 +56,7 @@ std::uint64_t FreeIndex::holds_by_power(const PoolIndex& pool,
         if (ask.end > promised.rack.until) left = std::min(left, promised.rack.left_mw);
         if (ask.end > promised.pod.until) left = std::min(left, promised.pod.left_mw);
     }
-    return std::min(replicas_in(left, pool.each_mw(ask.each)), unbounded);
+    return std::min(replicas_in(left, each_mw), unbounded);
 }
 
 // By the watts of what is around all nodes of the pool.
@@ -138,8 +138,30 @@ std::uint64_t FreeIndex::domain_holds(const PoolIndex& pool,
     return held;
 }
 
-// How many replicas the domains hold if nothing is promised.
+// How many replicas the domains hold if nothing is promised. A pod holds what its racks do, so
+// only racks that changed are counted node by node.
 const DomainCounts& FreeIndex::domain_counts(PoolIndex& pool, Level level, const Ask& ask) {
+    if (level == Level::pod && pool.racks.domains() > 1) {
+        const DomainCounts& racks = domain_counts(pool, Level::rack, ask);
+        const std::uint32_t racks_of_pod = pool.pods.span() / pool.racks.span();
+        const std::int64_t each_mw = pool.each_mw(ask.each);
+        const auto count = [&](std::uint32_t pod) {
+            const std::uint32_t first = pod * racks_of_pod;
+            const std::uint32_t end = std::min(first + racks_of_pod, pool.racks.domains());
+            DomainIndex::Counted counted;
+            counted.promised =
+                pool.pod_power.any_promised(pod, 1) || racks.promised.first_in(first, end) != end;
+            for (std::uint32_t rack = first; rack < end; ++rack)
+                counted.held += racks.held[rack];
+            if (pool.pod_power.any_inside()) {
+                const std::int64_t left_mw = pool.pod_power.left_mw(pod);
+                counted.held = std::min(counted.held, replicas_in(left_mw, each_mw));
+            }
+            return counted;
+        };
+        return pool.pods.counts_for(
+            ask.each, ask.tag, [](std::uint32_t) {}, count);
+    }
     DomainIndex& index = level == Level::rack ? pool.racks : pool.pods;
     Ask unpromised = ask;
     unpromised.end = Time::min();

@@ -67,14 +67,17 @@ bool FreeIndex::fits_one_part(const Shape& shape, const std::vector<PoolId>& dom
             continue;
         }
         const std::uint64_t limit = around(pool, ask);
+        const std::int64_t each_mw = pool.each_mw(part.each);
         budgets = budgets || has_budgets(pool);
         // The emptiest classes come last and hold most.
         const std::uint64_t least = pool.chips_milli_needed(part.each);
         for (auto cls = pool.active.rbegin(); cls != pool.active.rend(); ++cls) {
             if (pool.classes[*cls].chips_milli < least) break;
             const NodeKey& key = pool.classes[*cls].key;
-            const std::uint64_t each =
-                std::min({holds(pool, key, ask), holds_by_power(pool, key, ask), limit});
+            // On a full fleet it is nearly always watts that are missing where chips are free.
+            std::uint64_t each = std::min(holds_by_power(key, ask, each_mw), limit);
+            if (each == 0) continue;
+            each = std::min(each, holds(pool, key, ask));
             if (each >= part.replicas) return true;
             if (within == Level::node) continue;
             held += each * pool.classes[*cls].nodes.size();
@@ -360,11 +363,12 @@ bool FreeIndex::collect(const Ask& ask, const Zone& zone, bool best_is_enough) {
     for (const PoolId* id = zone.begin; id != zone.end; ++id, ++rank) {
         PoolIndex& pool = pools_[id->value];
         const std::uint64_t limit = around(pool, ask);
+        const std::int64_t each_mw = pool.each_mw(ask.each);
         const bool whole_pool = zone.last - zone.first >= pool.pool.nodes;
         const auto each_in = [&](std::uint32_t cls) {
             const NodeKey& key = pool.classes[cls].key;
-            const std::uint64_t each =
-                std::min({holds(pool, key, ask), holds_by_power(pool, key, ask), limit});
+            std::uint64_t each = std::min(holds_by_power(key, ask, each_mw), limit);
+            if (each > 0) each = std::min(each, holds(pool, key, ask));
             return zone.one_node && each < ask.replicas ? 0 : each;
         };
         const auto offer = [&](std::uint32_t cls, std::uint64_t each, std::uint32_t nodes) {
