@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "weir/base/digest.hpp"
+#include "weir/exec/shepherd_protocol.hpp"
 #include "weir/hub/verdict.hpp"
 #include "weir/job/job_json.hpp"
 
@@ -99,6 +100,25 @@ Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& 
                 quoted_list(refused) +
                     ": checked but not honoured by this version; leave it out to run the job "
                     "without that promise");
+}
+
+// A local site is one machine, and one shepherd there looks after all tasks of a gang.
+Result<void> check_tasks(const fleet::Fleet& fleet, const fleet::Demand& demand) {
+    const bool on_one_machine =
+        std::all_of(demand.pools.begin(), demand.pools.end(), [&fleet](PoolId pool) {
+            const std::string& name = fleet.pool(pool).site;
+            return std::any_of(fleet.sites.begin(), fleet.sites.end(), [&](const auto& site) {
+                return site.name == name && site.executor == "local";
+            });
+        });
+    std::uint64_t tasks = 0;
+    for (const fleet::GangPart& part : demand.parts)
+        tasks += part.replicas;
+    constexpr std::uint64_t tasks_max{exec::protocol::tasks_max};
+    if (!on_one_machine || tasks <= tasks_max) return {};
+    return fail(Code::too_large,
+                "gang.replicas: " + format_count(tasks, "task") + " on one machine; at most " +
+                    std::to_string(tasks_max) + " are possible (an array has no such limit)");
 }
 
 // What the core compares, and nothing else: never 0, which stands for "not known".
@@ -286,6 +306,7 @@ Result<void> Admission::fill(Admitted& admitted) const {
                                    without_numbers(spec.name));
     if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
     WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+    WEIR_CHECK(check_tasks(book_.engine().fleet(), request.demand));
     if (spec.deadline) WEIR_CHECK(check_deadline(*spec.deadline, request, book_.engine(), now_));
 
     using sched::Needs;

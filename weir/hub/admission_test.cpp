@@ -33,6 +33,19 @@ TEST(Admission, GivesNoProcessorToAJobThatAsksForGpus) {
     EXPECT_FALSE(world.submit(job));
 }
 
+TEST(Admission, RefusesMoreTasksThanOneMachineCanStart) {
+    HubWorld world{small_fleet(2000)};
+    ASSERT_TRUE(world.open());
+    Submission job = submission_of("wide", 4096, 0);
+    job.spec.gang.cpus_milli = 1000;
+    EXPECT_TRUE(world.submit(job));
+    job.spec.gang.replicas = 4097;
+    const auto refused = world.submit(job);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::too_large);
+    EXPECT_THAT(refused.error().message, HasSubstr("gang.replicas: 4,097 tasks on one machine"));
+}
+
 TEST(Admission, GivesAnyOtherChipToAJobThatAsksForGpus) {
     fleet::Fleet fleet = with_processors_as_chips();
     fleet.pools.push_back(small_fleet(1).pools[0]);

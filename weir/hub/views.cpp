@@ -51,7 +51,7 @@ std::string why_it_waits(const Job& job, const Book& book) {
     }
     if (!book.deadline_trouble(job).empty()) return "may miss its deadline";
     if (book.promise(job.id) != nullptr) return "has a promise";
-    return "waits for room";
+    return "waits its turn";
 }
 
 const char* word_for(sched::Needs needs) {
