@@ -174,13 +174,11 @@ void Plan::draw_all(PoolPlan& pool,
                     std::uint32_t first,
                     std::uint32_t nodes,
                     std::int64_t milliwatts,
-                    Held& racks,
-                    Held& pods,
-                    Held& site) {
+                    Taken& taken) {
     if (milliwatts == 0) return;
-    draw(pool.racks, first, nodes, milliwatts, racks);
-    draw(pool.pods, first, nodes, milliwatts, pods);
-    if (sites_[pool.site].any()) site.hold(sites_[pool.site].drawn[0], milliwatts * nodes);
+    draw(pool.racks, first, nodes, milliwatts, taken.racks);
+    draw(pool.pods, first, nodes, milliwatts, taken.pods);
+    if (sites_[pool.site].any()) taken.site.hold(sites_[pool.site].drawn[0], milliwatts * nodes);
 }
 
 // From now on the draw of these domains is counted; what is held and claimed goes in.
@@ -310,8 +308,7 @@ void Plan::started(JobId job,
                    const fleet::Shape& shape,
                    const fleet::Placement& held,
                    Time end_by) {
-    const Time from = Time::min();
-    Held free(from, end_by), racks(from, end_by), pods(from, end_by), site(from, end_by);
+    Taken taken(Time::min(), end_by);
     for (const fleet::NodeRange& range : held.ranges) {
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
@@ -327,19 +324,17 @@ void Plan::started(JobId job,
         change(range.pool, range.first, range.count, [&](std::uint32_t nodes, Future& future) {
             future.held(its);
             claimed = claimed || !future.claims.empty();
-            if (future.in_service) free.hold(pool.free, its.counted * nodes);
+            if (future.in_service) taken.free.hold(pool.free, its.counted * nodes);
         });
-        draw_all(pool, range.first, range.count, its.milliwatts, racks, pods, site);
+        draw_all(pool, range.first, range.count, its.milliwatts, taken);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
-    for (Held* const watts : {&racks, &pods, &site})
-        watts->tell();
+    taken.tell();
     tell_promised(held, false);
 }
 
 void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& held, Time end_by) {
-    const Time from = Time::min();
-    Held free(from, end_by), racks(from, end_by), pods(from, end_by), site(from, end_by);
+    Taken taken(Time::min(), end_by);
     for (const fleet::NodeRange& range : held.ranges) {
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
@@ -351,15 +346,14 @@ void Plan::ended(JobId job, const fleet::Shape& shape, const fleet::Placement& h
                     return one.job == job && one.chips == range.chip_mask;
                 });
             WEIR_ASSERT(its != future.holds.end());
-            if (future.in_service) free.hold(pool.free, -its->counted * nodes);
+            if (future.in_service) taken.free.hold(pool.free, -its->counted * nodes);
             future.forget(its);
             claimed = claimed || !future.claims.empty();
         });
-        draw_all(pool, range.first, range.count, -milliwatts, racks, pods, site);
+        draw_all(pool, range.first, range.count, -milliwatts, taken);
         if (claimed) refresh(range.pool, range.first, range.count);
     }
-    for (Held* const watts : {&racks, &pods, &site})
-        watts->tell();
+    taken.tell();
     tell_promised(held, false);
 }
 
@@ -400,10 +394,8 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
     };
     sorted(from, old_ranges_);
     sorted(to, new_ranges_);
-    Held free_from(from.at, from.until), racks_from(from.at, from.until);
-    Held pods_from(from.at, from.until), site_from(from.at, from.until);
-    Held free_to(to.at, to.until), racks_to(to.at, to.until);
-    Held pods_to(to.at, to.until), site_to(to.at, to.until);
+    Taken given_back(from.at, from.until);
+    Taken taken(to.at, to.until);
     auto old = old_ranges_.begin();
     auto next = new_ranges_.begin();
     while (old != old_ranges_.end() || next != new_ranges_.end()) {
@@ -474,17 +466,11 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
                 future.claims.insert(its, claim);
             }
             if (!future.in_service) return;
-            free_from.hold(pool.free, -counted_before * nodes);
-            free_to.hold(pool.free, counted(pool, claim.amounts) * nodes);
+            given_back.free.hold(pool.free, -counted_before * nodes);
+            taken.free.hold(pool.free, counted(pool, claim.amounts) * nodes);
         });
-        draw_all(pool,
-                 range.first,
-                 range.count,
-                 -milliwatts * replicas_before,
-                 racks_from,
-                 pods_from,
-                 site_from);
-        draw_all(pool, range.first, range.count, claim.milliwatts, racks_to, pods_to, site_to);
+        draw_all(pool, range.first, range.count, -milliwatts * replicas_before, given_back);
+        draw_all(pool, range.first, range.count, claim.milliwatts, taken);
         Claim before = claim;
         before.from = from.at;
         before.until = from.until;
@@ -495,8 +481,8 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
         }
         refresh(range.pool, range.first, range.count);
     }
-    for (Held* const watts : {&racks_from, &pods_from, &site_from, &racks_to, &pods_to, &site_to})
-        watts->tell();
+    given_back.tell();
+    taken.tell();
     tell_promised(from.placement, true);
     tell_promised(to.placement, true);
 }

@@ -137,6 +137,10 @@ private:
             cpus_milli = std::min(cpus_milli, other.cpus_milli);
             memory = std::min(memory, other.memory);
         }
+        // In anything.
+        [[nodiscard]] bool exceeds(const Amounts& other) const {
+            return chips > other.chips || cpus_milli > other.cpus_milli || memory > other.memory;
+        }
         friend Amounts operator+(Amounts a, const Amounts& b) { return a += b; }
         friend Amounts operator-(const Amounts& a) { return {-a.chips, -a.cpus_milli, -a.memory}; }
         friend bool operator==(const Amounts&, const Amounts&) = default;
@@ -249,13 +253,23 @@ private:
                      std::uint32_t nodes,
                      std::int64_t milliwatts,
                      Held& sum);
+    // What somebody takes in [from, until), in all counts over time.
+    struct Taken {
+        Held free, racks, pods, site;
+
+        Taken(Time from, Time until)
+            : free(from, until), racks(from, until), pods(from, until), site(from, until) {}
+        // What was not told yet: before anybody asks.
+        void tell() {
+            for (Held* const its : {&free, &racks, &pods, &site})
+                its->tell();
+        }
+    };
     void draw_all(PoolPlan& pool,
                   std::uint32_t first,
                   std::uint32_t nodes,
                   std::int64_t milliwatts,
-                  Held& racks,
-                  Held& pods,
-                  Held& site);
+                  Taken& taken);
     void watch(Watched& watched, PoolPlan& pool, bool whole_site);
     static void note_claims(
         Watched& watched, std::uint32_t first, std::uint32_t nodes, const Claim& claim, bool made);
@@ -300,7 +314,6 @@ private:
                  std::array<std::uint64_t, 2>& held);
     [[nodiscard]] static bool needs_all_chips(const PoolPlan& pool,
                                               const std::vector<fleet::GangPart>& parts);
-    void list_moments(const Future& future, Time at, std::uint32_t tag);
     Time next_chance(const fleet::Shape& shape,
                      const Unit& unit,
                      Time at,
@@ -363,7 +376,6 @@ private:
     Own own_;
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
-    std::vector<Time> moments_;
     struct Watts {  // from then on so many are left
         Time from;
         std::int64_t left = 0;

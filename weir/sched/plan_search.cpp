@@ -398,19 +398,6 @@ bool Plan::needs_all_chips(const PoolPlan& pool, const std::vector<fleet::GangPa
            });
 }
 
-// The moments after `at` at which a run may offer more, in order, into moments_.
-void Plan::list_moments(const Future& future, Time at, std::uint32_t tag) {
-    moments_.clear();
-    for (const Hold& its : future.holds)
-        if (its.end > at && its.end != never) moments_.push_back(its.end);
-    for (const Claim& claim : future.claims) {
-        if (is_own(claim)) continue;
-        if (claim.until > at && claim.until != never) moments_.push_back(claim.until);
-        if (claim.tag != 0 && claim.tag == tag && claim.from > at) moments_.push_back(claim.from);
-    }
-    if (moments_.size() > 1) std::sort(moments_.begin(), moments_.end());
-}
-
 // The first moment after `at` at which enough could have come together, beside the `held`.
 Time Plan::next_chance(const fleet::Shape& shape,
                        const Unit& unit,
@@ -577,11 +564,20 @@ Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t
     later_.clear();
     const std::uint64_t work_before = work_;
     walk(unit,
-         [&](const PoolPlan&, std::uint32_t, std::uint32_t, std::uint32_t, const Future& future) {
-             list_moments(future, at, tag);
-             if (moments_.empty()) return;
-             if (stride == 1) moments_.resize(1);
-             later_.insert(later_.end(), moments_.begin(), moments_.end());
+         [&](const PoolPlan& pool,
+             std::uint32_t,
+             std::uint32_t,
+             std::uint32_t,
+             const Future& future) {
+             if (future.claims.empty() && future.free_at <= at) return;
+             const Steps& steps = steps_of(pool, future, tag);
+             for (auto step = step_at(steps, at) + 1; step != steps.end(); ++step) {
+                 // Whoever may use nodes set apart may begin as soon as they are.
+                 if (step->from == never) break;
+                 if (tag == 0 && !step->left.exceeds((step - 1)->left)) continue;
+                 later_.push_back(step->from);
+                 if (stride == 1) break;
+             }
          });
     const auto list = [&](const Watched& watched, std::uint32_t domain) {
         watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
