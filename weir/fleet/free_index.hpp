@@ -87,6 +87,13 @@ public:
     // is found out), whatever is promised there; false if that is not free, or watts do not
     // suffice. Takes nothing.
     [[nodiscard]] bool find_on(const Shape& shape, const Placement& nodes, Placement& placement);
+    // find() for a gang that fits on one node, among [first, last) of one pool.
+    [[nodiscard]] bool find_among(const Shape& shape,
+                                  PoolId pool,
+                                  std::uint32_t first,
+                                  std::uint32_t last,
+                                  Placement& placement,
+                                  Time end);
 
     // From now on, among the nodes that hold a gang alone the one goes first where it costs the
     // tasks to come least (supply.hpp), instead of the tightest; of all its pools, not only of the

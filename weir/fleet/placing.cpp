@@ -154,6 +154,18 @@ bool FreeIndex::find_on(const Shape& shape, const Placement& nodes, Placement& p
     return free;
 }
 
+bool FreeIndex::find_among(const Shape& shape,
+                           PoolId pool,
+                           std::uint32_t first,
+                           std::uint32_t last,
+                           Placement& placement,
+                           Time end) {
+    placement.ranges.clear();
+    const Zone zone{
+        .begin = &pool, .end = &pool + 1, .first = first, .last = last, .one_node = true};
+    return find_parts(shape, zone, placement.ranges, end);
+}
+
 bool FreeIndex::find_in(const Shape& shape,
                         const std::vector<PoolId>& domain,
                         Ranges& ranges,

@@ -22,7 +22,28 @@ Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
 }
 
+// By the description of the fleet; 0 = none.
+double budget_watts(const fleet::Fleet& fleet, const PowerDomain& domain) {
+    const fleet::Pool& pool = fleet.pool(domain.pool);
+    if (domain.level == fleet::Level::rack) return pool.rack_power_watts;
+    if (domain.level == fleet::Level::pod) return pool.pod_power_watts;
+    for (const fleet::Site& site : fleet.sites)
+        if (site.name == pool.site) return site.power_watts;
+    return 0;
+}
+
 }  // namespace
+
+void set_budget(fleet::FreeIndex& index, const PowerDomain& domain, double watts) {
+    switch (domain.level) {
+        case fleet::Level::rack:
+            return index.set_rack_power(domain.pool, domain.number, watts);
+        case fleet::Level::pod:
+            return index.set_pod_power(domain.pool, domain.number, watts);
+        default:
+            return index.set_site_power(domain.pool, watts);
+    }
+}
 
 bool satisfies(Outcome outcome, Needs needs) {
     switch (needs) {
@@ -53,6 +74,28 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
 void Engine::State::advance(Time to) {
     WEIR_ASSERT(to >= told_at);
     told_at = to;
+}
+
+fleet::FreeIndex::PowerUse Engine::State::use_of(const PowerDomain& domain) const {
+    switch (domain.level) {
+        case fleet::Level::rack:
+            return free.rack_power(domain.pool, domain.number);
+        case fleet::Level::pod:
+            return free.pod_power(domain.pool, domain.number);
+        default:
+            return free.site_power(domain.pool);
+    }
+}
+
+// The fleet with nothing taken, and with the budgets of its description or those that were set,
+// whichever allow more: a budget that was lowered will not last for ever.
+fleet::FreeIndex Engine::State::emptied() const {
+    fleet::FreeIndex index(fleet);
+    for (const auto& [domain, watts] : caps) {
+        const double described = budget_watts(fleet, domain);
+        if (described > 0 && (watts <= 0 || watts > described)) set_budget(index, domain, watts);
+    }
+    return index;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -341,6 +384,10 @@ void Engine::State::on(const JobEnded& event) {
     WEIR_ASSERT(slot != no_slot && jobs.at(slot).phase == Phase::running);
     Job& job = jobs.at(slot);
     give_room(slot);
+    if (job.stopping && job.stopped_for.valid()) {
+        const std::uint32_t other = jobs.slot_of(job.stopped_for);
+        if (other != no_slot) --jobs.at(other).making_room;
+    }
     const JobId array = job.array;
     if (event.requeue) {
         job.placement.ranges.clear();
@@ -398,19 +445,10 @@ void Engine::State::on(const ReplicaLost& event) {
 
 void Engine::State::on(const PowerCapSet& event) {
     const PowerDomain& domain = event.domain;
-    switch (domain.level) {
-        case fleet::Level::rack:
-            free.set_rack_power(domain.pool, domain.number, event.watts);
-            break;
-        case fleet::Level::pod:
-            free.set_pod_power(domain.pool, domain.number, event.watts);
-            break;
-        default:
-            free.set_site_power(domain.pool, event.watts);
-            break;
-    }
+    set_budget(free, domain, event.watts);
     plan.set_power(domain, event.watts);
     caps[domain] = event.watts;
+    empty.reset();
     over_power.erase(domain);
     const std::string& site = fleet.pool(domain.pool).site;
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
@@ -538,7 +576,12 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
         job.end_by = by;
         plan.started(job.id, shape, job.placement, job.end_by);
     }
-    preemptions.push_back(at);
+    if (for_job.valid()) {
+        preemptions.push_back(at);
+        if (const std::uint32_t other = jobs.slot_of(for_job); other != no_slot) {
+            ++jobs.at(other).making_room;
+        }
+    }
     for_pools_of(job.placement, [&](PoolId pool) { gained(pool); });
     digest.add(job.id.value ^ (std::uint64_t{1} << 62));
     digest.add(by.time_since_epoch().count());
@@ -562,6 +605,28 @@ void Engine::State::move(std::uint32_t slot, const fleet::Placement& to) {
 // ---------------------------------------------------------------------------------------------
 // What was decided before
 
+// What was started under other budgets than those of the fleet may draw too much for these: from
+// now on they are looked after like budgets that were set.
+void Engine::State::watch_budgets(const fleet::Placement& placement) {
+    const auto look_at = [this](const PowerDomain& domain) {
+        const fleet::FreeIndex::PowerUse use = use_of(domain);
+        if (use.budget_watts > 0 && use.drawn_watts > use.budget_watts) {
+            caps.emplace(domain, use.budget_watts);
+        }
+    };
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const fleet::Pool& pool = fleet.pool(range.pool);
+        const auto look_at_all = [&](fleet::Level level, std::uint32_t span) {
+            const std::uint32_t last = (range.first + range.count - 1) / span;
+            for (std::uint32_t number = range.first / span; number <= last; ++number)
+                look_at({level, range.pool, number});
+        };
+        if (pool.rack_nodes() > 0) look_at_all(fleet::Level::rack, pool.rack_nodes());
+        if (pool.pod_nodes() > 0) look_at_all(fleet::Level::pod, pool.pod_nodes());
+        look_at({fleet::Level::site, range.pool, 0});
+    }
+}
+
 namespace {
 
 Error out_of_place(JobId job, std::string_view what) {
@@ -581,6 +646,7 @@ Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
     }
     job.placement = start.placement;
     started(slot, at, cause);
+    watch_budgets(job.placement);
     return {};
 }
 
@@ -602,7 +668,8 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     promise(slot,
             {.at = reserve.at,
              .until = job.limit >= forever ? never : reserve.at + job.limit,
-             .placement = reserve.placement});
+             .placement = reserve.placement,
+             .kept_free = job.making_room > 0});
     job.planned_at = 0;
     job.planned_when = Time::min();
     job.tried_at = 0;
@@ -677,7 +744,7 @@ void Engine::resume_digest(std::uint64_t digest) {
 }
 
 Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
-    if (!state_->empty) state_->empty.emplace(state_->fleet);
+    if (!state_->empty) state_->empty = state_->emptied();
     return sched::can_ever_fit(state_->fleet, *state_->empty, demand);
 }
 
@@ -722,14 +789,7 @@ Engine::PoolFree Engine::free_of(PoolId pool) const {
 }
 
 fleet::FreeIndex::PowerUse Engine::power_of(const PowerDomain& domain) const {
-    switch (domain.level) {
-        case fleet::Level::rack:
-            return state_->free.rack_power(domain.pool, domain.number);
-        case fleet::Level::pod:
-            return state_->free.pod_power(domain.pool, domain.number);
-        default:
-            return state_->free.site_power(domain.pool);
-    }
+    return state_->use_of(domain);
 }
 
 }  // namespace weir::sched

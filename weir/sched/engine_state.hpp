@@ -40,6 +40,9 @@ struct DemandHash {
     }
 };
 
+// watts: 0 = none.
+void set_budget(fleet::FreeIndex& index, const PowerDomain& domain, double watts);
+
 struct Engine::State {
     struct Array {
         std::uint32_t alive = 0;  // members that wait or run
@@ -101,9 +104,10 @@ struct Engine::State {
     std::vector<std::vector<NodeHealth>> health;
     std::map<std::pair<PoolId, std::uint32_t>, Time> suspects;  // nodes, and until when
     std::map<AdvanceId, SetApart> set_apart;
-    std::map<PowerDomain, double> caps;  // that were set, in watts
-    std::set<PowerDomain> over_power;    // that were found over their budget and told
-    std::set<std::uint32_t> due;         // slots with a deadline and without a promise
+    // Watts that were set, or that were found exceeded: budgets to look after in every pass.
+    std::map<PowerDomain, double> caps;
+    std::set<PowerDomain> over_power;  // that were found over their budget and told
+    std::set<std::uint32_t> due;       // slots with a deadline and without a promise
     std::vector<Lost> lost;
     Classes classes;               // who may be stopped for whom
     std::deque<Time> preemptions;  // of the last hour
@@ -159,6 +163,9 @@ struct Engine::State {
     void forget_promise(std::uint32_t slot);
     void stop(std::uint32_t slot, JobId for_job, Time by, Time at);
     void move(std::uint32_t slot, const fleet::Placement& to);
+    void watch_budgets(const fleet::Placement& placement);
+    [[nodiscard]] fleet::FreeIndex::PowerUse use_of(const PowerDomain& domain) const;
+    [[nodiscard]] fleet::FreeIndex emptied() const;
     // Each pool of the placement once.
     template <class Change>
     static void for_pools_of(const fleet::Placement& placement, Change change) {
@@ -220,6 +227,7 @@ struct Engine::State {
     [[nodiscard]] std::size_t stops_left(Time now);
     [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
+    [[nodiscard]] bool find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone);
 
     // outlook.cpp: what is expected
     void look_ahead(Time now);

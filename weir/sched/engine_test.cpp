@@ -487,5 +487,49 @@ TEST(Engine, SaysThatBudgetsOfWattsCouldNeverFeedAJobAndThatAReservationMayHoldI
         << answer.error().message;
 }
 
+TEST(Engine, AcceptsWhatABudgetThatWasRaisedCanFeed) {
+    fleet::Pool pool = nodes_of(2, 8, 8);
+    pool.nodes_per_rack = 2;
+    pool.rack_power_watts = 8'000;
+    pool.node_idle_watts = 1'000;
+    pool.node_busy_watts = 6'000;
+    Engine engine(fleet_of({pool}), Policy::easy);
+    const Request request = request_of(1, 2, 8, 100);
+    EXPECT_FALSE(engine.can_ever_fit(request.demand).has_value());
+    const PowerDomain rack{fleet::Level::rack, PoolId{0}, 0};
+    engine.apply(PowerCapSet{rack, 12'000}, at_seconds(0));
+    EXPECT_TRUE(engine.can_ever_fit(request.demand).has_value());
+    // One that was lowered will not last for ever.
+    engine.apply(PowerCapSet{rack, 3'000}, at_seconds(1));
+    EXPECT_TRUE(engine.can_ever_fit(request_of(2, 1, 8, 100).demand).has_value());
+    engine.apply(PowerCapSet{rack, 0}, at_seconds(2));
+    EXPECT_TRUE(engine.can_ever_fit(request.demand).has_value());
+}
+
+TEST(Engine, StopsWhatWasStartedUnderALargerBudgetThanThatOfTheFleet) {
+    fleet::Pool pool = nodes_of(2, 8, 8);
+    pool.nodes_per_rack = 2;
+    pool.rack_power_watts = 8'000;
+    pool.node_idle_watts = 1'000;
+    pool.node_busy_watts = 6'000;
+    Engine engine(fleet_of({pool}), Policy::weir);
+    for (const std::uint64_t id : {1, 2}) {
+        engine.apply(JobSubmitted{request_of(id, 1, 8, 100)}, at_seconds(0));
+        const fleet::NodeRange node{.pool = PoolId{0},
+                                    .first = static_cast<std::uint32_t>(id - 1),
+                                    .count = 1,
+                                    .replicas = 1,
+                                    .part = 0,
+                                    .chip_mask = 0xff};
+        ASSERT_TRUE(
+            engine.follow({Start{JobId{id}, {{node}}}, {.cause = Cause::fits_now}}, at_seconds(0)));
+    }
+    std::vector<Decision> decisions;
+    engine.decide(at_seconds(1), decisions);
+    ASSERT_EQ(decisions.size(), 1);
+    EXPECT_TRUE(std::holds_alternative<Preempt>(decisions.front().what));
+    EXPECT_EQ(decisions.front().why.cause, Cause::over_power);
+}
+
 }  // namespace
 }  // namespace weir::sched

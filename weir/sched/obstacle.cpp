@@ -183,15 +183,8 @@ private:
 // The fleet as it is today, if nobody ran.
 fleet::FreeIndex Engine::State::deserted() const {
     fleet::FreeIndex alone(fleet);
-    for (const auto& [domain, watts] : caps) {
-        if (domain.level == fleet::Level::rack) {
-            alone.set_rack_power(domain.pool, domain.number, watts);
-        } else if (domain.level == fleet::Level::pod) {
-            alone.set_pod_power(domain.pool, domain.number, watts);
-        } else {
-            alone.set_site_power(domain.pool, watts);
-        }
-    }
+    for (const auto& [domain, watts] : caps)
+        set_budget(alone, domain, watts);
     for (const auto& [id, apart] : set_apart) {
         for (const Advance::Nodes& each : apart.advance.nodes)
             for (std::uint32_t n = 0; apart.begun && n < each.count; ++n)

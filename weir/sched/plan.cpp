@@ -234,10 +234,10 @@ void Plan::note_claims(
     watched.walk(first, nodes, [&](std::uint32_t domain, std::uint32_t inside) {
         std::vector<Watched::Claims>& list = watched.claims[domain];
         const auto its = std::find_if(list.begin(), list.end(), [&](const auto& one) {
-            return one.from == claim.from && one.until == claim.until;
+            return one.from == claim.kept_from && one.until == claim.until;
         });
         if (its == list.end()) {
-            list.push_back({claim.from, claim.until, inside});
+            list.push_back({claim.kept_from, claim.until, inside});
         } else if (made) {
             its->nodes += inside;
         } else if ((its->nodes -= inside) == 0) {
@@ -427,14 +427,16 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
         };
         if (was) pass_by(old);
         if (will) pass_by(next);
-        if (replicas_before == replicas_after && from.at == to.at && from.until == to.until) {
+        if (replicas_before == replicas_after && from.at == to.at && from.until == to.until &&
+            from.kept_free == to.kept_free) {
             continue;
         }
         const fleet::ReplicaDemand& each = shape.demand.parts[range.part].each;
         PoolPlan& pool = pools_[range.pool.value];
         const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, each);
         const std::int64_t counted_before = counted(pool, amounts_of(pool, each, replicas_before));
-        const Claim claim{.from = to.at,
+        const Claim claim{.kept_from = to.kept_from(),
+                          .from = to.at,
                           .until = to.until,
                           .job = job,
                           .tag = 0,
@@ -453,10 +455,10 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
             WEIR_ASSERT(!was || (its != future.claims.end() && its->job == job));
             future.is_charged = false;
             if (was && !future.steps.empty()) {
-                lift_claim(future.steps, its->from, its->until, its->amounts);
+                lift_claim(future.steps, its->kept_from, its->until, its->amounts);
             }
             if (will && !future.steps.empty()) {
-                lay_claim(future.steps, claim.from, claim.until, claim.amounts);
+                lay_claim(future.steps, claim.kept_from, claim.until, claim.amounts);
             }
             if (was && will) {
                 *its = claim;
@@ -472,6 +474,7 @@ void Plan::move_claim(JobId job, const fleet::Shape& shape, const Place& from, c
         draw_all(pool, range.first, range.count, -milliwatts * replicas_before, given_back);
         draw_all(pool, range.first, range.count, claim.milliwatts, taken);
         Claim before = claim;
+        before.kept_from = from.kept_from();
         before.from = from.at;
         before.until = from.until;
         before.milliwatts = milliwatts * replicas_before;
@@ -512,7 +515,7 @@ fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) {
     bool any_begun = false;
     for (const Claim& each : future.claims) {
         // While nodes are set apart, those who may use them have to be gone at the end of it.
-        until = std::min(until, each.begun ? each.until : each.from);
+        until = std::min(until, each.begun ? each.until : each.kept_from);
         any_begun = any_begun || each.begun;
     }
     Amounts least;
@@ -536,7 +539,8 @@ fleet::Horizon Plan::horizon_of(const PoolPlan& pool, const Future& future) {
 void Plan::set_apart(const Advance& advance, bool begun) {
     for (const Advance::Nodes& nodes : advance.nodes) {
         const fleet::Pool& facts = *pools_[nodes.pool.value].pool;
-        const Claim claim{.from = advance.from,
+        const Claim claim{.kept_from = advance.from,
+                          .from = advance.from,
                           .until = advance.until,
                           .job = JobId::none(),
                           .tag = advance.id.value,

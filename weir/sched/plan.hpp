@@ -49,8 +49,11 @@ struct Place {
     Time at = never;
     Time until = never;
     fleet::Placement placement;
+    bool kept_free = false;  // others are stopped for it: nobody else uses the nodes before `at`
 
     [[nodiscard]] bool found() const { return at != never; }
+    // From then on others have to be gone.
+    [[nodiscard]] Time kept_from() const { return kept_free ? Time::min() : at; }
     friend bool operator==(const Place&, const Place&) = default;
 };
 
@@ -146,7 +149,8 @@ private:
         friend bool operator==(const Amounts&, const Amounts&) = default;
     };
     struct Claim {
-        Time from;
+        Time kept_from;  // whoever else uses it has to be gone by then ...
+        Time from;       // ... and from then on it counts as used
         Time until;
         JobId job;              // who it is promised to, or none: set apart for
         std::uint32_t tag = 0;  // this advance reservation

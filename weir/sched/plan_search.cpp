@@ -133,7 +133,7 @@ void Plan::work_out_steps(const PoolPlan& pool, const Future& future) {
     }
     for (const Claim& claim : future.claims) {
         if (is_own(claim)) continue;
-        steps.push_back({claim.from, -claim.amounts});
+        steps.push_back({claim.kept_from, -claim.amounts});
         steps.push_back({claim.until, claim.amounts});
     }
     std::sort(steps.begin() + 1, steps.end(), [](const Step& a, const Step& b) {
@@ -248,7 +248,7 @@ void Plan::note_own(const fleet::Shape& shape, int sign) {
             // A run that began in a range before this one has been changed.
             if (first >= range.first && !future.steps.empty()) {
                 const auto change_claim = sign > 0 ? &Plan::lift_claim : &Plan::lay_claim;
-                change_claim(future.steps, own_.place->at, own_.place->until, amounts);
+                change_claim(future.steps, own_.place->kept_from(), own_.place->until, amounts);
             }
             node = next;
         }

@@ -17,9 +17,14 @@ constexpr Duration stop_grace = seconds(60);
 constexpr Duration restart_cost = seconds(60);
 constexpr Duration an_hour = seconds(3600);
 
-// The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds).
+// The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds). A job
+// that says how often it saves its work is believed, even if it does not tell of every time.
 std::int64_t lost_work(const Job& job, const fleet::Demand& demand, Time now) {
-    const Time safe = job.saved_at == never ? job.started_at : job.saved_at;
+    Time safe = job.saved_at == never ? job.started_at : job.saved_at;
+    if (const Duration every = job.checkpoint.every + job.checkpoint.cost;
+        job.checkpoint.every > Duration{}) {
+        safe = std::max(safe, job.started_at + (now - job.started_at) / every * every);
+    }
     const Duration again = now - safe + job.checkpoint.cost + restart_cost;
     const std::uint64_t chips = demand.chips_milli();
     const std::uint64_t size = chips > 0 ? chips : std::max<std::uint64_t>(demand.cpus_milli(), 1);
@@ -158,10 +163,7 @@ std::int64_t Engine::State::draw_in(const Job& job, const PowerDomain& domain) c
 void Engine::State::keep_budgets(Time now, std::vector<Decision>& decisions) {
     for (const auto& [domain, watts] : caps) {
         if (watts <= 0) continue;
-        const fleet::FreeIndex::PowerUse use =
-            domain.level == fleet::Level::rack  ? free.rack_power(domain.pool, domain.number)
-            : domain.level == fleet::Level::pod ? free.pod_power(domain.pool, domain.number)
-                                                : free.site_power(domain.pool);
+        const fleet::FreeIndex::PowerUse use = use_of(domain);
         std::int64_t over = fleet::milliwatts(use.drawn_watts) - fleet::milliwatts(watts);
         if (over <= 0) {
             over_power.erase(domain);
@@ -221,8 +223,6 @@ void Engine::State::keep_budgets(Time now, std::vector<Decision>& decisions) {
 
 // Another node for those replicas, in the same domain; the rest of the gang stays where it is.
 bool Engine::State::find_other_node(const Job& job, const Lost& each, fleet::Placement& to) {
-    const fleet::Demand& demand = shapes[job.shape].shape.demand;
-    const fleet::Pool& facts = fleet.pool(each.pool);
     to.ranges.clear();
     std::vector<fleet::NodeRange> gone;
     for (fleet::NodeRange range : job.placement.ranges) {
@@ -245,25 +245,47 @@ bool Engine::State::find_other_node(const Job& job, const Lost& each, fleet::Pla
     }
     if (gone.empty()) return false;
     for (const fleet::NodeRange& range : gone) {
-        fleet::Demand one;
-        one.parts = {{.replicas = range.replicas, .each = demand.parts[range.part].each}};
-        one.within = fleet::Level::node;
-        one.pools = {each.pool};
-        one.tag = demand.tag;
-        const fleet::Shape shape{one, fleet::FreeIndex::domains_of(fleet, one)};
-        if (!free.find(shape, found, job.end_by)) return false;
-        const std::uint32_t span = demand.within == fleet::Level::rack  ? facts.rack_nodes()
-                                   : demand.within == fleet::Level::pod ? facts.pod_nodes()
-                                                                        : facts.nodes;
+        if (!find_instead(job, each, range)) return false;
         for (fleet::NodeRange added : found.ranges) {
-            if (demand.within == fleet::Level::node) return false;
-            if (added.first / span != each.node / span) return false;
             added.part = range.part;
             to.ranges.push_back(added);
         }
         if (gone.size() > 1) return false;  // shares of chips on one node: the gang starts again
     }
     return true;
+}
+
+// A node of its rack (or pod) for what is gone, into `found`. The watts of the lost node are there
+// for the other one.
+bool Engine::State::find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone) {
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    const fleet::Pool& facts = fleet.pool(each.pool);
+    std::uint32_t span = facts.nodes;
+    switch (shape.demand.within) {
+        case fleet::Level::node:
+            return false;
+        case fleet::Level::rack:
+            span = facts.rack_nodes();
+            break;
+        case fleet::Level::pod:
+            span = facts.pod_nodes();
+            break;
+        default:
+            break;
+    }
+    fleet::Demand one;
+    one.parts = {{.replicas = gone.replicas, .each = shape.demand.parts[gone.part].each}};
+    one.within = fleet::Level::node;
+    one.pools = {each.pool};
+    one.tag = shape.demand.tag;
+    const fleet::Shape alone{one, fleet::FreeIndex::domains_of(fleet, one)};
+    const fleet::Placement its{{gone}};
+    const std::uint32_t first = each.node / span * span;
+    free.give(shape, its);
+    const bool is_there = free.find_among(
+        alone, each.pool, first, std::min(first + span, facts.nodes), found, job.end_by);
+    free.take(shape, its);
+    return is_there;
 }
 
 void Engine::State::replace_lost(Time now, std::vector<Decision>& decisions) {

@@ -79,7 +79,10 @@ Scenario read(const std::filesystem::path& path) {
         if (words[0] == "cluster") {
             scenario.fleet.pools = {pool_in(words)};
         } else if (words[0] == "policy") {
-            scenario.policy = policy_from_text(words.at(1)).value();
+            std::string keys = words.at(1);
+            for (std::size_t i = 2; i < words.size(); ++i)
+                keys += " " + words[i];
+            scenario.policy = policy_from_text(keys).value();
         } else if (words[0] == "at") {
             scenario.events.emplace(time_in(words.at(1)),
                                     std::vector(words.begin() + 2, words.end()));
