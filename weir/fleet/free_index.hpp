@@ -117,6 +117,9 @@ public:
     // A suspect node (it failed not long ago) is chosen only where no other will do.
     void set_suspect(PoolId pool, std::uint32_t node, bool suspect);
 
+    // False only if the pools together have too little free, however it is spread.
+    [[nodiscard]] bool could_hold(const std::vector<PoolId>& domain, const Demand& demand) const;
+
     // What nobody uses on a node; nothing where demands with this tag may not go.
     struct NodeFree {
         std::uint32_t chips = 0;  // wholly free ones
@@ -256,7 +259,6 @@ private:
                                         std::uint32_t node,
                                         const Ask& ask) const;
     [[nodiscard]] bool has_budgets(const PoolIndex& pool) const;
-    [[nodiscard]] bool could_hold(const std::vector<PoolId>& domain, const Demand& demand) const;
     [[nodiscard]] const DomainCounts& domain_counts(PoolIndex& pool, Level level, const Ask& ask);
     [[nodiscard]] std::uint64_t domain_holds(const PoolIndex& pool,
                                              Level level,

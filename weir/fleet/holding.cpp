@@ -86,7 +86,6 @@ bool FreeIndex::has_budgets(const PoolIndex& pool) const {
     return pool.rack_power.any() || pool.pod_power.any() || sites_[pool.site].budget_mw != 0;
 }
 
-// False only if the pools together have too little free, however it is spread.
 bool FreeIndex::could_hold(const std::vector<PoolId>& domain, const Demand& demand) const {
     std::uint64_t chips_milli = 0;
     std::uint64_t cpus_milli = 0;

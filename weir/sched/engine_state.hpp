@@ -198,6 +198,7 @@ struct Engine::State {
     void make_promises(Time now, std::vector<Decision>& decisions);
     void overtake(Time now, std::vector<Decision>& decisions);
     bool find_now(std::uint32_t slot, Time now);
+    [[nodiscard]] bool could_hold(std::uint32_t shape) const;
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
     [[nodiscard]] std::uint64_t changes_of(const fleet::Shape& shape) const;

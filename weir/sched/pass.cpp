@@ -517,30 +517,51 @@ void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
     };
     const bool own_order = policy.prediction == Prediction::history;
     const Waiting& order = own_order ? overtaking : waiting;
-    std::priority_queue<Candidate> candidates;
-    const auto add_first_of = [&](std::uint32_t shape) {
+    std::vector<Candidate> candidates;  // a heap
+    const auto first_of = [&](std::uint32_t shape) {
         const Time blocked = shapes[shape].blocked_from;
         const Duration limit = blocked == Time::max() ? Duration::max() : blocked - now;
         const std::uint32_t slot = order.first(shape, limit);
-        if (slot == no_slot) return;
-        candidates.push({own_order ? jobs.at(slot).overtaking : jobs.at(slot).rank, slot});
+        if (slot == no_slot) return Candidate{};
+        return Candidate{own_order ? jobs.at(slot).overtaking : jobs.at(slot).rank, slot};
     };
     // Starting only takes room, so no shape joins while we walk.
     for (const std::uint32_t shape : to_try) {
         shapes[shape].to_try = false;
-        add_first_of(shape);
+        if (!could_hold(shape)) continue;
+        if (const Candidate its = first_of(shape); its.slot != no_slot) candidates.push_back(its);
     }
     to_try.clear();
+    std::make_heap(candidates.begin(), candidates.end());
     while (!candidates.empty()) {
-        const std::uint32_t slot = candidates.top().slot;
-        candidates.pop();
+        std::pop_heap(candidates.begin(), candidates.end());
+        const std::uint32_t slot = candidates.back().slot;
+        candidates.pop_back();
         const std::uint32_t shape = jobs.at(slot).shape;
         if (find_now(slot, now)) {
             const Cause cause = cause_of_overtaking(found, end_by(jobs.at(slot), now));
             start(slot, now, cause, decisions);
+            // Where very many ask for different things, most of them ask for more than is left.
+            if (candidates.size() > 64) {
+                std::erase_if(candidates, [&](const Candidate& its) {
+                    return !could_hold(jobs.at(its.slot).shape);
+                });
+                std::make_heap(candidates.begin(), candidates.end());
+            }
         }
-        add_first_of(shape);
+        if (const Candidate its = first_of(shape); its.slot != no_slot) {
+            candidates.push_back(its);
+            std::push_heap(candidates.begin(), candidates.end());
+        }
     }
+}
+
+// By counts alone.
+bool Engine::State::could_hold(std::uint32_t shape) const {
+    const fleet::Shape& its = shapes[shape].shape;
+    return std::any_of(its.domains.begin(), its.domains.end(), [&](const auto& domain) {
+        return free.could_hold(domain, its.demand);
+    });
 }
 
 }  // namespace weir::sched
