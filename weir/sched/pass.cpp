@@ -9,10 +9,10 @@
 //   5. overtaking in order: whoever fits and is in the way of no promise starts
 //
 // Step 5 does not look at jobs but at shapes that something changed for, and in each only at those
-// who would end early enough; that is why a pass costs little whatever the length of the queue.
+// who would end early enough; that is why a pass costs little whatever the length of the queue, and
+// more only where thousands wait that all ask for something else.
 #include <algorithm>
 #include <limits>
-#include <queue>
 
 #include "weir/base/assert.hpp"
 #include "weir/sched/engine_state.hpp"
