@@ -2,6 +2,7 @@
 // be worked out by hand, and on drawn ones whose logs the checker judges.
 #include "weir/sim/failures.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -14,9 +15,12 @@
 #include "weir/sim/attempt.hpp"
 #include "weir/sim/audited.hpp"
 #include "weir/sim/prediction_error.hpp"
+#include "weir/sim/report_data.hpp"
 
 namespace weir::sim {
 namespace {
+
+using ::testing::ElementsAre;
 
 fleet::Fleet cluster(std::uint32_t nodes, Duration mtbf = {}, Duration repair = {}) {
     fleet::Fleet fleet;
@@ -126,6 +130,26 @@ TEST(Failures, WithoutCheckpointsAFailedGangDoesEverythingAgain) {
     EXPECT_NEAR(outcome.simulation.metrics.useful_share, 100.0 / 160.0, 1e-12);
     EXPECT_EQ(outcome.simulation.metrics.node_failures, 1U);
     EXPECT_EQ(outcome.simulation.metrics.attempts_failed, 1U);
+}
+
+TEST(Failures, AGangBetweenTwoAttemptsWaitsAndHoldsNothing) {
+    // It runs until 60, is back in the queue until 100, and ends at 200: bins of 50 s.
+    const Trace trace = training(2, {{0, 100, 2}});
+    const auto outcome = audited(trace, with_faults("x,60,100\ny,900,901\n"));
+    const ReportData data = report_data(trace, outcome.simulation, 4);
+    const auto near = [](double value) { return ::testing::DoubleNear(value, 1e-9); };
+    EXPECT_THAT(data.series.busy, ElementsAre(near(16), near(3.2), near(16), near(16)));
+    EXPECT_THAT(data.series.waiting, ElementsAre(near(0), near(12.8), near(0), near(0)));
+    EXPECT_THAT(data.series.waiting_jobs, ElementsAre(near(0), near(0.8), near(0), near(0)));
+    EXPECT_DOUBLE_EQ(outcome.simulation.metrics.bounded_slowdown_mean, 2);
+}
+
+// What charts and tables are made of.
+double area_busy(const ReportData& data) {
+    double area = 0;
+    for (const double busy : data.series.busy)
+        area += busy * data.series.bin_s;
+    return area;
 }
 
 TEST(Failures, WithCheckpointsOnlyTheWorkSinceTheLastOneIsDoneAgain) {
@@ -289,6 +313,15 @@ TEST(Failures, EqualSeedsGiveEqualRunsAndOthersDoNot) {
         digests.insert(once.simulation.metrics.digest);
         for (const ScheduledJob& job : once.simulation.jobs)
             EXPECT_LE(job.checkpoints + job.restarts, job.lost);
+        // The charts are of the same time as the table.
+        const ReportData data = report_data(trace, once.simulation, 100);
+        const Metrics& m = once.simulation.metrics;
+        const double held = m.utilisation * data.series.capacity * m.makespan_s;
+        EXPECT_NEAR(area_busy(data), held, 1e-6 * held);
+        double slowdown = 0;
+        for (const ScheduledJob& job : once.simulation.jobs)
+            slowdown += bounded_slowdown(job, trace.jobs[job.trace_job]);
+        EXPECT_DOUBLE_EQ(slowdown / static_cast<double>(m.jobs), m.bounded_slowdown_mean);
     }
     EXPECT_EQ(digests.size(), 3U);
 }

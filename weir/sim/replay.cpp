@@ -218,6 +218,11 @@ void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool reque
     tell(sched::JobEnded{JobId{index}, outcome, requeue}, now);
 }
 
+// It was back in the queue since its last attempt.
+void Replay::end_pause(std::uint32_t index, Time now) {
+    if (jobs_[index].end < now) pauses_.push_back({jobs_[index].trace_job, jobs_[index].end, now});
+}
+
 void Replay::forget(std::uint32_t index) {
     unused_.push_back(std::exchange(slots_[index], no_slot));
     ++over_;
@@ -282,6 +287,8 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
         scheduled.start = now;
         scheduled.nodes = static_cast<std::uint32_t>(start.placement.nodes());
         scheduled.pool = start.placement.ranges.front().pool;
+    } else {
+        end_pause(index, now);
     }
     scheduled.attempts = run.attempts;
     run.runs = true;
@@ -307,6 +314,7 @@ bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
 bool Replay::carry_out(const sched::Drop& drop, Time now) {
     const auto index = static_cast<std::uint32_t>(drop.job.value);
     jobs_[index].attempts = run_of(index).attempts;
+    if (run_of(index).attempts > 0) end_pause(index, now);
     jobs_[index].end = now;
     jobs_[index].lost = run_of(index).wall;
     ++tally_.dropped;

@@ -53,6 +53,7 @@ public:
 
     [[nodiscard]] const sched::Engine& engine() const { return engine_; }
     [[nodiscard]] const Tally& tally() const { return tally_; }
+    [[nodiscard]] const std::vector<Pause>& pauses() const { return pauses_; }
     // What its nodes drew, from the first submission to the last end. To be called once, after
     // run().
     [[nodiscard]] PowerRecord power() { return meter_.finish(moved_at_); }
@@ -111,6 +112,7 @@ private:
     void account(std::uint32_t index, Time now);
     void end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now);
     void go_on(std::uint32_t index, Time now);
+    void end_pause(std::uint32_t index, Time now);
     void hold(std::uint32_t index, const fleet::Placement& placement, Time now);
     void release(std::uint32_t index, Time now);
 
@@ -171,6 +173,7 @@ private:
     std::vector<std::vector<std::vector<std::uint32_t>>> on_node_;  // pool, node -> jobs
     std::vector<std::uint32_t> without_a_node_;                     // jobs, at this very instant
     Tally tally_;
+    std::vector<Pause> pauses_;
 };
 
 }  // namespace weir::sim

@@ -148,9 +148,11 @@ void Report::over_time() {
             .full = most > 20 ? 100.0 : 0.0,
             .mean = s.capacity > 0 ? std::optional(result_.metrics.utilisation * s.capacity)
                                    : std::nullopt});
-    if (result_.metrics.wait_max_s == 0) return;
+    if (result_.metrics.wait_max_s == 0 && result_.pauses.empty()) return;
     series("Waiting jobs over time",
-           "Jobs that were submitted and had not started.",
+           result_.pauses.empty()
+               ? "Jobs that were submitted and had not started."
+               : "Jobs that were submitted and had not started, or were to begin again.",
            s.waiting_jobs,
            {.title = "Waiting jobs over time", .unit = "", .css = "wait", .mean = {}});
     series(fmt::format("Waiting {} over time", unit()),
@@ -243,7 +245,7 @@ void Report::gantt() {
                         std::to_string(job.nodes),
                         duration_text(as_seconds(logged.submitted_at.time_since_epoch())),
                         format_duration(job.start - logged.submitted_at),
-                        format_duration(job.end - job.start),
+                        format_duration(held_by(job, logged).wall),
                         std::to_string(job.attempts)});
     }
     page_.twin(
@@ -289,8 +291,8 @@ std::string Report::foot() const {
     return text +
            fmt::format(
                "<p>{} decisions, digest <code>{}</code>: a replay that prints the same digest took "
-               "the same decisions. Wait is start minus submission; utilisation is the work of all "
-               "jobs over the capacity between the first submission and the last end.</p>\n",
+               "the same decisions. Wait is first start minus submission; utilisation is what jobs "
+               "held over the capacity between the first submission and the last end.</p>\n",
                format_count(result_.metrics.decisions),
                hex_of(result_.metrics.digest));
 }

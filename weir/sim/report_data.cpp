@@ -61,18 +61,20 @@ private:
     std::vector<double> step_;
 };
 
-// What a job holds, in the unit of the report.
-double held_by(const ScheduledJob& job, const Trace& trace, bool by_chips) {
-    return by_chips ? job.chips : trace.cpus(trace.jobs[job.trace_job]);
+// How much a job holds while it runs, in the unit of the report.
+double width_of(const TraceJob& logged, const Trace& trace, bool by_chips) {
+    return by_chips ? logged.chips * static_cast<double>(logged.chip_permille) / 1000.0
+                    : trace.cpus(logged);
+}
+
+// What all attempts of it held, whatever came of them.
+double work_of(const ScheduledJob& job, const Trace& trace, bool by_chips) {
+    const TraceJob& logged = trace.jobs[job.trace_job];
+    return width_of(logged, trace, by_chips) * as_seconds(held_by(job, logged).wall);
 }
 
 double wait_of(const ScheduledJob& job, const TraceJob& logged) {
     return as_seconds(job.start - logged.submitted_at);
-}
-
-double slowdown_of(const ScheduledJob& job, const TraceJob& logged) {
-    const double run = as_seconds(logged.run);
-    return std::max(1.0, (wait_of(job, logged) + run) / std::max(run, 10.0));
 }
 
 // The element at `share` of the way through; sorts as little as it must.
@@ -109,11 +111,19 @@ TimeSeries series_of(const Trace& trace,
     Binned waiting_jobs(from, series.bin_s, used);
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        const double held = held_by(job, trace, by_chips);
+        const double width = width_of(logged, trace, by_chips);
         const double start = seconds_of(job.start);
-        busy.add(start, seconds_of(job.end), held);
-        waiting.add(seconds_of(logged.submitted_at), start, held);
+        busy.add(start, seconds_of(job.end), width);
+        waiting.add(seconds_of(logged.submitted_at), start, width);
         waiting_jobs.add(seconds_of(logged.submitted_at), start, 1);
+    }
+    for (const Pause& pause : result.pauses) {
+        const double width = width_of(trace.jobs[pause.trace_job], trace, by_chips);
+        const double begin = seconds_of(pause.from);
+        const double end = seconds_of(pause.until);
+        busy.add(begin, end, -width);
+        waiting.add(begin, end, width);
+        waiting_jobs.add(begin, end, 1);
     }
     series.busy = busy.means();
     series.waiting = waiting.means();
@@ -146,11 +156,10 @@ std::vector<SizeClass> sizes_of(const Trace& trace, const Simulation& result, bo
     double work = 0;
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        const double held = held_by(job, trace, by_chips);
-        Sums& sums = classes[class_of(held)];
+        Sums& sums = classes[class_of(width_of(logged, trace, by_chips))];
         sums.waits.push_back(wait_of(job, logged));
-        sums.work += held * as_seconds(logged.run);
-        work += held * as_seconds(logged.run);
+        sums.work += work_of(job, trace, by_chips);
+        work += work_of(job, trace, by_chips);
     }
     std::vector<SizeClass> sizes;
     for (auto& [number, sums] : classes) {
@@ -173,7 +182,7 @@ std::vector<SlowdownPoint> slowdowns_of(const Trace& trace, const Simulation& re
     std::vector<double> all;
     all.reserve(result.jobs.size());
     for (const ScheduledJob& job : result.jobs) {
-        all.push_back(slowdown_of(job, trace.jobs[job.trace_job]));
+        all.push_back(bounded_slowdown(job, trace.jobs[job.trace_job]));
     }
     std::sort(all.begin(), all.end());
     const double most = std::max(all.back(), 10.0);
@@ -216,8 +225,8 @@ void add_groups(const Trace& trace, const Simulation& result, ReportData& data) 
         const TraceJob& logged = trace.jobs[job.trace_job];
         Sums& sums = by_name[logged.*who];
         sums.name = logged.*who;
-        sums.work += held_by(job, trace, data.by_chips) * as_seconds(logged.run) / 3600;
-        sums.slowdown += slowdown_of(job, logged);
+        sums.work += work_of(job, trace, data.by_chips) / 3600;
+        sums.slowdown += bounded_slowdown(job, logged);
         sums.waits.push_back(wait_of(job, logged));
     }
     std::vector<Sums> ordered;

@@ -1,7 +1,8 @@
 // What a report shows, worked out from a simulation: small tables, whatever the number of jobs.
 //
 // Everything is O(jobs x log jobs) at most and averaged exactly: a bin of a series holds the mean
-// over its time of what was busy or waiting, so that the area under a chart is the true sum.
+// over its time of what was busy or waiting, so that the area under a chart is the true sum. Busy
+// is what attempts hold; a job between two of them waits.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ struct SizeClass {
     int number = 0;     // orders classes, of other runs too
     std::string label;  // "1", "2", "3-4", "5-8" ... chips of the whole job
     std::uint64_t jobs = 0;
-    double work_share = 0;  // of the chip-seconds of all jobs
+    double work_share = 0;  // of the chip-seconds that all jobs held
     double wait_p25_s = 0;
     double wait_median_s = 0;
     double wait_p75_s = 0;
@@ -44,7 +45,7 @@ struct SlowdownPoint {
 struct GroupRow {
     std::string name;
     std::uint64_t jobs = 0;
-    double chip_hours = 0;
+    double chip_hours = 0;  // that all attempts held
     double wait_mean_s = 0;
     double wait_p95_s = 0;
     double slowdown_mean = 0;

@@ -55,17 +55,6 @@ void add(const Replay::Tally& tally, Metrics& metrics) {
     metrics.preemptions += tally.preemptions;
 }
 
-// How long it held its nodes, all attempts together, and how much of it was its work.
-struct Held {
-    Duration wall{};
-    Duration useful{};
-};
-Held held_by(const ScheduledJob& job, const TraceJob& its) {
-    const bool done = job.attempts > job.failures + job.preemptions;
-    const Duration useful = done ? its.run : Duration{};
-    return {.wall = useful + job.lost, .useful = useful};
-}
-
 void measure(const Trace& trace, Simulation& simulation) {
     Metrics& metrics = simulation.metrics;
     metrics.jobs = simulation.jobs.size();
@@ -85,13 +74,9 @@ void measure(const Trace& trace, Simulation& simulation) {
     for (const ScheduledJob& job : simulation.jobs) {
         const TraceJob& its = trace.jobs[job.trace_job];
         const Duration wait = job.start - its.submitted_at;
-        const double run_s = as_seconds(its.run);
         waits.push_back(wait.count());
         wait_sum += as_seconds(wait);
-        // Of a job that ran more than once, all of its time until its end counts.
-        const double response_s =
-            job.attempts == 1 ? as_seconds(wait) + run_s : as_seconds(job.end - its.submitted_at);
-        slowdown_sum += std::max(1.0, response_s / std::max(run_s, 10.0));
+        slowdown_sum += bounded_slowdown(job, its);
         completion_sum += as_seconds(job.end - its.submitted_at);
         const Held held = held_by(job, its);
         const double width = by_chips ? job.chips : trace.cpus(its);
@@ -182,6 +167,19 @@ bool counted_in_chips(const Simulation& simulation) {
            2 * static_cast<std::size_t>(with_chips) >= simulation.jobs.size();
 }
 
+Held held_by(const ScheduledJob& job, const TraceJob& its) {
+    const bool done = job.attempts > job.failures + job.preemptions;
+    const Duration useful = done ? its.run : Duration{};
+    return {.wall = useful + job.lost, .useful = useful};
+}
+
+double bounded_slowdown(const ScheduledJob& job, const TraceJob& its) {
+    const double run_s = as_seconds(its.run);
+    const double response_s = job.attempts == 1 ? as_seconds(job.start - its.submitted_at) + run_s
+                                                : as_seconds(job.end - its.submitted_at);
+    return std::max(1.0, response_s / std::max(run_s, 10.0));
+}
+
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options) {
     WEIR_ASSERT(options.scale >= 1);
     if (trace.fleet.pools.empty()) {
@@ -200,6 +198,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     WEIR_TRY(fleet::Fleet machine, scaled(trace.fleet, options.scale));
     Simulation simulation{.fleet = std::move(machine),
                           .jobs = {},
+                          .pauses = {},
                           .metrics = {},
                           .racks = {},
                           .power = {},
@@ -309,6 +308,8 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                                     nodes_fail ? "; too few nodes were up at once" : ""));
         }
         add(replay.tally(), simulation.metrics);
+        simulation.pauses.insert(
+            simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
         if (!options.apart) {
             PowerRecord record = replay.power();
             simulation.racks = std::move(record.racks);

@@ -92,6 +92,13 @@ struct ScheduledJob {
     Duration restarts{};            // going on from them; the rest is work done again
 };
 
+// A time between two attempts of a job: it is back in the queue and holds nothing.
+struct Pause {
+    std::uint32_t trace_job = 0;  // position in Trace::jobs
+    Time from{};
+    Time until{};
+};
+
 // Power of a rack against its cap over a run; only of pools that say what a node draws.
 struct RackPower {
     PoolId pool;
@@ -119,7 +126,7 @@ struct Metrics {
     double wait_max_s = 0;
     double bounded_slowdown_mean = 0;   // max(1, (wait + run) / max(run, 10 s))
     double completion_mean_s = 0;       // end - submission
-    double utilisation = 0;             // busy chip-seconds (or CPU-seconds, see below) / capacity
+    double utilisation = 0;             // held chip-seconds (or CPU-seconds, see below) / capacity
     std::uint64_t promises = 0;         // jobs that were promised a start
     std::uint64_t promises_broken = 0;  // of them started later than first promised
     double promise_late_max_s = 0;      // by how much at most
@@ -142,6 +149,7 @@ struct Metrics {
 struct Simulation {
     fleet::Fleet fleet;              // that was replayed on, scaled
     std::vector<ScheduledJob> jobs;  // only those that ran
+    std::vector<Pause> pauses;       // of those that began more than once, in no order
     Metrics metrics;
     std::vector<RackPower> racks;    // where nodes say what they draw
     std::vector<PowerPoint> power;   // of all nodes together
@@ -151,6 +159,17 @@ struct Simulation {
 // Whether use is counted in chips, else in CPUs: a log most of whose jobs ask for no chip is about
 // CPUs, even where a few nodes have chips.
 bool counted_in_chips(const Simulation& simulation);
+
+// How long a job held its nodes, all attempts together, and how much of it was its work.
+struct Held {
+    Duration wall{};
+    Duration useful{};
+};
+Held held_by(const ScheduledJob& job, const TraceJob& its);
+
+// max(1, (wait + run) / max(run, 10 s)); of a job that ran more than once, all of its time until
+// its end counts.
+double bounded_slowdown(const ScheduledJob& job, const TraceJob& its);
 
 // Requires: trace.fleet is what to replay on (put another one there for --fleet).
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options);
