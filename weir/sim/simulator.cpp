@@ -126,6 +126,17 @@ void measure(const Trace& trace, Simulation& simulation) {
     }
 }
 
+// Budgets of pools that say what a node draws; others mean nothing.
+bool has_budgets(const fleet::Fleet& fleet) {
+    return std::any_of(fleet.pools.begin(), fleet.pools.end(), [&](const fleet::Pool& pool) {
+        return pool.node_busy_watts > 0 &&
+               (pool.rack_power_watts > 0 || pool.pod_power_watts > 0 ||
+                std::any_of(fleet.sites.begin(), fleet.sites.end(), [&](const fleet::Site& site) {
+                    return site.name == pool.site && site.power_watts > 0;
+                }));
+    });
+}
+
 // What is asked for together has to make sense together.
 Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
     const auto no_pool_says = [&](Duration fleet::Pool::*member) {
@@ -133,6 +144,17 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
             return p.*member > Duration{};
         });
     };
+    if (options.apart && (has_budgets(trace.fleet) || !options.caps.empty())) {
+        return fail(Code::invalid,
+                    "--apart: the fleet has power budgets, and nobody says which part of a rack, a "
+                    "pod or a site belongs to which virtual cluster; replay without --apart, or on "
+                    "a fleet without rack_power, pod_power and a site's power");
+    }
+    if (options.apart && options.failures.faults != Faults::none) {
+        return fail(Code::invalid,
+                    "--apart: nodes fail with --faults, and nobody says which of them belong to "
+                    "which virtual cluster; replay without --apart, or with --faults none");
+    }
     const bool from_log = options.failures.faults == Faults::log;
     if (options.failures.faults == Faults::reliability && no_pool_says(&fleet::Pool::node_mtbf)) {
         return fail(Code::invalid,

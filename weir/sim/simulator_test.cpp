@@ -96,6 +96,29 @@ TEST(Simulator, RepeatsItselfBitForBitAndScalesWithoutChangingTheWaits) {
     EXPECT_LE(tenfold->metrics.wait_mean_s, once->metrics.wait_mean_s);
 }
 
+TEST(Simulator, DoesNotSplitBudgetsAndFaultsBetweenVirtualClusters) {
+    Trace trace = classic(4, {{0, 100, 100, 2}});
+    trace.names = {"vision"};
+    trace.jobs[0].group = 0;
+    trace.quotas_chips = {{"vision", 2}};
+    trace.fleet.pools[0].node_mtbf = seconds(1000);
+    SimulationOptions options{.apart = true};
+    EXPECT_TRUE(simulate(trace, options).has_value());
+    options.failures.faults = Faults::reliability;
+    const auto faults = simulate(trace, options);
+    ASSERT_FALSE(faults.has_value());
+    EXPECT_EQ(faults.error().message,
+              "--apart: nodes fail with --faults, and nobody says which of them belong to which "
+              "virtual cluster; replay without --apart, or with --faults none");
+    options.failures.faults = Faults::none;
+    trace.fleet.sites[0].power_watts = 1000;
+    EXPECT_TRUE(simulate(trace, options).has_value());  // nobody says what a node draws
+    trace.fleet.pools[0].node_busy_watts = 100;
+    const auto budget = simulate(trace, options);
+    ASSERT_FALSE(budget.has_value());
+    EXPECT_EQ(budget.error().message.rfind("--apart: the fleet has power budgets", 0), 0U);
+}
+
 TEST(Simulator, CountsProcessorsOfALogAsCpusWhereTheFleetHasNoChips) {
     Trace trace = classic(4, {{0, 100, 100, 2}, {0, 100, 100, 1}});
     fleet::Pool& pool = trace.fleet.pools.at(0);
