@@ -146,6 +146,7 @@ std::string run_table(const sim::Metrics& m) {
         table.row({"attempts failed", format_count(m.attempts_failed)});
         table.row({"nodes replaced", format_count(m.nodes_replaced)});
     }
+    if (m.ended_by_limit > 0) table.row({"ended by their limit", format_count(m.ended_by_limit)});
     if (m.preemptions > 0) table.row({"preemptions", format_count(m.preemptions)});
     if (m.lost_share > 0) {
         const auto percent = [](double share) { return fmt::format("{:.2f} %", share * 100); };
@@ -210,6 +211,7 @@ std::string run_json(const SimulateOptions& options,
     json["node_failures"] = m.node_failures;
     json["attempts_failed"] = m.attempts_failed;
     json["nodes_replaced"] = m.nodes_replaced;
+    json["ended_by_limit"] = m.ended_by_limit;
     json["preemptions"] = m.preemptions;
     json["lost_share"] = m.lost_share;
     json["redone_share"] = m.redone_share;

@@ -232,6 +232,27 @@ TEST(Failures, AGangThatMayReplaceANodeLosesNoMoreThanOneThatMayNot) {
     EXPECT_EQ(replaced.simulation.jobs.at(0).end, at_seconds(60 + 5 + 75 + 20));
 }
 
+TEST(Failures, AGangThatIsAtItsLimitBeforeItsWorkIsDoneIsEndedByIt) {
+    // After 60 s all is begun again on another node: 160 s in all, and the limit is 140.
+    SimulationOptions options = with_faults("a,60,10000\nb,90000,90001\nc,90000,90001\n");
+    options.failures.replace = true;
+    Trace trace = training(3, {{0, 100, 2}, {10, 10, 1}});
+    trace.jobs[0].limit = seconds(140);
+    const auto outcome = audited(trace, options);
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.end, at_seconds(140));
+    EXPECT_EQ(job.attempts, 1U);
+    EXPECT_EQ(job.failures, 0U);
+    EXPECT_TRUE(job.ended_by_limit);
+    EXPECT_EQ(job.lost, seconds(140));
+    const Metrics& m = outcome.simulation.metrics;
+    EXPECT_EQ(m.nodes_replaced, 1U);
+    EXPECT_EQ(m.attempts_failed, 0U);
+    EXPECT_EQ(m.ended_by_limit, 1U);
+    EXPECT_NEAR(m.useful_share, 10.0 / 290.0, 1e-12);  // two nodes for 140 s, and one for 10
+    EXPECT_EQ(outcome.simulation.notes.back().rfind("1 job ended by the limit", 0), 0U);
+}
+
 TEST(Failures, AGangThatLosesTwoNodesAtOnceStartsAgain) {
     SimulationOptions options = saving(
         with_faults("a,60,10000\nb,60,10000\nc,90000,90001\nd,90000,90001\ne,90000,90001\n"), 25);

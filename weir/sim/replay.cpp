@@ -231,13 +231,26 @@ void Replay::forget(std::uint32_t index) {
 // The end that an entry of ends_ announced: of the work, or of the limit before it.
 void Replay::finish(std::uint32_t index, Time now) {
     if (run_of(index).attempt.end() > now) {
-        fail(index, now);
+        end_by_limit(index, now);
     } else {
         end_attempt(index, sched::Outcome::succeeded, false, now);
     }
 }
 
-// The attempt is over before the work is done; what was saved is not lost.
+void Replay::end_by_limit(std::uint32_t index, Time now) {
+    JobRun& run = run_of(index);
+    if (run.stopping) {
+        // It was to wait again anyway, and came to its limit before it had saved all.
+        run.stopping_saves = run.attempt.saved(now);
+        stop(index, now);
+        return;
+    }
+    jobs_[index].ended_by_limit = true;
+    ++tally_.ended_by_limit;
+    end_attempt(index, sched::Outcome::failed, false, now);
+}
+
+// A node failed before the work is done; what was saved is not lost.
 void Replay::fail(std::uint32_t index, Time now) {
     JobRun& run = run_of(index);
     run.saved += run.attempt.saved(now);

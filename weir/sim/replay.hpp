@@ -36,6 +36,7 @@ public:
         std::uint64_t node_failures = 0;
         std::uint64_t attempts_failed = 0;
         std::uint64_t nodes_replaced = 0;
+        std::uint64_t ended_by_limit = 0;  // jobs, before their work was done
         std::uint64_t preemptions = 0;
         std::uint64_t given_up = 0;  // jobs whose retries were used up
         std::uint64_t dropped = 0;   // jobs that the core refused to start; their `attempts` are 0
@@ -107,6 +108,7 @@ private:
     void tell(const sched::Event& event, Time now);
     void submit(std::uint32_t index, Time now);
     void finish(std::uint32_t index, Time now);
+    void end_by_limit(std::uint32_t index, Time now);
     void fail(std::uint32_t index, Time now);
     void stop(std::uint32_t index, Time now);
     void account(std::uint32_t index, Time now);

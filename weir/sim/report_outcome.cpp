@@ -113,6 +113,7 @@ void interruptions_section(HtmlPage& page, const Simulation& result) {
         {"node failures", format_count(m.node_failures)},
         {"attempts ended by a failed node", format_count(m.attempts_failed)},
         {"nodes replaced in gangs that went on", format_count(m.nodes_replaced)},
+        {"jobs ended by their limit before their work was done", format_count(m.ended_by_limit)},
         {"attempts stopped for others", format_count(m.preemptions)},
         {"jobs that began more than once",
          fmt::format("{} ({})", format_count(struck), format_percent(share_of(struck, m.jobs)))},

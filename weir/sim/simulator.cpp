@@ -52,6 +52,7 @@ void add(const Replay::Tally& tally, Metrics& metrics) {
     metrics.node_failures += tally.node_failures;
     metrics.attempts_failed += tally.attempts_failed;
     metrics.nodes_replaced += tally.nodes_replaced;
+    metrics.ended_by_limit += tally.ended_by_limit;
     metrics.preemptions += tally.preemptions;
 }
 
@@ -190,15 +191,16 @@ bool counted_in_chips(const Simulation& simulation) {
 }
 
 Held held_by(const ScheduledJob& job, const TraceJob& its) {
-    const bool done = job.attempts > job.failures + job.preemptions;
+    const bool done = job.attempts > job.failures + job.preemptions && !job.ended_by_limit;
     const Duration useful = done ? its.run : Duration{};
     return {.wall = useful + job.lost, .useful = useful};
 }
 
 double bounded_slowdown(const ScheduledJob& job, const TraceJob& its) {
     const double run_s = as_seconds(its.run);
-    const double response_s = job.attempts == 1 ? as_seconds(job.start - its.submitted_at) + run_s
-                                                : as_seconds(job.end - its.submitted_at);
+    const bool as_logged = job.attempts == 1 && !job.ended_by_limit;
+    const double response_s = as_logged ? as_seconds(job.start - its.submitted_at) + run_s
+                                        : as_seconds(job.end - its.submitted_at);
     return std::max(1.0, response_s / std::max(run_s, 10.0));
 }
 
@@ -362,6 +364,9 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
                   });
     }
     note(given_up, " given up: failed more often than may be retried");
+    note(simulation.metrics.ended_by_limit,
+         " ended by the limit before the work was done: after a node was replaced some of it was "
+         "done again, and the limit counts from the start of the attempt");
     note(dropped, " dropped by the scheduler before they ran");
     if (dropped > 0) {
         std::erase_if(simulation.jobs, [](const ScheduledJob& job) { return job.attempts == 0; });

@@ -6,7 +6,9 @@
 // What can go wrong is simulated too, where it is asked for: nodes fail, and gangs that held them
 // start again from their last checkpoint, or go on with another node; jobs are stopped for others;
 // budgets of watts change; nodes are set apart. A job that saves its work is given a longer limit,
-// by what its checkpoints and a restart cost, as its user would ask for it.
+// by what its checkpoints and a restart cost, as its user would ask for it. An attempt that is at
+// its limit before its work is done, because a gang that went on with another node did work again,
+// is ended by it, and with it the job: that is no failure of a node and nobody tries again.
 #pragma once
 
 #include <cstdint>
@@ -87,6 +89,7 @@ struct ScheduledJob {
     std::uint32_t attempts = 1;
     std::uint32_t failures = 0;     // attempts that a failed node ended
     std::uint32_t preemptions = 0;  // attempts that were stopped for others
+    bool ended_by_limit = false;    // before its work was done
     Duration lost{};                // time that brought it nowhere; of it ...
     Duration checkpoints{};         // ... taking checkpoints,
     Duration restarts{};            // going on from them; the rest is work done again
@@ -133,6 +136,7 @@ struct Metrics {
     std::uint64_t node_failures = 0;
     std::uint64_t attempts_failed = 0;  // ended by a failed node
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
+    std::uint64_t ended_by_limit = 0;   // jobs, before their work was done
     std::uint64_t preemptions = 0;
     double lost_share = 0;    // of allocated chip-seconds; the sum of the next three
     double redone_share = 0;  // work that no checkpoint held, or of jobs that never came out
@@ -167,8 +171,8 @@ struct Held {
 };
 Held held_by(const ScheduledJob& job, const TraceJob& its);
 
-// max(1, (wait + run) / max(run, 10 s)); of a job that ran more than once, all of its time until
-// its end counts.
+// max(1, (wait + run) / max(run, 10 s)); of a job that ran more than once, or not to the end of
+// its work, all of its time until its end counts.
 double bounded_slowdown(const ScheduledJob& job, const TraceJob& its);
 
 // Requires: trace.fleet is what to replay on (put another one there for --fleet).
