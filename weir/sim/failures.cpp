@@ -144,7 +144,7 @@ Failures Failures::by_reliability(const fleet::Fleet& fleet, std::uint64_t seed,
     return Failures(std::move(source));
 }
 
-Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log) {
+Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log, std::uint32_t copies) {
     const std::vector<std::optional<Place>> places = places_of(log, fleet);
     // Several nodes of the log may stand for one of the fleet: merged once more.
     std::vector<std::tuple<PoolId, std::uint32_t, Time, Time>> faults;
@@ -162,8 +162,11 @@ Failures Failures::by_log(const fleet::Fleet& fleet, const FaultLog& log) {
              ++i) {
             until = std::max(until, std::get<3>(faults[i]));
         }
-        source->coming.push({{from, pool, node, false}, Source::none});
-        if (until < never) source->coming.push({{until, pool, node, true}, Source::none});
+        for (std::uint32_t copy = 0; copy < copies; ++copy) {
+            const std::uint32_t its = copy * fleet.pool(pool).nodes + node;
+            source->coming.push({{from, pool, its, false}, Source::none});
+            if (until < never) source->coming.push({{until, pool, its, true}, Source::none});
+        }
     }
     return Failures(std::move(source));
 }

@@ -63,7 +63,11 @@ public:
     Failures();  // nothing ever fails
     // Pools without a mean time between failures do not fail. Nothing fails before `from`.
     static Failures by_reliability(const fleet::Fleet& fleet, std::uint64_t seed, Time from);
-    static Failures by_log(const fleet::Fleet& fleet, const FaultLog& log);
+    // Of `copies` of the fleet, one behind the other in each pool, each has the faults of the log
+    // at the same moments.
+    static Failures by_log(const fleet::Fleet& fleet,
+                           const FaultLog& log,
+                           std::uint32_t copies = 1);
     Failures(Failures&&) noexcept;
     Failures& operator=(Failures&&) noexcept;
     ~Failures();

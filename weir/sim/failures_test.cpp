@@ -368,6 +368,19 @@ TEST(Failures, AFaultLogIsMergedAndSpreadOverTheFleet) {
     EXPECT_NE(log.note_on(cluster(10)).find("names no node of this fleet"), std::string::npos);
 }
 
+TEST(Failures, OfALargerMachineEachCopyHasTheFaultsOfTheLog) {
+    SimulationOptions options = with_faults("a-1,60,100\n");
+    options.scale = 3;
+    const auto outcome = audited(training(2, {{0, 100, 2}}), options);
+    EXPECT_EQ(outcome.simulation.metrics.node_failures, 3U);
+    EXPECT_EQ(outcome.simulation.metrics.attempts_failed, 3U);
+    EXPECT_EQ(outcome.simulation.notes.back(),
+              "each of the 3 copies of the fleet has the faults of the log, at the same moments");
+    Failures failures = Failures::by_log(cluster(2), options.failures.log, 3);
+    for (const std::uint32_t node : {1, 3, 5})
+        EXPECT_EQ(failures.take(), (NodeChange{at_seconds(60), PoolId{0}, node, false}));
+}
+
 TEST(Failures, AFaultLogMeansTheNodesItNames) {
     fleet::Fleet fleet = cluster(3);
     fleet.pools.push_back(fleet.pools[0]);

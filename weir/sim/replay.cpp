@@ -67,8 +67,9 @@ Replay::Replay(const Trace& trace,
     if (options.failures.faults == Faults::reliability) {
         failures_ = Failures::by_reliability(fleet, options.failures.seed, first);
     } else if (options.failures.faults == Faults::log) {
-        failures_ = Failures::by_log(fleet, options.failures.log);
-        log_mtbf_ = options.failures.log.node_mtbf(fleet);
+        // Names of nodes are those of one copy.
+        failures_ = Failures::by_log(trace.fleet, options.failures.log, options.scale);
+        log_mtbf_ = options.failures.log.node_mtbf(trace.fleet);
     }
     follows_nodes_ = options.failures.faults != Faults::none;
     if (follows_nodes_) {

@@ -230,8 +230,14 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
     simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
     if (options.failures.faults == Faults::log) {
-        const std::string other_nodes = options.failures.log.note_on(simulation.fleet);
+        const std::string other_nodes = options.failures.log.note_on(trace.fleet);
         if (!other_nodes.empty()) simulation.notes.push_back(other_nodes);
+        if (options.scale > 1) {
+            simulation.notes.push_back(
+                fmt::format("each of the {} copies of the fleet has the faults of the log, at the "
+                            "same moments",
+                            format_count(options.scale)));
+        }
     }
 
     // Who is replayed, and in which queue: one, or one for each group with a quota.
