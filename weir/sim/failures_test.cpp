@@ -152,6 +152,15 @@ double area_busy(const ReportData& data) {
     return area;
 }
 
+TEST(Failures, OfBeforeTheFirstSubmissionAreNotCounted) {
+    SimulationOptions options = with_faults("x,10,20\nx,30,120\ny,150,151\ny,900,901\n");
+    options.from = at_seconds(100);
+    const Trace trace = training(2, {{0, 10, 1}, {100, 100, 2}});
+    const auto outcome = audited(trace, options);
+    EXPECT_EQ(outcome.simulation.jobs.at(0).start, at_seconds(120));  // x is down until then
+    EXPECT_EQ(outcome.simulation.metrics.node_failures, 1U);
+}
+
 TEST(Failures, WithCheckpointsOnlyTheWorkSinceTheLastOneIsDoneAgain) {
     // 25 work, 10 save, 25 work at 60: 25 are saved. At 100: 5 restart and 75 with two saves.
     const auto outcome =

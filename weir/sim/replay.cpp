@@ -446,7 +446,8 @@ void Replay::node_changes(Time now) {
         const auto health = change.up ? sched::NodeHealth::up : sched::NodeHealth::down;
         tell(sched::NodeChanged{change.pool, change.node, health}, now);
         if (change.up) continue;
-        ++tally_.node_failures;
+        // A log begins before the window that is replayed; then nobody was there to be hit.
+        if (now >= job(0).submitted_at) ++tally_.node_failures;
         hit = on_node_[change.pool.value][change.node];
         std::sort(hit.begin(), hit.end());
         hit.erase(std::unique(hit.begin(), hit.end()), hit.end());

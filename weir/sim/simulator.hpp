@@ -133,7 +133,7 @@ struct Metrics {
     std::uint64_t promises = 0;         // jobs that were promised a start
     std::uint64_t promises_broken = 0;  // of them started later than first promised
     double promise_late_max_s = 0;      // by how much at most
-    std::uint64_t node_failures = 0;
+    std::uint64_t node_failures = 0;    // from the first submission to the last end
     std::uint64_t attempts_failed = 0;  // ended by a failed node
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
     std::uint64_t ended_by_limit = 0;   // jobs, before their work was done
