@@ -291,6 +291,22 @@ TEST(Failures, AnInvalidCombinationIsOneSentence) {
               "{mtbf: 5y/node, repair: 6h} in the fleet file, or give a fault log");
 }
 
+TEST(Failures, CheckpointsTakenAllTheTimeAreRefused) {
+    const auto refused = [](Duration every, Duration cost) {
+        SimulationOptions options;
+        options.checkpoints = {.rule = CheckpointRule::fixed, .every = every, .cost = cost};
+        const auto outcome = simulate(training(2, {{0, 100, 2}}), options);
+        return outcome ? std::string() : outcome.error().message;
+    };
+    EXPECT_EQ(refused(Duration{1}, Duration{}),
+              "--checkpoint: every 1ms is too often; valid is an interval of at least 1s");
+    EXPECT_EQ(refused(seconds(30), seconds(45)),
+              "--checkpoint: every 30s is too often; valid is an interval of at least 45s, which "
+              "is what one checkpoint takes (--checkpoint-cost)");
+    EXPECT_EQ(refused(seconds(45), seconds(45)), "");
+    EXPECT_EQ(refused(seconds(1), Duration{}), "");
+}
+
 // ---------------------------------------------------------------------------------------------
 // Which node fails when
 

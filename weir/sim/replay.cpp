@@ -77,8 +77,10 @@ Replay::Replay(const Trace& trace,
         for (const fleet::Pool& pool : fleet.pools)
             on_node_.emplace_back(pool.nodes);
     }
-    // Only a choice between victims asks how much of their work is saved.
-    tells_checkpoints_ = options.policy.preempt && options.checkpoints.rule != CheckpointRule::none;
+    // Only a choice between victims asks how much of their work is saved, and where all jobs are of
+    // one class a lowered budget alone makes victims.
+    tells_checkpoints_ = options.policy.preempt && !options.caps.empty() &&
+                         options.checkpoints.rule != CheckpointRule::none;
     const auto sooner = [](const auto& a, const auto& b) { return a.at < b.at; };
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);

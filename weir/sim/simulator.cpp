@@ -174,8 +174,17 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
         return fail(Code::invalid,
                     "checkpoints: an interval can be advised only for a cost above 0");
     }
-    if (save.rule == CheckpointRule::fixed && save.every <= Duration{}) {
-        return fail(Code::invalid, "checkpoints: the interval has to be longer than 0");
+    // Shorter ones are all saving and no work.
+    const Duration every_min = std::max(checkpoint_every_min, save.cost);
+    if (save.rule == CheckpointRule::fixed && save.every < every_min) {
+        return fail(Code::invalid,
+                    fmt::format("--checkpoint: every {} is too often; valid is an interval of at "
+                                "least {}{}",
+                                format_duration(save.every),
+                                format_duration(every_min),
+                                save.cost > checkpoint_every_min
+                                    ? ", which is what one checkpoint takes (--checkpoint-cost)"
+                                    : ""));
     }
     return {};
 }

@@ -40,9 +40,12 @@ struct FailureOptions {
 // nodes of each job (job/checkpoint_advice.hpp).
 enum class CheckpointRule : std::uint8_t { none, fixed, young, daly };
 
+// Nobody saves more often, and each one may be an instant of the replay.
+inline constexpr Duration checkpoint_every_min = seconds(1);
+
 struct CheckpointOptions {
     CheckpointRule rule = CheckpointRule::none;
-    Duration every{};                // for CheckpointRule::fixed
+    Duration every{};                // for CheckpointRule::fixed; not below the cost either
     Duration cost = seconds(60);     // of one checkpoint
     Duration restart = seconds(60);  // of going on from one
 };
