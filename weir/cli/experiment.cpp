@@ -352,6 +352,26 @@ Result<void> apply(const ExperimentRun& run,
     return {};
 }
 
+std::vector<std::string> idle_keys(const std::vector<ExperimentRun>& runs,
+                                   const sim::Trace& trace) {
+    std::vector<std::string> sentences;
+    if (trace.has_classes()) return sentences;
+    for (const std::string_view key : {"preempt", "min_run", "preemptions_per_hour"}) {
+        const bool set = std::any_of(runs.begin(), runs.end(), [&](const ExperimentRun& run) {
+            return run.policy_text.find(fmt::format(" {}=", key)) != std::string::npos ||
+                   std::any_of(run.varied.begin(), run.varied.end(), [&](const auto& varied) {
+                       return varied.first == key;
+                   });
+        });
+        if (!set) continue;
+        sentences.push_back(
+            fmt::format("{} changes nothing: all jobs of this log have the same priority, so "
+                        "nobody is stopped for another (a CSV may have a column priority)",
+                        key));
+    }
+    return sentences;
+}
+
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run) {
     const auto seed = amount_of(run, "seed");
     if (!seed) return std::nullopt;

@@ -41,6 +41,10 @@ Result<void> apply(const ExperimentRun& run,
                    std::optional<Time>& from,
                    std::optional<Time>& until);
 
+// A sentence for each key of preemption that a run sets although all jobs of the trace are of one
+// class, so that nobody is ever stopped for another.
+std::vector<std::string> idle_keys(const std::vector<ExperimentRun>& runs, const sim::Trace& trace);
+
 // The seed that the run asks for, if any.
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run);
 

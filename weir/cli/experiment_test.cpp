@@ -89,6 +89,18 @@ sim::Trace small_trace() {
     return trace;
 }
 
+TEST(Experiment, SaysWhichKeysOfPreemptionMeanNothingWhereAllJobsAreOfOneClass) {
+    sim::Trace trace = small_trace();
+    const auto runs = runs_of("easy,weir preempt=no", {"min_run=1m,1h"}).value();
+    EXPECT_THAT(idle_keys(runs, trace),
+                ElementsAre(HasSubstr("preempt changes nothing: all jobs of this log have the same "
+                                      "priority"),
+                            HasSubstr("min_run changes nothing")));
+    EXPECT_THAT(idle_keys(runs_of("easy,weir", {"seed=1"}).value(), trace), ElementsAre());
+    trace.jobs[3].priority = job::Priority::high;
+    EXPECT_THAT(idle_keys(runs, trace), ElementsAre());
+}
+
 TEST(Experiment, ChangesFleetAndLoadAsTheRunSays) {
     const auto changed = [](const std::string& vary) {
         sim::Trace trace = small_trace();

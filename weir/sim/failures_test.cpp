@@ -195,6 +195,22 @@ TEST(Failures, AJobThatIsStoppedForWattsLosesNoMoreThanItsCheckpoints) {
     EXPECT_EQ(job.lost, job.checkpoints + job.restarts);
 }
 
+TEST(Failures, AJobThatIsStoppedForAHigherClassGoesOnFromWhatItSaved) {
+    // 20 times 25 s of work and a save by 700, which is all saved by 710. The other job takes 130 s
+    // with its saves; then 5 s restart, 500 s, 19 saves.
+    Trace trace = training(1, {{0, 1000, 1}, {700, 100, 1}});
+    trace.jobs[1].priority = job::Priority::high;
+    SimulationOptions options = saving({.policy = sched::Policy::weir}, 25);
+    const auto outcome = audited(trace, options);
+    EXPECT_EQ(outcome.simulation.jobs.at(1).start, at_seconds(710));
+    const ScheduledJob& job = outcome.simulation.jobs.at(0);
+    EXPECT_EQ(job.preemptions, 1U);
+    EXPECT_EQ(job.end, at_seconds(710 + 130 + 5 + 500 + 190));
+    EXPECT_EQ(outcome.simulation.metrics.preemptions, 1U);
+    options.policy.preempt = false;
+    EXPECT_EQ(audited(trace, options).simulation.metrics.preemptions, 0U);
+}
+
 TEST(Failures, AJobOnOtherNodesRunsOn) {
     const auto outcome = audited(training(4, {{0, 100, 2}, {0, 100, 2}}),
                                  with_faults("a,900,901\nb,900,901\nc,60,500\nd,900,901\n"));

@@ -31,6 +31,7 @@ enum Column : std::size_t {
     cpus,
     mem_gb,
     chip,
+    priority,
     state,
     column_count
 };
@@ -46,6 +47,7 @@ constexpr std::array<std::string_view, column_count> column_names = {"job_id",
                                                                      "cpus",
                                                                      "mem_gb",
                                                                      "chip",
+                                                                     "priority",
                                                                      "state"};
 constexpr std::array needed = {job_id, submit_s, duration_s};
 constexpr std::array<std::string_view, 7> states = {
@@ -260,6 +262,11 @@ Result<void> JobReader::read_job() {
     job.user = name_position(text(user));
     job.group = name_position(text(group));
     job.accepts = chip_set_position(text(chip));
+    if (!text(priority).empty()) {
+        const auto named = job::priority_from_name(text(priority));
+        if (!named) return wrong(priority, "valid are low, normal, high, urgent, or empty");
+        job.priority = *named;
+    }
     trace_.jobs.push_back(std::move(job));
     return {};
 }

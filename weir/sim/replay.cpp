@@ -79,7 +79,7 @@ Replay::Replay(const Trace& trace,
     }
     // Only a choice between victims asks how much of their work is saved, and where all jobs are of
     // one class a lowered budget alone makes victims.
-    tells_checkpoints_ = options.policy.preempt && !options.caps.empty() &&
+    tells_checkpoints_ = options.policy.preempt && (trace.has_classes() || !options.caps.empty()) &&
                          options.checkpoints.rule != CheckpointRule::none;
     const auto sooner = [](const auto& a, const auto& b) { return a.at < b.at; };
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
@@ -123,6 +123,7 @@ void Replay::submit(std::uint32_t index, Time now) {
     request.job = JobId{index};
     request.limit = its.limit;
     request.demand = demands_.of(its);
+    request.priority = its.priority;
     run.every = checkpoint_interval(request.demand);
     if (run.every > Duration{}) {
         const CheckpointOptions& how = options_.checkpoints;

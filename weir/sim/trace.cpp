@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <string_view>
@@ -45,6 +46,12 @@ Result<void> add_sidecar(const std::string& stem, const std::string& variant, Tr
 }
 
 }  // namespace
+
+bool Trace::has_classes() const {
+    return std::any_of(jobs.begin(), jobs.end(), [&](const TraceJob& job) {
+        return job.priority != jobs.front().priority;
+    });
+}
 
 Result<Trace> read_trace(const std::string& path, const TraceOptions& options) {
     constexpr std::array<std::string_view, 2> packed_endings = {".gz", ""};

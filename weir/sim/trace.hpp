@@ -18,6 +18,7 @@
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/fleet/fleet.hpp"
+#include "weir/job/job.hpp"
 
 namespace weir::sim {
 
@@ -36,6 +37,7 @@ struct TraceJob {
     std::uint64_t cpus_milli = 0;          // whole job
     Bytes memory;                          // whole job
     std::uint32_t accepts = unknown_name;  // position in Trace::chip_sets; unknown = any chip
+    job::Priority priority = job::Priority::normal;
 
     friend bool operator==(const TraceJob&, const TraceJob&) = default;
 };
@@ -51,6 +53,8 @@ struct Trace {
     bool classic = false;                               // SWF: processors that are all alike
     std::vector<std::string> notes;                     // what cleaning did, one sentence each
 
+    // Whether one job is of a higher class than another, so that it may go in front or stop it.
+    [[nodiscard]] bool has_classes() const;
     // What a job holds where use is counted in CPUs: a processor of a classic log is one.
     [[nodiscard]] double cpus(const TraceJob& job) const {
         return classic ? job.chips : static_cast<double>(job.cpus_milli) / 1000.0;

@@ -236,6 +236,19 @@ TEST(GpuCsv, ReadsSharesChipsCpusAndMemory) {
     EXPECT_EQ(b.chip_permille, 1000U);
 }
 
+TEST(GpuCsv, ReadsTheClassOfAJobWhereAColumnNamesIt) {
+    const std::string classes = "job_id,submit_s,duration_s,priority\n";
+    const auto trace = csv(classes + "a,0,1,low\nb,0,1,\nc,0,1,urgent\n");
+    ASSERT_TRUE(trace.has_value()) << error_of(trace);
+    EXPECT_EQ(trace->jobs[0].priority, job::Priority::low);
+    EXPECT_EQ(trace->jobs[1].priority, job::Priority::normal);
+    EXPECT_EQ(trace->jobs[2].priority, job::Priority::urgent);
+    EXPECT_TRUE(trace->has_classes());
+    EXPECT_FALSE(csv(classes + "a,0,1,high\nb,0,1,high\n")->has_classes());
+    EXPECT_EQ(error_of(csv(classes + "a,0,1,7\n")),
+              "log.csv:2: priority is '7'; valid are low, normal, high, urgent, or empty");
+}
+
 TEST(GpuCsv, DropsWhatNeverStartedAndCutsARunToItsLimit) {
     const auto trace = csv(columns + "a,,3,,,1,1,,,,PENDING,\nb,,4,50,40,1,1,,,,TIMEOUT,\n");
     ASSERT_TRUE(trace.has_value()) << error_of(trace);
