@@ -32,7 +32,7 @@ public:
         sweep();
         utilisation();
         over_time("Waiting jobs over time",
-                  "Jobs that were submitted and had not started.",
+                  "Jobs that were submitted and had not started, or were to begin again.",
                   &TimeSeries::waiting_jobs,
                   "");
         sizes();
@@ -376,7 +376,7 @@ std::string Comparison::foot() const {
         text = fmt::format("<p>Made by <code>{}</code></p>\n", escaped(options_.command));
     }
     return text +
-           "<p>Wait is start minus submission; utilisation is the work of all jobs over the "
+           "<p>Wait is first start minus submission; utilisation is what jobs held over the "
            "capacity between the first submission and the last end. Equal digests are equal "
            "decisions.</p>\n";
 }

@@ -249,6 +249,13 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
         }
     }
 
+    if (options.apart && std::any_of(trace.fleet.pools.begin(),
+                                     trace.fleet.pools.end(),
+                                     [](const auto& pool) { return pool.node_busy_watts > 0; })) {
+        simulation.notes.emplace_back(
+            "with --apart no power is measured: which nodes of a rack are whose is not said");
+    }
+
     // Who is replayed, and in which queue: one, or one for each group with a quota.
     std::uint64_t outside = 0;
     std::uint64_t without_quota = 0;

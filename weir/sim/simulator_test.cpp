@@ -114,6 +114,12 @@ TEST(Simulator, DoesNotSplitBudgetsAndFaultsBetweenVirtualClusters) {
     trace.fleet.sites[0].power_watts = 1000;
     EXPECT_TRUE(simulate(trace, options).has_value());  // nobody says what a node draws
     trace.fleet.pools[0].node_busy_watts = 100;
+    trace.fleet.sites[0].power_watts = 0;
+    const auto unmeasured = simulate(trace, options);
+    ASSERT_TRUE(unmeasured.has_value());
+    EXPECT_EQ(unmeasured->notes.back(),
+              "with --apart no power is measured: which nodes of a rack are whose is not said");
+    trace.fleet.sites[0].power_watts = 1000;
     const auto budget = simulate(trace, options);
     ASSERT_FALSE(budget.has_value());
     EXPECT_EQ(budget.error().message.rfind("--apart: the fleet has power budgets", 0), 0U);
