@@ -260,6 +260,14 @@ std::vector<std::string> notes_of(const std::vector<RunSummary>& runs) {
             "the runs left out different jobs, so their figures are of different work; only those "
             "that left out fewest can be the best");
     }
+    if (std::any_of(runs.begin(), runs.end(), [](const RunSummary& run) {
+            return run.metrics.promises_broken > 0;
+        })) {
+        notes.emplace_back(
+            "broken are all promises of which the start came later than first promised, also "
+            "because "
+            "of failures or of higher classes; `weir check` on the log (--log) tells them apart");
+    }
     note_idle_keys(runs, notes);
     return notes;
 }
