@@ -7,6 +7,12 @@
 #include "weir/job/job_json.hpp"
 
 namespace weir::hub {
+namespace {
+
+// So far back the rules of preemption look.
+constexpr Duration an_hour = seconds(3600);
+
+}  // namespace
 
 Result<void> check_fleet(const fleet::Fleet& fleet) {
     constexpr std::uint64_t nodes_max = 16'000'000;
@@ -82,6 +88,15 @@ std::string Book::dependency_failed(JobId other) const {
 std::vector<Book::BrokenPromise> Book::take_broken_promises() {
     return std::exchange(broken_promises_, {});
 }
+const Book::BrokenPromise* Book::lost_promise(JobId job) const {
+    const auto found = lost_promises_.find(job);
+    return found == lost_promises_.end() ? nullptr : &found->second;
+}
+void Book::forget_promises(JobId job) {
+    promises_.erase(job);
+    lost_promises_.erase(job);
+}
+
 std::string Book::deadline_trouble(const Job& job) const {
     const sched::Request& request = job.family->request;
     if (request.deadline == never) return "";
@@ -157,7 +172,7 @@ void Book::finish(Job& job, JobState state, std::string reason, Time at) {
     ++jobs_ended_;
     set_state(job, state, std::move(reason), at);
     finished_.push_back(job.id);
-    promises_.erase(job.id);
+    forget_promises(job.id);
     release_dependents(job.id, at);
 }
 
@@ -191,11 +206,24 @@ Result<Job*> Book::job_that(JobId id, bool (Job::*is)() const, const char* what)
 
 // ------------------------------------------------------------------------------- records
 
+// To a fresh engine, what was before it comes with its own times; they never go back.
+void Book::tell(const sched::Event& event, Time at) {
+    told_ = std::max(told_, at);
+    engine_->apply(event, told_);
+}
+
 Result<void> Book::on(const journal::FleetSet& record, Time) {
     if (const auto checked = check_fleet(record.fleet); !checked) {
         return fail(Code::io, "the journal's fleet is damaged: " + checked.error().message);
     }
     engine_.emplace(record.fleet, record.policy);
+    told_ = Time::min();
+    for (const auto& [when, job] : preemptions_) {
+        // Who still runs brings it along.
+        const bool runs = running_.count(job) > 0;
+        const auto& its = runs ? jobs_.at(job).attempts.back().preempted : std::nullopt;
+        if (!its || its->at != when) engine_->resume_preemption(JobId::none(), JobId::none(), when);
+    }
     policy_ = record.policy;
     written_as_ = record.written_as;
     // What still holds for the new engine follows.
@@ -210,6 +238,26 @@ Result<void> Book::on(const journal::FleetSet& record, Time) {
 
 Result<void> Book::on(const journal::SpecGiven& record, Time) {
     given_spec_ = record.text;
+    return {};
+}
+
+// A promise in a damaged journal may name nodes that are not there.
+Result<void> Book::check_place(const Job& job, Time at, const fleet::Placement& placement) const {
+    const auto& pools = engine_->fleet().pools;
+    if (at > never) {
+        return fail(Code::io,
+                    "the journal promises " + described(job.id) + " a start beyond all times");
+    }
+    for (const fleet::NodeRange& range : placement.ranges) {
+        if (range.pool.value >= pools.size() || range.count == 0 ||
+            range.first >= pools[range.pool.value].nodes ||
+            range.count > pools[range.pool.value].nodes - range.first ||
+            range.part >= job.family->request.demand.parts.size()) {
+            return fail(Code::io,
+                        "the journal promises " + described(job.id) +
+                            " nodes that the fleet does not have");
+        }
+    }
     return {};
 }
 
@@ -277,7 +325,7 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
         sched::Request request = record.request;
         request.job = JobId{first.value + i};
         const JobId id = request.job;
-        engine_->apply(sched::JobSubmitted{std::move(request)}, at);
+        tell(sched::JobSubmitted{std::move(request)}, at);
         Job& job = jobs_[id];
         job.id = id;
         job.family = &family;
@@ -299,18 +347,40 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
     }
     job->family->request = record.request;
     job->family->request.job = job->family->first;
-    engine_->apply(sched::JobSubmitted{record.request}, at);
+    // It keeps its date in the queue.
+    tell(sched::JobSubmitted{record.request}, job->family->submitted_at);
     if (runs) {
         Attempt& attempt = job->attempts.back();
         WEIR_CHECK(
             engine_->follow({sched::Start{job->id, record.placement}, {.cause = attempt.cause}},
                             attempt.started_at));
         attempt.placement = record.placement;
+        if (attempt.saved_at != never) engine_->resume_checkpoint(job->id, attempt.saved_at);
+        if (const auto& stop = attempt.preempted) {
+            engine_->resume_preemption(job->id, stop->for_job, stop->at);
+        }
         return {};
     }
     const bool pending = engine_->phase(job->id) == sched::Phase::pending;
     const JobState state = pending ? JobState::pending : JobState::held;
     if (state != job->state) set_state(*job, state, "", at);
+    return {};
+}
+
+Result<void> Book::on(const journal::PromiseCarried& record, Time at) {
+    WEIR_TRY(const Job* job, job_that(record.job, &Job::waits, "waits"));
+    WEIR_CHECK(check_place(*job, record.at, record.placement));
+    WEIR_CHECK(engine_->follow({sched::Reserve{job->id, record.at, record.placement},
+                                {.cause = sched::Cause::reserved, .until = record.at}},
+                               at));
+    promises_.erase(job->id);
+    if (record.at < never) promises_[job->id] = {record.at, record.placement};
+    if (record.at <= record.promised) {
+        lost_promises_.erase(job->id);
+        return {};
+    }
+    lost_promises_[job->id] = {job->id, record.promised, record.at, record.reason};
+    broken_promises_.push_back(lost_promises_[job->id]);
     return {};
 }
 
@@ -337,8 +407,7 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
     attempt.placement = {};
     running_.erase(job->id);
     --job->family->running;
-    engine_->apply(
-        sched::JobEnded{.job = job->id, .outcome = record.outcome, .requeue = record.requeue}, at);
+    tell(sched::JobEnded{.job = job->id, .outcome = record.outcome, .requeue = record.requeue}, at);
     if (record.requeue) {
         set_state(*job, JobState::pending, record.reason, at);
     } else {
@@ -353,7 +422,7 @@ Result<void> Book::on(const journal::Cancelled& record, Time at) {
     WEIR_TRY(Job * job, job_that(record.job, &Job::waits, "waits"));
     // Between two fleets no engine knows it.
     if (engine_->phase(job->id) != sched::Phase::unknown) {
-        engine_->apply(sched::JobCancelled{job->id}, at);
+        tell(sched::JobCancelled{job->id}, at);
     }
     finish(*job, JobState::cancelled, record.reason, at);
     return {};
@@ -384,6 +453,7 @@ Result<journal::Step> Book::decide(Time at) {
     WEIR_CHECK(check_pass());
     std::vector<sched::Decision> decisions;
     engine_->decide(at, decisions);
+    told_ = at;
     journal::Step step;
     for (sched::Decision& decision : decisions) {
         const sched::Cause cause = decision.why.cause;
@@ -426,6 +496,10 @@ Result<void> Book::check_intents(const journal::Step& step) {
     for (const journal::Replaced& replaced : step.replaced) {
         WEIR_CHECK(job_that(replaced.job, &Job::runs, "runs"));
     }
+    for (const journal::Reserved& reserved : step.reserved) {
+        WEIR_TRY(const Job* job, job_that(reserved.job, &Job::waits, "waits"));
+        WEIR_CHECK(check_place(*job, reserved.at, reserved.placement));
+    }
     return {};
 }
 
@@ -461,6 +535,7 @@ Result<void> Book::on(const journal::Step& step, Time at) {
                           {.cause = sched::Cause::over_power}));
     }
     engine_->resume_digest(step.digest);
+    told_ = at;
     take(step, at);
     return {};
 }
@@ -483,6 +558,10 @@ void Book::take(const journal::Step& step, Time at) {
     }
     for (const journal::Preempted& stop : step.preempted) {
         Job& job = jobs_.at(stop.job);
+        while (!preemptions_.empty() && preemptions_.front().first <= at - an_hour)
+            preemptions_.pop_front();
+        preemptions_.emplace_back(at, stop.job);
+        job.attempts.back().preempted = {at, stop.for_job};
         if (job.state != JobState::running) continue;  // its user stops it already
         job.attempts.back().stopped_for = stopped_for(stop);
         set_state(job, JobState::stopping, job.attempts.back().stopped_for, at);
@@ -495,10 +574,12 @@ void Book::take(const journal::Step& step, Time at) {
                                 .placement = start.placement,
                                 .end = std::nullopt,
                                 .nodes_by_rank = {},
-                                .stopped_for = {}});
+                                .stopped_for = {},
+                                .saved_at = never,
+                                .preempted = {}});
         running_.insert(job.id);
         ++job.family->running;
-        promises_.erase(job.id);
+        forget_promises(job.id);
         set_state(job, JobState::running, "", at);
     }
     for (const journal::Replaced& replaced : step.replaced) {
@@ -508,12 +589,16 @@ void Book::take(const journal::Step& step, Time at) {
     for (const journal::Reserved& reserved : step.reserved) {
         const auto known = promises_.find(reserved.job);
         if (known != promises_.end() && reserved.at > known->second.at) {
-            broken_promises_.push_back({reserved.job, known->second.at, reserved.at});
+            broken_promises_.push_back({reserved.job, known->second.at, reserved.at, ""});
         }
         if (reserved.at >= never) {
             promises_.erase(reserved.job);
         } else {
             promises_[reserved.job] = {reserved.at, reserved.placement};
+            const auto lost = lost_promises_.find(reserved.job);
+            if (lost != lost_promises_.end() && reserved.at <= lost->second.promised) {
+                lost_promises_.erase(lost);
+            }
         }
     }
     for (const journal::OverPower& over : step.over_power)

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -47,6 +48,13 @@ struct Attempt {
     // Since it was decided to stop it for others: "stopped for job 12 (mesh)". It goes back to the
     // queue then, and that is no failure.
     std::string stopped_for;
+    // What the core knows of it, for the engine of another fleet.
+    Time saved_at = never;  // its last checkpoint
+    struct Preempted {
+        Time at{};
+        JobId for_job;
+    };
+    std::optional<Preempted> preempted;
 };
 
 // The node of every replica. Ranks count over the ranges in order, node by node.
@@ -158,9 +166,13 @@ public:
     struct BrokenPromise {
         JobId job;
         Time promised;
-        Time now = never;  // never: nothing can be promised
+        Time now = never;    // never: nothing can be promised
+        std::string reason;  // "" = what takes room away while a fleet and its policy stay
     };
     std::vector<BrokenPromise> take_broken_promises();
+    // What a job that waits had been promised before another fleet or policy came into force, where
+    // that could not be kept; null otherwise.
+    [[nodiscard]] const BrokenPromise* lost_promise(JobId job) const;
     // What stands against the deadline of a job that waits, as of the last entry of the journal;
     // empty where nothing is known to: without a deadline, where nobody is promised anything
     // (strict order), and while others of its array have to end first.
@@ -187,6 +199,7 @@ private:
     Result<void> on(const journal::SpecGiven& record, Time at);
     Result<void> on(const journal::Submitted& record, Time at);
     Result<void> on(const journal::Carried& record, Time at);
+    Result<void> on(const journal::PromiseCarried& record, Time at);
     Result<void> on(const journal::Ended& record, Time at);
     Result<void> on(const journal::Cancelled& record, Time at);
     Result<void> on(const journal::StopAsked& record, Time at);
@@ -203,6 +216,9 @@ private:
 
     Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
     Result<void> check_request(const sched::Request& request) const;
+    Result<void> check_place(const Job& job, Time at, const fleet::Placement& placement) const;
+    void tell(const sched::Event& event, Time at);
+    void forget_promises(JobId job);
     void set_state(Job& job, JobState state, std::string reason, Time at);
     void finish(Job& job, JobState state, std::string reason, Time at);
     void release_dependents(JobId ended, Time at);
@@ -221,6 +237,9 @@ private:
     std::unordered_map<JobId, std::vector<JobId>> dependents_;  // families that wait, by job
     std::string given_spec_;
     std::map<JobId, Promise> promises_;
+    std::map<JobId, BrokenPromise> lost_promises_;
+    std::deque<std::pair<Time, JobId>> preemptions_;  // of the last hour, for the next engine
+    Time told_ = Time::min();                         // the engine has come to
     std::map<AdvanceId, Reservation> reservations_;
     AdvanceId next_advance_{1};
     std::map<NodeKey, Drained> drained_;

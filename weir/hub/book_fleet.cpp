@@ -18,7 +18,7 @@ const Reservation* Book::reservation(const std::string& name) const {
     return nullptr;
 }
 
-Result<void> Book::on(const journal::AdvanceMade& record, Time at) {
+Result<void> Book::on(const journal::AdvanceMade& record, Time) {
     const sched::Advance& advance = record.advance;
     const std::string whose = "the journal's reservation " + record.name;
     if (!advance.id.valid() || advance.id.value == 0 || reservations_.count(advance.id) > 0 ||
@@ -36,7 +36,8 @@ Result<void> Book::on(const journal::AdvanceMade& record, Time at) {
             return fail(Code::io, whose + " is of nodes that the fleet does not have");
         }
     }
-    engine_->apply(sched::AdvanceMade{advance}, at);
+    // The engine is told no time: what is carried over after it has older ones.
+    tell(sched::AdvanceMade{advance}, told_);
     reservations_[advance.id] = {record.name, record.tenant, advance};
     next_advance_ = std::max(next_advance_, AdvanceId{advance.id.value + 1});
     return {};
@@ -46,7 +47,7 @@ Result<void> Book::on(const journal::AdvanceEnded& record, Time at) {
     if (reservations_.erase(record.id) == 0) {
         return fail(Code::io, "the journal ends a reservation that is not known");
     }
-    engine_->apply(sched::AdvanceEnded{record.id}, at);
+    tell(sched::AdvanceEnded{record.id}, at);
     return {};
 }
 
@@ -55,7 +56,7 @@ Result<void> Book::on(const journal::NodeChanged& record, Time at) {
     if (record.pool.value >= pools.size() || record.node >= pools[record.pool.value].nodes) {
         return fail(Code::io, "the journal changes a node that the fleet does not have");
     }
-    engine_->apply(sched::NodeChanged{record.pool, record.node, record.health}, at);
+    tell(sched::NodeChanged{record.pool, record.node, record.health}, at);
     const NodeKey key{record.pool, record.node};
     if (record.health == sched::NodeHealth::up) {
         drained_.erase(key);
@@ -70,15 +71,16 @@ Result<void> Book::on(const journal::PowerCapSet& record, Time at) {
         return fail(Code::io,
                     "the journal sets a budget of watts for what the fleet does not have");
     }
-    engine_->apply(sched::PowerCapSet{record.domain, record.watts}, at);
+    tell(sched::PowerCapSet{record.domain, record.watts}, at);
     power_caps_[record.domain] = record.watts;
     over_power_.erase(record.domain);
     return {};
 }
 
 Result<void> Book::on(const journal::Checkpointed& record, Time at) {
-    WEIR_TRY(const Job* job, job_that(record.job, &Job::runs, "runs"));
-    engine_->apply(sched::Checkpointed{job->id}, at);
+    WEIR_TRY(Job * job, job_that(record.job, &Job::runs, "runs"));
+    tell(sched::Checkpointed{job->id}, at);
+    job->attempts.back().saved_at = at;
     return {};
 }
 

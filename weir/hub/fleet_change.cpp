@@ -6,6 +6,10 @@
 // one has not (its node is gone, its chips are others), nothing starts, so that the machine that
 // people have does not fill up by the rules of one that they no longer have. What operators said
 // goes along as far as it is about nodes, racks and sites that are still there.
+//
+// Promises come last, and before anybody else is promised or started anything: first those whose
+// nodes are as they were, where they were; then, in the order of their times, the others wherever
+// there is room. One that cannot be kept is promised anew as early as can be, and that is said.
 #include <algorithm>
 
 #include "weir/base/log.hpp"
@@ -65,6 +69,40 @@ std::optional<fleet::Placement> same_place(const fleet::Placement& placement,
         }
     }
     return same;
+}
+
+// Why what was promised on these nodes is not sure to be kept on the same ones, which come out in
+// the terms of the other fleet; "" = it is.
+std::string others_than_before(const fleet::Placement& placement,
+                               fleet::Level within,
+                               const fleet::Fleet& from,
+                               const fleet::Fleet& to,
+                               fleet::Placement& same) {
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const fleet::Pool& was = from.pool(range.pool);
+        const auto pool = same_pool(was, to);
+        if (!pool) return "pool " + was.name + " is not in the new fleet";
+        const fleet::Pool& is = to.pool(*pool);
+        if (is.chips_per_node != was.chips_per_node || is.cpus_milli != was.cpus_milli ||
+            is.memory != was.memory) {
+            return "the nodes of pool " + was.name + " are others in the new fleet";
+        }
+        const bool in_racks = within == fleet::Level::rack || within == fleet::Level::pod;
+        const bool same_racks =
+            is.rack_nodes() == was.rack_nodes() && is.pod_nodes() == was.pod_nodes();
+        for (std::uint32_t i = 0; i < range.count; ++i) {
+            const std::uint32_t number = range.first + i;
+            const auto node = same_node(from.node_name(range.pool, number), number, *pool, to);
+            if (!node) {
+                return from.node_name(range.pool, number) + " is not in the new fleet";
+            }
+            if (in_racks && (!same_racks || *node != number)) {
+                return "the racks of pool " + was.name + " are others in the new fleet";
+            }
+        }
+    }
+    same = same_place(placement, from, to).value();
+    return "";
 }
 
 std::optional<Book::NodeKey> moved(const Book::NodeKey& node,
@@ -171,6 +209,7 @@ bool Keeper::settle_fleet(Work& work) {
 void Keeper::change_fleet(Work& work) {
     fleet::Fleet old_fleet;
     std::vector<journal::AdvanceMade> reservations;
+    const auto promises = book_->promises();
     const auto drained = book_->drained();
     std::map<std::string, double> power_caps;  // by name
     if (book_->begun()) {
@@ -207,6 +246,54 @@ void Keeper::change_fleet(Work& work) {
         if (const auto domain = power_domain_of(name, fleet_)) {
             record(work, journal::PowerCapSet{*domain, watts});
         }
+    }
+    carry_promises(work, promises, old_fleet);
+}
+
+void Keeper::carry_promises(Work& work,
+                            const std::map<JobId, Book::Promise>& promises,
+                            const fleet::Fleet& old_fleet) {
+    struct Open {
+        JobId job;
+        Time at;
+        std::string reason;
+    };
+    std::vector<Open> open;  // not sure to be kept
+    for (const auto& [id, promise] : promises) {
+        const Job* job = book_->find(id);
+        if (job == nullptr || job->state != JobState::pending) continue;
+        if (!book_->policy().backfill) {
+            record(work,
+                   journal::PromiseCarried{
+                       id, promise.at, never, {}, "strict order promises nobody a start"});
+            continue;
+        }
+        const fleet::Level within = job->family->request.demand.within;
+        fleet::Placement same;
+        std::string reason =
+            promise.placement.ranges.empty()
+                ? "it names no nodes"
+                : others_than_before(promise.placement, within, old_fleet, fleet_, same);
+        const bool is_sure = reason.empty() && old_fleet == fleet_;
+        if (reason.empty()) {
+            record(work, journal::PromiseCarried{id, promise.at, promise.at, std::move(same), ""});
+            reason = "the new fleet has less room for it";
+        }
+        if (!is_sure) open.push_back({id, promise.at, std::move(reason)});
+    }
+    std::stable_sort(
+        open.begin(), open.end(), [](const Open& a, const Open& b) { return a.at < b.at; });
+    for (Open& each : open) {
+        sched::Reserve found = book_->engine().find_promise(each.job, each.at, now_);
+        const Book::Promise* const known = book_->promise(each.job);
+        const bool kept = found.at <= each.at;
+        if (kept && known != nullptr) continue;  // where it was
+        record(work,
+               journal::PromiseCarried{each.job,
+                                       each.at,
+                                       found.at,
+                                       std::move(found.placement),
+                                       kept ? std::string() : std::move(each.reason)});
     }
 }
 

@@ -199,6 +199,13 @@ Body body_of(const Carried& record) {
     if (!record.placement.ranges.empty()) json["placement"] = json_of(record.placement);
     return {"carried", text_of(json)};
 }
+Body body_of(const PromiseCarried& record) {
+    Json json{{"job", record.job.value}, {"promised_ms", milliseconds(record.promised)}};
+    if (record.at != never) json["at_ms"] = milliseconds(record.at);
+    if (!record.placement.ranges.empty()) json["placement"] = json_of(record.placement);
+    if (!record.reason.empty()) json["reason"] = record.reason;
+    return {"promise_carried", text_of(json)};
+}
 Body body_of(const Ended& record) {
     Json json = json_of_end(record.end);
     json["job"] = record.end.attempt.job.value;
@@ -369,6 +376,19 @@ Carried carried_of(const Json& json) {
     return record;
 }
 
+PromiseCarried promise_carried_of(const Json& json) {
+    PromiseCarried record{.job = job_in(json.at("job")),
+                          .promised = time_in(json.at("promised_ms")),
+                          .at = never,
+                          .placement = {},
+                          .reason = json.value("reason", std::string())};
+    if (const auto at = json.find("at_ms"); at != json.end()) record.at = time_in(*at);
+    if (const auto placement = json.find("placement"); placement != json.end()) {
+        record.placement = placement_of(*placement);
+    }
+    return record;
+}
+
 FleetSet fleet_set_of(const Json& json) {
     const auto written = json.value("format", std::uint32_t{1});
     if (written < oldest_format || written > format) {
@@ -522,6 +542,7 @@ Record record_of(const store::Entry& entry) {
     }
     if (entry.kind == "stop_asked") return StopAsked{JobId{json.at("job").get<std::uint64_t>()}};
     if (entry.kind == "carried") return carried_of(json);
+    if (entry.kind == "promise_carried") return promise_carried_of(json);
     if (entry.kind == "fleet") return fleet_set_of(json);
     if (entry.kind == "advance") return advance_made_of(json);
     if (entry.kind == "advance_ended") {

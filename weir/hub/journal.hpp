@@ -28,11 +28,12 @@
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 3;
+inline constexpr std::uint32_t format = 4;
 inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
 // A fresh engine begins here: at the first start, and whenever fleet or policy became different.
-// The jobs that wait or run follow, each as Carried or Cancelled, before anything is decided.
+// The jobs that wait or run follow, each as Carried or Cancelled, and what some of them were
+// promised, before anything is decided.
 struct FleetSet {
     fleet::Fleet fleet;
     sched::Policy policy = sched::Policy::weir;
@@ -60,6 +61,16 @@ struct Submitted {
 struct Carried {
     sched::Request request;
     fleet::Placement placement;  // empty when it waits
+};
+
+// What a job that waits was promised by the engine before, in the one of a new fleet: kept where
+// `at` is no later than `promised`.
+struct PromiseCarried {
+    JobId job;
+    Time promised{};
+    Time at = never;  // never: nothing can be promised
+    fleet::Placement placement;
+    std::string reason;  // why it is not kept
 };
 
 // An attempt is over, and what that means for its job.
@@ -168,6 +179,7 @@ using Record = std::variant<FleetSet,
                             SpecGiven,
                             Submitted,
                             Carried,
+                            PromiseCarried,
                             Ended,
                             Cancelled,
                             StopAsked,

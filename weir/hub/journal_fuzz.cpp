@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const char* const kinds[] = {"fleet",
                                         "submitted",
                                         "carried",
+                                        "promise_carried",
                                         "ended",
                                         "cancelled",
                                         "stop_asked",

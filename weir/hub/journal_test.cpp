@@ -189,7 +189,7 @@ journal::Step any_step(Random& random) {
 }
 
 journal::Record any_record(Random& random) {
-    switch (random.between(0, 12)) {
+    switch (random.between(0, 13)) {
         case 0:
             return journal::FleetSet{any_fleet(random),
                                      any_policy(random),
@@ -231,6 +231,12 @@ journal::Record any_record(Random& random) {
             return journal::PowerCapSet{any_domain(random), random.unit() * 1e6};
         case 11:
             return journal::Checkpointed{JobId{random.word()}};
+        case 12:
+            return journal::PromiseCarried{JobId{random.word()},
+                                           any_time(random),
+                                           random.chance(0.3) ? never : any_time(random),
+                                           any_placement(random),
+                                           any_text(random)};
         default:
             return any_step(random);
     }
@@ -306,10 +312,10 @@ TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
         journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":4", "is of format 4 and this weir knows formats 2 to 3"},
-             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 3"}}) {
+             {"\"format\":5", "is of format 5 and this weir knows formats 2 to 4"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 4"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":3";
+        const std::string ours = "\"format\":4";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);

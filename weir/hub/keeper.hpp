@@ -145,6 +145,9 @@ private:
     bool settle_fleet(Work& work);
     void change_fleet(Work& work);
     void carry_waiting(Work& work, const Job& job);
+    void carry_promises(Work& work,
+                        const std::map<JobId, Book::Promise>& promises,
+                        const fleet::Fleet& old_fleet);
     std::optional<PendingChange> pending_change() const;
     void put_finished(Work& work);
     Result<void> commit(Work& work);

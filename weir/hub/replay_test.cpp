@@ -155,7 +155,7 @@ TEST(Replay, ReadsWhatIsLeftOfDamagedEntriesAsTheFuzzerWould) {
     Random random(3);
     const std::vector<store::Entry> entries = eventful_journal(3);
     for (const store::Entry& entry : entries) {
-        for (unsigned kind = 0; kind < 13; ++kind) {
+        for (unsigned kind = 0; kind < 14; ++kind) {
             std::string input = static_cast<char>(kind) + entry.body;
             EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()),
                                              input.size()),

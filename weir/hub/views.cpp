@@ -226,8 +226,10 @@ bool Sieve::takes(const Register::Line& line) const {
 
 std::string sentence_of(const Book::BrokenPromise& broken, const Book& book) {
     std::string text = book.described(broken.job) + " was promised to start by " +
-                       format_time(broken.promised) +
-                       "; failures, drained nodes, watts or higher classes took the room, and now ";
+                       format_time(broken.promised) + "; ";
+    text += broken.reason.empty() ? "failures, drained nodes, watts or higher classes took the room"
+                                  : "another fleet or policy is in force, and " + broken.reason;
+    text += ", and now ";
     text += broken.now >= never ? "nothing can be promised"
                                 : "it is promised " + format_time(broken.now);
     const Job* const job = book.find(broken.job);
@@ -273,6 +275,10 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
     }
     if (told.reason.other.valid() && told.reason.other != job.id) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
+    }
+    if (const Book::BrokenPromise* const lost = book.lost_promise(job.id)) {
+        view.details.push_back("it had been promised to start by " + format_time(lost->promised) +
+                               ", before another fleet or policy came into force: " + lost->reason);
     }
     add_reservation(view.details, job, book);
     if (const std::string trouble = book.deadline_trouble(job); !trouble.empty()) {

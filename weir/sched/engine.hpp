@@ -102,6 +102,16 @@ public:
     // The fingerprint goes on from one that was recorded after the decisions followed.
     void resume_digest(std::uint64_t digest);
 
+    // What this engine takes over from another one, where fleet or policy became others.
+    // Where and when a job that waits could be promised a start beside all promises that stand: by
+    // `by` if that can be, else as early as it can; at == never: nothing can be promised.
+    [[nodiscard]] Reserve find_promise(JobId job, Time by, Time now) const;
+    // It runs, and saved what it had done.
+    void resume_checkpoint(JobId job, Time at);
+    // It was asked to stop for others, and still runs here; or it has ended since then, and only
+    // the count of an hour remembers it.
+    void resume_preemption(JobId job, JobId for_job, Time at);
+
     // Would this pending job fit into what is free at this moment?
     [[nodiscard]] bool fits_now(JobId job) const;
 

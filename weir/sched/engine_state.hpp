@@ -1,5 +1,5 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// room_made.cpp, outlook.cpp, obstacle.cpp and explain.cpp.
+// room_made.cpp, outlook.cpp, takeover.cpp, obstacle.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>

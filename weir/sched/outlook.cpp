@@ -23,7 +23,7 @@ Time Engine::State::earliest_alone(const Job& job, Time now) {
     const auto [known, is_new] = outlook.alone.try_emplace({job.shape, job.limit}, Time::min());
     if (!is_new || outlook.work_left == 0) return known->second;
     const std::uint64_t work_before = plan.work();
-    known->second = plan.earliest(shapes[job.shape].shape, now, job.limit, {}).at;
+    known->second = plan.ask(shapes[job.shape].shape, now, job.limit, {}, never).at;
     outlook.work_left -= std::min(outlook.work_left, plan.work() - work_before);
     return known->second;
 }
@@ -112,7 +112,7 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
                                 format_time(request.deadline - request.limit)));
     }
     if (!request.after.empty()) return {};  // when the others end is not known
-    const Place place = state.plan.earliest(shape, now, request.limit, {});
+    const Place place = state.plan.ask(shape, now, request.limit, {}, never);
     if (place.found() && place.at + request.limit <= request.deadline) return {};
     return fail(
         Code::never_fits,

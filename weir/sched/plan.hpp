@@ -98,6 +98,16 @@ public:
                                  const std::function<bool(PoolId)>& is_wanted = {},
                                  Time not_after = never);
 
+    // The same as a question from outside, which a replay does not ask: what later searches cost is
+    // as if it had not been asked.
+    [[nodiscard]] Place ask(
+        const fleet::Shape& shape, Time from, Duration duration, const Own& own, Time not_after) {
+        asked_ = true;
+        Place place = earliest(shape, from, duration, own, {}, not_after);
+        asked_ = false;
+        return place;
+    }
+
     // Counts runs looked at, for a budget of work.
     [[nodiscard]] std::uint64_t work() const { return work_; }
     [[nodiscard]] std::uint64_t runs(PoolId pool) const { return pools_[pool.value].runs.count(); }
@@ -378,6 +388,7 @@ private:
 
     // Scratch of earliest().
     Own own_;
+    bool asked_ = false;  // it is only a question
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     struct Watts {  // from then on so many are left

@@ -94,10 +94,12 @@ Plan::Steps::const_iterator Plan::step_at(const Steps& steps, Time at) {
 // What a node with this future has free, step by step. Ends of holds and claims raise it,
 // beginnings of claims lower it.
 const Plan::Steps& Plan::steps_of(const PoolPlan& pool, const Future& future, std::uint32_t tag) {
-    if (future.steps.empty()) work_out_steps(pool, future);
+    const bool is_new = future.steps.empty();
+    if (is_new) work_out_steps(pool, future);
     const bool as_for_all = tag == 0 && !has_own(future);
-    if (!as_for_all || !future.is_charged) work_ += future.holds.size() + future.claims.size();
-    if (as_for_all) future.is_charged = true;
+    const bool is_charged = asked_ ? !is_new : as_for_all && future.is_charged;
+    if (!is_charged) work_ += future.holds.size() + future.claims.size();
+    if (as_for_all && !asked_) future.is_charged = true;
     if (tag == 0) return future.steps;
     steps_ = future.steps;
     for (const Claim& claim : future.claims) {

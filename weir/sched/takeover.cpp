@@ -1,0 +1,50 @@
+// What an engine takes over from the one before it, where fleet or policy became others: promises,
+// and what was known of those who run.
+#include <algorithm>
+
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+
+Reserve Engine::find_promise(JobId id, Time by, Time now) const {
+    State& state = *state_;
+    Reserve promise{id, never, {}};
+    const std::uint32_t slot = state.jobs.slot_of(id);
+    if (slot == no_slot || !state.policy.backfill) return promise;
+    const Job& job = state.jobs.at(slot);
+    if (job.phase != Phase::pending || job.parked) return promise;
+    const fleet::Shape& shape = state.shapes[job.shape].shape;
+    const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
+    // What is due is kept when it can start at once.
+    const Time last = std::max(by, now);
+    Place place = state.plan.ask(shape, last, job.limit, own, last);
+    if (place.found()) {
+        place.at = by;
+    } else {
+        place = state.plan.ask(shape, now, job.limit, own, last);
+    }
+    if (!place.found()) place = state.plan.ask(shape, now, job.limit, own, never);
+    promise.at = place.at;
+    promise.placement = std::move(place.placement);
+    return promise;
+}
+
+void Engine::resume_checkpoint(JobId job, Time at) {
+    const std::uint32_t slot = state_->jobs.slot_of(job);
+    WEIR_ASSERT(slot != no_slot && state_->jobs.at(slot).phase == Phase::running);
+    state_->jobs.at(slot).saved_at = at;
+}
+
+void Engine::resume_preemption(JobId job, JobId for_job, Time at) {
+    State& state = *state_;
+    const std::uint32_t slot = state.jobs.slot_of(job);
+    if (slot != no_slot && state.jobs.at(slot).phase == Phase::running) {
+        WEIR_ASSERT(!state.jobs.at(slot).stopping);
+        state.stop(slot, for_job, state.stopped_by(state.jobs.at(slot), at), at);
+    } else {
+        state.preemptions.push_back(at);
+    }
+    std::sort(state.preemptions.begin(), state.preemptions.end());
+}
+
+}  // namespace weir::sched
