@@ -127,7 +127,8 @@ int restore(const NodesOptions& options);
 struct PowerOptions {
     Common common;
     std::string domain;  // "" = all
-    std::string watts;   // "" = show
+    std::string watts;
+    bool is_set = false;  // to these watts; else it is shown
 };
 int power(const PowerOptions& options);
 

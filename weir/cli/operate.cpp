@@ -131,7 +131,7 @@ int restore(const NodesOptions& options) {
 
 int power(const PowerOptions& options) {
     HubLink hub(hub_url(options.common.hub));
-    if (!options.watts.empty()) {
+    if (options.is_set) {
         std::optional<double> watts;
         if (options.watts != "none") {
             const auto parsed = parse_power_watts(options.watts);
