@@ -61,6 +61,12 @@ int wait(const JobsOptions& options) {
     if (!options.timeout.empty()) {
         const auto timeout = parse_duration(options.timeout);
         if (!timeout) return report(timeout.error().at("--timeout"));
+        if (*timeout > seconds(std::int64_t{10} * 365 * 86'400)) {
+            return report({Code::invalid,
+                           fmt::format("--timeout: '{}' is more than 10y; leave it out to wait as "
+                                       "long as it takes",
+                                       options.timeout)});
+        }
         deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout->count());
     }
     count_interrupts();

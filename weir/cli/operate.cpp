@@ -21,11 +21,23 @@ int tell(const Result<Answer<std::string>>& answer, bool json) {
     return status_ok;
 }
 
+// So far ahead the hub plans for somebody.
+constexpr Duration ahead_max = seconds(std::int64_t{10} * 365 * 86'400);
+
+Result<std::int64_t> not_too_far(const std::string& text, std::int64_t at_ms) {
+    const std::int64_t last_ms = now_ms() + ahead_max.count();
+    if (at_ms <= last_ms) return at_ms;
+    return fail(Code::invalid,
+                fmt::format("'{}' is more than 10y from now; valid are times up to {}",
+                            text,
+                            format_time(at_seconds(last_ms / 1000))));
+}
+
 // "2026-12-01T08:00:00Z", or "+2h" from now.
 Result<std::int64_t> moment_of(const std::string& text) {
     if (text.front() == '+') {
         WEIR_TRY(const Duration later, parse_duration(text.substr(1)));
-        return now_ms() + later.count();
+        return not_too_far(text, now_ms() + later.count());
     }
     const auto at = parse_time(text);
     if (!at && parse_duration(text)) {
@@ -33,7 +45,7 @@ Result<std::int64_t> moment_of(const std::string& text) {
                     fmt::format("'{0}' is a duration; write +{0} for so long from now", text));
     }
     if (!at) return fail(at.error());
-    return at->time_since_epoch().count();
+    return not_too_far(text, at->time_since_epoch().count());
 }
 
 int list_reservations(HubLink& hub, bool json) {

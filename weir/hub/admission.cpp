@@ -7,6 +7,7 @@
 #include "weir/base/digest.hpp"
 #include "weir/exec/shepherd_protocol.hpp"
 #include "weir/hub/verdict.hpp"
+#include "weir/job/check_spec.hpp"
 #include "weir/job/job_json.hpp"
 
 namespace weir::hub {
@@ -144,11 +145,18 @@ Result<void> check_deadline(Time deadline,
     if (deadline <= now) {
         return fail(Code::never_fits, "deadline: " + format_time(deadline) + " has passed");
     }
+    if (deadline > now + job::duration_max) return fail(too_far("deadline", deadline, now));
     request.deadline = deadline;
     return engine.can_meet_deadline(request, now);
 }
 
 }  // namespace
+
+Error too_far(const std::string& what, Time at, Time now) {
+    return {Code::invalid,
+            what + ": " + format_time(at) + " is more than 10y from now; valid are times up to " +
+                format_time(now + job::duration_max)};
+}
 
 std::string owner_of(const Submission& submission) {
     return submission.spec.tenant.empty() ? submission.user : submission.spec.tenant;

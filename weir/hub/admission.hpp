@@ -67,6 +67,9 @@ private:
 // Who a client's key belongs to.
 std::string owner_of(const Submission& submission);
 
+// A time that users gave, too far ahead to be meant: job::duration_max from now at most.
+Error too_far(const std::string& what, Time at, Time now);
+
 // The request of a waiting job for another fleet: pools and dependencies anew, everything else as
 // it was. `unmet` are those of its dependencies that have not ended.
 Result<sched::Request> request_for_fleet(const sched::Request& request,

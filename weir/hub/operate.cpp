@@ -4,10 +4,12 @@
 
 #include "weir/base/schema.hpp"
 #include "weir/base/units.hpp"
+#include "weir/hub/admission.hpp"
 #include "weir/hub/in_the_way.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
 #include "weir/hub/power.hpp"
+#include "weir/job/check_spec.hpp"
 
 namespace weir::hub {
 namespace {
@@ -103,7 +105,7 @@ Result<std::string> Keeper::operate(Work& work, const MakeReservation& wish) {
                         format_time(known->advance.from) + " to " +
                         format_time(known->advance.until) + "; delete it first");
     }
-    if (wish.duration.count() <= 0 || wish.duration > seconds(10LL * 365 * 86'400)) {
+    if (wish.duration.count() <= 0 || wish.duration > job::duration_max) {
         return fail(Code::invalid, "for: valid are durations over 0s and up to 10y");
     }
     if (wish.maintenance && !wish.tenant.empty()) {
@@ -111,6 +113,9 @@ Result<std::string> Keeper::operate(Work& work, const MakeReservation& wish) {
     }
     if ((wish.nodes > 0) != wish.node_names.empty()) {
         return fail(Code::invalid, "nodes: say how many of a pool, or which; one of the two");
+    }
+    if (wish.from && *wish.from > now_ + job::duration_max) {
+        return fail(too_far("from", *wish.from, now_));
     }
     Reservation made{.name = wish.name, .tenant = wish.tenant, .advance = {}};
     sched::Advance& advance = made.advance;

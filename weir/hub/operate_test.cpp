@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "weir/hub/hub_world.hpp"
 #include "weir/hub/power.hpp"
@@ -244,6 +245,25 @@ TEST_F(OperatorStory, ARunningJobMaySayThatItHasSaved) {
     world.end("a");
     EXPECT_EQ(refused(NoteCheckpoint{"a"}).code, Code::conflict);
     EXPECT_EQ(refused(NoteCheckpoint{"b"}).code, Code::not_found);
+}
+
+TEST_F(OperatorStory, RefusesTimesThatAreYearsAndYearsAhead) {
+    const Duration years = seconds(std::int64_t{10} * 365 * 86'400);
+    MakeReservation wish = four_hours("far", "main-2");
+    wish.from = world.now + years + seconds(60);
+    const Error error = refused(wish);
+    EXPECT_EQ(error.code, Code::invalid);
+    EXPECT_THAT(error.message, HasSubstr("from: 1980-01-10T13:47:40"));
+    EXPECT_THAT(error.message, HasSubstr("is more than 10y from now; valid are times up to 1980"));
+    wish.from = Time{Duration{std::numeric_limits<std::int64_t>::max()}};
+    EXPECT_EQ(refused(wish).code, Code::invalid);
+    wish.from = world.now + years;
+    done(wish);
+    Submission late = submission_of("late");
+    late.spec.deadline = world.now + years + seconds(60);
+    const auto answer = world.submit(late);
+    ASSERT_FALSE(answer);
+    EXPECT_THAT(answer.error().message, HasSubstr("deadline: 1980-01-10T13:47:40"));
 }
 
 TEST_F(OperatorStory, RefusesADeadlineThatHasPassed) {
