@@ -560,7 +560,8 @@ void Book::take(const journal::Step& step, Time at) {
         Job& job = jobs_.at(stop.job);
         while (!preemptions_.empty() && preemptions_.front().first <= at - an_hour)
             preemptions_.pop_front();
-        preemptions_.emplace_back(at, stop.job);
+        // Stops for watts are not counted by the rules.
+        if (stop.for_job.valid()) preemptions_.emplace_back(at, stop.job);
         job.attempts.back().preempted = {at, stop.for_job};
         if (job.state != JobState::running) continue;  // its user stops it already
         job.attempts.back().stopped_for = stopped_for(stop);

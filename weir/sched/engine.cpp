@@ -384,9 +384,8 @@ void Engine::State::on(const JobEnded& event) {
     WEIR_ASSERT(slot != no_slot && jobs.at(slot).phase == Phase::running);
     Job& job = jobs.at(slot);
     give_room(slot);
-    if (job.stopping && job.stopped_for.valid()) {
-        const std::uint32_t other = jobs.slot_of(job.stopped_for);
-        if (other != no_slot) --jobs.at(other).making_room;
+    if (job.stopping && job.stopped_for.valid() && --making_room.at(job.stopped_for) == 0) {
+        making_room.erase(job.stopped_for);
     }
     const JobId array = job.array;
     if (event.requeue) {
@@ -578,9 +577,7 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
     }
     if (for_job.valid()) {
         preemptions.push_back(at);
-        if (const std::uint32_t other = jobs.slot_of(for_job); other != no_slot) {
-            ++jobs.at(other).making_room;
-        }
+        ++making_room[for_job];
     }
     for_pools_of(job.placement, [&](PoolId pool) { gained(pool); });
     digest.add(job.id.value ^ (std::uint64_t{1} << 62));
@@ -669,7 +666,7 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
             {.at = reserve.at,
              .until = job.limit >= forever ? never : reserve.at + job.limit,
              .placement = reserve.placement,
-             .kept_free = job.making_room > 0});
+             .kept_free = making_room.count(job.id) > 0});
     job.planned_at = 0;
     job.planned_when = Time::min();
     job.tried_at = 0;

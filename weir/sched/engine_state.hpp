@@ -111,6 +111,8 @@ struct Engine::State {
     std::vector<Lost> lost;
     Classes classes;               // who may be stopped for whom
     std::deque<Time> preemptions;  // of the last hour
+    // How many are being stopped for a job, which may not be known yet or any more.
+    std::unordered_map<JobId, std::uint32_t> making_room;
     Running running;
     std::int64_t plan_credit = 0;  // work that may be spent on planning; below 0: too much was
     std::uint64_t step = 1;        // counts changes

@@ -487,13 +487,18 @@ TEST(Engine, SaysThatBudgetsOfWattsCouldNeverFeedAJobAndThatAReservationMayHoldI
         << answer.error().message;
 }
 
-TEST(Engine, AcceptsWhatABudgetThatWasRaisedCanFeed) {
+// A rack of two nodes of which the budget feeds one: 2 kW idle, 5 kW more for each that is busy.
+fleet::Pool rack_that_feeds_one() {
     fleet::Pool pool = nodes_of(2, 8, 8);
     pool.nodes_per_rack = 2;
     pool.rack_power_watts = 8'000;
     pool.node_idle_watts = 1'000;
     pool.node_busy_watts = 6'000;
-    Engine engine(fleet_of({pool}), Policy::easy);
+    return pool;
+}
+
+TEST(Engine, AcceptsWhatABudgetThatWasRaisedCanFeed) {
+    Engine engine(fleet_of({rack_that_feeds_one()}), Policy::easy);
     const Request request = request_of(1, 2, 8, 100);
     EXPECT_FALSE(engine.can_ever_fit(request.demand).has_value());
     const PowerDomain rack{fleet::Level::rack, PoolId{0}, 0};
@@ -507,12 +512,7 @@ TEST(Engine, AcceptsWhatABudgetThatWasRaisedCanFeed) {
 }
 
 TEST(Engine, StopsWhatWasStartedUnderALargerBudgetThanThatOfTheFleet) {
-    fleet::Pool pool = nodes_of(2, 8, 8);
-    pool.nodes_per_rack = 2;
-    pool.rack_power_watts = 8'000;
-    pool.node_idle_watts = 1'000;
-    pool.node_busy_watts = 6'000;
-    Engine engine(fleet_of({pool}), Policy::weir);
+    Engine engine(fleet_of({rack_that_feeds_one()}), Policy::weir);
     for (const std::uint64_t id : {1, 2}) {
         engine.apply(JobSubmitted{request_of(id, 1, 8, 100)}, at_seconds(0));
         const fleet::NodeRange node{.pool = PoolId{0},

@@ -44,11 +44,10 @@ struct Job {
     Duration expected{};
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
-    JobId stopped_for;              // running and stopping: who it makes room for
-    std::uint32_t making_room = 0;  // pending: jobs that are being stopped for it
-    Place promise;                  // pending: what it was promised
-    std::uint64_t planned_at = 0;   // promised: changes where it is, when it was last planned
-    std::uint64_t tried_at = 0;     // pending: changes of its pools when it was last tried
+    JobId stopped_for;             // running and stopping: who it makes room for
+    Place promise;                 // pending: what it was promised
+    std::uint64_t planned_at = 0;  // promised: changes where it is, when it was last planned
+    std::uint64_t tried_at = 0;    // pending: changes of its pools when it was last tried
     std::vector<std::uint64_t> gains_tried;  // promised: gains of each domain when it did not fit
     std::uint64_t asked_in = 0;       // pending: the last pass in which a promise was looked for
     Time planned_when = Time::min();  // pending: when a promise was last looked for

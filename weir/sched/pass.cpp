@@ -348,7 +348,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             place.at = before.at;
             place.until = before.until;
         }
-        place.kept_free = job.making_room > 0;
+        place.kept_free = making_room.count(job.id) > 0;
         plan.move_claim(job.id, shape, claimed, place);
         if (place != before) {
             for_pools_of(before.placement, [&](PoolId pool) {
@@ -411,7 +411,7 @@ bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t lane) const 
 
 void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
-    place.kept_free = job.making_room > 0;
+    place.kept_free = making_room.count(job.id) > 0;
     job.planned_when = told_at;
     job.planned_tight = told_at - job.submitted_at > policy.tighten_after;
     note_promise(job.id, place.at);

@@ -95,5 +95,36 @@ TEST(Engine, FindsForAPromiseItsTimeElseTheNextAndNothingWhereNothingIsPromised)
     }
 }
 
+// Who is being stopped is taken over before the job that it is stopped for.
+TEST(Engine, KeepsTheRoomOfAJobThatItTakesOverUntilItsVictimsAreGone) {
+    Engine engine(sixteen_nodes(), Policy::easy);
+    const auto runs = [&](std::uint64_t id, std::uint32_t first, std::uint32_t nodes) {
+        engine.apply(JobSubmitted{request_of(id, nodes, 4, seconds(1000))}, at_seconds(0));
+        const fleet::NodeRange range{.pool = PoolId{0},
+                                     .first = first,
+                                     .count = nodes,
+                                     .replicas = 1,
+                                     .part = 0,
+                                     .chip_mask = 0xf};
+        ASSERT_TRUE(engine.follow({Start{JobId{id}, {{range}}}, {.cause = Cause::fits_now}},
+                                  at_seconds(0)));
+    };
+    runs(1, 0, 8);
+    runs(2, 8, 7);
+    engine.resume_preemption(JobId{1}, JobId{3}, at_seconds(1));
+    std::vector<Decision> decisions;
+    const auto starts = [&](std::uint64_t id, std::uint32_t nodes, Time now) {
+        engine.apply(JobSubmitted{request_of(id, nodes, 4, seconds(10))}, now);
+        engine.decide(now, decisions);
+        return engine.phase(JobId{id}) == Phase::running;
+    };
+    EXPECT_FALSE(starts(3, 16, at_seconds(2)));
+    EXPECT_FALSE(starts(4, 1, at_seconds(3)));  // although it would end long before
+    engine.apply(JobEnded{JobId{1}}, at_seconds(4));
+    engine.decide(at_seconds(4), decisions);
+    EXPECT_EQ(engine.phase(JobId{4}), Phase::running);  // others keep it waiting anyway
+    EXPECT_TRUE(starts(5, 1, at_seconds(5)));
+}
+
 }  // namespace
 }  // namespace weir::sched
