@@ -30,6 +30,7 @@ struct Id {
 using JobId = Id<struct JobTag, std::uint64_t>;  // live: counts up from 1; simulated: trace order
 using PoolId = Id<struct PoolTag>;               // position in Fleet::pools
 using NodeId = Id<struct NodeTag>;               // position in its pool
+using TenantId = Id<struct TenantTag>;           // position in Organisations::tenants
 using AdvanceId = Id<struct AdvanceTag>;         // of an advance reservation, from 1
 
 }  // namespace weir
