@@ -43,9 +43,9 @@ struct Tenant {
     std::string path;  // "bigco/search"; "" for the root
     TenantId parent;   // comes before it in the list; none for the root
     std::uint32_t weight_milli = 1000;
-    std::vector<Allowance> quota;   // a resource that is not named: none
-    std::vector<Allowance> lend;    // at most; a resource that is not named: all that is idle
-    std::vector<Allowance> borrow;  // at most above quota; not named: no limit
+    std::vector<Allowance> quota{};   // a resource that is not named: none
+    std::vector<Allowance> lend{};    // at most; a resource that is not named: all that is idle
+    std::vector<Allowance> borrow{};  // at most above quota; not named: no limit
 
     friend bool operator==(const Tenant&, const Tenant&) = default;
 };

@@ -1,0 +1,113 @@
+#include "weir/tenancy/rights.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weir/base/units.hpp"
+
+namespace weir::tenancy {
+namespace {
+
+constexpr double flops_per_unit = 1e6;
+
+// "whole / 1000" without the zeros at the end.
+std::string thousandths(Amount amount) {
+    const std::string sign = amount < 0 ? "-" : "";
+    const auto size = static_cast<std::uint64_t>(std::abs(amount));
+    std::string text = sign + format_count(size / 1000);
+    if (size % 1000 == 0) return text;
+    text += fmt::format(".{:03}", size % 1000);
+    while (text.back() == '0')
+        text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+Charges Rights::charges(const fleet::Demand& demand, PoolId pool) const {
+    const PoolMeasure& measure = measures[pool.value];
+    const auto chips_milli = static_cast<Amount>(demand.chips_milli());
+    const auto cpus_milli = static_cast<Amount>(demand.cpus_milli());
+    Charges charges;
+    const auto add = [&charges](const Charges& each, Amount milli) {
+        for (const Allowance& one : each) {
+            // Rounded up: many small gangs do not use more than they are charged.
+            const Amount amount = (one.amount * milli + 999) / 1000;
+            if (amount > 0) charges.push_back({one.resource, amount});
+        }
+    };
+    add(measure.per_chip, chips_milli);
+    add(measure.per_cpu, cpus_milli);
+    std::sort(charges.begin(), charges.end(), [](const Allowance& a, const Allowance& b) {
+        return a.resource < b.resource;
+    });
+    return charges;
+}
+
+Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const RateOf& rate_of) {
+    Rights rights{.organisations = std::move(organisations),
+                  .measures = std::vector<Rights::PoolMeasure>(fleet.pools.size()),
+                  .capacity = {},
+                  .notes = {}};
+    const std::vector<Resource>& resources = rights.organisations.resources;
+    rights.capacity.resize(resources.size(), 0);
+    for (std::uint32_t r = 0; r < resources.size(); ++r) {
+        const Resource& resource = resources[r];
+        std::vector<std::string> unknown;
+        for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
+            const fleet::Pool& pool = fleet.pools[i];
+            Rights::PoolMeasure& measure = rights.measures[i];
+            const Amount chips = Amount{pool.nodes} * pool.chips_per_node;
+            if (resource.kind == Resource::Kind::cpus) {
+                measure.per_cpu.push_back({r, 1000});
+                rights.capacity[r] += Amount{pool.nodes} * pool.cpus_milli;
+            } else if (chips == 0) {
+                continue;
+            } else if (resource.kind == Resource::Kind::chips) {
+                if (pool.chip != resource.name) continue;
+                measure.per_chip.push_back({r, 1000});
+                rights.capacity[r] += chips * 1000;
+            } else {
+                const auto rate = rate_of ? rate_of(pool.chip, resource.name) : std::nullopt;
+                if (!rate) {
+                    if (std::find(unknown.begin(), unknown.end(), pool.chip) == unknown.end())
+                        unknown.push_back(pool.chip);
+                    continue;
+                }
+                const auto each = static_cast<Amount>(std::llround(*rate / flops_per_unit));
+                if (each == 0) continue;
+                measure.per_chip.push_back({r, each});
+                rights.capacity[r] += chips * each;
+            }
+        }
+        for (const std::string& chip : unknown)
+            rights.notes.push_back(fmt::format(
+                "how fast {} is in {} is not known: it counts as nothing in quotas of {}",
+                chip,
+                resource.name,
+                resource.name));
+        if (rights.capacity[r] == 0)
+            rights.notes.push_back(
+                fmt::format("quotas name {}, of which this fleet has none",
+                            resource.kind == Resource::Kind::cpus ? "cpus" : resource.name));
+    }
+    return rights;
+}
+
+std::string format_amount(const Resource& resource, Amount amount) {
+    switch (resource.kind) {
+        case Resource::Kind::chips:
+            return thousandths(amount) + " " + resource.name;
+        case Resource::Kind::cpus:
+            return thousandths(amount) + (amount == 1000 ? " CPU" : " CPUs");
+        case Resource::Kind::capability:
+            break;
+    }
+    const bool integers = resource.name.substr(0, 3) == "int";
+    return format_rate(static_cast<double>(amount) * flops_per_unit, integers ? "OP/s" : "FLOP/s") +
+           " of " + resource.name;
+}
+
+}  // namespace weir::tenancy
