@@ -57,15 +57,17 @@ bool satisfies(Outcome outcome, Needs needs) {
     return false;
 }
 
-Engine::State::State(fleet::Fleet its_fleet, Policy its_policy)
+Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights its_rights)
     : fleet(std::move(its_fleet)),
       policy(std::move(its_policy)),
       free(fleet),
       plan(fleet, free),
+      quotas(std::move(its_rights), policy),
       shapes_of_pool(fleet.pools.size()),
       changes(fleet.pools.size(), 1),
       gains(fleet.pools.size(), 1),
-      promises_of_pool(fleet.pools.size() * lanes, 0) {
+      promises_of_pool(fleet.pools.size() * grades, 0) {
+    if (quotas.any() && !policy.backfill) queue_of_tenant.resize(quotas.tree().tenants());
     if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
@@ -158,10 +160,28 @@ std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
         number = unused_shapes.back();
         unused_shapes.pop_back();
         shapes[number].shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
+        shapes[number].kinds = {};
+        if (quotas.any()) shapes[number].kinds = quotas.kinds_of(shapes[number].shape);
         shape_of_demand.emplace(demand, number);
     }
     if (shapes[number].jobs++ == 0) ++shapes_in_use;
     return number;
+}
+
+std::uint32_t Engine::State::line_for(std::uint32_t shape, TenantId tenant) {
+    const auto [known, is_new] =
+        line_of.try_emplace(std::uint64_t{shape} << 32 | tenant.value, std::uint32_t{0});
+    if (is_new) {
+        if (unused_lines.empty()) {
+            unused_lines.push_back(static_cast<std::uint32_t>(lines.size()));
+            lines.emplace_back();
+        }
+        known->second = unused_lines.back();
+        unused_lines.pop_back();
+        lines[known->second] = {.shape = shape, .tenant = tenant};
+    }
+    ++lines[known->second].jobs;
+    return known->second;
 }
 
 // A hub lives for years, and hears of demands that never come again.
@@ -174,16 +194,26 @@ void Engine::State::forget_shapes() {
         unused_shapes.push_back(its->second);
         its = shape_of_demand.erase(its);
     }
+    for (auto its = line_of.begin(); its != line_of.end();) {
+        if (lines[its->second].jobs > 0) {
+            ++its;
+            continue;
+        }
+        unused_lines.push_back(its->second);
+        its = line_of.erase(its);
+    }
+    std::sort(unused_lines.begin(), unused_lines.end(), std::greater<>());
     std::sort(unused_shapes.begin(), unused_shapes.end(), std::greater<>());
 }
 
 void Engine::State::make_eligible(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     ShapeInfo& shape = shapes[job.shape];
-    waiting.join(job.shape, slot, job.rank, job.limit);
+    waiting.join(job.line, slot, job.rank, job.limit);
     if (policy.prediction == Prediction::history) {
-        overtaking.join(job.shape, slot, job.overtaking, job.limit);
+        overtaking.join(job.line, slot, job.overtaking, job.limit);
     }
+    if (lines[job.line].eligible++ == 0) shape.lines.push_back(job.line);
     if (shape.eligible++ == 0) {
         shape.know_nothing();
         for (const PoolId pool : shape.shape.demand.pools)
@@ -197,8 +227,12 @@ void Engine::State::make_eligible(std::uint32_t slot) {
 void Engine::State::make_ineligible(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     ShapeInfo& shape = shapes[job.shape];
-    waiting.leave(job.shape, job.rank);
-    if (policy.prediction == Prediction::history) overtaking.leave(job.shape, job.overtaking);
+    waiting.leave(job.line, job.rank);
+    if (policy.prediction == Prediction::history) overtaking.leave(job.line, job.overtaking);
+    if (--lines[job.line].eligible == 0) {
+        *std::find(shape.lines.begin(), shape.lines.end(), job.line) = shape.lines.back();
+        shape.lines.pop_back();
+    }
     if (--shape.eligible == 0) {
         for (const PoolId pool : shape.shape.demand.pools) {
             std::vector<ShapeOfPool>& list = shapes_of_pool[pool.value];
@@ -223,6 +257,9 @@ void Engine::State::enter(std::uint32_t slot) {
             date_of(job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
     }
     queue.insert({job.rank, slot, job.limit});
+    if (!queue_of_tenant.empty()) {
+        queue_of_tenant[job.tenant.value].insert({job.rank, slot, job.limit});
+    }
     if (job.array.valid()) {
         Array& array = arrays.at(job.array);
         if (array.running + array.eligible >= array.at_once_max) {
@@ -239,6 +276,7 @@ void Engine::State::enter(std::uint32_t slot) {
 void Engine::State::leave(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     queue.erase(job.rank);
+    if (!queue_of_tenant.empty()) queue_of_tenant[job.tenant.value].erase(job.rank);
     --counts.pending;
     ++step;
     if (job.parked) {
@@ -278,6 +316,51 @@ Time Engine::State::date_of(const Job& job, Duration takes) const {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Rights
+
+// Its organisation uses what it counts there.
+void Engine::State::charge(Job& job, PoolId pool) {
+    if (!quotas.any()) return;
+    WEIR_ASSERT(job.charged == Job::not_charged);
+    const ShapeInfo& shape = shapes[job.shape];
+    job.charged = static_cast<std::uint8_t>(Quotas::kind_of(shape.shape, shape.kinds, pool));
+    quotas.hold(job.tenant, shape.kinds.charges[job.charged], told_at);
+}
+
+void Engine::State::discharge(Job& job) {
+    if (!quotas.any()) return;
+    WEIR_ASSERT(job.charged != Job::not_charged);
+    const tenancy::Charges& charges = shapes[job.shape].kinds.charges[job.charged];
+    job.charged = Job::not_charged;
+    quotas.release(job.tenant, charges, told_at);
+    retry_rights(charges);
+}
+
+// Somebody may have a right to what is not used any more, wherever it is free.
+void Engine::State::retry_rights(const tenancy::Charges& charges) {
+    for (const tenancy::Allowance& each : charges)
+        for (const PoolId pool : quotas.pools_of(each.resource))
+            for (const ShapeOfPool& one : shapes_of_pool[pool.value])
+                try_again(one.shape);
+}
+
+const fleet::Shape& Engine::State::shape_in(std::uint32_t shape, KindSet allowed) {
+    ShapeInfo& info = shapes[shape];
+    return quotas.any() ? Quotas::inside(info.shape, info.kinds, allowed) : info.shape;
+}
+
+KindSet Engine::State::allowed_for(const Job& job) const {
+    if (!quotas.any()) return every_kind;
+    KindSet kinds = quotas.allowed(job.tenant, shapes[job.shape].kinds);
+    if (job.charged != Job::not_charged) kinds |= KindSet{1} << job.charged;
+    return kinds;
+}
+
+bool Engine::State::owns(const Job& job) const {
+    return quotas.any() && quotas.owned(job.tenant, shapes[job.shape].kinds) != 0;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Promises
 
 // Requires: it is eligible. Its claims are made here.
@@ -286,9 +369,11 @@ void Engine::State::promise(std::uint32_t slot, Place place) {
     make_ineligible(slot);
     plan.claim(job.id, shapes[job.shape].shape, place);
     job.promise = std::move(place);
+    job.grade = static_cast<std::uint8_t>(grade_of(job));
+    charge(job, job.promise.placement.ranges.front().pool);
     promised.emplace(job.rank, slot);
     for_pools_of(job.promise.placement, [&](PoolId pool) {
-        ++promises_of_pool[pool.value * lanes + job.rank.lane];
+        ++promises_of_pool[pool.value * grades + job.grade];
         ++changes[pool.value];
     });
     ++step;
@@ -305,7 +390,8 @@ void Engine::State::withdraw(std::uint32_t slot) {
 void Engine::State::forget_promise(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     for_pools_of(job.promise.placement,
-                 [&](PoolId pool) { --promises_of_pool[pool.value * lanes + job.rank.lane]; });
+                 [&](PoolId pool) { --promises_of_pool[pool.value * grades + job.grade]; });
+    discharge(job);
     promised.erase({job.rank, slot});
     const Place gone = std::exchange(job.promise, Place{});
     job.gains_tried.clear();
@@ -320,7 +406,9 @@ void Engine::State::on(const JobSubmitted& event) {
     Job& job = jobs.add(request.job);
     free.arrived(request.demand);
     job.priority = request.priority;
+    job.tenant = quotas.any() ? request.tenant : TenantId{0};
     job.shape = shape_for(request.demand);
+    job.line = line_for(job.shape, job.tenant);
     job.limit = request.limit;
     job.submitted_at = told_at;
     job.deadline = request.deadline;
@@ -373,6 +461,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     const fleet::Shape& shape = shapes[job.shape].shape;
     free.give(shape, job.placement);
     plan.ended(job.id, shape, job.placement, job.end_by);
+    discharge(job);
     gained(job.placement);
     running.leave(slot, job.started_at, job.end_by);
     --counts.running;
@@ -486,6 +575,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         if (--array->second.alive == 0) arrays.erase(array);
     }
     if (--shapes[job.shape].jobs == 0) --shapes_in_use;
+    --lines[job.line].jobs;
     jobs.end(job, outcome);
     dependencies.erase(id);
 
@@ -526,6 +616,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
+    charge(job, job.placement.ranges.front().pool);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);
@@ -710,8 +801,8 @@ Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
 
 // ---------------------------------------------------------------------------------------------
 
-Engine::Engine(fleet::Fleet fleet, Policy policy)
-    : state_(std::make_unique<State>(std::move(fleet), std::move(policy))) {}
+Engine::Engine(fleet::Fleet fleet, Policy policy, tenancy::Rights rights)
+    : state_(std::make_unique<State>(std::move(fleet), std::move(policy), std::move(rights))) {}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
@@ -745,6 +836,15 @@ Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
     return sched::can_ever_fit(state_->fleet, *state_->empty, demand);
 }
 
+Result<void> Engine::can_ever_have(TenantId tenant, const fleet::Demand& demand) const {
+    const Quotas& quotas = state_->quotas;
+    if (!quotas.any()) return {};
+    const ShapeKinds kinds =
+        quotas.kinds_of({demand, fleet::FreeIndex::domains_of(state_->fleet, demand)});
+    if (quotas.possible(tenant, kinds) != 0) return {};
+    return fail(Code::never_fits, "quota: " + quotas.limits_in_words(tenant, kinds));
+}
+
 bool Engine::fits_now(JobId job) const {
     const std::uint32_t slot = state_->jobs.slot_of(job);
     if (slot == no_slot) return false;
@@ -767,6 +867,12 @@ Counts Engine::counts() const {
 }
 const fleet::Fleet& Engine::fleet() const {
     return state_->fleet;
+}
+const tenancy::QuotaTree& Engine::quotas() const {
+    return state_->quotas.tree();
+}
+const tenancy::Rights& Engine::rights() const {
+    return state_->quotas.rights();
 }
 std::uint64_t Engine::digest() const {
     return state_->digest.value();

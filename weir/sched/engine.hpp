@@ -13,6 +13,9 @@
 // Pure does not mean copied: the engine owns its indices (free capacity now and at the time of the
 // reservation, running jobs by end, queue by priority) and changes them event by event.
 //
+// Where there are organisations (tenancy/), who owns what it asks for goes before who has to borrow
+// it, and may have those stopped who borrowed it.
+//
 // Policy: priority classes, first come first served inside a class; with Policy::easy also EASY
 // backfill (Lifka 1995; Mu'alem and Feitelson, IEEE TPDS 12(6), 2001): the first job that does not
 // fit gets a reservation at the earliest time at which it would, by the limits of what runs; a
@@ -33,6 +36,7 @@
 #include "weir/fleet/free_index.hpp"
 #include "weir/sched/event.hpp"
 #include "weir/sched/policy.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::sched {
 
@@ -55,7 +59,8 @@ struct Explanation {
 
 class Engine {
 public:
-    Engine(fleet::Fleet fleet, Policy policy);
+    // rights: of organisations; without any nobody is limited. Requires: they are on this fleet.
+    Engine(fleet::Fleet fleet, Policy policy, tenancy::Rights rights = {});
     ~Engine();
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
@@ -63,6 +68,8 @@ public:
     // Could it run if the fleet were empty and whole? The error says what is asked and what the
     // largest place offers. Does not change anything; the hub asks before it accepts a job.
     [[nodiscard]] Result<void> can_ever_fit(const fleet::Demand& demand) const;
+    // And would its organisation ever have a right to so much?
+    [[nodiscard]] Result<void> can_ever_have(TenantId tenant, const fleet::Demand& demand) const;
 
     // Changes the state. Requires: `now` never goes back, here and in decide(); a submitted job is
     // new and fits the empty fleet; an ended job is running; a cancelled one waits (held or
@@ -120,6 +127,9 @@ public:
     [[nodiscard]] Explanation explain(JobId job, Time now) const;
     [[nodiscard]] Counts counts() const;
     [[nodiscard]] const fleet::Fleet& fleet() const;
+    // What organisations use now (running and promised), and may use. Requires: there are any.
+    [[nodiscard]] const tenancy::QuotaTree& quotas() const;
+    [[nodiscard]] const tenancy::Rights& rights() const;
     // What each pool has free now, in the order of Fleet::pools.
     struct PoolFree {
         std::uint32_t nodes_up = 0;

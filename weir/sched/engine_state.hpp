@@ -68,19 +68,24 @@ struct Engine::State {
         PoolId pool;
         std::uint32_t node = 0;
     };
-    State(fleet::Fleet its_fleet, Policy its_policy);
+    State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights its_rights);
 
     fleet::Fleet fleet;
     Policy policy;
-    fleet::FreeIndex free;                  // now
-    Plan plan;                              // and later
+    fleet::FreeIndex free;  // now
+    Plan plan;              // and later
+    Quotas quotas;
     std::optional<fleet::FreeIndex> empty;  // nothing taken; made when somebody asks
     JobTable jobs;
     Queue queue;                                        // all that wait for room
     std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
-    Waiting waiting;     // the others, by shape, in the order of the queue ...
+    std::vector<Queue> queue_of_tenant;  // the same by organisation; only in strict order
+    Waiting waiting;                     // the others, by line, in the order of the queue ...
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
+    Lines lines;
+    std::unordered_map<std::uint64_t, std::uint32_t> line_of;  // by shape and tenant
+    std::vector<std::uint32_t> unused_lines;                   // that may become others
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
     std::uint32_t shapes_in_use = 0;           // by jobs that wait or run
     std::vector<std::uint32_t> unused_shapes;  // that may become others
@@ -95,7 +100,11 @@ struct Engine::State {
     static constexpr std::uint32_t lanes = 4;              // classes of priority, 0 = urgent
     static constexpr std::uint32_t high_lane = 1;          // and above: may have others stopped
     std::uint32_t high_waiting = 0;                        // eligible jobs of these classes
-    std::vector<std::uint32_t> promises_of_pool;           // by pool and lane
+    // A promise to somebody who has to borrow does not keep owners from having one: the lanes of
+    // borrowers come after all lanes of owners.
+    static constexpr std::uint32_t grades = 2 * lanes;
+    std::vector<std::uint32_t> promises_of_pool;  // by pool and grade
+    bool owner_waits = false;  // for those who borrowed from it to be old enough to be stopped
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
     std::unordered_map<JobId, std::vector<Dependent>> dependents;
@@ -144,7 +153,16 @@ struct Engine::State {
     void on(const AdvanceEnded& event);
     void advance(Time to);
     std::uint32_t shape_for(const fleet::Demand& demand);
+    std::uint32_t line_for(std::uint32_t shape, TenantId tenant);
     void forget_shapes();
+    void charge(Job& job, PoolId pool);
+    void discharge(Job& job);
+    void retry_rights(const tenancy::Charges& charges);
+    // The shape of a job where it may start: in some kinds of pools only, by its rights.
+    [[nodiscard]] const fleet::Shape& shape_in(std::uint32_t shape, KindSet allowed);
+    // The kinds in which a job that waits may start, or may keep its promise.
+    [[nodiscard]] KindSet allowed_for(const Job& job) const;
+    [[nodiscard]] bool owns(const Job& job) const;
     template <class Visit>
     void for_who_shares(PoolId pool, Visit visit) const;
     void retry(PoolId pool);
@@ -192,14 +210,30 @@ struct Engine::State {
     Result<void> follow(const OverPower& over, Cause cause, Time at);
 
     // pass.cpp: what happens next
+    // Who is first among those who wait, and where it may start.
+    struct Front {
+        tenancy::Standing standing;
+        Rank rank;
+        std::uint32_t slot = no_slot;
+        KindSet allowed = every_kind;
+        [[nodiscard]] bool found() const { return slot != no_slot; }
+        [[nodiscard]] bool before(const Front& other) const {
+            return standing != other.standing ? standing < other.standing : rank < other.rank;
+        }
+    };
     void decide(Time now, std::vector<Decision>& decisions);
+    [[nodiscard]] Front front_of(const Waiting& order, std::uint32_t shape) const;
+    [[nodiscard]] Front front_of_untried(const Waiting& order, std::uint32_t shape, Time now) const;
+    template <class First>
+    [[nodiscard]] Front front_by(std::uint32_t shape, bool own_order, First first) const;
     void come_to(Time now);
     void drop_doomed(std::vector<Decision>& decisions);
     void in_strict_order(Time now, std::vector<Decision>& decisions);
+    void in_strict_orders(Time now, std::vector<Decision>& decisions);
     void keep_promises(Time now, std::vector<Decision>& decisions);
     void make_promises(Time now, std::vector<Decision>& decisions);
     void overtake(Time now, std::vector<Decision>& decisions);
-    bool find_now(std::uint32_t slot, Time now);
+    bool find_now(std::uint32_t slot, Time now, KindSet allowed);
     [[nodiscard]] bool could_hold(std::uint32_t shape) const;
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);
@@ -209,7 +243,8 @@ struct Engine::State {
     [[nodiscard]] std::uint64_t gains_in(const std::vector<PoolId>& pools) const;
     [[nodiscard]] bool may_start(std::uint32_t slot, Time now);
     void cannot_start(std::uint32_t slot);
-    [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t lane) const;
+    [[nodiscard]] std::uint32_t grade_of(const Job& job) const;
+    [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t grade) const;
     [[nodiscard]] Place place_for(std::uint32_t slot, Time now, const Plan::Own& own);
     [[nodiscard]] bool may_plan(std::uint64_t runs) const;
     void charge_for_planning(std::uint64_t work_before);
@@ -224,6 +259,8 @@ struct Engine::State {
                    std::vector<Decision>& decisions);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
+    [[nodiscard]] bool may_stop_others(const Job& job) const;
+    [[nodiscard]] std::vector<bool> borrowers_from(const Job& job) const;
     [[nodiscard]] Time stopped_by(const Job& job, Time now) const;
     [[nodiscard]] bool protected_now(const Job& job, Time now) const;
     [[nodiscard]] Time next_stop_rule(Time after) const;

@@ -55,6 +55,7 @@ struct Request {
     // also called alike have equal `likeness`; 0 = not known.
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
+    TenantId tenant{0};  // whose rights it uses; the root where there are no organisations
     // What the driver expects instead of a prediction from history; 0 = nothing. For experiments
     // with the quality of predictions.
     Duration predicted{};
@@ -134,6 +135,8 @@ enum class Cause : std::uint8_t {
     waits_for_power,    // would fit if its racks, pods or site might draw more
     set_apart,          // would fit but for nodes that are set apart, now or before it would end
     out_of_service,     // would fit on nodes that are drained or down
+    over_quota,         // its organisation has no right to so much now
+    reclaimed,          // stopped because an organisation wants back what it lent
 };
 std::string_view name_of(Cause cause);
 

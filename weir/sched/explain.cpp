@@ -52,6 +52,12 @@ Explanation Engine::explain(JobId id, Time now) const {
                           " members, which is as many as it asked to run at once.";
         return answer;
     }
+    if (state.allowed_for(job) == 0) {
+        answer.reason.cause = Cause::over_quota;
+        answer.sentence = "It asks for " + asked + ", but " +
+                          state.quotas.in_words(job.tenant, state.shapes[job.shape].kinds) + ".";
+        return answer;
+    }
     const State::Obstacle obstacle = state.obstacle_for(job, now);
     const std::string in_its_way = obstacle.words.empty() ? free_now : obstacle.words;
     if (job.promise.found()) {

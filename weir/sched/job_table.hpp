@@ -17,11 +17,14 @@
 #include "weir/sched/engine.hpp"
 #include "weir/sched/event.hpp"
 #include "weir/sched/plan.hpp"
+#include "weir/sched/quotas.hpp"
 #include "weir/sched/waiting.hpp"
 
 namespace weir::sched {
 
 struct Job {
+    static constexpr std::uint8_t not_charged = 255;
+
     JobId id;
     Phase phase = Phase::unknown;
     job::Priority priority = job::Priority::normal;
@@ -30,7 +33,11 @@ struct Job {
     bool parked = false;            // pending: as many of its array run as may
     bool replace_failed = false;
     std::uint32_t shape = 0;  // position in Shapes
-    std::uint32_t unmet = 0;  // dependencies that have not ended
+    std::uint32_t line = 0;   // position in Lines
+    TenantId tenant{0};
+    std::uint8_t grade = 0;              // pending: of its promise
+    std::uint8_t charged = not_charged;  // the kind in which its organisation is charged
+    std::uint32_t unmet = 0;             // dependencies that have not ended
     Duration limit = forever;
     Time submitted_at{};
     Time started_at{};  // running
@@ -113,13 +120,27 @@ private:
     std::vector<Mark> marks_;  // by id
 };
 
+// Jobs of one shape and one organisation: what holds for the rights of one holds for all.
+struct Line {
+    std::uint32_t shape = 0;
+    TenantId tenant;
+    std::uint32_t jobs = 0;      // that wait or run
+    std::uint32_t eligible = 0;  // jobs in Waiting
+    // In this pass, who would end then or later does not fit where the organisation may start.
+    std::uint64_t blocked_in = 0;
+    Time blocked_from = Time::max();
+};
+using Lines = std::deque<Line>;
+
 // The different demands there are. Jobs with equal demands share one shape, so what is found out
 // about one of them in a pass holds for all.
 struct ShapeInfo {
     fleet::Shape shape;
-    std::uint32_t jobs = 0;      // that wait or run
-    std::uint32_t eligible = 0;  // jobs in Waiting
-    bool to_try = false;         // is in the list of shapes that something changed for
+    ShapeKinds kinds{};
+    std::vector<std::uint32_t> lines{};  // that have eligible jobs
+    std::uint32_t jobs = 0;              // that wait or run
+    std::uint32_t eligible = 0;          // jobs in Waiting
+    bool to_try = false;                 // is in the list of shapes that something changed for
 
     // Who would end then or later does not fit now, for all we know: anywhere, and outside of the
     // domains in which something became free since that was found out.

@@ -174,7 +174,13 @@ Time Engine::wakes_at() const {
         consider(state.jobs.at(slot).promise.at);
     const bool high_promised =
         !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
-    if (high_promised) consider(state.next_stop_rule(state.told_at));
+    const auto owns = [&](const auto& each) {
+        return state.may_stop_others(state.jobs.at(each.second));
+    };
+    if (high_promised || state.owner_waits ||
+        (state.quotas.any() && std::any_of(state.promised.begin(), state.promised.end(), owns))) {
+        consider(state.next_stop_rule(state.told_at));
+    }
     return next;
 }
 

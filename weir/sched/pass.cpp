@@ -45,12 +45,14 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
         const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
         plan_credit = std::min(plan_credit + allowance, allowance * passes_saved_max);
     }
+    ++passes;
+    owner_waits = false;
     come_to(now);
     if (!doomed.empty()) drop_doomed(decisions);
     if (!caps.empty()) keep_budgets(now, decisions);
     if (!lost.empty()) replace_lost(now, decisions);
     if (!policy.backfill) {
-        in_strict_order(now, decisions);
+        quotas.any() ? in_strict_orders(now, decisions) : in_strict_order(now, decisions);
         return;
     }
     keep_promises(now, decisions);
@@ -62,6 +64,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
 // Time
 
 void Engine::State::come_to(Time now) {
+    quotas.refresh(now);
     for (auto it = suspects.begin(); it != suspects.end();) {
         if (it->second > now) {
             ++it;
@@ -107,12 +110,66 @@ void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
 // ---------------------------------------------------------------------------------------------
 // Starting
 
+// Who goes first of a shape, of all who have a right to start. `first` gives the first of a line.
+template <class First>
+Engine::State::Front Engine::State::front_by(std::uint32_t shape,
+                                             bool own_order,
+                                             First first) const {
+    const ShapeInfo& info = shapes[shape];
+    Front best;
+    for (const std::uint32_t number : info.lines) {
+        const Line& line = lines[number];
+        Front its;
+        // Whatever it asks for, it is not before this.
+        if (quotas.any()) {
+            its.standing = quotas.standing(line.tenant);
+            if (best.found() && best.standing < its.standing) continue;
+        }
+        its.slot = first(number);
+        if (!its.found()) continue;
+        if (quotas.any()) {
+            its.allowed = quotas.allowed(line.tenant, info.kinds);
+            if (its.allowed == 0) continue;
+            its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
+        }
+        const Job& job = jobs.at(its.slot);
+        its.rank = own_order ? job.overtaking : job.rank;
+        if (!best.found() || its.before(best)) best = its;
+    }
+    return best;
+}
+
+Engine::State::Front Engine::State::front_of(const Waiting& order, std::uint32_t shape) const {
+    return front_by(
+        shape, &order == &overtaking, [&](std::uint32_t line) { return order.first(line); });
+}
+
+// The same of those of whom it is not known that they do not fit now.
+Engine::State::Front Engine::State::front_of_untried(const Waiting& order,
+                                                     std::uint32_t shape,
+                                                     Time now) const {
+    const Time blocked = shapes[shape].blocked_from;
+    return front_by(shape, &order == &overtaking, [&](std::uint32_t number) {
+        const Line& line = lines[number];
+        const Time from =
+            line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
+        return order.first(number, from == Time::max() ? Duration::max() : from - now);
+    });
+}
+
 // Leaves the placement in `found`. Not for who holds a promise: its own claims are in its way.
-bool Engine::State::find_now(std::uint32_t slot, Time now) {
+bool Engine::State::find_now(std::uint32_t slot, Time now, KindSet allowed) {
     const Job& job = jobs.at(slot);
     ShapeInfo& shape = shapes[job.shape];
     const Time end = end_by(job, now);
-    if (end >= shape.blocked_from) return false;
+    if (end >= shape.blocked_from || allowed == 0) return false;
+    if (quotas.any() && allowed != shape.kinds.all()) {
+        if (free.find(shape_in(job.shape, allowed), found, end)) return true;
+        Line& line = lines[job.line];
+        line.blocked_from = line.blocked_in == passes ? std::min(line.blocked_from, end) : end;
+        line.blocked_in = passes;
+        return false;
+    }
     bool may_fit = end < shape.blocked_elsewhere;
     for (std::uint32_t domain = 0; domain < shape.shape.domains.size() && !may_fit; ++domain)
         may_fit = shape.may_fit_in(domain) && free.fits_in(shape.shape, domain, end);
@@ -149,6 +206,76 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
         if (its != set_apart.end() && !its->second.begun) continue;
         if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
         start(next->slot, now, Cause::fits_now, decisions);
+    }
+}
+
+// Each organisation has a strict order of its own, and who owns what it asks for goes before who
+// has to borrow it. An owner that finds no room has those stopped who borrowed it, and until it is
+// there nobody borrows in those pools.
+void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions) {
+    for (const std::uint32_t shape : to_try)
+        shapes[shape].to_try = false;
+    to_try.clear();
+    const auto next_of = [&](TenantId tenant, const Rank* after) {
+        const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+        const Queue& its_queue = queue_of_tenant[tenant.value];
+        Front front;
+        for (const Queued* next = its_queue.first(after, {}, any); next != nullptr;
+             next = its_queue.first(&front.rank, {}, any)) {
+            front.rank = next->rank;
+            const Job& job = jobs.at(next->slot);
+            const ShapeInfo& shape = shapes[job.shape];
+            const auto its = set_apart.find(AdvanceId{shape.shape.demand.tag});
+            if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
+            front.slot = next->slot;
+            front.allowed = quotas.allowed(tenant, shape.kinds);
+            front.standing = quotas.standing(tenant, shape.kinds, front.allowed);
+            break;
+        }
+        return front;
+    };
+    const auto behind = [](const Front& a, const Front& b) { return b.before(a); };
+    std::vector<Front> heads;  // a heap
+    for (std::uint32_t tenant = 0; tenant < queue_of_tenant.size(); ++tenant)
+        if (Front its = next_of(TenantId{tenant}, nullptr); its.found()) heads.push_back(its);
+    std::make_heap(heads.begin(), heads.end(), behind);
+    std::vector<bool> kept(fleet.pools.size(), false);  // for owners
+    while (!heads.empty()) {
+        std::pop_heap(heads.begin(), heads.end(), behind);
+        Front head = heads.back();
+        const Job& job = jobs.at(head.slot);
+        ShapeInfo& shape = shapes[job.shape];
+        // What started meanwhile may have moved it back.
+        head.allowed = quotas.allowed(job.tenant, shape.kinds);
+        head.standing = quotas.standing(job.tenant, shape.kinds, head.allowed);
+        const TenantId tenant = job.tenant;
+        if (heads.size() > 1 && heads.front().before(head)) {
+            heads.back() = head;
+            std::push_heap(heads.begin(), heads.end(), behind);
+            continue;
+        }
+        heads.pop_back();
+        if (head.allowed == 0) continue;
+        const std::vector<PoolId>& pools = shape.shape.demand.pools;
+        const bool is_owner = owns(job);
+        if (!is_owner && std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
+                return kept[pool.value];
+            })) {
+            continue;
+        }
+        if (!free.find(shape_in(job.shape, head.allowed), found, end_by(job, now))) {
+            if (!is_owner) continue;
+            make_room(head.slot, now, {}, decisions);
+            owner_waits = true;
+            for (const PoolId pool : pools)
+                kept[pool.value] = true;
+            continue;
+        }
+        start(head.slot, now, Cause::fits_now, decisions);
+        if (Front its = next_of(tenant, &head.rank); its.found()) {
+            heads.push_back(its);
+            std::push_heap(heads.begin(), heads.end(), behind);
+        }
     }
 }
 
@@ -190,7 +317,10 @@ std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
 // Where the job gets its promise: see policy.hpp for slack. What it holds in the plan is its `own`.
 Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& own) {
     const Job& job = jobs.at(slot);
-    const fleet::Shape& shape = shapes[job.shape].shape;
+    const KindSet allowed = allowed_for(job);
+    if (allowed == 0) return {};
+    const fleet::Shape& shape = shape_in(job.shape, allowed);
+    const std::uint32_t grade = grade_of(job);
     if (job.promise.found()) {
         // A promise stays where it was made, unless it cannot be kept there.
         const PoolId its = pool_of_promise(job);
@@ -216,7 +346,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
         return plan.earliest(shape, now, job.limit, own);
     }
     const auto has_room = [&](PoolId pool) {
-        return has_room_for_promise(pool, job.rank.lane) &&
+        return has_room_for_promise(pool, grade) &&
                (job.rank.lane <= high_lane || may_plan(plan.runs(pool)));
     };
     const std::function<bool(PoolId)> is_wanted =
@@ -279,8 +409,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         // A rule of time that stood in the way of making room may have lapsed.
         // Somebody who outlives his limit since then counts as gone any moment.
         const bool outlived = running.outlived(job.planned_when, now);
-        const bool may_stop =
-            job.priority >= job::Priority::high && next_stop_rule(job.planned_when) <= now;
+        const bool may_stop = (job.priority >= job::Priority::high || may_stop_others(job)) &&
+                              next_stop_rule(job.planned_when) <= now;
         if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
             all_changes == job.tried_at && its_changes == job.planned_at) {
             continue;
@@ -291,8 +421,9 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 
         const bool try_now = may_start(slot, now);
         // Who may have others stopped is not made to wait for the budget of work.
-        const bool afford = changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
-                                        (plan_credit > kept_for_others && may_plan(job)));
+        const bool afford =
+            changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
+                        may_stop_others(job) || (plan_credit > kept_for_others && may_plan(job)));
         const Place before = job.promise;
         Place claimed = before;
         const auto release = [&] {
@@ -308,7 +439,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         if (try_now) {
             release();           // what is promised to it is in its way, too
             cannot_start(slot);  // unless it does
-            if (free.find(shape, found, end_by(job, now))) {
+            if (free.find(shape_in(job.shape, allowed_for(job)), found, end_by(job, now))) {
                 start_it();
                 continue;
             }
@@ -327,7 +458,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         const bool made_room = make_room(slot, now, own, decisions);
         const std::uint64_t work_before = plan.work();
         Place place =
-            made_room ? plan.earliest(shape, now, job.limit, own) : place_for(slot, now, own);
+            made_room ? plan.earliest(shape_in(job.shape, allowed_for(job)), now, job.limit, own)
+                      : place_for(slot, now, own);
         charge_for_planning(work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
@@ -352,13 +484,15 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         plan.move_claim(job.id, shape, claimed, place);
         if (place != before) {
             for_pools_of(before.placement, [&](PoolId pool) {
-                --promises_of_pool[pool.value * lanes + job.rank.lane];
+                --promises_of_pool[pool.value * grades + job.grade];
                 ++changes[pool.value];
                 retry(pool);
             });
             job.promise = place;
+            discharge(job);
+            charge(job, place.placement.ranges.front().pool);
             for_pools_of(place.placement, [&](PoolId pool) {
-                ++promises_of_pool[pool.value * lanes + job.rank.lane];
+                ++promises_of_pool[pool.value * grades + job.grade];
                 ++changes[pool.value];
             });
             Decision decision{Reserve{job.id, place.at, place.placement},
@@ -401,11 +535,16 @@ bool Engine::State::may_plan(const Job& job) const {
     return may_plan(runs);
 }
 
+std::uint32_t Engine::State::grade_of(const Job& job) const {
+    if (job.charged != Job::not_charged) return job.grade;
+    return job.rank.lane + (!quotas.any() || owns(job) ? 0 : lanes);
+}
+
 // Promises to lower classes do not count against it.
-bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t lane) const {
+bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t grade) const {
     std::uint32_t count = 0;
-    for (std::uint32_t above = 0; above <= lane; ++above)
-        count += promises_of_pool[pool.value * lanes + above];
+    for (std::uint32_t above = 0; above <= grade; ++above)
+        count += promises_of_pool[pool.value * grades + above];
     return count < policy.reservations_max;
 }
 
@@ -426,8 +565,10 @@ void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decisio
 void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
     const auto settle = [&](std::uint32_t slot) {
         Job& job = jobs.at(slot);
-        const fleet::Shape& shape = shapes[job.shape].shape;
-        if (find_now(slot, now)) {
+        const KindSet allowed = allowed_for(job);
+        if (allowed == 0) return;
+        const fleet::Shape& shape = shape_in(job.shape, allowed);
+        if (find_now(slot, now, allowed)) {
             start(slot, now, cause_of_overtaking(found, end_by(job, now)), decisions);
             return;
         }
@@ -460,30 +601,32 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         settle(slot);
 
     // Who could not be promised anything is not asked again in this pass.
-    ++passes;
     while (true) {
-        std::uint32_t best = no_slot;
+        Front best;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
             // Who may have others stopped is not made to wait for the budget.
             const bool afford = may_plan(plan.runs(PoolId{pool}));
-            if ((!afford && high_waiting == 0) || !has_room_for_promise(PoolId{pool}, 0)) continue;
+            if ((!afford && high_waiting == 0 && !quotas.any()) ||
+                !has_room_for_promise(PoolId{pool}, 0)) {
+                continue;
+            }
             for (const auto& [shape, domain] : shapes_of_pool[pool]) {
-                const std::uint32_t slot = waiting.first(shape);
-                if (slot == no_slot || slot == best) continue;
-                const Job& job = jobs.at(slot);
-                if (!afford && job.rank.lane > high_lane) continue;
-                if (!has_room_for_promise(PoolId{pool}, job.rank.lane)) continue;
+                const Front its = front_of(waiting, shape);
+                if (!its.found() || its.slot == best.slot) continue;
+                const Job& job = jobs.at(its.slot);
+                if (!afford && job.rank.lane > high_lane && !may_stop_others(job)) continue;
+                if (!has_room_for_promise(PoolId{pool}, grade_of(job))) continue;
                 if (job.tried_at != 0 && job.tried_at == changes_of(shapes[shape].shape) &&
                     !shapes[shape].to_try) {
                     continue;  // it can be promised nothing, and nothing changed
                 }
                 if (job.asked_in == passes) continue;
-                if (best == no_slot || job.rank < jobs.at(best).rank) best = slot;
+                if (!best.found() || its.before(best)) best = its;
             }
         }
-        if (best == no_slot) return;
-        jobs.at(best).asked_in = passes;
-        settle(best);
+        if (!best.found()) return;
+        jobs.at(best.slot).asked_in = passes;
+        settle(best.slot);
     }
 }
 
@@ -493,8 +636,8 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
 Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time end) const {
     std::vector<PoolId> pools;
     for_pools_of(placement, [&](PoolId pool) {
-        const auto first = promises_of_pool.begin() + pool.value * lanes;
-        if (std::any_of(first, first + lanes, [](std::uint32_t count) { return count > 0; })) {
+        const auto first = promises_of_pool.begin() + pool.value * grades;
+        if (std::any_of(first, first + grades, [](std::uint32_t count) { return count > 0; })) {
             pools.push_back(pool);
         }
     });
@@ -511,45 +654,51 @@ Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time
 
 void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
     struct Candidate {
-        Rank rank;
-        std::uint32_t slot = no_slot;
-        bool operator<(const Candidate& other) const { return other.rank < rank; }
+        Front front;
+        bool operator<(const Candidate& other) const { return other.front.before(front); }
     };
     const bool own_order = policy.prediction == Prediction::history;
     const Waiting& order = own_order ? overtaking : waiting;
     std::vector<Candidate> candidates;  // a heap
     const auto first_of = [&](std::uint32_t shape) {
-        const Time blocked = shapes[shape].blocked_from;
-        const Duration limit = blocked == Time::max() ? Duration::max() : blocked - now;
-        const std::uint32_t slot = order.first(shape, limit);
-        if (slot == no_slot) return Candidate{};
-        return Candidate{own_order ? jobs.at(slot).overtaking : jobs.at(slot).rank, slot};
+        return Candidate{front_of_untried(order, shape, now)};
     };
     // Starting only takes room, so no shape joins while we walk.
     for (const std::uint32_t shape : to_try) {
         shapes[shape].to_try = false;
         if (!could_hold(shape)) continue;
-        if (const Candidate its = first_of(shape); its.slot != no_slot) candidates.push_back(its);
+        if (const Candidate its = first_of(shape); its.front.found()) candidates.push_back(its);
     }
     to_try.clear();
     std::make_heap(candidates.begin(), candidates.end());
     while (!candidates.empty()) {
         std::pop_heap(candidates.begin(), candidates.end());
-        const std::uint32_t slot = candidates.back().slot;
+        Candidate next = candidates.back();
         candidates.pop_back();
-        const std::uint32_t shape = jobs.at(slot).shape;
-        if (find_now(slot, now)) {
+        const std::uint32_t shape = jobs.at(next.front.slot).shape;
+        if (quotas.any()) {
+            // What started meanwhile may have moved it back.
+            next = first_of(shape);
+            if (!next.front.found()) continue;
+            if (!candidates.empty() && candidates.front().front.before(next.front)) {
+                candidates.push_back(next);
+                std::push_heap(candidates.begin(), candidates.end());
+                continue;
+            }
+        }
+        const std::uint32_t slot = next.front.slot;
+        if (find_now(slot, now, next.front.allowed)) {
             const Cause cause = cause_of_overtaking(found, end_by(jobs.at(slot), now));
             start(slot, now, cause, decisions);
             // Where very many ask for different things, most of them ask for more than is left.
             if (candidates.size() > 64) {
                 std::erase_if(candidates, [&](const Candidate& its) {
-                    return !could_hold(jobs.at(its.slot).shape);
+                    return !could_hold(jobs.at(its.front.slot).shape);
                 });
                 std::make_heap(candidates.begin(), candidates.end());
             }
         }
-        if (const Candidate its = first_of(shape); its.slot != no_slot) {
+        if (const Candidate its = first_of(shape); its.front.found()) {
             candidates.push_back(its);
             std::push_heap(candidates.begin(), candidates.end());
         }

@@ -15,7 +15,8 @@ const Policy Policy::fcfs{.name = "fcfs",
                           .backfill = false,
                           .reservations_max = 0,
                           .order = Order::submission,
-                          .preempt = false};
+                          .preempt = false,
+                          .fair = tenancy::FairRule::none};
 const Policy Policy::easy{.name = "easy",
                           .plan_work_max = 0,
                           .order = Order::submission,
@@ -23,7 +24,8 @@ const Policy Policy::easy{.name = "easy",
                           .slack_percent = 0,
                           .slack_until = {},
                           .tighten_after = {},
-                          .preempt = false};
+                          .preempt = false,
+                          .fair = tenancy::FairRule::none};
 const Policy Policy::conservative{.name = "conservative",
                                   .reservations_max = 1000,
                                   .plan_work_max = 4096,
@@ -32,7 +34,8 @@ const Policy Policy::conservative{.name = "conservative",
                                   .slack_percent = 0,
                                   .slack_until = {},
                                   .tighten_after = {},
-                                  .preempt = false};
+                                  .preempt = false,
+                                  .fair = tenancy::FairRule::none};
 const Policy Policy::weir{};
 
 namespace {
@@ -92,6 +95,24 @@ Key choice_key(std::string_view name,
             }};
 }
 
+Key fair_key() {
+    static constexpr std::array<std::string_view, 3> names{"none", "drf", "tree"};
+    return {"fair",
+            "who goes first among organisations that borrow: as they come (none), the smaller "
+            "dominant share (drf), or by Fair Tree (tree)",
+            [](const Policy& policy) {
+                return std::string(names[static_cast<std::size_t>(policy.fair)]);
+            },
+            [](Policy& policy, const std::string& value) -> std::string {
+                for (std::size_t i = 0; i < names.size(); ++i) {
+                    if (value != names[i]) continue;
+                    policy.fair = static_cast<tenancy::FairRule>(i);
+                    return "";
+                }
+                return "none, drf or tree";
+            }};
+}
+
 const std::vector<Key>& keys() {
     static const std::vector<Key> table{
         count_key(
@@ -146,6 +167,11 @@ const std::vector<Key>& keys() {
         duration_key("suspect_for",
                      "a node that failed is avoided for so long where others will do",
                      &Policy::suspect_for),
+        fair_key(),
+        duration_key(
+            "fair_half_life",
+            "what an organisation used counts half after so long; 0s = only what it uses now",
+            &Policy::fair_half_life),
     };
     return table;
 }

@@ -25,6 +25,7 @@
 
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
+#include "weir/tenancy/fair_share.hpp"
 
 namespace weir::sched {
 
@@ -57,6 +58,10 @@ struct Policy {
     Duration min_run = seconds(600);  // nobody is stopped for others before
     std::uint32_t preemptions_per_hour_max = 60;
     Duration suspect_for = seconds(86'400);  // a node that failed is avoided for so long
+    // Who goes first among organisations that borrow (tenancy/fair_share.hpp), and how long what
+    // they did is remembered.
+    tenancy::FairRule fair = tenancy::FairRule::drf;
+    Duration fair_half_life = seconds(std::int64_t{7} * 86'400);
 
     static const Policy fcfs;
     static const Policy easy;

@@ -62,16 +62,110 @@ std::size_t Engine::State::stops_left(Time now) {
     return preemptions.size() < most ? most - preemptions.size() : 0;
 }
 
+bool Engine::State::may_stop_others(const Job& job) const {
+    if (!policy.preempt) return false;
+    if (job.priority >= job::Priority::high) return true;
+    if (!quotas.any()) return false;
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
+    const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
+                              ? KindSet{1} << job.charged
+                              : quotas.owned(job.tenant, kinds);
+    for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind) {
+        if ((owned >> kind & 1) == 0) continue;
+        for (const tenancy::Allowance& each : kinds.charges[kind])
+            if (quotas.tree().anybody_borrows(each.resource)) return true;
+    }
+    return false;
+}
+
+// Who runs, by slot, on what the organisation of the job owns and others have borrowed. Whoever of
+// an organisation started first runs on what it owns; the last ones are those who borrow.
+std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
+    std::vector<bool> borrowers;
+    if (!quotas.any()) return borrowers;
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
+    tenancy::QuotaTree tree = quotas.tree();
+    const auto give_back = [&](const Job& each) {
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    };
+    for (const auto& [rank, slot] : promised)
+        give_back(jobs.at(slot));
+    struct Candidate {
+        Time started_at;
+        JobId id;
+        std::uint32_t slot;
+    };
+    std::vector<Candidate> candidates;
+    for (const std::uint32_t slot : running.slots()) {
+        const Job& each = jobs.at(slot);
+        if (each.stopping) {
+            give_back(each);
+        } else if (each.tenant != job.tenant) {
+            candidates.push_back({each.started_at, each.id, slot});
+        }
+    }
+    // What it owns, and in which house; a promise that it holds is not in its way.
+    struct Owned {
+        std::uint32_t resource = 0;
+        std::uint32_t depth = 0;  // of the house that owns it
+    };
+    std::vector<Owned> owned;
+    for (const tenancy::Charges& charges : kinds.charges) {
+        std::vector<Owned> of_kind;
+        for (const tenancy::Allowance& each : charges) {
+            const TenantId house = tree.owner(job.tenant, each.resource, each.amount);
+            if (house.valid()) of_kind.push_back({each.resource, tree.depth(house)});
+        }
+        if (of_kind.size() == charges.size())
+            owned.insert(owned.end(), of_kind.begin(), of_kind.end());
+    }
+    if (owned.empty()) return borrowers;
+    const auto borrows = [&](const Job& each) {
+        const TenantId top = tree.common(each.tenant, job.tenant);
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged]) {
+            for (const Owned& its : owned) {
+                if (its.resource == one.resource && its.depth > tree.depth(top) &&
+                    top != each.tenant && tree.borrows_below(each.tenant, one.resource, top)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    };
+    std::erase_if(candidates, [&](const Candidate& each) { return !borrows(jobs.at(each.slot)); });
+    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+        return a.started_at != b.started_at ? a.started_at > b.started_at : a.id > b.id;
+    });
+    for (const Candidate& each : candidates) {
+        const Job& one = jobs.at(each.slot);
+        if (!borrows(one)) continue;
+        give_back(one);
+        if (each.slot >= borrowers.size()) borrowers.resize(each.slot + 1, false);
+        borrowers[each.slot] = true;
+    }
+    return borrowers;
+}
+
 // True if room is made, so that the job's place in the plan is found anew.
 bool Engine::State::make_room(std::uint32_t slot,
                               Time now,
                               const Plan::Own& own,
                               std::vector<Decision>& decisions) {
     const Job& job = jobs.at(slot);
-    if (!policy.preempt || job.priority < job::Priority::high) return false;
+    if (!may_stop_others(job)) return false;
     const std::size_t most = stops_left(now);
     if (most == 0) return false;
-    const fleet::Shape& shape = shapes[job.shape].shape;
+    const KindSet allowed = allowed_for(job);
+    if (allowed == 0) return false;
+    const fleet::Shape& shape = shape_in(job.shape, allowed);
+    const std::vector<bool> borrowers = borrowers_from(job);
+    const auto rank_of = [&](std::uint32_t victim) -> std::optional<std::uint32_t> {
+        if (victim < borrowers.size() && borrowers[victim]) return Classes::borrower;
+        const Job& its = jobs.at(victim);
+        if (quotas.any() && its.tenant != job.tenant) return std::nullopt;
+        return classes.of(its.priority, job.priority);
+    };
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
@@ -87,7 +181,7 @@ bool Engine::State::make_room(std::uint32_t slot,
         if (i + ahead < slots.size()) fetch(jobs.at(slots[i + ahead]).placement.ranges.data());
         const Job& victim = jobs.at(slots[i]);
         if (victim.stopped_for == job.id) return false;  // room is being made already
-        const auto rank = classes.of(victim.priority, job.priority);
+        const auto rank = rank_of(slots[i]);
         if (!rank || protected_now(victim, now)) continue;
         const std::int64_t work = lost_work(victim, shapes[victim.shape].shape.demand, now);
         for (const fleet::NodeRange& range : victim.placement.ranges) {
@@ -124,7 +218,9 @@ bool Engine::State::make_room(std::uint32_t slot,
         stop(victim, job.id, stopped_by(jobs.at(victim), now), now);
         announce(decisions,
                  {Preempt{jobs.at(victim).id, job.id},
-                  {.cause = Cause::preempted, .other = job.id, .until = jobs.at(victim).end_by}});
+                  {.cause = each.rank == Classes::borrower ? Cause::reclaimed : Cause::preempted,
+                   .other = job.id,
+                   .until = jobs.at(victim).end_by}});
     }
     return true;
 }

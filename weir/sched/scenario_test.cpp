@@ -21,13 +21,14 @@ struct Expectation {
     std::optional<Cause> because;
     std::optional<Time> reserved;     // was announced at some time
     std::optional<Time> stopped;      // was asked to stop then
-    bool refused = false;             // its deadline was not accepted
+    bool refused = false;             // its deadline, or what it asks for, was not accepted
     std::optional<std::uint32_t> on;  // node that it (last) started on
 };
 
 struct Scenario {
     fleet::Fleet fleet;
     Policy policy = Policy::easy;
+    tenancy::Organisations house;  // without resources and tenants: nobody is limited
     std::multimap<Time, std::vector<std::string>> events;  // words after "at T"
     std::vector<Expectation> expectations;
 };
@@ -39,7 +40,7 @@ Time time_in(const std::string& word) {
 }
 
 Cause cause_in(const std::string& word) {
-    for (int i = 0; i <= static_cast<int>(Cause::deadline); ++i) {
+    for (int i = 0; i <= static_cast<int>(Cause::reclaimed); ++i) {
         if (name_of(static_cast<Cause>(i)) == word) return static_cast<Cause>(i);
     }
     throw std::runtime_error("not a cause: " + word);
@@ -61,9 +62,42 @@ fleet::Pool pool_in(const std::vector<std::string>& words) {
         if (words[i] == "rack_power") pool.rack_power_watts = watts();
         if (words[i] == "idle") pool.node_idle_watts = watts();
         if (words[i] == "busy") pool.node_busy_watts = watts();
+        if (words[i] == "kind") pool.chip = unit;
     }
-    pool.chip = pool.chips_per_node > 0 ? "chip" : "";
+    if (pool.chip.empty() && pool.chips_per_node > 0) pool.chip = "chip";
     return pool;
+}
+
+// "tenant bigco/search quota=8 lend=4 borrow.h20=0 weight=2"
+void add_tenant(tenancy::Organisations& house, const std::vector<std::string>& words) {
+    if (house.empty()) house.tenants.push_back({});
+    const std::string& path = words.at(1);
+    const auto slash = path.rfind('/');
+    tenancy::Tenant tenant;
+    tenant.path = path;
+    tenant.parent = house.find(slash == std::string::npos ? "" : path.substr(0, slash));
+    if (!tenant.parent.valid()) throw std::runtime_error("nobody is above " + path);
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        const std::string key = words[i].substr(0, words[i].find('='));
+        const std::string what = key.substr(0, key.find('.'));
+        const double number = std::stod(words[i].substr(words[i].find('=') + 1));
+        const auto milli = static_cast<std::int64_t>(number * 1000 + 0.5);
+        if (what == "weight") {
+            tenant.weight_milli = static_cast<std::uint32_t>(milli);
+            continue;
+        }
+        const tenancy::Resource resource{
+            tenancy::Resource::Kind::chips,
+            key.find('.') == std::string::npos ? "chip" : key.substr(key.find('.') + 1)};
+        auto its = std::find(house.resources.begin(), house.resources.end(), resource);
+        if (its == house.resources.end()) {
+            house.resources.push_back(resource);
+            its = std::prev(house.resources.end());
+        }
+        auto& list = what == "quota" ? tenant.quota : what == "lend" ? tenant.lend : tenant.borrow;
+        list.push_back({static_cast<std::uint32_t>(its - house.resources.begin()), milli});
+    }
+    house.tenants.push_back(std::move(tenant));
 }
 
 Scenario read(const std::filesystem::path& path) {
@@ -77,7 +111,10 @@ Scenario read(const std::filesystem::path& path) {
             words.push_back(word);
         if (words.empty()) continue;
         if (words[0] == "cluster") {
-            scenario.fleet.pools = {pool_in(words)};
+            scenario.fleet.pools.push_back(pool_in(words));
+            scenario.fleet.pools.back().name = std::to_string(scenario.fleet.pools.size());
+        } else if (words[0] == "tenant") {
+            add_tenant(scenario.house, words);
         } else if (words[0] == "policy") {
             std::string keys = words.at(1);
             for (std::size_t i = 2; i < words.size(); ++i)
@@ -111,7 +148,10 @@ Scenario read(const std::filesystem::path& path) {
 class Player {
 public:
     explicit Player(const Scenario& scenario)
-        : scenario_(scenario), engine_(scenario.fleet, scenario.policy) {}
+        : scenario_(scenario),
+          engine_(scenario.fleet,
+                  scenario.policy,
+                  tenancy::rights_on(scenario.fleet, scenario.house, {})) {}
 
     void play() {
         auto next = scenario_.events.begin();
@@ -145,7 +185,11 @@ public:
             }
             const JobId job = ids_.at(expected.job);
             if (expected.stopped) {
-                EXPECT_EQ(stopped_.count({job, *expected.stopped}), 1U);
+                const auto its = stopped_.find({job, *expected.stopped});
+                ASSERT_TRUE(its != stopped_.end()) << "it was not stopped then";
+                if (expected.because) {
+                    EXPECT_EQ(name_of(its->second), name_of(*expected.because));
+                }
                 continue;
             }
             if (expected.on) {
@@ -172,8 +216,8 @@ public:
     }
 
 private:
-    void stop(JobId job, Time now) {
-        stopped_.insert({job, now});
+    void stop(JobId job, Cause cause, Time now) {
+        stopped_[{job, now}] = cause;
         for (auto it = ends_.begin(); it != ends_.end(); ++it) {
             if (it->second != job) continue;
             ends_.erase(it);
@@ -272,7 +316,8 @@ private:
 
     void submit(const std::vector<std::string>& words, Time now) {
         Request request;
-        request.demand.pools = {PoolId{0}};
+        for (std::uint32_t pool = 0; pool < scenario_.fleet.pools.size(); ++pool)
+            request.demand.pools.push_back(PoolId{pool});
         fleet::GangPart part;
         Duration run{};
         bool fails = false;
@@ -315,6 +360,9 @@ private:
                                       time_in(value.substr(value.find('/') + 1)) - Time{}};
             } else if (key == "replace") {
                 request.replace_failed = true;
+            } else if (key == "tenant") {
+                request.tenant = scenario_.house.find(value);
+                ASSERT_TRUE(request.tenant.valid()) << value;
             } else if (key == "members") {
                 members = number();
             } else if (key == "at_once") {
@@ -327,7 +375,8 @@ private:
         }
         request.demand.parts = {part};
         ASSERT_TRUE(engine_.can_ever_fit(request.demand).has_value());
-        if (!engine_.can_meet_deadline(request, now)) {
+        if (!engine_.can_meet_deadline(request, now) ||
+            !engine_.can_ever_have(request.tenant, request.demand)) {
             refused_.insert(words.at(1));
             return;
         }
@@ -350,7 +399,9 @@ private:
             nodes_[start->job] = start->placement.ranges.front().first;
             ends_.emplace(now + runs_.at(start->job), start->job);
         }
-        if (const auto* preempt = std::get_if<Preempt>(&decision.what)) stop(preempt->job, now);
+        if (const auto* preempt = std::get_if<Preempt>(&decision.what)) {
+            stop(preempt->job, decision.why.cause, now);
+        }
         if (const auto* replace = std::get_if<Replace>(&decision.what)) {
             ASSERT_FALSE(replace->placement.ranges.empty()) << "no other node";
             nodes_[replace->job] = replace->placement.ranges.back().first;
@@ -364,7 +415,7 @@ private:
     Engine engine_;
     std::map<std::string, std::uint32_t> tags_;  // of advance reservations
     std::set<std::string> refused_;
-    std::set<std::pair<JobId, Time>> stopped_;
+    std::map<std::pair<JobId, Time>, Cause> stopped_;
     std::set<JobId> stopping_;
     std::set<JobId> replaces_;
     std::map<JobId, Checkpointing> checkpoints_;

@@ -107,6 +107,10 @@ std::string_view name_of(Cause cause) {
             return "node_replaced";
         case Cause::deadline:
             return "deadline";
+        case Cause::over_quota:
+            return "over_quota";
+        case Cause::reclaimed:
+            return "reclaimed";
     }
     return "unknown";
 }

@@ -42,16 +42,18 @@ struct Victim {
     std::uint32_t rank = 0;  // its class, below Classes::count: the lowest goes first
 };
 
-// Who may be stopped for whom. The rule today: jobs of priority high and urgent may stop those of
-// any lower priority, the lowest first.
+// Who may be stopped for whom: whoever runs on what others own and want back, before all others.
+// And jobs of priority high and urgent may stop those of any lower priority, the lowest first;
+// where there are organisations, only those of their own.
 struct Classes {
-    static constexpr std::uint32_t count = 3;  // of victims: low, normal, high
+    static constexpr std::uint32_t count = 4;  // of victims: borrowers; low, normal, high
+    static constexpr std::uint32_t borrower = 0;
 
     // The class of a victim for this beneficiary; nothing = it may not be touched.
     [[nodiscard]] std::optional<std::uint32_t> of(job::Priority victim,
                                                   job::Priority beneficiary) const {
         if (beneficiary < job::Priority::high || victim >= beneficiary) return std::nullopt;
-        return static_cast<std::uint32_t>(victim);
+        return 1 + static_cast<std::uint32_t>(victim);
     }
 };
 

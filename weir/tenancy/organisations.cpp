@@ -11,4 +11,13 @@ TenantId Organisations::find(std::string_view path) const {
     return TenantId{static_cast<std::uint32_t>(its - tenants.begin())};
 }
 
+TenantId Organisations::house_of(std::string_view path) const {
+    while (!path.empty()) {
+        if (const TenantId its = find(path); its.valid()) return its;
+        const auto slash = path.rfind('/');
+        path = slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
+    }
+    return TenantId::none();
+}
+
 }  // namespace weir::tenancy

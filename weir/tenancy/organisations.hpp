@@ -56,9 +56,11 @@ struct Organisations {
 
     [[nodiscard]] bool empty() const { return tenants.empty(); }
     [[nodiscard]] const Tenant& tenant(TenantId id) const { return tenants.at(id.value); }
-    // none: no such organisation. The path of a member of an organisation ("bigco/search/lena") is
-    // not one of the organisation itself.
+    // none: no such organisation.
     [[nodiscard]] TenantId find(std::string_view path) const;
+    // The organisation that somebody belongs to: of "bigco/search/lena" it is "bigco/search", if
+    // there is that and no "lena" below it. none: no organisation but the root.
+    [[nodiscard]] TenantId house_of(std::string_view path) const;
 
     friend bool operator==(const Organisations&, const Organisations&) = default;
 };

@@ -11,6 +11,7 @@ QuotaTree::QuotaTree(const Organisations& organisations, const std::vector<Amoun
     WEIR_ASSERT(capacity.size() == resources_);
     const std::size_t count = organisations.tenants.size();
     cells_.resize(count * resources_);
+    borrowers_.resize(resources_, 0);
     std::vector<Amount> lend(cells_.size(), no_limit);
     for (std::size_t i = 0; i < count; ++i) {
         const Tenant& tenant = organisations.tenants[i];
@@ -67,17 +68,14 @@ Amount QuotaTree::potential(TenantId x, std::uint32_t r) const {
 }
 
 TenantId QuotaTree::owner(TenantId x, std::uint32_t r, Amount amount) const {
-    TenantId best = TenantId::none();
     for (TenantId house = x; parents_[house.value].valid(); house = parents_[house.value]) {
         const Cell& cell = at(house, r);
-        if (amount <= within(x, r, house, cell.subtree - cell.usage)) best = house;
+        if (amount <= within(x, r, house, cell.subtree - cell.usage)) return house;
     }
-    return best;
+    return TenantId::none();
 }
 
 bool QuotaTree::owns(TenantId x, std::uint32_t r, Amount amount) const {
-    const Cell& own = at(x, r);
-    if (amount <= own.subtree - own.usage && parents_[x.value].valid()) return true;
     return owner(x, r, amount).valid();
 }
 
@@ -85,7 +83,9 @@ void QuotaTree::use(TenantId x, std::uint32_t r, Amount amount) {
     while (amount > 0) {
         Cell& cell = at(x, r);
         const Amount before = std::max<Amount>(0, cell.usage - cell.local);
+        const bool borrowed = cell.usage > cell.subtree;
         cell.usage += amount;
+        if (!borrowed && cell.usage > cell.subtree && x.value > 0) ++borrowers_[r];
         amount = std::max<Amount>(0, cell.usage - cell.local) - before;
         x = parents_[x.value];
         if (!x.valid()) return;
@@ -97,7 +97,9 @@ void QuotaTree::give_back(TenantId x, std::uint32_t r, Amount amount) {
         Cell& cell = at(x, r);
         WEIR_ASSERT(cell.usage >= amount);
         const Amount before = std::max<Amount>(0, cell.usage - cell.local);
+        const bool borrowed = cell.usage > cell.subtree;
         cell.usage -= amount;
+        if (borrowed && cell.usage <= cell.subtree && x.value > 0) --borrowers_[r];
         amount = before - std::max<Amount>(0, cell.usage - cell.local);
         x = parents_[x.value];
         if (!x.valid()) return;

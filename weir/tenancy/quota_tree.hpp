@@ -57,7 +57,7 @@ public:
     // Whether x may have so much more without borrowing from outside of its own house, or of one of
     // those above it that is not the whole.
     [[nodiscard]] bool owns(TenantId x, std::uint32_t r, Amount amount) const;
-    // The highest of them; none: it does not own so much.
+    // The lowest house in which it may; none: it does not own so much.
     [[nodiscard]] TenantId owner(TenantId x, std::uint32_t r, Amount amount) const;
 
     void use(TenantId x, std::uint32_t r, Amount amount);
@@ -69,11 +69,13 @@ public:
         const Cell& cell = at(x, r);
         return cell.usage > cell.subtree ? cell.usage - cell.subtree : 0;
     }
+    [[nodiscard]] bool anybody_borrows(std::uint32_t r) const { return borrowers_[r] > 0; }
     // Whether everything that stays below `top` on the way from x borrows, so that a job of x may
     // be stopped for somebody of another house below `top`.
     [[nodiscard]] bool borrows_below(TenantId x, std::uint32_t r, TenantId top) const;
     [[nodiscard]] bool is_inside(TenantId x, TenantId house) const;
     [[nodiscard]] TenantId common(TenantId a, TenantId b) const;
+    [[nodiscard]] std::uint32_t depth(TenantId x) const { return depths_[x.value]; }
 
 private:
     struct Cell {
@@ -104,7 +106,8 @@ private:
     std::uint32_t resources_ = 0;
     std::vector<TenantId> parents_;
     std::vector<std::uint32_t> depths_;
-    std::vector<Cell> cells_;  // by tenant, then resource
+    std::vector<Cell> cells_;               // by tenant, then resource
+    std::vector<std::uint32_t> borrowers_;  // by resource: tenants below the root that borrow
 };
 
 }  // namespace weir::tenancy

@@ -119,7 +119,7 @@ TEST(QuotaTree, AHouseOwnsForItsMembers) {
     QuotaTree tree(house, {180'000});
     EXPECT_TRUE(tree.owns(TenantId{3}, 0, 130'000)) << "bigco's, and what search lends";
     EXPECT_EQ(tree.owner(TenantId{3}, 0, 130'000), TenantId{1});
-    EXPECT_EQ(tree.owner(TenantId{2}, 0, 10'000), TenantId{1}) << "the highest that owns it";
+    EXPECT_EQ(tree.owner(TenantId{2}, 0, 10'000), TenantId{2}) << "the lowest that owns it";
     tree.use(TenantId{3}, 0, 130'000);
     EXPECT_FALSE(tree.owns(TenantId{3}, 0, 1));
     EXPECT_TRUE(tree.owns(TenantId{2}, 0, 30'000)) << "its own, wherever it is now";

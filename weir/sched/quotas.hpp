@@ -1,0 +1,100 @@
+// Quotas: what the rights of organisations mean for the gangs that wait: in which kinds of pools a
+// gang may start, what it counts there, and who goes first.
+//
+// Pools in which a gang counts the same are one *kind* for its shape: nearly always those with the
+// same chip. A gang may start in a kind if its organisation owns what it counts there (others may
+// have borrowed it: then they are in its way, but not its rights), or if so much is available. What
+// runs counts as used, and what is promised, too: so a promise can be kept whatever others do.
+//
+// Threads: one at a time. Cost: O(kinds x depth of the tree) each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "weir/fleet/free_index.hpp"
+#include "weir/sched/policy.hpp"
+#include "weir/tenancy/fair_share.hpp"
+#include "weir/tenancy/quota_tree.hpp"
+#include "weir/tenancy/rights.hpp"
+
+namespace weir::sched {
+
+// Kinds of one shape, a bit each.
+using KindSet = std::uint64_t;
+inline constexpr KindSet every_kind = ~KindSet{0};
+inline constexpr std::size_t kinds_max = 64;
+
+struct ShapeKinds {
+    std::vector<tenancy::Charges> charges;     // by kind; empty where nobody is limited
+    std::vector<std::uint8_t> kind_of_domain;  // beside Shape::domains
+    std::map<KindSet, fleet::Shape> inside;    // the shape in some of its kinds only
+
+    [[nodiscard]] KindSet all() const {
+        return charges.size() >= kinds_max ? every_kind : (KindSet{1} << charges.size()) - 1;
+    }
+};
+
+class Quotas {
+public:
+    Quotas(tenancy::Rights rights, const Policy& policy);
+
+    // Whether anybody is limited; else nothing below may be asked.
+    [[nodiscard]] bool any() const { return any_; }
+
+    [[nodiscard]] ShapeKinds kinds_of(const fleet::Shape& shape) const;
+    [[nodiscard]] static std::uint32_t kind_of(const fleet::Shape& shape,
+                                               const ShapeKinds& kinds,
+                                               PoolId pool);
+    // The shape in those kinds only. Requires: at least one.
+    [[nodiscard]] static const fleet::Shape& inside(const fleet::Shape& shape,
+                                                    ShapeKinds& kinds,
+                                                    KindSet allowed);
+
+    // Where a gang of x may start by its rights; where it owns what it counts; where it might if
+    // nobody used anything.
+    [[nodiscard]] KindSet allowed(TenantId x, const ShapeKinds& kinds) const;
+    [[nodiscard]] KindSet owned(TenantId x, const ShapeKinds& kinds) const;
+    [[nodiscard]] KindSet possible(TenantId x, const ShapeKinds& kinds) const;
+
+    // The order among those who wait, by the first kind of `allowed`.
+    [[nodiscard]] tenancy::Standing standing(TenantId x,
+                                             const ShapeKinds& kinds,
+                                             KindSet allowed) const;
+    [[nodiscard]] tenancy::Standing standing(TenantId x) const { return fair_.standing(x); }
+
+    void hold(TenantId x, const tenancy::Charges& charges, Time now);
+    void release(TenantId x, const tenancy::Charges& charges, Time now);
+    // The past counts less; true if that may have changed the order.
+    bool refresh(Time now);
+
+    // Counts changes of usage or order.
+    [[nodiscard]] std::uint64_t version() const { return version_; }
+    // Pools that count any of these.
+    [[nodiscard]] const std::vector<PoolId>& pools_of(std::uint32_t resource) const {
+        return pools_of_[resource];
+    }
+    [[nodiscard]] const tenancy::Rights& rights() const { return rights_; }
+    [[nodiscard]] const tenancy::QuotaTree& tree() const { return tree_; }
+
+    // "bigco/search uses 30 of the 30 h200 it owns and may borrow 4 more; 8 are asked for".
+    [[nodiscard]] std::string in_words(TenantId x, const ShapeKinds& kinds) const;
+    // "bigco/search may have 30 h200 at most, its own and what others lend; 64 are asked for".
+    [[nodiscard]] std::string limits_in_words(TenantId x, const ShapeKinds& kinds) const;
+
+private:
+    [[nodiscard]] bool may(TenantId x, const tenancy::Charges& charges) const;
+    [[nodiscard]] std::string name_of(TenantId x) const;
+    [[nodiscard]] std::string amount_in_words(std::uint32_t resource, tenancy::Amount amount) const;
+
+    bool any_ = false;
+    tenancy::Rights rights_;
+    tenancy::QuotaTree tree_;
+    tenancy::FairShare fair_;
+    std::vector<std::vector<PoolId>> pools_of_;  // by resource
+    std::uint64_t version_ = 1;
+};
+
+}  // namespace weir::sched
