@@ -196,6 +196,14 @@ Result<Outcome> replay(const SimulateOptions& options,
     how.policy = run.policy;
     how.scale = options.scale;
     how.apart = options.apart;
+    if (options.tenants == "trace") {
+        WEIR_TRY(how.organisations, sim::organisations_of(read));
+    } else if (!options.tenants.empty()) {
+        return fail(Code::invalid,
+                    fmt::format("--tenants: '{}' is not known; write trace, for the quotas that "
+                                "come with the log",
+                                options.tenants));
+    }
     WEIR_CHECK(set_seed(run, how));
     WEIR_TRY(how.from, parse_edge(options.from, "--from", read.zero_utc));
     WEIR_TRY(how.until, parse_edge(options.until, "--until", read.zero_utc));
@@ -241,6 +249,7 @@ std::string command_text(const SimulateOptions& options) {
     add("--until", options.until);
     add("--variant", options.variant);
     if (options.apart) text += " --apart";
+    add("--tenants", options.tenants);
     const SimulateOptions usual;
     const auto changed =
         [&](std::string_view option, const std::string& value, const std::string& normal) {

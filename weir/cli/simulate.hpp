@@ -18,6 +18,7 @@ struct SimulateOptions {
     std::string from;             // "" | seconds | duration ("30d") | ISO time
     std::string until;            // likewise
     std::string variant;          // of the sidecar
+    std::string tenants;          // path of a tenants file | "trace"; "" = no organisations
     bool apart = false;           // --apart: virtual clusters with nodes and queues of their own
     std::string faults = "none";  // none | reliability | path of a fault log
     std::uint64_t seed = 1;       // of failures by reliability

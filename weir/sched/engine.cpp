@@ -67,7 +67,10 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights 
       changes(fleet.pools.size(), 1),
       gains(fleet.pools.size(), 1),
       promises_of_pool(fleet.pools.size() * grades, 0) {
-    if (quotas.any() && !policy.backfill) queue_of_tenant.resize(quotas.tree().tenants());
+    if (quotas.any() && !policy.backfill) {
+        queue_of_tenant.resize(quotas.tree().tenants());
+        running_of_tenant.resize(quotas.tree().tenants());
+    }
     if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
@@ -360,6 +363,31 @@ bool Engine::State::owns(const Job& job) const {
     return quotas.any() && quotas.owned(job.tenant, shapes[job.shape].kinds) != 0;
 }
 
+// In strict order: those of its organisation that run although they come behind it, the last first.
+// They overtook it when it was stopped for others.
+std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
+    std::vector<std::uint32_t> slots;
+    if (running_of_tenant.empty()) return slots;
+    const auto& its = running_of_tenant[job.tenant.value];
+    for (auto each = its.rbegin(); each != its.rend() && job.rank < each->first; ++each)
+        slots.push_back(each->second);
+    return slots;
+}
+
+// Whether it would own what it asks for if those behind it did not run.
+bool Engine::State::owns_in_order(const Job& job) const {
+    if (owns(job)) return true;
+    const std::vector<std::uint32_t> others = behind_it(job);
+    if (others.empty()) return false;
+    tenancy::QuotaTree tree = quotas.tree();
+    for (const std::uint32_t slot : others) {
+        const Job& each = jobs.at(slot);
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    }
+    return quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Promises
 
@@ -464,6 +492,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     discharge(job);
     gained(job.placement);
     running.leave(slot, job.started_at, job.end_by);
+    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].erase({job.rank, slot});
     --counts.running;
     if (job.array.valid()) --arrays.at(job.array).running;
 }
@@ -616,6 +645,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
+    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].emplace(job.rank, slot);
     charge(job, job.placement.ranges.front().pool);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;

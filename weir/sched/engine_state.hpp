@@ -79,8 +79,10 @@ struct Engine::State {
     JobTable jobs;
     Queue queue;                                        // all that wait for room
     std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
-    std::vector<Queue> queue_of_tenant;  // the same by organisation; only in strict order
-    Waiting waiting;                     // the others, by line, in the order of the queue ...
+    // The same by organisation, and those of it that run; only in strict order.
+    std::vector<Queue> queue_of_tenant;
+    std::vector<std::set<std::pair<Rank, std::uint32_t>>> running_of_tenant;
+    Waiting waiting;     // the others, by line, in the order of the queue ...
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
     Shapes shapes;
     Lines lines;
@@ -163,6 +165,8 @@ struct Engine::State {
     // The kinds in which a job that waits may start, or may keep its promise.
     [[nodiscard]] KindSet allowed_for(const Job& job) const;
     [[nodiscard]] bool owns(const Job& job) const;
+    [[nodiscard]] std::vector<std::uint32_t> behind_it(const Job& job) const;
+    [[nodiscard]] bool owns_in_order(const Job& job) const;
     template <class Visit>
     void for_who_shares(PoolId pool, Visit visit) const;
     void retry(PoolId pool);
@@ -259,6 +263,7 @@ struct Engine::State {
                    std::vector<Decision>& decisions);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
+    void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
     [[nodiscard]] bool may_stop_others(const Job& job) const;
     [[nodiscard]] std::vector<bool> borrowers_from(const Job& job) const;
     [[nodiscard]] Time stopped_by(const Job& job, Time now) const;

@@ -216,6 +216,13 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
     for (const std::uint32_t shape : to_try)
         shapes[shape].to_try = false;
     to_try.clear();
+    const auto standing_of = [&](const Job& job, KindSet allowed) {
+        tenancy::Standing its = quotas.standing(job.tenant, shapes[job.shape].kinds, allowed);
+        if (owns_in_order(job))
+            for (std::uint32_t& level : its.at)
+                level &= ~tenancy::Standing::borrows;
+        return its;
+    };
     const auto next_of = [&](TenantId tenant, const Rank* after) {
         const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
         const Queue& its_queue = queue_of_tenant[tenant.value];
@@ -229,7 +236,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
             if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
             front.slot = next->slot;
             front.allowed = quotas.allowed(tenant, shape.kinds);
-            front.standing = quotas.standing(tenant, shape.kinds, front.allowed);
+            front.standing = standing_of(job, front.allowed);
             break;
         }
         return front;
@@ -247,7 +254,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
         ShapeInfo& shape = shapes[job.shape];
         // What started meanwhile may have moved it back.
         head.allowed = quotas.allowed(job.tenant, shape.kinds);
-        head.standing = quotas.standing(job.tenant, shape.kinds, head.allowed);
+        head.standing = standing_of(job, head.allowed);
         const TenantId tenant = job.tenant;
         if (heads.size() > 1 && heads.front().before(head)) {
             heads.back() = head;
@@ -255,9 +262,12 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
             continue;
         }
         heads.pop_back();
-        if (head.allowed == 0) continue;
         const std::vector<PoolId>& pools = shape.shape.demand.pools;
-        const bool is_owner = owns(job);
+        const bool is_owner = owns_in_order(job);
+        if (head.allowed == 0) {
+            if (is_owner) give_way(head.slot, now, decisions);
+            continue;
+        }
         if (!is_owner && std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
                 return kept[pool.value];
             })) {

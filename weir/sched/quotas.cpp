@@ -94,11 +94,11 @@ KindSet Quotas::allowed(TenantId x, const ShapeKinds& kinds) const {
     return those(kinds, [&](const Charges& charges) { return may(x, charges); });
 }
 
-KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds) const {
+KindSet Quotas::owned(const tenancy::QuotaTree& tree, TenantId x, const ShapeKinds& kinds) {
     return those(kinds, [&](const Charges& charges) {
         return !charges.empty() &&
                std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
-                   return tree_.owns(x, each.resource, each.amount);
+                   return tree.owns(x, each.resource, each.amount);
                });
     });
 }

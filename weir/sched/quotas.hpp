@@ -56,7 +56,12 @@ public:
     // Where a gang of x may start by its rights; where it owns what it counts; where it might if
     // nobody used anything.
     [[nodiscard]] KindSet allowed(TenantId x, const ShapeKinds& kinds) const;
-    [[nodiscard]] KindSet owned(TenantId x, const ShapeKinds& kinds) const;
+    [[nodiscard]] KindSet owned(TenantId x, const ShapeKinds& kinds) const {
+        return owned(tree_, x, kinds);
+    }
+    [[nodiscard]] static KindSet owned(const tenancy::QuotaTree& tree,
+                                       TenantId x,
+                                       const ShapeKinds& kinds);
     [[nodiscard]] KindSet possible(TenantId x, const ShapeKinds& kinds) const;
 
     // The order among those who wait, by the first kind of `allowed`.

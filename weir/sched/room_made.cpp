@@ -62,10 +62,33 @@ std::size_t Engine::State::stops_left(Time now) {
     return preemptions.size() < most ? most - preemptions.size() : 0;
 }
 
+// In strict order: those of its own organisation that overtook it, when it was stopped, use up what
+// it owns; the last of them go.
+void Engine::State::give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions) {
+    if (!policy.preempt) return;
+    owner_waits = true;
+    const Job& job = jobs.at(slot);
+    tenancy::QuotaTree tree = quotas.tree();
+    for (const std::uint32_t other : behind_it(job)) {
+        if (quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0) return;
+        Job& each = jobs.at(other);
+        if (!each.stopping) {
+            if (protected_now(each, now) || stops_left(now) == 0) continue;
+            stop(other, job.id, stopped_by(each, now), now);
+            announce(decisions,
+                     {Preempt{each.id, job.id},
+                      {.cause = Cause::reclaimed, .other = job.id, .until = each.end_by}});
+        }
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    }
+}
+
 bool Engine::State::may_stop_others(const Job& job) const {
     if (!policy.preempt) return false;
     if (job.priority >= job::Priority::high) return true;
     if (!quotas.any()) return false;
+    if (!behind_it(job).empty() && owns_in_order(job)) return true;
     const ShapeKinds& kinds = shapes[job.shape].kinds;
     const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
                               ? KindSet{1} << job.charged
@@ -78,8 +101,8 @@ bool Engine::State::may_stop_others(const Job& job) const {
     return false;
 }
 
-// Who runs, by slot, on what the organisation of the job owns and others have borrowed. Whoever of
-// an organisation started first runs on what it owns; the last ones are those who borrow.
+// Who runs, by slot, on what the organisation of the job owns and others have borrowed. The jobs of
+// an organisation fill what it owns in the order of its queue; the last ones are those who borrow.
 std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
     std::vector<bool> borrowers;
     if (!quotas.any()) return borrowers;
@@ -91,9 +114,17 @@ std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
     };
     for (const auto& [rank, slot] : promised)
         give_back(jobs.at(slot));
+    const auto add = [&](std::uint32_t slot) {
+        if (slot >= borrowers.size()) borrowers.resize(slot + 1, false);
+        borrowers[slot] = true;
+    };
+    for (const std::uint32_t slot : behind_it(job)) {
+        if (jobs.at(slot).stopping) continue;
+        give_back(jobs.at(slot));
+        add(slot);
+    }
     struct Candidate {
-        Time started_at;
-        JobId id;
+        Rank rank;
         std::uint32_t slot;
     };
     std::vector<Candidate> candidates;
@@ -102,7 +133,7 @@ std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
         if (each.stopping) {
             give_back(each);
         } else if (each.tenant != job.tenant) {
-            candidates.push_back({each.started_at, each.id, slot});
+            candidates.push_back({each.rank, slot});
         }
     }
     // What it owns, and in which house; a promise that it holds is not in its way.
@@ -135,14 +166,13 @@ std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
     };
     std::erase_if(candidates, [&](const Candidate& each) { return !borrows(jobs.at(each.slot)); });
     std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-        return a.started_at != b.started_at ? a.started_at > b.started_at : a.id > b.id;
+        return b.rank < a.rank;
     });
     for (const Candidate& each : candidates) {
         const Job& one = jobs.at(each.slot);
         if (!borrows(one)) continue;
         give_back(one);
-        if (each.slot >= borrowers.size()) borrowers.resize(each.slot + 1, false);
-        borrowers[each.slot] = true;
+        add(each.slot);
     }
     return borrowers;
 }

@@ -51,7 +51,9 @@ Replay::Replay(const Trace& trace,
     : trace_(trace),
       options_(options),
       jobs_(jobs),
-      engine_(fleet, options.policy),
+      engine_(
+          fleet, options.policy, tenancy::rights_on(fleet, options.organisations, options.rate_of)),
+      tenants_(tenants_of_names(trace, options.organisations)),
       demands_(trace, fleet),
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
       meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
@@ -79,8 +81,10 @@ Replay::Replay(const Trace& trace,
     }
     // Only a choice between victims asks how much of their work is saved, and where all jobs are of
     // one class a lowered budget alone makes victims.
-    tells_checkpoints_ = options.policy.preempt && (trace.has_classes() || !options.caps.empty()) &&
-                         options.checkpoints.rule != CheckpointRule::none;
+    tells_checkpoints_ =
+        options.policy.preempt &&
+        (trace.has_classes() || !options.caps.empty() || !options.organisations.empty()) &&
+        options.checkpoints.rule != CheckpointRule::none;
     const auto sooner = [](const auto& a, const auto& b) { return a.at < b.at; };
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
@@ -124,6 +128,8 @@ void Replay::submit(std::uint32_t index, Time now) {
     request.limit = its.limit;
     request.demand = demands_.of(its);
     request.priority = its.priority;
+    if (its.group != unknown_name && tenants_[its.group].valid())
+        request.tenant = tenants_[its.group];
     run.every = checkpoint_interval(request.demand);
     if (run.every > Duration{}) {
         const CheckpointOptions& how = options_.checkpoints;

@@ -141,6 +141,7 @@ private:
     const SimulationOptions& options_;
     std::vector<ScheduledJob>& jobs_;
     sched::Engine engine_;
+    std::vector<TenantId> tenants_;  // by name of the trace
     DemandsOf demands_;
     PowerMeter meter_;
     std::vector<std::uint64_t> hash_of_name_;

@@ -32,6 +32,14 @@ Result<fleet::Fleet> scaled(fleet::Fleet fleet, std::uint32_t scale) {
     return fleet;
 }
 
+tenancy::Organisations scaled(tenancy::Organisations house, std::uint32_t scale) {
+    for (tenancy::Tenant& tenant : house.tenants)
+        for (auto* const list : {&tenant.quota, &tenant.lend, &tenant.borrow})
+            for (tenancy::Allowance& each : *list)
+                each.amount *= scale;
+    return house;
+}
+
 // The nodes of a group with a quota, taken from the front of the pools.
 fleet::Fleet part_of(const fleet::Fleet& fleet, std::uint64_t chips) {
     fleet::Fleet part{.sites = fleet.sites, .pools = {}};
@@ -151,6 +159,11 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
                     "pod or a site belongs to which virtual cluster; replay without --apart, or on "
                     "a fleet without rack_power, pod_power and a site's power");
     }
+    if (options.apart && !options.organisations.empty()) {
+        return fail(Code::invalid,
+                    "--apart: organisations that have nodes of their own lend nothing; replay with "
+                    "--apart or with --tenants");
+    }
     if (options.apart && options.failures.faults != Faults::none) {
         return fail(Code::invalid,
                     "--apart: nodes fail with --faults, and nobody says which of them belong to "
@@ -213,7 +226,44 @@ double bounded_slowdown(const ScheduledJob& job, const TraceJob& its) {
     return std::max(1.0, response_s / std::max(run_s, 10.0));
 }
 
-Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options) {
+Result<tenancy::Organisations> organisations_of(const Trace& trace) {
+    if (trace.quotas_chips.empty()) {
+        return fail(Code::invalid,
+                    trace.name + ": the sidecar of the trace gives no quotas (quotas_devices)");
+    }
+    std::string chip;
+    for (const fleet::Pool& pool : trace.fleet.pools) {
+        if (pool.chips_per_node == 0 || pool.chip == chip) continue;
+        if (!chip.empty()) {
+            return fail(Code::invalid,
+                        fmt::format("{}: the quotas of the trace do not say of which chip, and the "
+                                    "fleet has {} and {}; write a tenants file",
+                                    trace.name,
+                                    chip,
+                                    pool.chip));
+        }
+        chip = pool.chip;
+    }
+    tenancy::Organisations house{.resources = {{tenancy::Resource::Kind::chips, chip}},
+                                 .tenants = {{}}};
+    for (const auto& [group, chips] : trace.quotas_chips) {
+        house.tenants.push_back(
+            {.path = group, .parent = TenantId{0}, .quota = {{0, tenancy::Amount{chips} * 1000}}});
+    }
+    return house;
+}
+
+std::vector<TenantId> tenants_of_names(const Trace& trace, const tenancy::Organisations& house) {
+    std::vector<TenantId> tenants;
+    tenants.reserve(trace.names.size());
+    for (const std::string& name : trace.names)
+        tenants.push_back(house.house_of(name));
+    return tenants;
+}
+
+Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) {
+    SimulationOptions options = given;
+    options.organisations = scaled(std::move(options.organisations), options.scale);
     WEIR_ASSERT(options.scale >= 1);
     if (trace.fleet.pools.empty()) {
         return fail(Code::invalid,
@@ -260,10 +310,17 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     std::uint64_t outside = 0;
     std::uint64_t without_quota = 0;
     std::uint64_t wider_than_quota = 0;
+    std::uint64_t of_nobody = 0;
+    std::uint64_t beyond_rights = 0;
     std::uint64_t never_fits = 0;
     std::map<std::string, std::vector<ScheduledJob>> queues;
     DemandsOf demands(trace, simulation.fleet);
-    const sched::Engine empty(simulation.fleet, options.policy);
+    tenancy::Rights rights =
+        tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
+    simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());
+    const bool has_tenants = !rights.empty();
+    const std::vector<TenantId> tenants = tenants_of_names(trace, options.organisations);
+    const sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
     for (std::uint32_t index = 0; index < trace.jobs.size(); ++index) {
         const TraceJob& job = trace.jobs[index];
         if ((options.from && job.submitted_at < *options.from) ||
@@ -290,6 +347,18 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
             ++never_fits;
             continue;
         }
+        if (has_tenants) {
+            const TenantId tenant =
+                job.group == unknown_name ? TenantId::none() : tenants[job.group];
+            if (!tenant.valid()) {
+                ++of_nobody;
+                continue;
+            }
+            if (!empty.can_ever_have(tenant, demands.of(job))) {
+                ++beyond_rights;
+                continue;
+            }
+        }
         for (std::uint32_t copy = 0; copy < options.scale; ++copy) {
             queues[queue].push_back(
                 {.trace_job = index,
@@ -304,18 +373,24 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options
     note(without_quota, " left out: of a group without a quota");
     note(wider_than_quota, " left out: wider than the quota of the group");
     note(never_fits, " left out: more than this fleet could ever hold, or its budgets feed");
-    simulation.metrics.jobs_skipped = outside + without_quota + wider_than_quota + never_fits;
+    note(of_nobody, " left out: of a group that is no organisation");
+    note(beyond_rights, " left out: more than their organisation may ever have, its own and lent");
+    simulation.metrics.jobs_skipped =
+        outside + without_quota + wider_than_quota + never_fits + of_nobody + beyond_rights;
     if (queues.empty()) {
         return fail(Code::invalid,
                     fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
                                 "the window, {} without quota, {} wider than their quota, {} more "
-                                "than the fleet could ever hold or feed){}{}",
+                                "than the fleet could ever hold or feed, {} of no organisation, {} "
+                                "more than theirs may ever have){}{}",
                                 trace.name,
                                 trace.jobs.size(),
                                 outside,
                                 without_quota,
                                 wider_than_quota,
                                 never_fits,
+                                of_nobody,
+                                beyond_rights,
                                 idle_budgets.empty() ? "" : "; ",
                                 fmt::join(idle_budgets, "; ")));
     }

@@ -23,6 +23,7 @@
 #include "weir/sched/engine.hpp"
 #include "weir/sim/failures.hpp"
 #include "weir/sim/trace.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::sim {
 
@@ -66,6 +67,10 @@ struct SimulationOptions {
     std::optional<Time> from{};   // only jobs submitted from here ...
     std::optional<Time> until{};  // ... to here, both included; they run to their ends
     bool apart = false;           // each group with a quota on its own nodes, with its own queue
+    // Whose rights the groups of the trace are; without tenants nobody is limited. Of copies each
+    // organisation owns as many (scale).
+    tenancy::Organisations organisations{};
+    tenancy::RateOf rate_of{};  // for quotas in what chips compute
     FailureOptions failures{};
     CheckpointOptions checkpoints{};
     std::vector<CapChange> caps{};
@@ -177,6 +182,12 @@ Held held_by(const ScheduledJob& job, const TraceJob& its);
 // max(1, (wait + run) / max(run, 10 s)); of a job that ran more than once, or not to the end of
 // its work, all of its time until its end counts.
 double bounded_slowdown(const ScheduledJob& job, const TraceJob& its);
+
+// The quotas that come with a trace as organisations that lend and borrow without limits. The error
+// says why there are none.
+Result<tenancy::Organisations> organisations_of(const Trace& trace);
+// The organisation that a group of a trace is, or belongs to; none: of none.
+std::vector<TenantId> tenants_of_names(const Trace& trace, const tenancy::Organisations& house);
 
 // Requires: trace.fleet is what to replay on (put another one there for --fleet).
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& options);
