@@ -313,8 +313,10 @@ Result<void> simulate_all(const SimulateOptions& options) {
     note_idle_options(options);
     WEIR_CHECK(can_write(options));
     WEIR_TRY(const sim::Trace read_trace, read(options));
-    for (const std::string& sentence : idle_keys(runs, read_trace))
-        note(sentence);
+    if (options.tenants.empty()) {
+        for (const std::string& sentence : idle_keys(runs, read_trace))
+            note(sentence);
+    }
 
     std::vector<sim::RunSummary> summaries;
     std::string json = single ? "" : "[";

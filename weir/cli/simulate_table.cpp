@@ -191,6 +191,7 @@ std::string run_json(const SimulateOptions& options,
     }
     json["scale"] = options.scale;
     json["apart"] = options.apart;
+    json["tenants"] = options.tenants;
     if (!options.variant.empty()) json["variant"] = options.variant;
     json["nodes"] = result.fleet.nodes_total();
     json["chips"] = result.fleet.chips_total();

@@ -205,7 +205,7 @@ struct Engine::State {
     [[nodiscard]] bool is_promised(JobId job, Time at) const;
     void note_promise(JobId job, Time at);
 
-    // engine.cpp: what was decided before
+    // follow.cpp: what was decided before
     Result<void> follow(const Start& start, Cause cause, Time at);
     Result<void> follow(const Reserve& reserve, Cause cause, Time at);
     Result<void> follow(const Drop& dropped, Cause cause, Time at);

@@ -1,0 +1,129 @@
+// What was decided before, by this core or by another: a driver that was away tells it from its
+// record.
+#include <algorithm>
+
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+
+// What was started under other budgets than those of the fleet may draw too much for these: from
+// now on they are looked after like budgets that were set.
+void Engine::State::watch_budgets(const fleet::Placement& placement) {
+    const auto look_at = [this](const PowerDomain& domain) {
+        const fleet::FreeIndex::PowerUse use = use_of(domain);
+        if (use.budget_watts > 0 && use.drawn_watts > use.budget_watts) {
+            caps.emplace(domain, use.budget_watts);
+        }
+    };
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const fleet::Pool& pool = fleet.pool(range.pool);
+        const auto look_at_all = [&](fleet::Level level, std::uint32_t span) {
+            const std::uint32_t last = (range.first + range.count - 1) / span;
+            for (std::uint32_t number = range.first / span; number <= last; ++number)
+                look_at({level, range.pool, number});
+        };
+        if (pool.rack_nodes() > 0) look_at_all(fleet::Level::rack, pool.rack_nodes());
+        if (pool.pod_nodes() > 0) look_at_all(fleet::Level::pod, pool.pod_nodes());
+        look_at({fleet::Level::site, range.pool, 0});
+    }
+}
+
+namespace {
+
+Error out_of_place(JobId job, std::string_view what) {
+    return {Code::conflict, "job " + std::to_string(job.value) + " " + std::string(what)};
+}
+
+}  // namespace
+
+Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
+    const std::uint32_t slot = jobs.slot_of(start.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
+        return fail(out_of_place(start.job, "is started, but it does not wait for room"));
+    }
+    Job& job = jobs.at(slot);
+    if (!free.take_given(shapes[job.shape].shape, start.placement)) {
+        return fail(out_of_place(start.job, "is placed where it is not free, or not as it asks"));
+    }
+    job.placement = start.placement;
+    started(slot, at, cause);
+    watch_budgets(job.placement);
+    return {};
+}
+
+Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
+    const std::uint32_t slot = jobs.slot_of(reserve.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
+        return fail(
+            out_of_place(reserve.job, "is promised a start, but it does not wait for room"));
+    }
+    Job& job = jobs.at(slot);
+    const bool same_time = job.promise.found() && job.promise.at == reserve.at;
+    if (job.promise.found()) {
+        withdraw(slot);
+        make_eligible(slot);
+    }
+    if (!same_time) note_promise(reserve.job, reserve.at);
+    // A record without nodes (of an earlier version) is a promise that the next pass finds again.
+    if (reserve.at == never || reserve.placement.ranges.empty() || job.parked) return {};
+    promise(slot,
+            {.at = reserve.at,
+             .until = job.limit >= forever ? never : reserve.at + job.limit,
+             .placement = reserve.placement,
+             .kept_free = making_room.count(job.id) > 0});
+    job.planned_at = 0;
+    job.planned_when = Time::min();
+    job.tried_at = 0;
+    return {};
+}
+
+Result<void> Engine::State::follow(const Drop& dropped, Cause, Time) {
+    const std::uint32_t slot = jobs.slot_of(dropped.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::held) {
+        return fail(out_of_place(dropped.job, "is dropped, but it does not wait for others"));
+    }
+    drop(slot);
+    const auto gone = [this](const Doomed& other) { return jobs.slot_of(other.job) == no_slot; };
+    doomed.erase(std::remove_if(doomed.begin(), doomed.end(), gone), doomed.end());
+    return {};
+}
+
+Result<void> Engine::State::follow(const Preempt& preempt, Cause, Time at) {
+    const std::uint32_t slot = jobs.slot_of(preempt.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::running) {
+        return fail(out_of_place(preempt.job, "is stopped for others, but it does not run"));
+    }
+    if (!jobs.at(slot).stopping) stop(slot, preempt.for_job, stopped_by(jobs.at(slot), at), at);
+    return {};
+}
+
+Result<void> Engine::State::follow(const Replace& replace, Cause, Time) {
+    const std::uint32_t slot = jobs.slot_of(replace.job);
+    if (slot == no_slot || jobs.at(slot).phase != Phase::running) {
+        return fail(out_of_place(replace.job, "is moved, but it does not run"));
+    }
+    std::erase_if(lost, [&](const Lost& each) { return each.job == replace.job; });
+    if (!replace.placement.ranges.empty()) move(slot, replace.placement);
+    return {};
+}
+
+Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
+    over_power.insert(over.domain);
+    return {};
+}
+
+Result<void> Engine::follow(const Decision& decision, Time at) {
+    const auto* const reserve = std::get_if<Reserve>(&decision.what);
+    const bool counts = reserve == nullptr || !state_->is_promised(reserve->job, reserve->at);
+    WEIR_CHECK(
+        std::visit([&](const auto& what) { return state_->follow(what, decision.why.cause, at); },
+                   decision.what));
+    if (counts) ++state_->counts.decisions;
+    return {};
+}
+
+void Engine::resume_digest(std::uint64_t digest) {
+    state_->digest = Digest::resumed_at(digest);
+}
+
+}  // namespace weir::sched
