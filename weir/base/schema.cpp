@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "weir/base/assert.hpp"
+#include "weir/base/money.hpp"
 
 namespace weir::schema {
 namespace {
@@ -579,26 +580,8 @@ std::optional<double> View::power_watts(std::string_view key) const {
 }
 
 Result<void> check_money(std::string_view text) {
-    std::size_t end = 0;
-    while (end < text.size() &&
-           ((text[end] >= '0' && text[end] <= '9') || (text[end] == '.' && end > 0))) {
-        ++end;
-    }
-    const bool amount = end > 0 && number_of(text.substr(0, end)).has_value();
-    std::string_view currency = text.substr(end);
-    while (!currency.empty() && currency.front() == ' ')
-        currency.remove_prefix(1);
-    if (amount && currency.empty()) {
-        return fail(Code::invalid, fmt::format("'{0}' has no currency: write {0} CNY", text));
-    }
-    const bool letters =
-        std::all_of(currency.begin(), currency.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-    if (!amount || currency.size() != 3 || !letters) {
-        return fail(Code::invalid,
-                    fmt::format("'{}' is not an amount of money: write a number and a currency, "
-                                "such as 500 CNY",
-                                shown(text)));
-    }
+    const auto money = parse_money(text);
+    if (!money) return fail(money.error());
     return {};
 }
 

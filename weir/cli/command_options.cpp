@@ -206,11 +206,11 @@ private:
         c = command(app_,
                     "schema",
                     group,
-                    "what a job or fleet file may say",
+                    "what a job, fleet or organisations file may say",
                     "  weir schema job > job.schema.json",
                     [&given = given_] { return schema(given.schema); });
-        one_of(c->add_option("language", given_.schema.language, "job or fleet [job]"),
-               {"job", "fleet"});
+        one_of(c->add_option("language", given_.schema.language, "job, fleet or tenants [job]"),
+               {"job", "fleet", "tenants"});
         c->add_flag(
             "--markdown", given_.schema.markdown, "as a page for people instead of a JSON Schema");
         json(c, given_.schema.common.json);
@@ -224,7 +224,7 @@ private:
             ->type_name("FILE")
             ->required();
         one_of(check->add_option("--as", given_.check.language, "what they are [by what they say]"),
-               {"job", "fleet", "sbatch"});
+               {"job", "fleet", "tenants", "sbatch"});
         json(check, given_.check.common.json);
     }
 

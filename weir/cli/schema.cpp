@@ -1,4 +1,4 @@
-// `weir schema` and `weir schema check`: the languages of job and fleet files, without a hub.
+// `weir schema` and `weir schema check`: the languages of the files users write, without a hub.
 #include "weir/job/schema.hpp"
 
 #include <fmt/format.h>

@@ -5,6 +5,7 @@
 #include "weir/job/job_file.hpp"
 #include "weir/job/sbatch.hpp"
 #include "weir/job/schema.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::job {
 namespace {
@@ -69,29 +70,33 @@ bool has_top_key(std::string_view text, std::string_view key) {
 }  // namespace
 
 const std::vector<std::string_view>& languages() {
-    static const std::vector<std::string_view> names{"job", "fleet"};
+    static const std::vector<std::string_view> names{"job", "fleet", "tenants"};
     return names;
 }
 
 Result<std::string> language_json_schema(std::string_view language) {
     if (language == "job") return schema::json_schema(job_schema(), "A job of weir");
     if (language == "fleet") return schema::json_schema(fleet::fleet_schema(), "A fleet of weir");
-    return unknown(language, "job, fleet");
+    if (language == "tenants") {
+        return schema::json_schema(tenancy::organisations_schema(), "The organisations of weir");
+    }
+    return unknown(language, "job, fleet, tenants");
 }
 
 Result<std::string> language_reference(std::string_view language) {
     if (language == "job") return job_reference();
     if (language == "fleet") return fleet::fleet_reference();
+    if (language == "tenants") return tenancy::organisations_reference();
     if (language == "sbatch") return sbatch_reference();
-    return unknown(language, "job, fleet, sbatch");
+    return unknown(language, "job, fleet, tenants, sbatch");
 }
 
 std::string_view language_of(std::string_view text) {
     if (looks_like_script(text)) return "sbatch";
     // A job has sites too, but as names, and never without something to run.
-    if (has_top_key(text, "sites") && !has_top_key(text, "run") && !has_top_key(text, "script")) {
-        return "fleet";
-    }
+    if (has_top_key(text, "run") || has_top_key(text, "script")) return "job";
+    if (has_top_key(text, "sites")) return "fleet";
+    if (has_top_key(text, "tenants")) return "tenants";
     return "job";
 }
 
@@ -111,7 +116,12 @@ Result<std::vector<std::string>> check_text(std::string_view text,
         WEIR_TRY(fleet::ParsedFleet parsed, fleet::read_fleet_text(text, source));
         return std::move(parsed.notes);
     }
-    return unknown(language, "job, fleet, sbatch");
+    if (language == "tenants") {
+        WEIR_TRY(tenancy::ParsedOrganisations parsed,
+                 tenancy::read_organisations_text(text, source));
+        return std::move(parsed.notes);
+    }
+    return unknown(language, "job, fleet, tenants, sbatch");
 }
 
 }  // namespace weir::job

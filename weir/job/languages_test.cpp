@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/sbatch.hpp"
 #include "weir/job/schema.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::job {
 namespace {
@@ -33,7 +35,11 @@ TEST(Languages, HaveReferencePagesThatMatchTheirTables) {
 }
 
 // Every example of a table must be valid where it stands, or the reference would lie.
-void check_examples(const schema::Object& object, const std::string& path) {
+// An object may contain itself, as an organisation does: each is looked at once.
+void check_examples(const schema::Object& object,
+                    const std::string& path,
+                    std::set<const schema::Object*>& seen) {
+    if (!seen.insert(&object).second) return;
     for (const schema::Field& field : object.fields) {
         if (!field.example.empty() && field.example != "|") {
             const std::string text = std::string(field.key) + ": " + std::string(field.example);
@@ -48,7 +54,7 @@ void check_examples(const schema::Object& object, const std::string& path) {
             for (const schema::Value& inner : value.inner)
                 below(inner);
             if (value.object != nullptr) {
-                check_examples(*value.object, path + "." + std::string(field.key));
+                check_examples(*value.object, path + "." + std::string(field.key), seen);
             }
         };
         below(field.value);
@@ -56,8 +62,10 @@ void check_examples(const schema::Object& object, const std::string& path) {
 }
 
 TEST(Languages, GiveOnlyExamplesThatAreValid) {
-    check_examples(job_schema(), "job");
-    check_examples(fleet::fleet_schema(), "fleet");
+    std::set<const schema::Object*> seen;
+    check_examples(job_schema(), "job", seen);
+    check_examples(fleet::fleet_schema(), "fleet", seen);
+    check_examples(tenancy::organisations_schema(), "tenants", seen);
 }
 
 TEST(Languages, DescribeThemselvesToEditors) {
@@ -75,6 +83,8 @@ TEST(Languages, AreRecognisedByTheirTexts) {
     EXPECT_EQ(language_of("sites:\n  - name: a\n"), "fleet");
     EXPECT_EQ(language_of("{\"sites\": []}"), "fleet");
     EXPECT_EQ(language_of("run: a\nsites: [local]\n"), "job");
+    EXPECT_EQ(language_of("tenants:\n  - name: a\n"), "tenants");
+    EXPECT_EQ(language_of("run: a\ntenant: a\n"), "job");
     EXPECT_EQ(language_of(""), "job");
 }
 
@@ -84,6 +94,7 @@ TEST(Languages, AreCheckedWithNotes) {
                 ::testing::ElementsAre(HasSubstr("`budget` is checked but not honoured")));
     EXPECT_TRUE(check_text("sites: [{name: a, pools: [{name: p, nodes: 1, cpus: 1}]}]\n", "f.yaml")
                     ->empty());
+    EXPECT_TRUE(check_text("tenants: [{name: a}]\n", "t.yaml")->empty());
     EXPECT_FALSE(check_text("run: a\n", "j.yaml", "fleet").has_value());
     EXPECT_FALSE(check_text("run: a\n", "j.yaml", "poem").has_value());
     EXPECT_EQ(check_text("#!/bin/sh\n#SBATCH -p x\n", "s.sh")->size(), 1U);
