@@ -1,9 +1,12 @@
 // Loan: quota that one organisation leaves to another for a time, and may call back.
 //
-//     offered ──► accepted ──► active ──► expired     at its end
-//        │            │  └─────┐ │ └────► returned    given back early
-//        ▼            ▼        ▼ ▼
-//     withdrawn   defaulted ◄ recalling ► returned    when the notice is over, or before
+//     offered ──► accepted ──► active ──► expired
+//        │            └───┬────────┤
+//        ▼                │        ▼
+//     withdrawn           └──► recalling ──► returned
+//
+// Beside that, an offer expires with the time it was for; whatever was agreed can be given back
+// early (returned) and can be broken (defaulted).
 //
 // The contract is fixed; its state changes by what the parties do and by time. A recall takes
 // effect when the notice is over, and costs the lender what the contract says. A party that breaks
