@@ -10,7 +10,7 @@ namespace weir::tenancy {
 namespace {
 
 constexpr std::array<std::string_view, 11> formats{
-    "fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int16", "int8", "int4"};
+    "fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp8e4m3", "fp8e5m2", "fp4", "int8", "int4"};
 
 constexpr std::int64_t counted_milli_max = 1'000'000'000'000;  // of one entry: 10^9 chips or CPUs
 

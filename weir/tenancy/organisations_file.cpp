@@ -110,8 +110,8 @@ const schema::Object& tenant_schema() {
             {"quota",
              amounts(),
              "What it has a right to: chips by catalogue name, `cpus`, or the capability of a "
-             "number format (fp64 fp32 tf32 bf16 fp16 fp8 fp6 fp4 in FLOP/s, int16 int8 int4 in "
-             "OP/s)",
+             "number format (fp64 fp32 tf32 bf16 fp16 fp8 fp8e4m3 fp8e5m2 fp4 in FLOP/s, int8 int4 "
+             "in OP/s)",
              "{ascend-910b3: 4096, h20: 512, bf16: 3.2 EFLOP/s}",
              "nothing"},
             {"lend",

@@ -1,0 +1,277 @@
+#include "weir/tenancy/statement.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "weir/base/text_table.hpp"
+
+namespace weir::tenancy {
+namespace {
+
+using Kind = PostingKey::Kind;
+
+// Rows of one organisation stand together, uses before what paid for them before what came in.
+enum class Place : std::uint8_t { use, voucher, income, compensation };
+using RowKey = std::tuple<TenantId, Place, std::string, std::string, std::string>;
+
+class Collector {
+public:
+    explicit Collector(const Ledger& ledger) : ledger_(ledger) {}
+
+    // What a posting is to one organisation.
+    void add(const Posting& posting, TenantId whose) {
+        if (posting.usage) {
+            if (posting.usage->tenant == whose) add_use(posting, *posting.usage);
+            if (posting.usage->payee == whose) add_income(posting, *posting.usage);
+        } else if (posting.key.kind != Kind::voucher) {
+            add_compensation(posting, whose);
+        }
+    }
+
+    std::vector<StatementRow> rows() && {
+        std::vector<StatementRow> list;
+        for (auto& [key, row] : rows_)
+            list.push_back(std::move(row));
+        return list;
+    }
+
+private:
+    [[nodiscard]] const std::string& path(TenantId id) const {
+        return ledger_.organisations().tenant(id).path;
+    }
+    static std::string name_of_loan(std::uint32_t number) {
+        return fmt::format("loan {}", number + 1);
+    }
+
+    StatementRow& row(TenantId id,
+                      Place place,
+                      const std::string& what,
+                      const std::string& job_class = "",
+                      const std::string& chip = "") {
+        StatementRow& its = rows_[{id, place, what, job_class, chip}];
+        its.organisation = path(id);
+        its.what = what;
+        its.job_class = job_class;
+        its.chip = chip;
+        return its;
+    }
+
+    void add_use(const Posting& posting, const Usage& usage) {
+        StatementRow& use =
+            row(usage.tenant,
+                Place::use,
+                usage.source == Source::loan
+                    ? fmt::format("{} from {}", name_of_loan(usage.loan.value), path(usage.payee))
+                    : std::string(name_of(usage.source)),
+                usage.job_class,
+                usage.chip);
+        use.chip_ms_milli += usage.chip_ms_milli();
+        for (const Entry& entry : posting.entries) {
+            use.cost += entry.micros;
+            if (entry.from.book != Book::voucher) {
+                use.paid += entry.micros;
+                continue;
+            }
+            row(usage.tenant,
+                Place::voucher,
+                fmt::format("voucher {}", entry.from.voucher.value + 1),
+                usage.job_class,
+                usage.chip)
+                .covered += entry.micros;
+        }
+    }
+
+    void add_income(const Posting& posting, const Usage& usage) {
+        const bool lent = usage.source == Source::loan;
+        StatementRow& income =
+            row(usage.payee,
+                Place::income,
+                fmt::format(
+                    "{} to {}", lent ? name_of_loan(usage.loan.value) : "sold", path(usage.tenant)),
+                usage.job_class,
+                usage.chip);
+        income.lent_ms_milli += usage.chip_ms_milli();
+        for (const Entry& entry : posting.entries)
+            income.received += entry.micros;
+    }
+
+    void add_compensation(const Posting& posting, TenantId whose) {
+        const std::string what =
+            fmt::format("{} {}",
+                        posting.key.kind == Kind::penalty ? "penalty of" : "recall of",
+                        name_of_loan(posting.key.number));
+        for (const Entry& entry : posting.entries) {
+            if (entry.from.owner == whose)
+                row(whose, Place::compensation, what).paid += entry.micros;
+            if (entry.to.owner == whose)
+                row(whose, Place::compensation, what).received += entry.micros;
+        }
+    }
+
+    const Ledger& ledger_;
+    std::map<RowKey, StatementRow> rows_;
+};
+
+std::vector<StatementVoucher> vouchers_of(const Ledger& ledger, TenantId whole, const Span& month) {
+    std::map<VoucherId, StatementVoucher> list;
+    for (const auto& [account, balance] : ledger.balances()) {
+        if (account.book != Book::voucher || account.owner == the_centre ||
+            !ledger.is_within(account.owner, whole))
+            continue;
+        StatementVoucher voucher{
+            account.voucher, ledger.organisations().tenant(account.owner).path, 0, 0};
+        const Span until_its_end{Time::min(), month.ends};
+        for (const Posting* posting : ledger.postings_of(account.owner, until_its_end)) {
+            for (const Entry& entry : posting->entries) {
+                if (entry.to == account) voucher.left += entry.micros;
+                if (entry.from != account) continue;
+                voucher.left -= entry.micros;
+                if (month.holds(posting->at)) voucher.spent += entry.micros;
+            }
+        }
+        if (voucher.left > 0 || voucher.spent > 0) list.emplace(account.voucher, voucher);
+    }
+    std::vector<StatementVoucher> sorted;
+    for (auto& [id, voucher] : list)
+        sorted.push_back(std::move(voucher));
+    return sorted;
+}
+
+std::string csv_cell(const std::string& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"') quoted += '"';
+        quoted += c;
+    }
+    return quoted + '"';
+}
+
+// A chip-second is a million of these; all six digits behind the point, so nothing is lost.
+std::string chip_seconds_text(std::uint64_t chip_ms_milli) {
+    return fmt::format("{}.{:06}", chip_ms_milli / 1'000'000, chip_ms_milli % 1'000'000);
+}
+
+std::string or_nothing(std::int64_t micros) {
+    return micros == 0 ? "" : amount_text(micros);
+}
+
+}  // namespace
+
+StatementRow Statement::total() const {
+    StatementRow sum;
+    for (const StatementRow& row : rows) {
+        sum.chip_ms_milli += row.chip_ms_milli;
+        sum.lent_ms_milli += row.lent_ms_milli;
+        sum.cost += row.cost;
+        sum.covered += row.covered;
+        sum.paid += row.paid;
+        sum.received += row.received;
+    }
+    return sum;
+}
+
+Statement statement_of(const Ledger& ledger, TenantId tenant, Time at, Currency currency) {
+    Statement statement{ledger.organisations().tenant(tenant).path,
+                        period_around(Period::month, at),
+                        currency,
+                        {},
+                        {}};
+    Collector collector(ledger);
+    const auto count = static_cast<std::uint32_t>(ledger.organisations().tenants.size());
+    for (std::uint32_t id = 0; id < count; ++id) {
+        if (!ledger.is_within(TenantId{id}, tenant)) continue;
+        for (const Posting* posting : ledger.postings_of(TenantId{id}, statement.month))
+            collector.add(*posting, TenantId{id});
+    }
+    statement.rows = std::move(collector).rows();
+    statement.vouchers = vouchers_of(ledger, tenant, statement.month);
+    return statement;
+}
+
+std::string month_text(const Statement& statement) {
+    return format_time(statement.month.begins).substr(0, 7);
+}
+
+std::string amount_text(std::int64_t micros) {
+    std::string text = format_money({micros, {}});
+    return text.substr(0, text.find(' '));
+}
+
+std::string chip_hours_text(std::uint64_t chip_ms_milli) {
+    constexpr std::uint64_t milli_hour = 3'600'000;  // thousandths of an hour, of a chip
+    const std::uint64_t milli =
+        chip_ms_milli / milli_hour + (chip_ms_milli % milli_hour >= milli_hour / 2 ? 1 : 0);
+    return fmt::format("{}.{:03}", milli / 1000, milli % 1000);
+}
+
+std::string statement_text(const Statement& statement, std::size_t width) {
+    const std::string_view whose =
+        statement.organisation.empty() ? "the centre" : std::string_view(statement.organisation);
+    std::string text = fmt::format("Statement of {} for {}, in {}\n\n",
+                                   whose,
+                                   month_text(statement),
+                                   statement.currency.text());
+    TextTable table({{"organisation", false, true},
+                     {"what", false, true},
+                     {"class"},
+                     {"chip"},
+                     {"chip-hours", true},
+                     {"cost", true},
+                     {"covered", true},
+                     {"paid", true},
+                     {"received", true}});
+    const auto add = [&table](const StatementRow& row, bool sum) {
+        const std::uint64_t used = row.chip_ms_milli + (sum ? 0 : row.lent_ms_milli);
+        table.row({row.organisation,
+                   row.what,
+                   row.job_class,
+                   row.chip,
+                   used == 0 ? "" : chip_hours_text(used),
+                   or_nothing(row.cost),
+                   or_nothing(row.covered),
+                   or_nothing(row.paid),
+                   or_nothing(row.received)});
+    };
+    for (const StatementRow& row : statement.rows)
+        add(row, false);
+    StatementRow total = statement.total();
+    total.organisation = "in all";
+    add(total, true);
+    text += table.text(width);
+    for (const StatementVoucher& voucher : statement.vouchers) {
+        text += fmt::format("voucher {} of {}: {} spent, {} left\n",
+                            voucher.id.value + 1,
+                            voucher.holder,
+                            amount_text(voucher.spent),
+                            amount_text(voucher.left));
+    }
+    return text;
+}
+
+std::string statement_csv(const Statement& statement) {
+    std::string text =
+        "month,organisation,what,job_class,chip,chip_seconds,lent_chip_seconds,cost,covered,paid,"
+        "received,currency\n";
+    for (const StatementRow& row : statement.rows) {
+        text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                            month_text(statement),
+                            csv_cell(row.organisation),
+                            csv_cell(row.what),
+                            csv_cell(row.job_class),
+                            csv_cell(row.chip),
+                            chip_seconds_text(row.chip_ms_milli),
+                            chip_seconds_text(row.lent_ms_milli),
+                            amount_text(row.cost),
+                            amount_text(row.covered),
+                            amount_text(row.paid),
+                            amount_text(row.received),
+                            statement.currency.text());
+    }
+    return text;
+}
+
+}  // namespace weir::tenancy
