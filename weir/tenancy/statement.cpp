@@ -242,6 +242,7 @@ std::string statement_text(const Statement& statement, std::size_t width) {
     total.organisation = "in all";
     add(total, true);
     text += table.text(width);
+    if (!statement.vouchers.empty()) text += '\n';
     for (const StatementVoucher& voucher : statement.vouchers) {
         text += fmt::format("voucher {} of {}: {} spent, {} left\n",
                             voucher.id.value + 1,
