@@ -135,8 +135,15 @@ std::string text_of(const Resource& resource, std::int64_t amount) {
 }
 
 std::string named_text_of(const Resource& resource, std::int64_t amount) {
-    return text_of(resource, amount) + " " +
-           (resource.kind == Resource::Kind::cpus ? "CPUs" : resource.name);
+    switch (resource.kind) {
+        case Resource::Kind::chips:
+            break;
+        case Resource::Kind::cpus:
+            return text_of(resource, amount) + " CPUs";
+        case Resource::Kind::capability:
+            return text_of(resource, amount) + " of " + resource.name;
+    }
+    return text_of(resource, amount) + " " + resource.name;
 }
 
 }  // namespace weir::tenancy

@@ -27,7 +27,7 @@ Result<std::int64_t> parse_amount(const Resource& resource, std::string_view tex
 
 // As parse_amount() reads it: "4096", "0.5", "3.2 EFLOP/s".
 std::string text_of(const Resource& resource, std::int64_t amount);
-// And with what it is of: "4096 ascend-910b3", "16 CPUs", "3.2 EFLOP/s bf16".
+// And with what it is of: "4096 ascend-910b3", "16 CPUs", "3.2 EFLOP/s of bf16".
 std::string named_text_of(const Resource& resource, std::int64_t amount);
 
 }  // namespace weir::tenancy

@@ -95,6 +95,14 @@ TEST(Loan, DatesWhatTimeBroughtWhenItWasDueHoweverLateItIsSeen) {
     EXPECT_EQ(late->changes[1].at, at_seconds(50));
 }
 
+TEST(Loan, BeginsWhenItIsAcceptedIfThatIsLate) {
+    const auto late = step(an_offer(), Event::accept, at_seconds(30));
+    ASSERT_EQ(late->changes.size(), 2U);
+    EXPECT_EQ(late->changes[1].to, State::active);
+    EXPECT_EQ(late->changes[1].at, at_seconds(30));
+    EXPECT_EQ(after(an_offer(), Event::wait, 50).state, State::expired) << "nobody took it";
+}
+
 TEST(Loan, SaysWhatIsPossibleInsteadOfWhatIsNot) {
     EXPECT_EQ(
         refusal(an_offer(), Event::recall, 5),

@@ -12,6 +12,7 @@
 #include "weir/tenancy/ledger.hpp"
 #include "weir/tenancy/loan.hpp"
 #include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/quota_tree.hpp"
 #include "weir/tenancy/recoverable.hpp"
 #include "weir/tenancy/statement.hpp"
 
@@ -136,6 +137,7 @@ public:
         }
         return std::nullopt;
     }
+    [[nodiscard]] bool is_lowest(std::uint32_t id) const { return parts(id).empty(); }
     [[nodiscard]] std::int64_t quota(std::uint32_t id) const {
         return limit(all_.tenants[id].quota).value_or(0);
     }
@@ -150,7 +152,7 @@ public:
         return lend ? std::max<std::int64_t>(0, subtree(id) - *lend) : 0;
     }
     [[nodiscard]] std::int64_t used(std::uint32_t id) const {
-        if (parts(id).empty()) return leaf_use_.at(all_.tenants[id].path);
+        if (is_lowest(id)) return leaf_use_.at(all_.tenants[id].path);
         std::int64_t sum = 0;
         for (const std::uint32_t part : parts(id))
             sum += std::max<std::int64_t>(0, used(part) - kept(part));
@@ -192,8 +194,18 @@ TEST(OrganisationsPage, WorksOutQuotasAsItsFormulasSay) {
     const auto text = [](std::optional<std::int64_t> limit) {
         return limit ? std::to_string(*limit) : "–";
     };
+    QuotaTree tree(file.organisations, {68'000});
+    for (std::uint32_t id = 0; id < rows.size(); ++id) {
+        if (formulas.is_lowest(id))
+            tree.use(TenantId{id}, 0, std::stoll(rows[id].at("used")) * 1000);
+    }
     for (std::uint32_t id = 0; id < rows.size(); ++id) {
         const Tenant& tenant = file.organisations.tenants[id];
+        EXPECT_EQ(tree.nominal(TenantId{id}, 0), formulas.quota(id) * 1000);
+        EXPECT_EQ(tree.subtree(TenantId{id}, 0), formulas.subtree(id) * 1000);
+        EXPECT_EQ(tree.local(TenantId{id}, 0), formulas.kept(id) * 1000);
+        EXPECT_EQ(tree.usage(TenantId{id}, 0), formulas.used(id) * 1000);
+        EXPECT_EQ(tree.available(TenantId{id}, 0), formulas.available(id) * 1000);
         EXPECT_EQ(rows[id],
                   (Cells{{"organisation", id == 0 ? "the centre" : tenant.path},
                          {"quota", std::to_string(formulas.quota(id))},

@@ -138,7 +138,7 @@ TEST(OrganisationsFile, RefusesAmountsThatCannotBeAddedUp) {
     EXPECT_EQ(refusal("tenants: [{name: a, quota: {bf16: 60 ZFLOP/s}}, "
                       "{name: b, quota: {bf16: 60 ZFLOP/s}}]\n"),
               "t.yaml:1:67: tenants[1].quota: with this, the quotas of all organisations are more "
-              "than 100 ZFLOP/s bf16");
+              "than 100 ZFLOP/s of bf16");
     EXPECT_THAT(refusal(one("lend: {bf16: 101 ZFLOP/s}")), HasSubstr("at most 100 ZFLOP/s"));
     EXPECT_THAT(refusal(one("quota: {h20: 1000000001}")), HasSubstr("1000000000"));
 }

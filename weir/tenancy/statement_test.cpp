@@ -59,6 +59,8 @@ TEST(Statement, SaysWhatEachRightCostAndWhoPaid) {
     EXPECT_EQ(of(park).vouchers,
               (std::vector<StatementVoucher>{
                   {VoucherId{0}, "sme-park", yuan(48).micros, yuan(2).micros}}));
+    EXPECT_EQ(statement_of(december(), park, at("2027-01-01"), {}).vouchers,
+              (std::vector<StatementVoucher>{{VoucherId{0}, "sme-park", yuan(2).micros, 0}}));
 }
 
 TEST(Statement, OfALenderSaysWhatWasLentAndEarned) {
