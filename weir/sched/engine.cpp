@@ -69,8 +69,8 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights 
       promises_of_pool(fleet.pools.size() * grades, 0) {
     if (quotas.any() && !policy.backfill) {
         queue_of_tenant.resize(quotas.tree().tenants());
-        running_of_tenant.resize(quotas.tree().tenants());
     }
+    if (quotas.any()) running_of_tenant.resize(quotas.tree().tenants());
     if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
@@ -164,7 +164,10 @@ std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
         unused_shapes.pop_back();
         shapes[number].shape = {demand, fleet::FreeIndex::domains_of(fleet, demand)};
         shapes[number].kinds = {};
-        if (quotas.any()) shapes[number].kinds = quotas.kinds_of(shapes[number].shape);
+        if (quotas.any()) {
+            shapes[number].kinds = quotas.kinds_of(shapes[number].shape);
+            shapes[number].line_of_tenant.assign(quotas.tree().tenants(), no_line);
+        }
         shape_of_demand.emplace(demand, number);
     }
     if (shapes[number].jobs++ == 0) ++shapes_in_use;
@@ -212,11 +215,18 @@ void Engine::State::forget_shapes() {
 void Engine::State::make_eligible(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     ShapeInfo& shape = shapes[job.shape];
-    waiting.join(job.line, slot, job.rank, job.limit);
-    if (policy.prediction == Prediction::history) {
-        overtaking.join(job.line, slot, job.overtaking, job.limit);
+    const bool own_order = policy.prediction == Prediction::history;
+    waiting.join(job.shape, slot, job.rank, job.limit);
+    if (own_order) overtaking.join(job.shape, slot, job.overtaking, job.limit);
+    if (quotas.any()) {
+        waiting_in_line.join(job.line, slot, job.rank, job.limit);
+        if (own_order) overtaking_in_line.join(job.line, slot, job.overtaking, job.limit);
+        if (lines[job.line].eligible++ == 0) {
+            shape.lines.push_back(job.line);
+            shape.line_of_tenant[job.tenant.value] = job.line;
+        }
+        ++shape.joined_or_left;
     }
-    if (lines[job.line].eligible++ == 0) shape.lines.push_back(job.line);
     if (shape.eligible++ == 0) {
         shape.know_nothing();
         for (const PoolId pool : shape.shape.demand.pools)
@@ -230,11 +240,18 @@ void Engine::State::make_eligible(std::uint32_t slot) {
 void Engine::State::make_ineligible(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     ShapeInfo& shape = shapes[job.shape];
-    waiting.leave(job.line, job.rank);
-    if (policy.prediction == Prediction::history) overtaking.leave(job.line, job.overtaking);
-    if (--lines[job.line].eligible == 0) {
-        *std::find(shape.lines.begin(), shape.lines.end(), job.line) = shape.lines.back();
-        shape.lines.pop_back();
+    const bool own_order = policy.prediction == Prediction::history;
+    waiting.leave(job.shape, job.rank);
+    if (own_order) overtaking.leave(job.shape, job.overtaking);
+    if (quotas.any()) {
+        waiting_in_line.leave(job.line, job.rank);
+        if (own_order) overtaking_in_line.leave(job.line, job.overtaking);
+        if (--lines[job.line].eligible == 0) {
+            *std::find(shape.lines.begin(), shape.lines.end(), job.line) = shape.lines.back();
+            shape.lines.pop_back();
+            shape.line_of_tenant[job.tenant.value] = no_line;
+        }
+        ++shape.joined_or_left;
     }
     if (--shape.eligible == 0) {
         for (const PoolId pool : shape.shape.demand.pools) {
@@ -363,31 +380,6 @@ bool Engine::State::owns(const Job& job) const {
     return quotas.any() && quotas.owned(job.tenant, shapes[job.shape].kinds) != 0;
 }
 
-// In strict order: those of its organisation that run although they come behind it, the last first.
-// They overtook it when it was stopped for others.
-std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
-    std::vector<std::uint32_t> slots;
-    if (running_of_tenant.empty()) return slots;
-    const auto& its = running_of_tenant[job.tenant.value];
-    for (auto each = its.rbegin(); each != its.rend() && job.rank < each->first; ++each)
-        slots.push_back(each->second);
-    return slots;
-}
-
-// Whether it would own what it asks for if those behind it did not run.
-bool Engine::State::owns_in_order(const Job& job) const {
-    if (owns(job)) return true;
-    const std::vector<std::uint32_t> others = behind_it(job);
-    if (others.empty()) return false;
-    tenancy::QuotaTree tree = quotas.tree();
-    for (const std::uint32_t slot : others) {
-        const Job& each = jobs.at(slot);
-        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
-            tree.give_back(each.tenant, one.resource, one.amount);
-    }
-    return quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Promises
 
@@ -436,7 +428,7 @@ void Engine::State::on(const JobSubmitted& event) {
     job.priority = request.priority;
     job.tenant = quotas.any() ? request.tenant : TenantId{0};
     job.shape = shape_for(request.demand);
-    job.line = line_for(job.shape, job.tenant);
+    if (quotas.any()) job.line = line_for(job.shape, job.tenant);
     job.limit = request.limit;
     job.submitted_at = told_at;
     job.deadline = request.deadline;
@@ -493,6 +485,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     gained(job.placement);
     running.leave(slot, job.started_at, job.end_by);
     if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].erase({job.rank, slot});
+    if (job.stopping) stopping.erase(slot);
     --counts.running;
     if (job.array.valid()) --arrays.at(job.array).running;
 }
@@ -604,7 +597,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         if (--array->second.alive == 0) arrays.erase(array);
     }
     if (--shapes[job.shape].jobs == 0) --shapes_in_use;
-    --lines[job.line].jobs;
+    if (quotas.any()) --lines[job.line].jobs;
     jobs.end(job, outcome);
     dependencies.erase(id);
 
@@ -690,6 +683,7 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
     const fleet::Shape& shape = shapes[job.shape].shape;
     job.stopping = true;
     job.stopped_for = for_job;
+    stopping.insert(slot);
     if (by < job.end_by) {
         plan.ended(job.id, shape, job.placement, job.end_by);
         running.change_end(job.end_by, by);

@@ -1,5 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// room_made.cpp, outlook.cpp, takeover.cpp, obstacle.cpp and explain.cpp.
+// order.cpp, room_made.cpp, reclaim.cpp, follow.cpp, outlook.cpp, takeover.cpp, obstacle.cpp and
+// explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -79,11 +80,13 @@ struct Engine::State {
     JobTable jobs;
     Queue queue;                                        // all that wait for room
     std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
-    // The same by organisation, and those of it that run; only in strict order.
-    std::vector<Queue> queue_of_tenant;
-    std::vector<std::set<std::pair<Rank, std::uint32_t>>> running_of_tenant;
-    Waiting waiting;     // the others, by line, in the order of the queue ...
+    std::vector<Queue> queue_of_tenant;  // the same by organisation; only in strict order
+    Waiting waiting;                     // the others, by shape, in the order of the queue ...
     Waiting overtaking;  // ... and in the order in which they may overtake, where that is another
+    // Where there are organisations, both by line as well, and those who run by organisation.
+    Waiting waiting_in_line;
+    Waiting overtaking_in_line;
+    std::vector<std::set<std::pair<Rank, std::uint32_t>>> running_of_tenant;
     Shapes shapes;
     Lines lines;
     std::unordered_map<std::uint64_t, std::uint32_t> line_of;  // by shape and tenant
@@ -106,7 +109,7 @@ struct Engine::State {
     // borrowers come after all lanes of owners.
     static constexpr std::uint32_t grades = 2 * lanes;
     std::vector<std::uint32_t> promises_of_pool;  // by pool and grade
-    bool owner_waits = false;  // for those who borrowed from it to be old enough to be stopped
+    Time reclaims_at = never;  // in strict order, an owner tries again to have others stopped
     History history;
     std::unordered_map<JobId, Array> arrays;  // only throttled ones
     std::unordered_map<JobId, std::vector<Dependent>> dependents;
@@ -124,6 +127,7 @@ struct Engine::State {
     std::deque<Time> preemptions;  // of the last hour
     // How many are being stopped for a job, which may not be known yet or any more.
     std::unordered_map<JobId, std::uint32_t> making_room;
+    std::set<std::uint32_t> stopping;  // slots of those who are
     Running running;
     std::int64_t plan_credit = 0;  // work that may be spent on planning; below 0: too much was
     std::uint64_t step = 1;        // counts changes
@@ -213,7 +217,6 @@ struct Engine::State {
     Result<void> follow(const Replace& replace, Cause cause, Time at);
     Result<void> follow(const OverPower& over, Cause cause, Time at);
 
-    // pass.cpp: what happens next
     // Who is first among those who wait, and where it may start.
     struct Front {
         tenancy::Standing standing;
@@ -225,15 +228,26 @@ struct Engine::State {
             return standing != other.standing ? standing < other.standing : rank < other.rank;
         }
     };
-    void decide(Time now, std::vector<Decision>& decisions);
-    [[nodiscard]] Front front_of(const Waiting& order, std::uint32_t shape) const;
-    [[nodiscard]] Front front_of_untried(const Waiting& order, std::uint32_t shape, Time now) const;
+    std::vector<Front> fronts;  // by shape, of those who wait; valid where ...
+    struct FrontKnown {
+        std::uint64_t version = 0;         // ... rights and order are as then ...
+        std::uint64_t joined_or_left = 0;  // ... and nobody came or went
+        friend bool operator==(const FrontKnown&, const FrontKnown&) = default;
+    };
+    std::vector<FrontKnown> fronts_known;
+
+    // order.cpp: who is next
+    [[nodiscard]] Front front_of(std::uint32_t shape);
+    [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now) const;
     template <class First>
     [[nodiscard]] Front front_by(std::uint32_t shape, bool own_order, First first) const;
-    void come_to(Time now);
-    void drop_doomed(std::vector<Decision>& decisions);
     void in_strict_order(Time now, std::vector<Decision>& decisions);
     void in_strict_orders(Time now, std::vector<Decision>& decisions);
+
+    // pass.cpp: what happens next
+    void decide(Time now, std::vector<Decision>& decisions);
+    void come_to(Time now);
+    void drop_doomed(std::vector<Decision>& decisions);
     void keep_promises(Time now, std::vector<Decision>& decisions);
     void make_promises(Time now, std::vector<Decision>& decisions);
     void overtake(Time now, std::vector<Decision>& decisions);
@@ -263,9 +277,7 @@ struct Engine::State {
                    std::vector<Decision>& decisions);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
-    void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
-    [[nodiscard]] bool may_stop_others(const Job& job) const;
-    [[nodiscard]] std::vector<bool> borrowers_from(const Job& job) const;
+    [[nodiscard]] Time next_stop_rule(const Job& job) const;
     [[nodiscard]] Time stopped_by(const Job& job, Time now) const;
     [[nodiscard]] bool protected_now(const Job& job, Time now) const;
     [[nodiscard]] Time next_stop_rule(Time after) const;
@@ -273,6 +285,11 @@ struct Engine::State {
     [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
     [[nodiscard]] bool find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone);
+
+    // reclaim.cpp: what owners may take back
+    void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
+    [[nodiscard]] bool may_stop_others(const Job& job) const;
+    [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job) const;
 
     // outlook.cpp: what is expected
     void look_ahead(Time now);

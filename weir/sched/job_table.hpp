@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,9 @@ struct Job {
     TenantId tenant{0};
     std::uint8_t grade = 0;              // pending: of its promise
     std::uint8_t charged = not_charged;  // the kind in which its organisation is charged
-    std::uint32_t unmet = 0;             // dependencies that have not ended
+    Time reclaim_at =
+        Time::min();          // pending, an owner: not before, it tries to have others stopped
+    std::uint32_t unmet = 0;  // dependencies that have not ended
     Duration limit = forever;
     Time submitted_at{};
     Time started_at{};  // running
@@ -131,16 +134,21 @@ struct Line {
     Time blocked_from = Time::max();
 };
 using Lines = std::deque<Line>;
+inline constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max();
 
 // The different demands there are. Jobs with equal demands share one shape, so what is found out
 // about one of them in a pass holds for all.
 struct ShapeInfo {
     fleet::Shape shape;
     ShapeKinds kinds{};
-    std::vector<std::uint32_t> lines{};  // that have eligible jobs
-    std::uint32_t jobs = 0;              // that wait or run
-    std::uint32_t eligible = 0;          // jobs in Waiting
-    bool to_try = false;                 // is in the list of shapes that something changed for
+    // Where there are organisations: lines that have eligible jobs, and which it is by
+    // organisation.
+    std::vector<std::uint32_t> lines{};
+    std::vector<std::uint32_t> line_of_tenant{};
+    std::uint64_t joined_or_left = 0;
+    std::uint32_t jobs = 0;      // that wait or run
+    std::uint32_t eligible = 0;  // jobs in Waiting
+    bool to_try = false;         // is in the list of shapes that something changed for
 
     // Who would end then or later does not fit now, for all we know: anywhere, and outside of the
     // domains in which something became free since that was found out.

@@ -174,12 +174,11 @@ Time Engine::wakes_at() const {
         consider(state.jobs.at(slot).promise.at);
     const bool high_promised =
         !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
-    const auto owns = [&](const auto& each) {
-        return state.may_stop_others(state.jobs.at(each.second));
-    };
-    if (high_promised || state.owner_waits ||
-        (state.quotas.any() && std::any_of(state.promised.begin(), state.promised.end(), owns))) {
-        consider(state.next_stop_rule(state.told_at));
+    if (high_promised) consider(state.next_stop_rule(state.told_at));
+    consider(state.reclaims_at);
+    if (state.quotas.any()) {
+        for (const auto& [rank, slot] : state.promised)
+            consider(state.next_stop_rule(state.jobs.at(slot)));
     }
     return next;
 }

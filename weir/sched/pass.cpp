@@ -46,7 +46,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
         plan_credit = std::min(plan_credit + allowance, allowance * passes_saved_max);
     }
     ++passes;
-    owner_waits = false;
+    reclaims_at = never;
     come_to(now);
     if (!doomed.empty()) drop_doomed(decisions);
     if (!caps.empty()) keep_budgets(now, decisions);
@@ -110,53 +110,6 @@ void Engine::State::drop_doomed(std::vector<Decision>& decisions) {
 // ---------------------------------------------------------------------------------------------
 // Starting
 
-// Who goes first of a shape, of all who have a right to start. `first` gives the first of a line.
-template <class First>
-Engine::State::Front Engine::State::front_by(std::uint32_t shape,
-                                             bool own_order,
-                                             First first) const {
-    const ShapeInfo& info = shapes[shape];
-    Front best;
-    for (const std::uint32_t number : info.lines) {
-        const Line& line = lines[number];
-        Front its;
-        // Whatever it asks for, it is not before this.
-        if (quotas.any()) {
-            its.standing = quotas.standing(line.tenant);
-            if (best.found() && best.standing < its.standing) continue;
-        }
-        its.slot = first(number);
-        if (!its.found()) continue;
-        if (quotas.any()) {
-            its.allowed = quotas.allowed(line.tenant, info.kinds);
-            if (its.allowed == 0) continue;
-            its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
-        }
-        const Job& job = jobs.at(its.slot);
-        its.rank = own_order ? job.overtaking : job.rank;
-        if (!best.found() || its.before(best)) best = its;
-    }
-    return best;
-}
-
-Engine::State::Front Engine::State::front_of(const Waiting& order, std::uint32_t shape) const {
-    return front_by(
-        shape, &order == &overtaking, [&](std::uint32_t line) { return order.first(line); });
-}
-
-// The same of those of whom it is not known that they do not fit now.
-Engine::State::Front Engine::State::front_of_untried(const Waiting& order,
-                                                     std::uint32_t shape,
-                                                     Time now) const {
-    const Time blocked = shapes[shape].blocked_from;
-    return front_by(shape, &order == &overtaking, [&](std::uint32_t number) {
-        const Line& line = lines[number];
-        const Time from =
-            line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
-        return order.first(number, from == Time::max() ? Duration::max() : from - now);
-    });
-}
-
 // Leaves the placement in `found`. Not for who holds a promise: its own claims are in its way.
 bool Engine::State::find_now(std::uint32_t slot, Time now, KindSet allowed) {
     const Job& job = jobs.at(slot);
@@ -188,105 +141,6 @@ void Engine::State::start(std::uint32_t slot,
     job.placement = found;
     started(slot, now, cause);
     announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
-}
-
-void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
-    for (const std::uint32_t shape : to_try)
-        shapes[shape].to_try = false;
-    to_try.clear();
-    const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
-    Rank last;
-    for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
-         next = queue.first(&last, {}, any)) {
-        last = next->rank;
-        const Job& job = jobs.at(next->slot);
-        if (job.parked) continue;
-        // Who waits for the nodes of a reservation holds up nobody before it begins.
-        const auto its = set_apart.find(AdvanceId{shapes[job.shape].shape.demand.tag});
-        if (its != set_apart.end() && !its->second.begun) continue;
-        if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
-        start(next->slot, now, Cause::fits_now, decisions);
-    }
-}
-
-// Each organisation has a strict order of its own, and who owns what it asks for goes before who
-// has to borrow it. An owner that finds no room has those stopped who borrowed it, and until it is
-// there nobody borrows in those pools.
-void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions) {
-    for (const std::uint32_t shape : to_try)
-        shapes[shape].to_try = false;
-    to_try.clear();
-    const auto standing_of = [&](const Job& job, KindSet allowed) {
-        tenancy::Standing its = quotas.standing(job.tenant, shapes[job.shape].kinds, allowed);
-        if (owns_in_order(job))
-            for (std::uint32_t& level : its.at)
-                level &= ~tenancy::Standing::borrows;
-        return its;
-    };
-    const auto next_of = [&](TenantId tenant, const Rank* after) {
-        const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
-        const Queue& its_queue = queue_of_tenant[tenant.value];
-        Front front;
-        for (const Queued* next = its_queue.first(after, {}, any); next != nullptr;
-             next = its_queue.first(&front.rank, {}, any)) {
-            front.rank = next->rank;
-            const Job& job = jobs.at(next->slot);
-            const ShapeInfo& shape = shapes[job.shape];
-            const auto its = set_apart.find(AdvanceId{shape.shape.demand.tag});
-            if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
-            front.slot = next->slot;
-            front.allowed = quotas.allowed(tenant, shape.kinds);
-            front.standing = standing_of(job, front.allowed);
-            break;
-        }
-        return front;
-    };
-    const auto behind = [](const Front& a, const Front& b) { return b.before(a); };
-    std::vector<Front> heads;  // a heap
-    for (std::uint32_t tenant = 0; tenant < queue_of_tenant.size(); ++tenant)
-        if (Front its = next_of(TenantId{tenant}, nullptr); its.found()) heads.push_back(its);
-    std::make_heap(heads.begin(), heads.end(), behind);
-    std::vector<bool> kept(fleet.pools.size(), false);  // for owners
-    while (!heads.empty()) {
-        std::pop_heap(heads.begin(), heads.end(), behind);
-        Front head = heads.back();
-        const Job& job = jobs.at(head.slot);
-        ShapeInfo& shape = shapes[job.shape];
-        // What started meanwhile may have moved it back.
-        head.allowed = quotas.allowed(job.tenant, shape.kinds);
-        head.standing = standing_of(job, head.allowed);
-        const TenantId tenant = job.tenant;
-        if (heads.size() > 1 && heads.front().before(head)) {
-            heads.back() = head;
-            std::push_heap(heads.begin(), heads.end(), behind);
-            continue;
-        }
-        heads.pop_back();
-        const std::vector<PoolId>& pools = shape.shape.demand.pools;
-        const bool is_owner = owns_in_order(job);
-        if (head.allowed == 0) {
-            if (is_owner) give_way(head.slot, now, decisions);
-            continue;
-        }
-        if (!is_owner && std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
-                return kept[pool.value];
-            })) {
-            continue;
-        }
-        if (!free.find(shape_in(job.shape, head.allowed), found, end_by(job, now))) {
-            if (!is_owner) continue;
-            make_room(head.slot, now, {}, decisions);
-            owner_waits = true;
-            for (const PoolId pool : pools)
-                kept[pool.value] = true;
-            continue;
-        }
-        start(head.slot, now, Cause::fits_now, decisions);
-        if (Front its = next_of(tenant, &head.rank); its.found()) {
-            heads.push_back(its);
-            std::push_heap(heads.begin(), heads.end(), behind);
-        }
-    }
 }
 
 // The number of the domain of the shape in which the pool is.
@@ -420,7 +274,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         // Somebody who outlives his limit since then counts as gone any moment.
         const bool outlived = running.outlived(job.planned_when, now);
         const bool may_stop = (job.priority >= job::Priority::high || may_stop_others(job)) &&
-                              next_stop_rule(job.planned_when) <= now;
+                              next_stop_rule(job) <= now;
         if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
             all_changes == job.tried_at && its_changes == job.planned_at) {
             continue;
@@ -584,7 +438,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         }
         const std::uint64_t its_changes = changes_of(shape);
         const bool changed = job.tried_at != its_changes;
-        if (!changed && next_stop_rule(job.planned_when) > now) return;
+        if (!changed && next_stop_rule(job) > now) return;
         const bool made_room = make_room(slot, now, {}, decisions);
         job.planned_when = now;
         if (!made_room && !changed) return;  // nothing changed since it failed
@@ -611,17 +465,18 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         settle(slot);
 
     // Who could not be promised anything is not asked again in this pass.
+    const std::uint32_t best_grade = high_waiting > 0 ? 0 : high_lane + 1;  // of all who wait
     while (true) {
         Front best;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
             // Who may have others stopped is not made to wait for the budget.
             const bool afford = may_plan(plan.runs(PoolId{pool}));
             if ((!afford && high_waiting == 0 && !quotas.any()) ||
-                !has_room_for_promise(PoolId{pool}, 0)) {
+                !has_room_for_promise(PoolId{pool}, best_grade)) {
                 continue;
             }
             for (const auto& [shape, domain] : shapes_of_pool[pool]) {
-                const Front its = front_of(waiting, shape);
+                const Front its = front_of(shape);
                 if (!its.found() || its.slot == best.slot) continue;
                 const Job& job = jobs.at(its.slot);
                 if (!afford && job.rank.lane > high_lane && !may_stop_others(job)) continue;
@@ -667,11 +522,9 @@ void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
         Front front;
         bool operator<(const Candidate& other) const { return other.front.before(front); }
     };
-    const bool own_order = policy.prediction == Prediction::history;
-    const Waiting& order = own_order ? overtaking : waiting;
     std::vector<Candidate> candidates;  // a heap
     const auto first_of = [&](std::uint32_t shape) {
-        return Candidate{front_of_untried(order, shape, now)};
+        return Candidate{front_of_untried(shape, now)};
     };
     // Starting only takes room, so no shape joins while we walk.
     for (const std::uint32_t shape : to_try) {

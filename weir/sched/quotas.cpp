@@ -16,7 +16,7 @@ Quotas::Quotas(tenancy::Rights rights, const Policy& policy)
     : any_(!rights.empty()), rights_(std::move(rights)) {
     if (!any_) return;
     tree_ = tenancy::QuotaTree(rights_.organisations, rights_.capacity);
-    fair_ = tenancy::FairShare(rights_, policy.fair, policy.fair_half_life);
+    fair_ = tenancy::FairShare(rights_, tree_, policy.fair, policy.fair_half_life);
     pools_of_.resize(rights_.organisations.resources.size());
     for (std::uint32_t pool = 0; pool < rights_.measures.size(); ++pool) {
         const tenancy::Rights::PoolMeasure& measure = rights_.measures[pool];
@@ -38,6 +38,8 @@ ShapeKinds Quotas::kinds_of(const fleet::Shape& shape) const {
         }
         kinds.kind_of_domain.push_back(static_cast<std::uint8_t>(its - kinds.charges.begin()));
     }
+    if (kinds.charges.size() == 1 && !kinds.charges.front().empty())
+        kinds.ordered_by = kinds.charges.front().front().resource;
     return kinds;
 }
 
@@ -114,7 +116,7 @@ KindSet Quotas::possible(TenantId x, const ShapeKinds& kinds) const {
 tenancy::Standing Quotas::standing(TenantId x, const ShapeKinds& kinds, KindSet allowed) const {
     for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind)
         if ((allowed >> kind & 1) != 0) return fair_.standing(tree_, x, kinds.charges[kind]);
-    return fair_.standing(x);
+    return {};
 }
 
 namespace {
@@ -138,6 +140,7 @@ std::string each_kind_in_words(const ShapeKinds& kinds, Tell tell) {
 }  // namespace
 
 void Quotas::hold(TenantId x, const Charges& charges, Time now) {
+    refresh(now);
     for (const Allowance& each : charges)
         tree_.use(x, each.resource, each.amount);
     fair_.changed(tree_, x, charges, true, now);
@@ -145,17 +148,17 @@ void Quotas::hold(TenantId x, const Charges& charges, Time now) {
 }
 
 void Quotas::release(TenantId x, const Charges& charges, Time now) {
+    refresh(now);
     for (const Allowance& each : charges)
         tree_.give_back(x, each.resource, each.amount);
     fair_.changed(tree_, x, charges, false, now);
     ++version_;
 }
 
-bool Quotas::refresh(Time now) {
-    if (!any_ || now < fair_.next_refresh()) return false;
+void Quotas::refresh(Time now) {
+    if (!any_ || now < fair_.next_refresh()) return;
     fair_.refresh(tree_, now);
     ++version_;
-    return true;
 }
 
 std::string Quotas::in_words(TenantId x, const ShapeKinds& kinds) const {

@@ -31,6 +31,9 @@ struct ShapeKinds {
     std::vector<tenancy::Charges> charges;     // by kind; empty where nobody is limited
     std::vector<std::uint8_t> kind_of_domain;  // beside Shape::domains
     std::map<KindSet, fleet::Shape> inside;    // the shape in some of its kinds only
+    // The resource that orders organisations; none where there are several kinds, or no limits.
+    static constexpr std::uint32_t no_resource = ~std::uint32_t{0};
+    std::uint32_t ordered_by = no_resource;
 
     [[nodiscard]] KindSet all() const {
         return charges.size() >= kinds_max ? every_kind : (KindSet{1} << charges.size()) - 1;
@@ -68,12 +71,19 @@ public:
     [[nodiscard]] tenancy::Standing standing(TenantId x,
                                              const ShapeKinds& kinds,
                                              KindSet allowed) const;
-    [[nodiscard]] tenancy::Standing standing(TenantId x) const { return fair_.standing(x); }
+    // No job of x that uses this resource alone goes before this ...
+    [[nodiscard]] const tenancy::Standing& floor(TenantId x, std::uint32_t resource) const {
+        return fair_.floor(x, resource);
+    }
+    // ... and so all are in order.
+    [[nodiscard]] const std::vector<TenantId>& in_order(std::uint32_t resource) const {
+        return fair_.in_order(resource);
+    }
 
     void hold(TenantId x, const tenancy::Charges& charges, Time now);
     void release(TenantId x, const tenancy::Charges& charges, Time now);
-    // The past counts less; true if that may have changed the order.
-    bool refresh(Time now);
+    // The past counts less.
+    void refresh(Time now);
 
     // Counts changes of usage or order.
     [[nodiscard]] std::uint64_t version() const { return version_; }

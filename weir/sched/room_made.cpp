@@ -16,6 +16,8 @@ constexpr Duration stop_grace = seconds(60);
 // Reading a checkpoint and starting again costs a job about as much as this.
 constexpr Duration restart_cost = seconds(60);
 constexpr Duration an_hour = seconds(3600);
+// An owner looks for borrowers that may be stopped at most so often in the time for which none may.
+constexpr std::int64_t tries_in_min_run = 10;
 
 // The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds). A job
 // that says how often it saves its work is believed, even if it does not tell of every time.
@@ -55,6 +57,13 @@ Time Engine::State::next_stop_rule(Time after) const {
     return next;
 }
 
+// When it is worth trying again to have others stopped for a job that waits.
+Time Engine::State::next_stop_rule(const Job& job) const {
+    if (!quotas.any() || job.priority >= job::Priority::high)
+        return next_stop_rule(job.planned_when);
+    return may_stop_others(job) ? job.reclaim_at : never;
+}
+
 std::size_t Engine::State::stops_left(Time now) {
     while (!preemptions.empty() && preemptions.front() + an_hour <= now)
         preemptions.pop_front();
@@ -62,146 +71,37 @@ std::size_t Engine::State::stops_left(Time now) {
     return preemptions.size() < most ? most - preemptions.size() : 0;
 }
 
-// In strict order: those of its own organisation that overtook it, when it was stopped, use up what
-// it owns; the last of them go.
-void Engine::State::give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions) {
-    if (!policy.preempt) return;
-    owner_waits = true;
-    const Job& job = jobs.at(slot);
-    tenancy::QuotaTree tree = quotas.tree();
-    for (const std::uint32_t other : behind_it(job)) {
-        if (quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0) return;
-        Job& each = jobs.at(other);
-        if (!each.stopping) {
-            if (protected_now(each, now) || stops_left(now) == 0) continue;
-            stop(other, job.id, stopped_by(each, now), now);
-            announce(decisions,
-                     {Preempt{each.id, job.id},
-                      {.cause = Cause::reclaimed, .other = job.id, .until = each.end_by}});
-        }
-        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
-            tree.give_back(each.tenant, one.resource, one.amount);
-    }
-}
-
-bool Engine::State::may_stop_others(const Job& job) const {
-    if (!policy.preempt) return false;
-    if (job.priority >= job::Priority::high) return true;
-    if (!quotas.any()) return false;
-    if (!behind_it(job).empty() && owns_in_order(job)) return true;
-    const ShapeKinds& kinds = shapes[job.shape].kinds;
-    const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
-                              ? KindSet{1} << job.charged
-                              : quotas.owned(job.tenant, kinds);
-    for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind) {
-        if ((owned >> kind & 1) == 0) continue;
-        for (const tenancy::Allowance& each : kinds.charges[kind])
-            if (quotas.tree().anybody_borrows(each.resource)) return true;
-    }
-    return false;
-}
-
-// Who runs, by slot, on what the organisation of the job owns and others have borrowed. The jobs of
-// an organisation fill what it owns in the order of its queue; the last ones are those who borrow.
-std::vector<bool> Engine::State::borrowers_from(const Job& job) const {
-    std::vector<bool> borrowers;
-    if (!quotas.any()) return borrowers;
-    const ShapeKinds& kinds = shapes[job.shape].kinds;
-    tenancy::QuotaTree tree = quotas.tree();
-    const auto give_back = [&](const Job& each) {
-        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
-            tree.give_back(each.tenant, one.resource, one.amount);
-    };
-    for (const auto& [rank, slot] : promised)
-        give_back(jobs.at(slot));
-    const auto add = [&](std::uint32_t slot) {
-        if (slot >= borrowers.size()) borrowers.resize(slot + 1, false);
-        borrowers[slot] = true;
-    };
-    for (const std::uint32_t slot : behind_it(job)) {
-        if (jobs.at(slot).stopping) continue;
-        give_back(jobs.at(slot));
-        add(slot);
-    }
-    struct Candidate {
-        Rank rank;
-        std::uint32_t slot;
-    };
-    std::vector<Candidate> candidates;
-    for (const std::uint32_t slot : running.slots()) {
-        const Job& each = jobs.at(slot);
-        if (each.stopping) {
-            give_back(each);
-        } else if (each.tenant != job.tenant) {
-            candidates.push_back({each.rank, slot});
-        }
-    }
-    // What it owns, and in which house; a promise that it holds is not in its way.
-    struct Owned {
-        std::uint32_t resource = 0;
-        std::uint32_t depth = 0;  // of the house that owns it
-    };
-    std::vector<Owned> owned;
-    for (const tenancy::Charges& charges : kinds.charges) {
-        std::vector<Owned> of_kind;
-        for (const tenancy::Allowance& each : charges) {
-            const TenantId house = tree.owner(job.tenant, each.resource, each.amount);
-            if (house.valid()) of_kind.push_back({each.resource, tree.depth(house)});
-        }
-        if (of_kind.size() == charges.size())
-            owned.insert(owned.end(), of_kind.begin(), of_kind.end());
-    }
-    if (owned.empty()) return borrowers;
-    const auto borrows = [&](const Job& each) {
-        const TenantId top = tree.common(each.tenant, job.tenant);
-        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged]) {
-            for (const Owned& its : owned) {
-                if (its.resource == one.resource && its.depth > tree.depth(top) &&
-                    top != each.tenant && tree.borrows_below(each.tenant, one.resource, top)) {
-                    return true;
-                }
-            }
-        }
-        return false;
-    };
-    std::erase_if(candidates, [&](const Candidate& each) { return !borrows(jobs.at(each.slot)); });
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-        return b.rank < a.rank;
-    });
-    for (const Candidate& each : candidates) {
-        const Job& one = jobs.at(each.slot);
-        if (!borrows(one)) continue;
-        give_back(one);
-        add(each.slot);
-    }
-    return borrowers;
-}
-
 // True if room is made, so that the job's place in the plan is found anew.
 bool Engine::State::make_room(std::uint32_t slot,
                               Time now,
                               const Plan::Own& own,
                               std::vector<Decision>& decisions) {
-    const Job& job = jobs.at(slot);
+    Job& job = jobs.at(slot);
     if (!may_stop_others(job)) return false;
+    const bool high = job.priority >= job::Priority::high;
+    if (!high && now < job.reclaim_at) return false;
     const std::size_t most = stops_left(now);
-    if (most == 0) return false;
+    if (most == 0) {
+        job.reclaim_at = std::max(preemptions.front() + an_hour, now);
+        return false;
+    }
     const KindSet allowed = allowed_for(job);
     if (allowed == 0) return false;
     const fleet::Shape& shape = shape_in(job.shape, allowed);
-    const std::vector<bool> borrowers = borrowers_from(job);
-    const auto rank_of = [&](std::uint32_t victim) -> std::optional<std::uint32_t> {
-        if (victim < borrowers.size() && borrowers[victim]) return Classes::borrower;
-        const Job& its = jobs.at(victim);
-        if (quotas.any() && its.tenant != job.tenant) return std::nullopt;
-        return classes.of(its.priority, job.priority);
-    };
+    std::vector<std::uint32_t> borrowers;
+    if (quotas.any()) borrowers = borrowers_from(job);
+    const std::size_t borrowers_count = borrowers.size();
+    if (high && quotas.any() && policy.backfill)
+        for (const auto& [rank, own_job] : running_of_tenant[job.tenant.value])
+            borrowers.push_back(own_job);
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
         for (const PoolId pool : shape.domains[domain])
             domain_of_pool[pool.value] = domain;
-    const std::vector<std::uint32_t>& slots = running.slots();
+    const std::vector<std::uint32_t>& slots = quotas.any() ? borrowers : running.slots();
+    // A borrower that is too young is old enough then, and so is one that is yet to start.
+    Time older = now + policy.min_run;
     std::vector<std::vector<Victim>> candidates(shape.domains.size());
     for (std::vector<Victim>& list : candidates)
         list.reserve(2 * slots.size() / candidates.size());
@@ -211,8 +111,13 @@ bool Engine::State::make_room(std::uint32_t slot,
         if (i + ahead < slots.size()) fetch(jobs.at(slots[i + ahead]).placement.ranges.data());
         const Job& victim = jobs.at(slots[i]);
         if (victim.stopped_for == job.id) return false;  // room is being made already
-        const auto rank = rank_of(slots[i]);
-        if (!rank || protected_now(victim, now)) continue;
+        const auto rank = i < borrowers_count ? std::optional<std::uint32_t>(Classes::borrower)
+                                              : classes.of(victim.priority, job.priority);
+        if (!rank) continue;
+        if (protected_now(victim, now)) {
+            if (!victim.stopping) older = std::min(older, victim.started_at + policy.min_run);
+            continue;
+        }
         const std::int64_t work = lost_work(victim, shapes[victim.shape].shape.demand, now);
         for (const fleet::NodeRange& range : victim.placement.ranges) {
             const std::size_t domain = domain_of_pool[range.pool.value];
@@ -222,20 +127,21 @@ bool Engine::State::make_room(std::uint32_t slot,
             list.push_back({.job = &victim, .lost = work, .rank = *rank});
         }
     }
+    job.reclaim_at = std::max(older, now + policy.min_run / tries_in_min_run);
     const std::vector<Victim> set = cheapest_set(free, fleet, shapes, shape, candidates, most);
     if (set.empty()) return false;
 
     // On paper first: with them gone, could it start before it would anyway?
     const Place without = plan.earliest(shape, now, job.limit, own);
     Time gone = now;
-    const auto on_paper = [&](bool stopping) {
+    const auto on_paper = [&](bool gone_early) {
         for (const Victim& each : set) {
             const Job& victim = *each.job;
             const fleet::Shape& its = shapes[victim.shape].shape;
             const Time early = stopped_by(victim, now);
             gone = std::max(gone, early);
-            plan.ended(victim.id, its, victim.placement, stopping ? victim.end_by : early);
-            plan.started(victim.id, its, victim.placement, stopping ? early : victim.end_by);
+            plan.ended(victim.id, its, victim.placement, gone_early ? victim.end_by : early);
+            plan.started(victim.id, its, victim.placement, gone_early ? early : victim.end_by);
         }
     };
     on_paper(true);

@@ -1,7 +1,9 @@
 #include "weir/tenancy/fair_share.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "weir/base/assert.hpp"
 
@@ -52,12 +54,14 @@ double decay(Duration dt, Duration half_life) {
     return factor;
 }
 
-FairShare::FairShare(const Rights& rights, FairRule rule, Duration half_life)
+FairShare::FairShare(const Rights& rights, const QuotaTree& tree, FairRule rule, Duration half_life)
     : rule_(rule),
       half_life_(half_life),
       resources_(static_cast<std::uint32_t>(rights.organisations.resources.size())),
+      below_(rights.organisations.tenants.size()),
       capacity_(rights.capacity),
-      children_(rights.organisations.tenants.size()) {
+      children_(rights.organisations.tenants.size()),
+      order_(rights.organisations.resources.size()) {
     for (std::uint32_t i = 0; i < children_.size(); ++i) {
         const Tenant& tenant = rights.organisations.tenants[i];
         Level level{.parent = tenant.parent, .weight_milli = tenant.weight_milli};
@@ -66,64 +70,105 @@ FairShare::FairShare(const Rights& rights, FairRule rule, Duration half_life)
             children_[tenant.parent.value].push_back(TenantId{i});
         }
         levels_.push_back(level);
+        for (TenantId above{i}; above.valid(); above = levels_[above.value].parent)
+            below_[above.value].push_back(TenantId{i});
+        for (std::uint32_t r = 0; r < resources_; ++r) {
+            // What the parent could have of r if nobody used anything.
+            const Amount lendable = i > 0 ? tree.potential(tenant.parent, r) : 1;
+            unit_.push_back(share_unit * 1000 / static_cast<double>(std::max<Amount>(1, lendable)) /
+                            tenant.weight_milli);
+        }
     }
     past_.resize(levels_.size() * resources_);
+    floors_.resize(levels_.size() * resources_);
+    for (std::vector<TenantId>& order : order_)
+        for (std::uint32_t i = 0; i < levels_.size(); ++i)
+            order.push_back(TenantId{i});
     if (rule_ == FairRule::tree) rank_all();
+    place_all(tree);
 }
 
-void FairShare::bring_up(Past& past, Time now) const {
-    if (half_life_ > Duration{} && past.until != Time::min() && past.until < now) {
-        const double old = decay(now - past.until, half_life_);
-        past.mean = static_cast<double>(past.now) * (1 - old) + past.mean * old;
-    }
-    past.until = now;
+void FairShare::note(Past& past, Amount amount, Time now) const {
+    const Time since = std::max(past.since, sampled_);
+    if (since != Time::min() && since < now)
+        past.area += static_cast<double>(past.now) * static_cast<double>((now - since).count());
+    past.since = now;
+    past.now = amount;
 }
 
-// The share of x, and whether it borrows.
-void FairShare::update(const QuotaTree& tree, TenantId x) {
+// The share of x; true if it is another one.
+bool FairShare::update(const QuotaTree& tree, TenantId x) {
+    if (rule_ != FairRule::drf || x.value == 0) return false;
     Level& level = levels_[x.value];
-    level.borrows = false;
-    if (!level.parent.valid()) return;
     double share = 0;
     for (std::uint32_t r = 0; r < resources_; ++r) {
         const Amount borrowed = tree.borrowed(x, r);
         if (borrowed == 0) continue;
-        level.borrows = true;
-        if (rule_ != FairRule::drf) continue;
-        const double lendable =
-            static_cast<double>(std::max<Amount>(1, tree.potential(level.parent, r)));
-        share = std::max(share, (static_cast<double>(borrowed) + past(x, r).mean) / lendable);
+        const std::size_t cell = std::size_t{x.value} * resources_ + r;
+        share = std::max(share, (static_cast<double>(borrowed) + past_[cell].mean) * unit_[cell]);
     }
-    if (rule_ == FairRule::drf)
-        level.value = bounded(share * share_unit * 1000 / level.weight_milli);
+    const std::uint32_t value = bounded(share);
+    return std::exchange(level.value, value) != value;
 }
 
 void FairShare::changed(
     const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now) {
-    for (const Allowance& each : charges) {
-        if (rule_ == FairRule::tree) {
-            Past& its = past(x, each.resource);
-            bring_up(its, now);
-            its.now += more ? each.amount : -each.amount;
-            continue;
-        }
-        for (TenantId y = x; y.valid(); y = levels_[y.value].parent) {
-            Past& its = past(y, each.resource);
-            bring_up(its, now);
-            its.now = tree.borrowed(y, each.resource);
-        }
+    if (sampled_ == Time::min()) {
+        sampled_ = now;
+        next_refresh_ = now + sample_period;
     }
-    for (TenantId y = x; y.valid(); y = levels_[y.value].parent)
-        update(tree, y);
+    TenantId highest = x;  // whose share is another one: all below it move
+    bool shares = false;
+    for (TenantId y = x; y.valid(); y = levels_[y.value].parent) {
+        for (const Allowance& each : charges) {
+            Past& its = past(y, each.resource);
+            if (rule_ == FairRule::tree) {
+                if (y == x) note(its, its.now + (more ? each.amount : -each.amount), now);
+            } else if (const Amount borrowed = tree.borrowed(y, each.resource);
+                       borrowed != its.now) {
+                note(its, borrowed, now);
+            }
+        }
+        if (!update(tree, y)) continue;
+        highest = y;
+        shares = true;
+    }
+    if (shares) {
+        for (const TenantId y : below_[highest.value])
+            for (std::uint32_t r = 0; r < resources_; ++r)
+                place(tree, y, r);
+    }
+    // Without another share, somebody on the way up may borrow now, or no more.
+    for (const Allowance& each : charges) {
+        TenantId top = TenantId::none();
+        for (TenantId y = x; y.value != 0; y = levels_[y.value].parent) {
+            const Amount beyond = tree.usage(y, each.resource) - tree.subtree(y, each.resource);
+            if (std::abs(beyond) <= each.amount) top = y;
+        }
+        if (!top.valid()) continue;
+        for (const TenantId y : below_[top.value])
+            place(tree, y, each.resource);
+    }
 }
 
 void FairShare::refresh(const QuotaTree& tree, Time now) {
     next_refresh_ = now + sample_period;
-    for (Past& each : past_)
-        bring_up(each, now);
+    if (half_life_ > Duration{}) {
+        const bool is_new = sampled_ == Time::min() || now == sampled_;
+        const double old = is_new ? 1 : decay(now - sampled_, half_life_);
+        for (Past& each : past_) {
+            note(each, each.now, now);
+            if (old < 1)
+                each.mean = each.mean * old +
+                            each.area / static_cast<double>((now - sampled_).count()) * (1 - old);
+            each.area = 0;
+        }
+    }
+    sampled_ = now;
     for (std::uint32_t i = 0; i < levels_.size(); ++i)
         update(tree, TenantId{i});
     if (rule_ == FairRule::tree) rank_all();
+    place_all(tree);
 }
 
 // Depth first, whoever used least for its weight before its siblings; equal siblings together.
@@ -174,27 +219,70 @@ void FairShare::rank_all() {
     if (!levels_.empty()) walk(walk, {TenantId{0}});
 }
 
-Standing FairShare::standing(TenantId x) const {
+Standing FairShare::floor_of(const QuotaTree& tree, TenantId x, std::uint32_t r) const {
     Standing its;
     if (rule_ == FairRule::tree) its.at[0] = levels_[x.value].value;
-    for (TenantId y = x; y.valid(); y = levels_[y.value].parent) {
+    for (TenantId y = x; y.value != 0; y = levels_[y.value].parent) {
         const Level& level = levels_[y.value];
-        if (level.depth == 0) break;
+        const std::uint32_t borrows = tree.borrowed(y, r) > 0 ? Standing::borrows : 0;
         if (rule_ == FairRule::tree) {
-            if (level.borrows) its.at[0] |= Standing::borrows;
+            its.at[0] |= borrows;
         } else if (level.depth <= Standing::levels) {
-            its.at[level.depth - 1] = level.value | (level.borrows ? Standing::borrows : 0);
+            its.at[level.depth - 1] = level.value | borrows;
         }
     }
     return its;
 }
 
+// Moves x to where it is in the order now.
+void FairShare::place(const QuotaTree& tree, TenantId x, std::uint32_t r) {
+    Standing& known = floors_[std::size_t{r} * levels_.size() + x.value];
+    const Standing its = floor_of(tree, x, r);
+    if (its == known) return;
+    std::vector<TenantId>& order = order_[r];
+    const auto before = [&](TenantId a, TenantId b) {
+        const Standing& of_a = floor(a, r);
+        const Standing& of_b = floor(b, r);
+        return of_a != of_b ? of_a < of_b : a < b;
+    };
+    const auto from = std::lower_bound(order.begin(), order.end(), x, before);
+    const bool back = known < its;
+    known = its;
+    if (back) {
+        const auto to = std::lower_bound(from + 1, order.end(), x, before);
+        std::move(from + 1, to, from);
+        *(to - 1) = x;
+    } else {
+        const auto to = std::lower_bound(order.begin(), from, x, before);
+        std::move_backward(to, from, from + 1);
+        *to = x;
+    }
+}
+
+void FairShare::place_all(const QuotaTree& tree) {
+    for (std::uint32_t r = 0; r < resources_; ++r) {
+        for (std::uint32_t i = 0; i < levels_.size(); ++i)
+            floors_[std::size_t{r} * levels_.size() + i] = floor_of(tree, TenantId{i}, r);
+        std::sort(order_[r].begin(), order_[r].end(), [&](TenantId a, TenantId b) {
+            const Standing& of_a = floor(a, r);
+            const Standing& of_b = floor(b, r);
+            return of_a != of_b ? of_a < of_b : a < b;
+        });
+    }
+}
+
 Standing FairShare::standing(const QuotaTree& tree, TenantId x, const Charges& charges) const {
-    Standing its = standing(x);
+    Standing its;
+    if (rule_ == FairRule::tree) {
+        its.at[0] = levels_[x.value].value;
+    } else {
+        for (TenantId y = x; y.value != 0; y = levels_[y.value].parent)
+            if (levels_[y.value].depth <= Standing::levels)
+                its.at[levels_[y.value].depth - 1] = levels_[y.value].value;
+    }
     for (const Allowance& each : charges) {
         Amount more = each.amount;
-        for (TenantId y = x; more > 0 && levels_[y.value].parent.valid();
-             y = levels_[y.value].parent) {
+        for (TenantId y = x; y.value != 0; y = levels_[y.value].parent) {
             const Amount usage = tree.usage(y, each.resource);
             const Amount local = tree.local(y, each.resource);
             const std::size_t level = rule_ == FairRule::tree ? 0 : levels_[y.value].depth - 1;

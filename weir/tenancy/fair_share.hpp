@@ -13,10 +13,10 @@
 //         Siblings that are equal are merged, and their children compared together.
 //   none  only rights decide; the rest is the order of the queue.
 //
-// The half-life decays in steps: shares are brought up to date when an organisation's own usage
-// changes and at least every `sample_period`.
+// The past is sampled: within a `sample_period` it is added up, and counts from its end on.
 //
-// Threads: one at a time. Cost: O(depth x resources); refresh O(organisations x resources).
+// Threads: one at a time. Cost: a change costs O(depth), and O(resources x log organisations) for
+// each organisation whose place moves; a sample O(organisations x resources).
 #pragma once
 
 #include <array>
@@ -47,7 +47,7 @@ class FairShare {
 public:
     FairShare() = default;
     // half_life == 0: the past does not count.
-    FairShare(const Rights& rights, FairRule rule, Duration half_life);
+    FairShare(const Rights& rights, const QuotaTree& tree, FairRule rule, Duration half_life);
 
     // The usage of x was changed in the tree, by so much more (less: if not `more`).
     void changed(const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now);
@@ -59,8 +59,12 @@ public:
     [[nodiscard]] Standing standing(const QuotaTree& tree,
                                     TenantId x,
                                     const Charges& charges) const;
-    // ... which is this or behind it.
-    [[nodiscard]] Standing standing(TenantId x) const;
+    // ... which is not before this one, whatever it uses of r alone ...
+    [[nodiscard]] const Standing& floor(TenantId x, std::uint32_t r) const {
+        return floors_[std::size_t{r} * levels_.size() + x.value];
+    }
+    // ... and by which all organisations are in order here.
+    [[nodiscard]] const std::vector<TenantId>& in_order(std::uint32_t r) const { return order_[r]; }
     // The share in millionths (drf), or the rank (tree; 0 = first); for people.
     [[nodiscard]] std::uint32_t value(TenantId x) const { return levels_[x.value].value; }
 
@@ -72,28 +76,36 @@ private:
         std::uint32_t depth = 0;  // 1 = below the root
         std::uint32_t value = 0;  // share or rank
         std::uint32_t weight_milli = 1000;
-        bool borrows = false;  // in any resource
     };
-    // What was borrowed (drf) or used by x itself (tree), now and on average.
+    // What was borrowed (drf) or used by x itself (tree).
     struct Past {
         Amount now = 0;
-        double mean = 0;
-        Time until = Time::min();  // the mean is of the time before
+        Time since{};     // of the last change or sample
+        double area = 0;  // amount x milliseconds, of this sample so far
+        double mean = 0;  // of those before
     };
     [[nodiscard]] Past& past(TenantId x, std::uint32_t r) {
         return past_[std::size_t{x.value} * resources_ + r];
     }
-    void bring_up(Past& past, Time now) const;
-    void update(const QuotaTree& tree, TenantId x);
+    void note(Past& past, Amount amount, Time now) const;
+    bool update(const QuotaTree& tree, TenantId x);
     void rank_all();
+    [[nodiscard]] Standing floor_of(const QuotaTree& tree, TenantId x, std::uint32_t r) const;
+    void place(const QuotaTree& tree, TenantId x, std::uint32_t r);
+    void place_all(const QuotaTree& tree);
 
     FairRule rule_ = FairRule::none;
     Duration half_life_{};
     std::uint32_t resources_ = 0;
-    std::vector<Level> levels_;     // by tenant
-    std::vector<Past> past_;        // by tenant, then resource
-    std::vector<Amount> capacity_;  // by resource
+    std::vector<Level> levels_;                 // by tenant
+    std::vector<std::vector<TenantId>> below_;  // by tenant: itself and all below it
+    std::vector<Past> past_;                    // by tenant, then resource
+    std::vector<double> unit_;                  // likewise: the share of one unit
+    std::vector<Amount> capacity_;              // by resource
     std::vector<std::vector<TenantId>> children_;
+    std::vector<Standing> floors_;              // by resource, then tenant
+    std::vector<std::vector<TenantId>> order_;  // by resource
+    Time sampled_ = Time::min();
     Time next_refresh_ = Time::min();
 };
 

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "weir/tenancy/small_house.hpp"
 
@@ -18,11 +20,12 @@ struct Fair {
                  .capacity = {chips * 1000},
                  .notes = {}},
           tree(rights.organisations, rights.capacity),
-          share(rights, rule, half_life) {}
+          share(rights, tree, rule, half_life) {}
 
     void use(const std::string& path, Amount chips, Time now) {
         const TenantId x = rights.organisations.find(path);
         const Charges charges{{0, std::abs(chips) * 1000}};
+        if (now >= share.next_refresh()) share.refresh(tree, now);
         if (chips > 0) {
             tree.use(x, 0, chips * 1000);
         } else {
@@ -121,6 +124,38 @@ TEST(FairShare, EqualSiblingsOfAFairTreeAreComparedTogether) {
     EXPECT_LT(fair.share.value(TenantId{4}), fair.share.value(TenantId{5}));
 }
 
+// The order by floors is kept change by change.
+RC_GTEST_PROP(FairShare, TheOrderIsAsIfItWereSortedAnew, ()) {
+    const auto rule = *rc::gen::element(FairRule::none, FairRule::drf, FairRule::tree);
+    Fair fair({{"a", 5}, {"a/x"}, {"a/y", 3, 1}, {"b"}, {"b/z", 4}}, 20, rule, seconds(3600));
+    const std::vector<std::string> all{"a", "a/x", "a/y", "b", "b/z"};
+    std::map<std::string, Amount> used;
+    for (int step = 0; step < 30; ++step) {
+        const std::string path = *rc::gen::elementOf(all);
+        const auto chips = *rc::gen::inRange<Amount>(1, 4);
+        const bool more = used[path] < chips || *rc::gen::inRange(0, 2) == 0;
+        fair.use(path, more ? chips : -chips, at(step * 100));
+        used[path] += more ? chips : -chips;
+        std::vector<TenantId> order;
+        for (std::uint32_t i = 0; i < fair.tree.tenants(); ++i)
+            order.push_back(TenantId{i});
+        std::sort(order.begin(), order.end(), [&](TenantId a, TenantId b) {
+            const Standing& of_a = fair.share.floor(a, 0);
+            const Standing& of_b = fair.share.floor(b, 0);
+            return of_a != of_b ? of_a < of_b : a < b;
+        });
+        RC_ASSERT(order == fair.share.in_order(0));
+        for (std::uint32_t i = 1; i < fair.tree.tenants(); ++i) {
+            Standing its = fair.share.standing(fair.tree, TenantId{i}, {});
+            for (TenantId x{i}; x.value != 0; x = fair.tree.parent(x)) {
+                const std::size_t level = rule == FairRule::tree ? 0 : fair.tree.depth(x) - 1;
+                if (fair.tree.borrowed(x, 0) > 0) its.at[level] |= Standing::borrows;
+            }
+            RC_ASSERT(its == fair.share.floor(TenantId{i}, 0));
+        }
+    }
+}
+
 // Keys grow while jobs start, whatever starts: a heap of stale keys is enough for a pass.
 RC_GTEST_PROP(FairShare, StartingNeverImprovesAnybodysStanding, ()) {
     const auto rule = *rc::gen::element(FairRule::none, FairRule::drf);
@@ -134,7 +169,7 @@ RC_GTEST_PROP(FairShare, StartingNeverImprovesAnybodysStanding, ()) {
         for (std::size_t i = 0; i < all.size(); ++i)
             RC_ASSERT(before[i] <= fair.of(all[i]));
         for (const std::string& path : all)
-            RC_ASSERT(fair.share.standing(fair.rights.organisations.find(path)) <= fair.of(path));
+            RC_ASSERT(fair.share.floor(fair.rights.organisations.find(path), 0) <= fair.of(path));
     }
 }
 

@@ -1,0 +1,195 @@
+// Who is next: of a shape, over all organisations that have a right to start; and in strict order.
+#include <algorithm>
+
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+namespace {
+
+// Of so few lines each is looked at; of more those of the organisations that go first.
+constexpr std::size_t few_lines = 6;
+
+Time end_by(const Job& job, Time start) {
+    return job.limit >= forever ? never : start + job.limit;
+}
+
+}  // namespace
+
+// `first` gives the first of a line. Where there are no organisations a shape has one, its own.
+template <class First>
+Engine::State::Front Engine::State::front_by(std::uint32_t shape,
+                                             bool own_order,
+                                             First first) const {
+    const ShapeInfo& info = shapes[shape];
+    Front best;
+    const auto look_at = [&](std::uint32_t number) {
+        Front its;
+        its.slot = first(number);
+        if (!its.found()) return;
+        const Line& line = lines[number];
+        its.allowed = quotas.allowed(line.tenant, info.kinds);
+        if (its.allowed == 0) return;
+        its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
+        const Job& job = jobs.at(its.slot);
+        its.rank = own_order ? job.overtaking : job.rank;
+        if (!best.found() || its.before(best)) best = its;
+    };
+    const std::uint32_t resource = info.kinds.ordered_by;
+    if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
+        for (const std::uint32_t line : info.lines)
+            look_at(line);
+        return best;
+    }
+    for (const TenantId tenant : quotas.in_order(resource)) {
+        const std::uint32_t line = info.line_of_tenant[tenant.value];
+        if (line == no_line) continue;
+        if (best.found() && best.standing < quotas.floor(tenant, resource)) break;
+        look_at(line);
+    }
+    return best;
+}
+
+Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
+    if (!quotas.any()) {
+        Front front;
+        front.slot = waiting.first(shape);
+        if (front.found()) front.rank = jobs.at(front.slot).rank;
+        return front;
+    }
+    if (shape >= fronts.size()) {
+        fronts.resize(shapes.size());
+        fronts_known.resize(shapes.size());
+    }
+    const FrontKnown now{quotas.version(), shapes[shape].joined_or_left};
+    if (fronts_known[shape] != now) {
+        fronts_known[shape] = now;
+        fronts[shape] =
+            front_by(shape, false, [&](std::uint32_t line) { return waiting_in_line.first(line); });
+    }
+    return fronts[shape];
+}
+
+// The first to overtake of those of whom it is not known that they do not fit now.
+Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) const {
+    const bool own_order = policy.prediction == Prediction::history;
+    const Time blocked = shapes[shape].blocked_from;
+    const auto until = [now](Time from) {
+        return from == Time::max() ? Duration::max() : from - now;
+    };
+    Front front;
+    front.slot = (own_order ? overtaking : waiting).first(shape, until(blocked));
+    if (!front.found()) return front;
+    if (!quotas.any()) {
+        const Job& job = jobs.at(front.slot);
+        front.rank = own_order ? job.overtaking : job.rank;
+        return front;
+    }
+    const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
+    return front_by(shape, own_order, [&](std::uint32_t number) {
+        const Line& line = lines[number];
+        return order.first(
+            number,
+            until(line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked));
+    });
+}
+
+void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
+    for (const std::uint32_t shape : to_try)
+        shapes[shape].to_try = false;
+    to_try.clear();
+    const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+    Rank last;
+    for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
+         next = queue.first(&last, {}, any)) {
+        last = next->rank;
+        const Job& job = jobs.at(next->slot);
+        if (job.parked) continue;
+        // Who waits for the nodes of a reservation holds up nobody before it begins.
+        const auto its = set_apart.find(AdvanceId{shapes[job.shape].shape.demand.tag});
+        if (its != set_apart.end() && !its->second.begun) continue;
+        if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
+        start(next->slot, now, Cause::fits_now, decisions);
+    }
+}
+
+// Each organisation has a strict order of its own, and who owns what it asks for goes before who
+// has to borrow it. An owner that finds no room has those stopped who borrowed it, and until it is
+// there nobody borrows in those pools.
+void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions) {
+    for (const std::uint32_t shape : to_try)
+        shapes[shape].to_try = false;
+    to_try.clear();
+    const auto standing_of = [&](const Job& job, KindSet allowed) {
+        tenancy::Standing its = quotas.standing(job.tenant, shapes[job.shape].kinds, allowed);
+        if (owns_in_order(job))
+            for (std::uint32_t& level : its.at)
+                level &= ~tenancy::Standing::borrows;
+        return its;
+    };
+    const auto next_of = [&](TenantId tenant, const Rank* after) {
+        const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+        const Queue& its_queue = queue_of_tenant[tenant.value];
+        Front front;
+        for (const Queued* next = its_queue.first(after, {}, any); next != nullptr;
+             next = its_queue.first(&front.rank, {}, any)) {
+            front.rank = next->rank;
+            const Job& job = jobs.at(next->slot);
+            const ShapeInfo& shape = shapes[job.shape];
+            const auto its = set_apart.find(AdvanceId{shape.shape.demand.tag});
+            if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
+            front.slot = next->slot;
+            front.allowed = quotas.allowed(tenant, shape.kinds);
+            front.standing = standing_of(job, front.allowed);
+            break;
+        }
+        return front;
+    };
+    const auto behind = [](const Front& a, const Front& b) { return b.before(a); };
+    std::vector<Front> heads;  // a heap
+    for (std::uint32_t tenant = 0; tenant < queue_of_tenant.size(); ++tenant)
+        if (Front its = next_of(TenantId{tenant}, nullptr); its.found()) heads.push_back(its);
+    std::make_heap(heads.begin(), heads.end(), behind);
+    std::vector<bool> kept(fleet.pools.size(), false);  // for owners
+    while (!heads.empty()) {
+        std::pop_heap(heads.begin(), heads.end(), behind);
+        Front head = heads.back();
+        const Job& job = jobs.at(head.slot);
+        ShapeInfo& shape = shapes[job.shape];
+        // What started meanwhile may have moved it back.
+        head.allowed = quotas.allowed(job.tenant, shape.kinds);
+        head.standing = standing_of(job, head.allowed);
+        const TenantId tenant = job.tenant;
+        if (heads.size() > 1 && heads.front().before(head)) {
+            heads.back() = head;
+            std::push_heap(heads.begin(), heads.end(), behind);
+            continue;
+        }
+        heads.pop_back();
+        const std::vector<PoolId>& pools = shape.shape.demand.pools;
+        const bool is_owner = owns_in_order(job);
+        if (head.allowed == 0) {
+            if (is_owner) give_way(head.slot, now, decisions);
+            continue;
+        }
+        if (!is_owner && std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
+                return kept[pool.value];
+            })) {
+            continue;
+        }
+        if (!free.find(shape_in(job.shape, head.allowed), found, end_by(job, now))) {
+            if (!is_owner) continue;
+            make_room(head.slot, now, {}, decisions);
+            if (may_stop_others(job)) reclaims_at = std::min(reclaims_at, job.reclaim_at);
+            for (const PoolId pool : pools)
+                kept[pool.value] = true;
+            continue;
+        }
+        start(head.slot, now, Cause::fits_now, decisions);
+        if (Front its = next_of(tenant, &head.rank); its.found()) {
+            heads.push_back(its);
+            std::push_heap(heads.begin(), heads.end(), behind);
+        }
+    }
+}
+
+}  // namespace weir::sched

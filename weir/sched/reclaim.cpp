@@ -1,0 +1,167 @@
+// What owners may take back: who runs on what another organisation owns, and in strict order who of
+// the same one overtook. Who of them goes is decided in room_made.cpp.
+#include <algorithm>
+#include <map>
+
+#include "weir/sched/engine_state.hpp"
+
+namespace weir::sched {
+namespace {
+
+// So many borrowers are looked at in any case, and four for each chip that is asked for.
+constexpr std::uint64_t borrowers_looked_at_min = 1024;
+
+}  // namespace
+
+// In strict order: those of its organisation that run although they come behind it, the last first.
+// They overtook it when it was stopped for others.
+std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
+    std::vector<std::uint32_t> slots;
+    if (queue_of_tenant.empty()) return slots;
+    const auto& its = running_of_tenant[job.tenant.value];
+    for (auto each = its.rbegin(); each != its.rend() && job.rank < each->first; ++each)
+        slots.push_back(each->second);
+    return slots;
+}
+
+// Whether it would own what it asks for if those behind it did not run.
+bool Engine::State::owns_in_order(const Job& job) const {
+    if (owns(job)) return true;
+    const std::vector<std::uint32_t> others = behind_it(job);
+    if (others.empty()) return false;
+    tenancy::QuotaTree tree = quotas.tree();
+    for (const std::uint32_t slot : others) {
+        const Job& each = jobs.at(slot);
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    }
+    return quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0;
+}
+
+// In strict order: those of its own organisation that overtook it, when it was stopped, use up what
+// it owns; the last of them go.
+void Engine::State::give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions) {
+    if (!policy.preempt) return;
+    const Job& job = jobs.at(slot);
+    tenancy::QuotaTree tree = quotas.tree();
+    for (const std::uint32_t other : behind_it(job)) {
+        if (quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0) return;
+        Job& each = jobs.at(other);
+        if (!each.stopping) {
+            if (stops_left(now) == 0) {
+                reclaims_at = std::min(reclaims_at, preemptions.front() + seconds(3600));
+                return;
+            }
+            if (protected_now(each, now)) {
+                reclaims_at = std::min(reclaims_at, each.started_at + policy.min_run);
+                continue;
+            }
+            stop(other, job.id, stopped_by(each, now), now);
+            announce(decisions,
+                     {Preempt{each.id, job.id},
+                      {.cause = Cause::reclaimed, .other = job.id, .until = each.end_by}});
+        }
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    }
+}
+
+bool Engine::State::may_stop_others(const Job& job) const {
+    if (!policy.preempt) return false;
+    if (job.priority >= job::Priority::high) return true;
+    if (!quotas.any()) return false;
+    if (!behind_it(job).empty() && owns_in_order(job)) return true;
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
+    const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
+                              ? KindSet{1} << job.charged
+                              : quotas.owned(job.tenant, kinds);
+    for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind) {
+        if ((owned >> kind & 1) == 0) continue;
+        for (const tenancy::Allowance& each : kinds.charges[kind])
+            if (quotas.tree().anybody_borrows(each.resource)) return true;
+    }
+    return false;
+}
+
+// Those who run on what the organisation of the job owns and others have borrowed. The jobs of an
+// organisation fill what it owns in the order of its queue; the last ones are those who borrow. Of
+// very many, the last ones that are surely enough.
+std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job) const {
+    const std::size_t count_max = std::max<std::uint64_t>(
+        borrowers_looked_at_min, 4 * shapes[job.shape].shape.demand.chips_milli() / 1000);
+    tenancy::QuotaTree tree = quotas.tree();
+    const auto give_back = [&](const Job& each) {
+        for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
+            tree.give_back(each.tenant, one.resource, one.amount);
+    };
+    // What is promised is charged, but nobody can be stopped for it; and who stops is as good as
+    // gone.
+    for (const auto& [rank, slot] : promised)
+        give_back(jobs.at(slot));
+    for (const std::uint32_t slot : stopping)
+        give_back(jobs.at(slot));
+    std::vector<std::uint32_t> borrowers;
+    for (const std::uint32_t slot : behind_it(job)) {
+        if (jobs.at(slot).stopping) continue;
+        give_back(jobs.at(slot));
+        borrowers.push_back(slot);
+    }
+    // What it owns, and how deep the house that owns it is.
+    std::map<std::uint32_t, std::uint32_t> owned;
+    for (const tenancy::Charges& charges : shapes[job.shape].kinds.charges) {
+        std::map<std::uint32_t, std::uint32_t> of_kind;
+        for (const tenancy::Allowance& each : charges) {
+            const TenantId house = tree.owner(job.tenant, each.resource, each.amount);
+            if (house.valid()) of_kind[each.resource] = tree.depth(house);
+        }
+        if (of_kind.size() == charges.size()) owned.insert(of_kind.begin(), of_kind.end());
+    }
+    // Whether somebody runs on it: all houses below the one that both are in borrow.
+    const auto borrows = [&](TenantId x, std::uint32_t resource) {
+        const TenantId top = tree.common(x, job.tenant);
+        const auto its = owned.find(resource);
+        return its != owned.end() && top != x && its->second > tree.depth(top) &&
+               tree.borrows_below(x, resource, top);
+    };
+    struct Last {
+        Rank rank;
+        TenantId tenant;
+        bool operator<(const Last& other) const { return rank < other.rank; }
+    };
+    std::vector<std::set<std::pair<Rank, std::uint32_t>>::const_reverse_iterator> next;
+    std::vector<Last> last;  // a heap: of each organisation that borrows the last one not seen
+    for (std::uint32_t i = 0; i < running_of_tenant.size(); ++i) {
+        next.push_back(running_of_tenant[i].rbegin());
+        const bool any = std::any_of(owned.begin(), owned.end(), [&](const auto& each) {
+            return borrows(TenantId{i}, each.first);
+        });
+        if (any && next[i] != running_of_tenant[i].rend())
+            last.push_back({next[i]->first, TenantId{i}});
+    }
+    std::make_heap(last.begin(), last.end());
+    while (!last.empty() && borrowers.size() < count_max) {
+        std::pop_heap(last.begin(), last.end());
+        const TenantId tenant = last.back().tenant;
+        last.pop_back();
+        auto& its_next = next[tenant.value];
+        const std::uint32_t slot = its_next->second;
+        const Job& each = jobs.at(slot);
+        const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];
+        if (!each.stopping && std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
+                return borrows(tenant, one.resource);
+            })) {
+            give_back(each);
+            borrowers.push_back(slot);
+        }
+        const bool any = std::any_of(owned.begin(), owned.end(), [&](const auto& one) {
+            return borrows(tenant, one.first);
+        });
+        if (any && ++its_next != running_of_tenant[tenant.value].rend()) {
+            last.push_back({its_next->first, tenant});
+            std::push_heap(last.begin(), last.end());
+        }
+    }
+    return borrowers;
+}
+
+}  // namespace weir::sched
