@@ -221,7 +221,10 @@ void Engine::State::make_eligible(std::uint32_t slot) {
     if (quotas.any()) {
         waiting_in_line.join(job.line, slot, job.rank, job.limit);
         if (own_order) overtaking_in_line.join(job.line, slot, job.overtaking, job.limit);
-        if (lines[job.line].eligible++ == 0) {
+        Line& line = lines[job.line];
+        line.nobody_below = std::min(line.nobody_below, job.limit);
+        if (line.eligible++ == 0) {
+            line.nobody_below = job.limit;
             shape.lines.push_back(job.line);
             shape.line_of_tenant[job.tenant.value] = job.line;
         }

@@ -238,7 +238,7 @@ struct Engine::State {
 
     // order.cpp: who is next
     [[nodiscard]] Front front_of(std::uint32_t shape);
-    [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now) const;
+    [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
     template <class First>
     [[nodiscard]] Front front_by(std::uint32_t shape, bool own_order, First first) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);
@@ -289,6 +289,7 @@ struct Engine::State {
     // reclaim.cpp: what owners may take back
     void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
     [[nodiscard]] bool may_stop_others(const Job& job) const;
+    [[nodiscard]] bool reclaims_now(const Job& job, Time now) const;
     [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job) const;
 
     // outlook.cpp: what is expected

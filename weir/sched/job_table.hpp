@@ -38,8 +38,9 @@ struct Job {
     TenantId tenant{0};
     std::uint8_t grade = 0;              // pending: of its promise
     std::uint8_t charged = not_charged;  // the kind in which its organisation is charged
-    Time reclaim_at =
-        Time::min();          // pending, an owner: not before, it tries to have others stopped
+    // Pending, an owner: not before, it tries to have others stopped, after so many tries in vain.
+    Time reclaim_at = Time::min();
+    std::uint8_t reclaim_tries = 0;
     std::uint32_t unmet = 0;  // dependencies that have not ended
     Duration limit = forever;
     Time submitted_at{};
@@ -132,8 +133,9 @@ struct Line {
     // In this pass, who would end then or later does not fit where the organisation may start.
     std::uint64_t blocked_in = 0;
     Time blocked_from = Time::max();
+    Duration nobody_below{};  // nobody in Waiting has a limit below this
 };
-using Lines = std::deque<Line>;
+using Lines = std::vector<Line>;
 inline constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max();
 
 // The different demands there are. Jobs with equal demands share one shape, so what is found out

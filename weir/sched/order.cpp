@@ -70,7 +70,7 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
 }
 
 // The first to overtake of those of whom it is not known that they do not fit now.
-Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) const {
+Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) {
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
     const auto until = [now](Time from) {
@@ -86,10 +86,13 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     }
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
     return front_by(shape, own_order, [&](std::uint32_t number) {
-        const Line& line = lines[number];
-        return order.first(
-            number,
-            until(line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked));
+        Line& line = lines[number];
+        const Duration limit =
+            until(line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked);
+        if (limit <= line.nobody_below) return no_slot;
+        const std::uint32_t slot = order.first(number, limit);
+        if (slot == no_slot) line.nobody_below = limit;
+        return slot;
     });
 }
 

@@ -273,8 +273,9 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         // A rule of time that stood in the way of making room may have lapsed.
         // Somebody who outlives his limit since then counts as gone any moment.
         const bool outlived = running.outlived(job.planned_when, now);
-        const bool may_stop = (job.priority >= job::Priority::high || may_stop_others(job)) &&
-                              next_stop_rule(job) <= now;
+        const bool reclaims = reclaims_now(job, now);
+        const bool may_stop =
+            reclaims || (job.priority >= job::Priority::high && next_stop_rule(job) <= now);
         if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
             all_changes == job.tried_at && its_changes == job.planned_at) {
             continue;
@@ -285,9 +286,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 
         const bool try_now = may_start(slot, now);
         // Who may have others stopped is not made to wait for the budget of work.
-        const bool afford =
-            changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
-                        may_stop_others(job) || (plan_credit > kept_for_others && may_plan(job)));
+        const bool afford = changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
+                                        (plan_credit > kept_for_others && may_plan(job)));
         const Place before = job.promise;
         Place claimed = before;
         const auto release = [&] {
@@ -314,12 +314,12 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             start_it();
             continue;
         }
-        if (!afford) {
+        const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
+        const bool made_room = (afford || reclaims) && make_room(slot, now, own, decisions);
+        if (!afford && !made_room) {
             if (!claimed.found()) plan.claim(job.id, shape, before);
             continue;
         }
-        const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
-        const bool made_room = make_room(slot, now, own, decisions);
         const std::uint64_t work_before = plan.work();
         Place place =
             made_room ? plan.earliest(shape_in(job.shape, allowed_for(job)), now, job.limit, own)
@@ -427,7 +427,7 @@ void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decisio
 }
 
 void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
-    const auto settle = [&](std::uint32_t slot) {
+    const auto settle = [&](std::uint32_t slot, bool afford) {
         Job& job = jobs.at(slot);
         const KindSet allowed = allowed_for(job);
         if (allowed == 0) return;
@@ -441,7 +441,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         if (!changed && next_stop_rule(job) > now) return;
         const bool made_room = make_room(slot, now, {}, decisions);
         job.planned_when = now;
-        if (!made_room && !changed) return;  // nothing changed since it failed
+        if (!made_room && (!changed || !afford)) return;  // nothing changed since it failed
         const std::uint64_t work_before = plan.work();
         Place place =
             made_room ? plan.earliest(shape, now, job.limit, {}) : place_for(slot, now, {});
@@ -462,16 +462,18 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         return jobs.at(a).rank < jobs.at(b).rank;
     });
     for (const std::uint32_t slot : with_deadline)
-        settle(slot);
+        settle(slot, true);
 
     // Who could not be promised anything is not asked again in this pass.
+    const bool may_reclaim = quotas.any() && policy.preempt && stops_left(now) > 0;
     const std::uint32_t best_grade = high_waiting > 0 ? 0 : high_lane + 1;  // of all who wait
     while (true) {
         Front best;
+        bool best_afford = true;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
             // Who may have others stopped is not made to wait for the budget.
             const bool afford = may_plan(plan.runs(PoolId{pool}));
-            if ((!afford && high_waiting == 0 && !quotas.any()) ||
+            if ((!afford && high_waiting == 0 && !may_reclaim) ||
                 !has_room_for_promise(PoolId{pool}, best_grade)) {
                 continue;
             }
@@ -479,19 +481,21 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
                 const Front its = front_of(shape);
                 if (!its.found() || its.slot == best.slot) continue;
                 const Job& job = jobs.at(its.slot);
-                if (!afford && job.rank.lane > high_lane && !may_stop_others(job)) continue;
+                if (!afford && job.rank.lane > high_lane && !reclaims_now(job, now)) continue;
                 if (!has_room_for_promise(PoolId{pool}, grade_of(job))) continue;
                 if (job.tried_at != 0 && job.tried_at == changes_of(shapes[shape].shape) &&
                     !shapes[shape].to_try) {
                     continue;  // it can be promised nothing, and nothing changed
                 }
                 if (job.asked_in == passes) continue;
-                if (!best.found() || its.before(best)) best = its;
+                if (best.found() && !its.before(best)) continue;
+                best = its;
+                best_afford = afford || job.rank.lane <= high_lane;
             }
         }
         if (!best.found()) return;
         jobs.at(best.slot).asked_in = passes;
-        settle(best.slot);
+        settle(best.slot, best_afford);
     }
 }
 

@@ -83,6 +83,12 @@ bool Engine::State::may_stop_others(const Job& job) const {
     return false;
 }
 
+// Whether it is worth a search who could be stopped for it.
+bool Engine::State::reclaims_now(const Job& job, Time now) const {
+    return quotas.any() && job.priority < job::Priority::high && now >= job.reclaim_at &&
+           may_stop_others(job);
+}
+
 // Those who run on what the organisation of the job owns and others have borrowed. The jobs of an
 // organisation fill what it owns in the order of its queue; the last ones are those who borrow. Of
 // very many, the last ones that are surely enough.

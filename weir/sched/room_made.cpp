@@ -16,8 +16,6 @@ constexpr Duration stop_grace = seconds(60);
 // Reading a checkpoint and starting again costs a job about as much as this.
 constexpr Duration restart_cost = seconds(60);
 constexpr Duration an_hour = seconds(3600);
-// An owner looks for borrowers that may be stopped at most so often in the time for which none may.
-constexpr std::int64_t tries_in_min_run = 10;
 
 // The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds). A job
 // that says how often it saves its work is believed, even if it does not tell of every time.
@@ -127,28 +125,32 @@ bool Engine::State::make_room(std::uint32_t slot,
             list.push_back({.job = &victim, .lost = work, .rank = *rank});
         }
     }
-    job.reclaim_at = std::max(older, now + policy.min_run / tries_in_min_run);
+    job.reclaim_at =
+        std::max(older, now + policy.min_run / (std::int64_t{16} >> job.reclaim_tries));
+    if (job.reclaim_tries < 4) ++job.reclaim_tries;
     const std::vector<Victim> set = cheapest_set(free, fleet, shapes, shape, candidates, most);
     if (set.empty()) return false;
 
     // On paper first: with them gone, could it start before it would anyway?
-    const Place without = plan.earliest(shape, now, job.limit, own);
     Time gone = now;
+    for (const Victim& each : set)
+        gone = std::max(gone, stopped_by(*each.job, now));
+    const Place without = plan.earliest(shape, now, job.limit, own, {}, gone);
     const auto on_paper = [&](bool gone_early) {
         for (const Victim& each : set) {
             const Job& victim = *each.job;
             const fleet::Shape& its = shapes[victim.shape].shape;
             const Time early = stopped_by(victim, now);
-            gone = std::max(gone, early);
             plan.ended(victim.id, its, victim.placement, gone_early ? victim.end_by : early);
             plan.started(victim.id, its, victim.placement, gone_early ? early : victim.end_by);
         }
     };
     on_paper(true);
-    const Place with = plan.earliest(shape, now, job.limit, own);
+    const Place with = plan.earliest(shape, now, job.limit, own, {}, gone);
     on_paper(false);
-    if (!with.found() || with.at > gone || (without.found() && without.at <= with.at)) return false;
+    if (!with.found() || (without.found() && without.at <= with.at)) return false;
 
+    job.reclaim_tries = 0;
     for (const Victim& each : set) {
         const std::uint32_t victim = jobs.slot_of(each.job->id);
         stop(victim, job.id, stopped_by(jobs.at(victim), now), now);
