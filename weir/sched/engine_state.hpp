@@ -239,6 +239,7 @@ struct Engine::State {
     // order.cpp: who is next
     [[nodiscard]] Front front_of(std::uint32_t shape);
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
+    [[nodiscard]] Front first_untried(std::uint32_t shape, Time now) const;
     template <class First>
     [[nodiscard]] Front front_by(std::uint32_t shape, bool own_order, First first) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);
@@ -252,6 +253,7 @@ struct Engine::State {
     void make_promises(Time now, std::vector<Decision>& decisions);
     void overtake(Time now, std::vector<Decision>& decisions);
     bool find_now(std::uint32_t slot, Time now, KindSet allowed);
+    [[nodiscard]] bool fits_at_all(const ShapeInfo& shape);
     [[nodiscard]] bool could_hold(std::uint32_t shape) const;
     void start(std::uint32_t slot, Time now, Cause cause, std::vector<Decision>& decisions);
     void reserve(std::uint32_t slot, Place place, std::vector<Decision>& decisions);

@@ -8,6 +8,8 @@ namespace {
 
 // Of so few lines each is looked at; of more those of the organisations that go first.
 constexpr std::size_t few_lines = 6;
+// So many in the order of the queue are tried before the order of organisations.
+constexpr int first_tried = 6;
 
 Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
@@ -69,26 +71,59 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
     return fronts[shape];
 }
 
-// The first to overtake of those of whom it is not known that they do not fit now.
-Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) {
+namespace {
+
+Duration until(Time from, Time now) {
+    return from == Time::max() ? Duration::max() : from - now;
+}
+
+}  // namespace
+
+// The first to overtake, by the order of the queue alone, of those of whom it is not known that
+// they do not fit now.
+Engine::State::Front Engine::State::first_untried(std::uint32_t shape, Time now) const {
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
-    const auto until = [now](Time from) {
-        return from == Time::max() ? Duration::max() : from - now;
-    };
     Front front;
-    front.slot = (own_order ? overtaking : waiting).first(shape, until(blocked));
+    if (blocked <= now) return front;
+    front.slot = (own_order ? overtaking : waiting).first(shape, until(blocked, now));
     if (!front.found()) return front;
-    if (!quotas.any()) {
+    const Job& job = jobs.at(front.slot);
+    front.rank = own_order ? job.overtaking : job.rank;
+    return front;
+}
+
+// And by rights.
+Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) {
+    if (!quotas.any()) return first_untried(shape, now);
+    const bool own_order = policy.prediction == Prediction::history;
+    const Time blocked = shapes[shape].blocked_from;
+    Front front;
+    if (blocked <= now) return front;
+    const Waiting& in_order = own_order ? overtaking : waiting;
+    const ShapeKinds& kinds = shapes[shape].kinds;
+    // Whoever owns what it asks for, and borrows nothing elsewhere, is before all others; often it
+    // is among the first.
+    const Rank* after = nullptr;
+    for (int tried = 0; tried < first_tried; ++tried) {
+        front.slot = in_order.first(shape, until(blocked, now), after);
+        if (!front.found()) return front;
         const Job& job = jobs.at(front.slot);
         front.rank = own_order ? job.overtaking : job.rank;
-        return front;
+        after = own_order ? &job.overtaking : &job.rank;
+        const Line& line = lines[job.line];
+        if (line.blocked_in == passes && end_by(job, now) >= line.blocked_from) continue;
+        front.allowed = quotas.allowed(job.tenant, kinds);
+        if (front.allowed == 0) continue;
+        front.standing = quotas.standing(job.tenant, kinds, front.allowed);
+        if (front.standing == tenancy::Standing{}) return front;
     }
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
     return front_by(shape, own_order, [&](std::uint32_t number) {
         Line& line = lines[number];
-        const Duration limit =
-            until(line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked);
+        const Time from =
+            line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
+        const Duration limit = until(from, now);
         if (limit <= line.nobody_below) return no_slot;
         const std::uint32_t slot = order.first(number, limit);
         if (slot == no_slot) line.nobody_below = limit;

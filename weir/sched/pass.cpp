@@ -127,7 +127,18 @@ bool Engine::State::find_now(std::uint32_t slot, Time now, KindSet allowed) {
     for (std::uint32_t domain = 0; domain < shape.shape.domains.size() && !may_fit; ++domain)
         may_fit = shape.may_fit_in(domain) && free.fits_in(shape.shape, domain, end);
     if (may_fit && free.find(shape.shape, found, end)) return true;
-    shape.blocked_from = end;
+    // Nearly always there is no room however early one ends: then nobody else is tried.
+    shape.blocked_from = fits_at_all(shape) ? end : Time::min();
+    return false;
+}
+
+// Whether somebody of the shape fits now who ends before anything that is promised.
+bool Engine::State::fits_at_all(const ShapeInfo& shape) {
+    if (shape.blocked_from == Time::min()) return false;
+    for (std::uint32_t domain = 0; domain < shape.shape.domains.size(); ++domain) {
+        const bool untried = shape.blocked_elsewhere > Time::min() || shape.may_fit_in(domain);
+        if (untried && free.fits_in(shape.shape, domain, Time::min())) return true;
+    }
     return false;
 }
 
@@ -524,11 +535,13 @@ Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time
 void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
     struct Candidate {
         Front front;
+        std::uint64_t version = 0;  // of the rights by which it is first; 0: whoever it is, not
+                                    // before this
         bool operator<(const Candidate& other) const { return other.front.before(front); }
     };
     std::vector<Candidate> candidates;  // a heap
     const auto first_of = [&](std::uint32_t shape) {
-        return Candidate{front_of_untried(shape, now)};
+        return Candidate{first_untried(shape, now), 0};
     };
     // Starting only takes room, so no shape joins while we walk.
     for (const std::uint32_t shape : to_try) {
@@ -543,9 +556,14 @@ void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
         Candidate next = candidates.back();
         candidates.pop_back();
         const std::uint32_t shape = jobs.at(next.front.slot).shape;
-        if (quotas.any()) {
-            // What started meanwhile may have moved it back.
-            next = first_of(shape);
+        if (quotas.any() && next.version != quotas.version()) {
+            // Who it is is not looked for where nobody fits. And what started meanwhile may have
+            // moved it back.
+            if (next.version == 0 && !fits_at_all(shapes[shape])) {
+                shapes[shape].blocked_from = Time::min();
+                continue;
+            }
+            next = {front_of_untried(shape, now), quotas.version()};
             if (!next.front.found()) continue;
             if (!candidates.empty() && candidates.front().front.before(next.front)) {
                 candidates.push_back(next);

@@ -55,11 +55,14 @@ public:
     // Requires: it joined with this rank.
     void leave(std::uint32_t group, const Rank& rank) { groups_[group].erase(rank); }
 
-    // The first in order whose limit is below `limit`; no_slot if there is none.
-    [[nodiscard]] std::uint32_t first(std::uint32_t group, Duration limit = Duration::max()) const {
+    // The first in order whose limit is below `limit`, of those behind `after`; no_slot if there is
+    // none.
+    [[nodiscard]] std::uint32_t first(std::uint32_t group,
+                                      Duration limit = Duration::max(),
+                                      const Rank* after = nullptr) const {
         if (group >= groups_.size()) return no_slot;
         const Queued* const one = groups_[group].first(
-            nullptr, {}, [limit](const ShortestLimit&, const ShortestLimit& stretch) {
+            after, {}, [limit](const ShortestLimit&, const ShortestLimit& stretch) {
                 return stretch.limit < limit;
             });
         return one == nullptr ? no_slot : one->slot;
