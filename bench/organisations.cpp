@@ -8,7 +8,8 @@
 //            with a job of its own: one pass that finds and stops them
 // why        the time of "why does it wait?" for jobs that wait in the steady state
 // helios     the demand of the 16 virtual clusters of a real month (FILE: a line whenever quota,
-//            use or demand of one changes): how many of the chips that others ask for are lent
+//            use or demand of one changes): how many of the chips that some wait for, while others
+//            with nobody waiting leave theirs idle, would be given at once
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -125,7 +126,7 @@ double reclaim_ms(std::uint32_t chips, std::uint64_t& stopped) {
 }
 
 struct Helios {
-    double could_be_lent = 0, lent = 0;  // chips, on average over the time
+    double could_be_lent = 0, given = 0, borrowed = 0;  // chips, on average over the time
     bool found = false;
 };
 
@@ -154,7 +155,8 @@ Helios helios(const std::string& path) {
     double from = 0;
     double last = 0;
     double could_sum = 0;
-    double lent_sum = 0;
+    double given_sum = 0;
+    double borrowed_sum = 0;
     bool first = true;
     while (std::getline(file, line)) {
         const std::vector<std::string> row = fields(line);
@@ -180,19 +182,21 @@ Helios helios(const std::string& path) {
             for (const auto& [name, its] : clusters)
                 tree.use(TenantId{++number}, 0, its.used);
             number = 0;
-            Amount lent = 0;
+            Amount given = 0;
+            Amount borrowed = 0;
             for (const auto& [name, its] : clusters) {
                 const TenantId x{++number};
-                // What its own quota has left is not lent; that it waits has other reasons.
                 const Amount own = std::max<Amount>(0, its.quota - tree.usage(x, 0));
-                const Amount borrows =
-                    std::min(std::max<Amount>(0, its.asked - own), tree.available(x, 0) - own);
-                if (its.asked == 0 || borrows <= 0) continue;
-                tree.use(x, 0, own + borrows);
-                lent += borrows;
+                const Amount more = std::min(its.asked, tree.available(x, 0));
+                if (more <= 0) continue;
+                tree.use(x, 0, more);
+                given += more;
+                borrowed += std::max<Amount>(0, more - own);
             }
             could_sum += (now - last) * static_cast<double>(std::min(idle, asked));
-            lent_sum += (now - last) * static_cast<double>(lent);
+            // No more than lay idle elsewhere: what somebody has itself is not lent to it.
+            given_sum += (now - last) * static_cast<double>(std::min(idle, given));
+            borrowed_sum += (now - last) * static_cast<double>(borrowed);
             last = now;
         }
         State& its = clusters[row.at(column.at("vc"))];
@@ -203,7 +207,8 @@ Helios helios(const std::string& path) {
     result.found = last > from;
     if (result.found) {
         result.could_be_lent = could_sum / (last - from);
-        result.lent = lent_sum / (last - from);
+        result.given = given_sum / (last - from);
+        result.borrowed = borrowed_sum / (last - from);
     }
     return result;
 }
@@ -241,12 +246,13 @@ int main(int argc, char** argv) {
         json ? "{\"nodes\":%llu,\"running\":%llu,\"pending\":%llu,\"decisions_per_s\":%.0f,"
                "\"us_each\":%.2f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"peak_gib\":%.2f,\"stops\":%llu,"
                "\"why_p50_us\":%.1f,\"why_p99_us\":%.1f,\"reclaim_ms\":%.1f,\"reclaimed\":%llu,"
-               "\"could_be_lent\":%.2f,\"lent\":%.2f}\n"
+               "\"could_be_lent\":%.2f,\"given\":%.2f,\"borrowed\":%.2f}\n"
              : "200 organisations on %llu nodes: %llu run, %llu wait; %.0f decisions/s, %.2f us "
                "each, p50 %.1f us, p99 %.1f us, %.2f GiB, %llu stopped\n"
                "why it waits: p50 %.1f us, p99 %.1f us\n"
                "reclaim of 4,000 chips lent one by one: %.1f ms, %llu stopped\n"
-               "helios: of %.2f chips that could be lent %.2f are\n",
+               "helios: of %.2f chips that could be lent %.2f are given, %.2f of them beyond the "
+               "own quota\n",
         static_cast<unsigned long long>(s.nodes),
         static_cast<unsigned long long>(s.running),
         static_cast<unsigned long long>(s.pending),
@@ -261,6 +267,7 @@ int main(int argc, char** argv) {
         ms,
         static_cast<unsigned long long>(stopped),
         lending.could_be_lent,
-        lending.lent);
+        lending.given,
+        lending.borrowed);
     return 0;
 }
