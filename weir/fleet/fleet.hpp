@@ -8,11 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "weir/base/id.hpp"
+#include "weir/base/money.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 
@@ -56,8 +58,9 @@ struct Pool {
 
 struct Site {
     std::string name;
-    std::string executor = "simulated";  // local | slurm | simulated
-    double power_watts = 0;              // 0 = no budget
+    std::string executor = "simulated";    // local | slurm | simulated
+    double power_watts = 0;                // 0 = no budget
+    std::map<std::string, Price> price{};  // of a chip, by kind; what is not here is not priced
 
     friend bool operator==(const Site&, const Site&) = default;
 };

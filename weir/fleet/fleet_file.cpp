@@ -20,14 +20,8 @@ using schema::View;
 // More nodes than any pool of today has chips; keeps every product of counts in 64 bits.
 constexpr std::int64_t nodes_max = nodes_per_pool_max;
 
-// "8 CNY/chip-hour"
 std::optional<std::string> test_price(std::string_view word) {
-    constexpr std::string_view unit = "/chip-hour";
-    const bool has_unit =
-        word.size() > unit.size() && word.substr(word.size() - unit.size()) == unit;
-    if (has_unit && schema::check_money(word.substr(0, word.size() - unit.size())).has_value()) {
-        return std::nullopt;
-    }
+    if (parse_price(word).has_value()) return std::nullopt;
     return "is not a price: write an amount, a currency and a unit, such as 8 CNY/chip-hour";
 }
 
@@ -244,11 +238,8 @@ const schema::Object& site_schema() {
             {"price",
              schema::map_of(schema::word("price", test_price, "^[0-9].*/chip-hour$"),
                             schema::test_name),
-             "Of a chip, by kind",
-             "{ascend-910b3: 8 CNY/chip-hour}",
-             "",
-             false,
-             Use::checked},
+             "Of a chip, by kind: what a job costs there is shown, and cheaper pools come first",
+             "{ascend-910b3: 8 CNY/chip-hour}"},
             {"storage",
              schema::object(storage_schema()),
              "Shared storage",
@@ -330,7 +321,9 @@ private:
             chips.insert(pool(pools[i], fmt::format("{}.pools[{}]", path, i), site.name));
         }
         if (const yaml::Node* price = view.node("price")) {
-            for (const yaml::Key& key : price->keys) {
+            for (std::size_t i = 0; i < price->keys.size(); ++i) {
+                const yaml::Key& key = price->keys[i];
+                site.price.emplace(key.text, *parse_price(price->items[i].text));
                 if (chips.count(key.text) > 0) continue;
                 problems_.add(key.place,
                               path + ".price",
@@ -549,6 +542,16 @@ std::string print_fleet(const Fleet& fleet) {
             "  - name: {}\n    executor: {{kind: {}}}\n", quoted(site.name), site.executor);
         if (site.power_watts > 0)
             out += fmt::format("    power: {}\n", exact(site.power_watts, "W"));
+        if (!site.price.empty()) {
+            std::string prices;
+            for (const auto& [chip, price] : site.price) {
+                prices += fmt::format("{}{}: {}",
+                                      prices.empty() ? "" : ", ",
+                                      quoted(chip),
+                                      quoted(format_price(price)));
+            }
+            out += fmt::format("    price: {{{}}}\n", prices);
+        }
         out += "    pools:\n";
         for (const Pool& pool : fleet.pools) {
             if (pool.site != site.name) continue;

@@ -3,7 +3,7 @@
 // The language is the table fleet_schema(); what reads it, checks it, documents it and describes
 // it to editors is base/schema.hpp. Beyond the table the sense of the whole is checked: names are
 // unique, links join sites that exist, a pool with chips says which. Parts that this version only
-// checks (prices, storage, links, ...) are named by notes.
+// checks (storage, links, ...) are named by notes.
 //
 // Threads: pure functions.
 #pragma once

@@ -76,7 +76,8 @@ TEST(FleetFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(fleet.nodes_total(), 1350U);
     EXPECT_EQ(fleet.cpus_milli_total(), 1250U * 192'000U + 100U * 64'000U);
     EXPECT_EQ(fleet.node_name(PoolId{1}, 7), "cpu-7");
-    EXPECT_THAT(parsed->notes, ::testing::Contains(HasSubstr("sites.price is checked")));
+    EXPECT_EQ(fleet.sites[0].price.at("ascend-910b3"), *parse_price("8 CNY/chip-hour"));
+    EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("price"))));
     EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("power"))));
     EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("reliability"))));
 }
