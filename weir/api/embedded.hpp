@@ -2,16 +2,10 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "weir/base/embedded.hpp"
 
 namespace weir::api {
-
-struct EmbeddedFile {
-    std::string_view path;    // "console.js"
-    std::string_view type;    // media type
-    std::string_view digest;  // of the bytes: the ETag
-    std::string_view bytes;
-};
 
 std::span<const EmbeddedFile> embedded_files();
 

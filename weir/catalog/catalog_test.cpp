@@ -34,15 +34,33 @@ TEST(Vendor, HasNoBeginningTwice) {
 }
 
 TEST(Chip, PrefersTheBestFoundedAndThenTheNewestRate) {
-    ChipRecord chip{"h200", "NVIDIA", gibibytes(141), {}};
+    ChipRecord chip{.name = "h200", .vendor = "NVIDIA", .memory = gibibytes(141)};
     EXPECT_EQ(chip.rate("fp64", "gemm"), nullptr);
-    chip.rates = {{"fp64", "gemm", 67e12, Basis::vendor_peak, std::nullopt},
-                  {"fp64", "gemm", 51e12, Basis::measured, at_seconds(10)},
-                  {"fp64", "gemm", 52e12, Basis::measured, at_seconds(20)},
-                  {"bf16", "gemm", 790e12, Basis::published, std::nullopt}};
+    chip.rates = {{.format = "fp64", .op = "gemm", .value = 67e12, .basis = Basis::vendor_peak},
+                  {.format = "fp64",
+                   .op = "gemm",
+                   .value = 51e12,
+                   .basis = Basis::measured,
+                   .date = at_seconds(10)},
+                  {.format = "fp64",
+                   .op = "gemm",
+                   .value = 52e12,
+                   .basis = Basis::measured,
+                   .date = at_seconds(20)},
+                  {.format = "bf16", .op = "gemm", .value = 790e12, .basis = Basis::published}};
     EXPECT_EQ(chip.rate("fp64", "gemm")->value, 52e12);
     EXPECT_EQ(chip.rate("bf16", "gemm")->basis, Basis::published);
     EXPECT_EQ(chip.rate("fp64", "vector"), nullptr);
+}
+
+TEST(Chip, ReadsRatesBetweenSizesAndPromisesLessBelowTheSmallest) {
+    Rate rate{.format = "fp64", .op = "gemm", .value = 36e12};
+    EXPECT_EQ(rate_at(rate, 7), 36e12);
+    rate.by_dim = {{1024, 4e12}, {4096, 60e12}, {16384, 140e12}};
+    EXPECT_EQ(rate_at(rate, 4096), 60e12);
+    EXPECT_DOUBLE_EQ(rate_at(rate, 8192), 100e12);  // half way between them, by their logarithms
+    EXPECT_EQ(rate_at(rate, 1 << 20), 140e12);
+    EXPECT_EQ(rate_at(rate, 256), 1e12);
 }
 
 TEST(Chip, RefusesRecordsThatAreNone) {
@@ -67,6 +85,12 @@ RC_GTEST_PROP(Chip, EveryRecordReadsBackAsItWasWritten, ()) {
     chip.name = *rc::gen::element<std::string>("h200", "堰-1", "a \"b\"");
     chip.vendor = *rc::gen::element<std::string>("", "NVIDIA");
     chip.memory = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 50)};
+    if (*rc::gen::arbitrary<bool>()) chip.aliases = {"h200-sxm"};
+    if (*rc::gen::arbitrary<bool>()) chip.stacks = {"cuda", "tops"};
+    chip.domestic = *rc::gen::arbitrary<bool>();
+    chip.year = *rc::gen::element(0U, 2024U);
+    chip.tdp_watts = *rc::gen::element(0.0, 700.0);
+    chip.devices = *rc::gen::inRange(1U, 3U);
     const auto count = *rc::gen::inRange(0, 5);
     for (int i = 0; i < count; ++i) {
         Rate rate;
@@ -75,6 +99,13 @@ RC_GTEST_PROP(Chip, EveryRecordReadsBackAsItWasWritten, ()) {
         rate.value = static_cast<double>(*rc::gen::inRange<std::int64_t>(0, 1 << 30)) * 1.1e6;
         rate.basis = static_cast<Basis>(*rc::gen::inRange(0, 5));
         if (*rc::gen::arbitrary<bool>()) rate.date = at_seconds(*rc::gen::inRange(0, 1 << 30));
+        rate.way = static_cast<Way>(*rc::gen::inRange(0, 6));
+        rate.grade = static_cast<Grade>(*rc::gen::inRange(0, 4));
+        rate.method = *rc::gen::element<std::string>("", "oz2-int8-15");
+        rate.memory_factor = *rc::gen::inRange(1, 4);
+        if (*rc::gen::arbitrary<bool>()) rate.exact = *rc::gen::arbitrary<bool>();
+        for (int size = *rc::gen::inRange(0, 3); size > 0; --size)
+            rate.by_dim.emplace_back(1024U * (4U - static_cast<unsigned>(size)), size * 1e9);
         chip.rates.push_back(rate);
     }
     const auto again = chip_from_json(chip_to_json(chip));

@@ -1,0 +1,195 @@
+#include "weir/catalog/catalog_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "weir/base/embedded.hpp"
+#include "weir/base/random.hpp"
+#include "weir/catalog/catalog.hpp"
+#include "weir/catalog/vendor.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace weir::catalog {
+
+std::span<const EmbeddedFile> embedded_files();
+
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string refusal(const std::string& text) {
+    const auto chips = read_catalog_text(text, "c.yaml");
+    return chips.has_value() ? "accepted" : chips.error().message;
+}
+
+std::string with_rate(const std::string& rate) {
+    return "chips:\n  - name: npu\n    rates:\n      - {" + rate + "}\n";
+}
+
+TEST(CatalogFile, SaysWhatIsKnownOfAChip) {
+    const auto chips = read_catalog_text(R"(
+chips:
+  - name: npu
+    aliases: npu-1
+    vendor: Example
+    memory: 64GiB
+    link: 400Gb/s x 8
+    tdp: 310W
+    stacks: [cann]
+    domestic: true
+    source: us
+    rates:
+      - {op: gemm, format: [bf16, fp16], value: 313 TFLOP/s, basis: vendor_peak}
+      - {op: gemm, format: int8, by_dim: {8192: 400 TOP/s, 1024: 90TOP/s}, basis: measured, date: 2026-11-01}
+      - {op: vector, format: fp64, value: none, basis: published, source: them}
+      - {op: memory, value: 1.28 TB/s, basis: measured}
+)",
+                                         "c.yaml");
+    ASSERT_TRUE(chips.has_value()) << chips.error().message;
+    const ChipRecord& chip = chips->front();
+    EXPECT_EQ(chip.memory, gibibytes(64));
+    EXPECT_EQ(chip.link_bytes_per_s, 400e9);
+    EXPECT_TRUE(chip.domestic);
+    EXPECT_EQ(chip.rate("fp16", "gemm")->value, 313e12);
+    EXPECT_EQ(chip.rate("fp16", "gemm")->source, "us");
+    EXPECT_EQ(chip.rate("int8", "gemm")->value, 400e12);
+    EXPECT_EQ(rate_at(*chip.rate("int8", "gemm"), 1024), 90e12);
+    EXPECT_EQ(chip.rate("fp64", "vector")->value, 0);
+    EXPECT_EQ(chip.rate("", "memory")->value, 1.28e12);
+    EXPECT_EQ(chip.rate("fp64", "gemm"), nullptr);
+}
+
+TEST(CatalogFile, RefusesWithFileLineKeyValueAndWhatIsValid) {
+    EXPECT_THAT(refusal("chips: [{nme: a}]"),
+                AllOf(HasSubstr("c.yaml:1:"), HasSubstr("'nme' is not a key of chip")));
+    EXPECT_THAT(refusal(with_rate("op: gemm, format: fp64, value: 3, basis: measured")),
+                AllOf(HasSubstr("c.yaml:4:"),
+                      HasSubstr("chips[0].rates[0].value: '3' is not a rate: write a number and a "
+                                "unit, such as 989 TFLOP/s")));
+    EXPECT_THAT(refusal(with_rate("op: gemm, format: fp65, value: 3 TFLOP/s, basis: measured")),
+                HasSubstr("'fp65' is not one of fp64, fp32"));
+    EXPECT_THAT(refusal(with_rate("op: gemm, format: int8, value: 3 TFLOP/s, basis: measured")),
+                HasSubstr("should end in OP/s"));
+    EXPECT_THAT(refusal(with_rate("op: memory, value: 3 TFLOP/s, basis: measured")),
+                HasSubstr("should end in B/s"));
+    EXPECT_THAT(refusal(with_rate("op: memory, format: fp64, value: 3 TB/s, basis: measured")),
+                HasSubstr("has no format"));
+    EXPECT_THAT(refusal(with_rate("op: gemm, value: 3 TFLOP/s, basis: measured")),
+                HasSubstr("'format' is missing"));
+    EXPECT_THAT(refusal(with_rate("op: gemm, format: fp64, basis: measured")),
+                HasSubstr("write either value"));
+    EXPECT_THAT(refusal(with_rate("op: gemm, format: fp64, value: 1 TFLOP/s, basis: hearsay")),
+                HasSubstr("'hearsay' is not one of measured, published"));
+    EXPECT_THAT(
+        refusal(with_rate("op: gemm, format: fp64, by_dim: {0: 1 TFLOP/s}, basis: measured")),
+        HasSubstr("'0' is not the size of a matrix"));
+    EXPECT_THAT(
+        refusal(with_rate(
+            "op: gemm, format: fp64, by_dim: {8: 1 TFLOP/s, 08: 2 TFLOP/s}, basis: measured")),
+        HasSubstr("the size 8 stands there twice"));
+    EXPECT_THAT(refusal("chips:\n  - name: a\n  - {name: b, aliases: [a]}\n"),
+                HasSubstr("'a' already names the chip in line 2"));
+}
+
+TEST(CatalogFile, SurvivesDamage) {
+    for (const EmbeddedFile& file : embedded_files()) {
+        const std::string text(file.bytes);
+        LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+    }
+    const std::string text =
+        "chips:\n  - name: a\n    note: \"x\\\\y \\\"z\\\"\"\n    rates:\n      - {op: gemm, "
+        "format: fp64, by_dim: {8: 1e-3 TFLOP/s}, way: emulated, basis: measured}\n";
+    Random random(7);
+    for (int round = 0; round < 2000; ++round) {
+        std::string damaged = text;
+        for (std::int64_t i = random.between(0, 3); i > 0 && !damaged.empty(); --i) {
+            const auto at = static_cast<std::size_t>(
+                random.between(0, static_cast<std::int64_t>(damaged.size()) - 1));
+            if (random.between(0, 1) == 0) {
+                damaged[at] = static_cast<char>(random.between(1, 255));
+            } else {
+                damaged.erase(at, static_cast<std::size_t>(random.between(1, 9)));
+            }
+        }
+        LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(damaged.data()),
+                               damaged.size());
+    }
+}
+
+TEST(CatalogFile, HasAReferencePageThatMatchesItsTable) {
+    std::ifstream stream(std::string(WEIR_SOURCE_DIR) + "/docs/reference/catalog.md");
+    std::stringstream page;
+    page << stream.rdbuf();
+    EXPECT_EQ(page.str(), catalog_reference())
+        << "regenerate it: weir schema catalog --markdown > docs/reference/catalog.md";
+}
+
+TEST(Catalog, IsBuiltInWithEveryVendor) {
+    const Catalog& catalog = Catalog::built_in();
+    EXPECT_GE(catalog.chips().size(), 86U);
+    for (const char* name : {"h200",
+                             "a100-sxm-80g",
+                             "ascend-910b3",
+                             "h100-sxm-80g",
+                             "mi300x",
+                             "b200",
+                             "rtx-5080",
+                             "h20",
+                             "gh200",
+                             "k100-ai",
+                             "cpu"}) {
+        EXPECT_NE(catalog.find(name), nullptr) << name;
+    }
+    EXPECT_EQ(catalog.find("V100M32"), catalog.find("v100-sxm-32g"));
+    EXPECT_EQ(catalog.find("unheard-of"), nullptr);
+    EXPECT_EQ(catalog.nearest("h2000"), "h200");
+    EXPECT_TRUE(catalog.find("ascend-910b3")->domestic);
+    EXPECT_FALSE(catalog.find("h200")->domestic);
+}
+
+TEST(Catalog, KeepsTheTrapsOfRealChips) {
+    const Catalog& catalog = Catalog::built_in();
+    for (const char* name : {"v100-sxm-32g", "t4", "ascend-910a"})
+        EXPECT_EQ(catalog.find(name)->rate("bf16", "gemm")->value, 0) << name;
+    EXPECT_LT(catalog.find("b300")->rate("int8", "gemm")->value,
+              catalog.find("b200")->rate("int8", "gemm")->value / 20);
+    EXPECT_LT(catalog.find("b300")->rate("fp64", "vector")->value, 2e12);
+    EXPECT_LT(catalog.find("mi355x")->rate("fp64", "gemm")->value, 100e12);
+    EXPECT_EQ(catalog.find("ascend-910b3")->rate("fp64", "vector")->value, 0);
+    EXPECT_EQ(catalog.find("h20")->rate("fp64", "vector"), nullptr);      // unknown is not none
+    EXPECT_EQ(catalog.find("mi300x")->rate("fp8e4m3", "gemm"), nullptr);  // FP8 of another kind
+    EXPECT_EQ(catalog.find("mi250x")->devices, 2U);
+}
+
+TEST(Catalog, NamesStacksAsTheVendorsVariablesDo) {
+    for (const ChipRecord& chip : Catalog::built_in().chips()) {
+        const Family* family = family_of(chip.name);
+        if (family == nullptr) continue;
+        EXPECT_EQ(chip.vendor, family->vendor) << chip.name;
+        EXPECT_THAT(chip.stacks, ::testing::Contains(std::string(family->stack))) << chip.name;
+    }
+}
+
+TEST(Catalog, TakesAMeasurementOverWhatItKnew) {
+    Catalog catalog = Catalog::built_in();
+    const Bytes memory = catalog.find("h200")->memory;
+    ASSERT_TRUE(catalog.add(
+        {{.name = "h200",
+          .rates = {{.format = "bf16", .op = "gemm", .value = 811e12, .basis = Basis::measured}}}},
+        "probe"));
+    EXPECT_EQ(catalog.find("h200")->rate("bf16", "gemm")->value, 811e12);
+    EXPECT_EQ(catalog.find("h200")->memory, memory);
+    const auto clash = catalog.add({{.name = "other", .aliases = {"h20"}}}, "mine.yaml");
+    ASSERT_FALSE(clash);
+    EXPECT_THAT(clash.error().message,
+                HasSubstr("mine.yaml: chip other: aliases: 'h20' is already a name of h20"));
+    EXPECT_EQ(catalog.find("other"), nullptr);
+}
+
+}  // namespace
+}  // namespace weir::catalog
