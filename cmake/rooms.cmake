@@ -39,7 +39,7 @@ function(weir_room name)
     endif()
     target_include_directories(weir_${name} ${reach} ${CMAKE_SOURCE_DIR})
     target_link_libraries(weir_${name} ${reach} ${ROOM_USES})
-    if(name STREQUAL "sched" OR name STREQUAL "fleet")
+    if(name STREQUAL "sched" OR name STREQUAL "fleet" OR name STREQUAL "match")
         target_compile_options(weir_${name} ${reach} -ffp-contract=off)
     endif()
 

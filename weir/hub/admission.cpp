@@ -1,7 +1,7 @@
 #include "weir/hub/admission.hpp"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <string_view>
 
 #include "weir/base/digest.hpp"
@@ -9,12 +9,10 @@
 #include "weir/hub/verdict.hpp"
 #include "weir/job/check_spec.hpp"
 #include "weir/job/job_json.hpp"
+#include "weir/match/match.hpp"
 
 namespace weir::hub {
 namespace {
-
-// Parts of the language that are only advice: without them a job is served no worse than it asked.
-constexpr std::array<std::string_view, 1> advice{"work"};
 
 // The kind of chip as which a machine offers its processor packages.
 constexpr std::string_view processor = "cpu";
@@ -40,7 +38,9 @@ std::vector<std::string> names_in(const Items& items, NameOf name_of_item) {
 }
 
 // In the order of preference of chips_any_of; without it, in the order of the fleet.
-Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSpec& spec) {
+Result<std::vector<PoolId>> pools_asked_for(const fleet::Fleet& fleet,
+                                            const job::JobSpec& spec,
+                                            const catalog::Catalog& catalog) {
     for (const std::string& site : spec.sites) {
         const bool known =
             std::any_of(fleet.sites.begin(), fleet.sites.end(), [&site](const fleet::Site& each) {
@@ -57,10 +57,18 @@ Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSp
                std::find(spec.sites.begin(), spec.sites.end(), pool.site) != spec.sites.end();
     };
     std::vector<PoolId> accepted;
+    // A chip may go by several names.
+    const auto is_called = [&catalog](const std::string& chip, std::string_view name) {
+        if (chip == name) return true;
+        const catalog::ChipRecord* record = catalog.find(name);
+        return record != nullptr && !chip.empty() && catalog.find(chip) == record;
+    };
     const auto add_pools = [&](std::string_view chip) {
         for (std::uint32_t i = 0; i < fleet.pools.size(); ++i) {
             const fleet::Pool& pool = fleet.pools[i];
-            if (!site_accepted(pool) || (!chip.empty() && pool.chip != chip)) continue;
+            if (!site_accepted(pool) || (!chip.empty() && !is_called(pool.chip, chip))) {
+                continue;
+            }
             if (spec.gpus && pool.chip == processor) continue;
             if (std::find(accepted.begin(), accepted.end(), PoolId{i}) != accepted.end()) continue;
             accepted.push_back(PoolId{i});
@@ -87,18 +95,61 @@ Result<std::vector<PoolId>> pools_of(const fleet::Fleet& fleet, const job::JobSp
                     quoted_list(chips));
 }
 
-Result<void> check_honoured(const job::JobSpec& spec, std::vector<std::string>& notes) {
-    std::vector<std::string> refused;
-    for (const std::string& key : spec.not_honoured) {
-        if (std::find(advice.begin(), advice.end(), key) != advice.end()) {
-            notes.push_back("`" + key + "` is only advice and does not change what is decided");
-        } else {
-            refused.push_back(key);
+// What is planned on each kind of chip that serves, in the order of preference.
+std::vector<job::Planned> plan_of(const match::Offers& offers) {
+    std::vector<job::Planned> plan;
+    for (const match::PoolOffer& pool : offers.pools) {
+        const match::Kind& kind = offers.kinds[pool.kind];
+        if (!pool.keeps || kind.match.offer->phases.empty()) continue;
+        const bool known = std::any_of(plan.begin(), plan.end(), [&kind](const auto& planned) {
+            return planned.chip == kind.name;
+        });
+        if (known) continue;
+        const match::ChipOffer& offer = *kind.match.offer;
+        job::Planned planned{.chip = kind.name,
+                             .how = match::how(offer),
+                             .basis = offer.basis,
+                             .time = {},
+                             .degraded = offers.degraded};
+        // What would take longer than any job may run is said no closer.
+        if (offer.seconds && *offer.seconds < as_seconds(job::duration_max)) {
+            planned.time = Duration{std::llround(*offer.seconds * 1000)};
         }
+        plan.push_back(std::move(planned));
     }
-    if (refused.empty()) return {};
+    return plan;
+}
+
+struct Pools {
+    std::vector<PoolId> accepted;  // never empty
+    std::vector<job::Planned> plan;
+};
+
+// Those that were asked for and keep what the job demands of its chips; where it demands something,
+// in the order of preference of match.hpp.
+Result<Pools> pools_of(const fleet::Fleet& fleet,
+                       const job::JobSpec& spec,
+                       const catalog::Catalog& catalog) {
+    Pools pools;
+    WEIR_TRY(pools.accepted, pools_asked_for(fleet, spec, catalog));
+    if (match::contract_of(spec).empty()) return pools;
+    const match::Offers offers = match::offers_of(spec, fleet, catalog);
+    pools.accepted = offers.keeping();
+    pools.plan = plan_of(offers);
+    if (!pools.accepted.empty()) return pools;
+    std::string why;
+    for (const std::string& sentence : offers.reasons())
+        why += "\n  " + sentence;
+    return fail(Code::never_fits,
+                "no kind of chip of the fleet keeps what the job demands; `weir offers` shows what "
+                "would:" +
+                    why);
+}
+
+Result<void> check_honoured(const job::JobSpec& spec) {
+    if (spec.not_honoured.empty()) return {};
     return fail(Code::unsupported,
-                quoted_list(refused) +
+                quoted_list(spec.not_honoured) +
                     ": checked but not honoured by this version; leave it out to run the job "
                     "without that promise");
 }
@@ -162,8 +213,15 @@ std::string owner_of(const Submission& submission) {
     return submission.spec.tenant.empty() ? submission.user : submission.spec.tenant;
 }
 
-Admission::Admission(const Book& book, Duration default_limit, Time now)
-    : book_(book), default_limit_(default_limit), now_(now), next_(book.everybody().next()) {}
+Admission::Admission(const Book& book,
+                     const catalog::Catalog& catalog,
+                     Duration default_limit,
+                     Time now)
+    : book_(book),
+      catalog_(catalog),
+      default_limit_(default_limit),
+      now_(now),
+      next_(book.everybody().next()) {}
 
 // An id; else a name: in this submission, then the newest of the same tenant, then of any.
 Result<std::vector<JobId>> Admission::find(const job::JobSpec& spec,
@@ -276,7 +334,16 @@ Result<void> Admission::fill(Admitted& admitted) const {
     std::vector<std::string>& notes = admitted.notes;
     sched::Request& request = admitted.submitted.request;
 
-    WEIR_CHECK(check_honoured(spec, notes));
+    WEIR_CHECK(check_honoured(spec));
+    WEIR_TRY(Pools pools, pools_of(book_.engine().fleet(), spec, catalog_));
+    admitted.spec.planned = std::move(pools.plan);
+    request.demand.pools = std::move(pools.accepted);
+    if (!spec.planned.empty() && spec.planned.front().degraded) {
+        notes.push_back(
+            "no chip of the fleet keeps the contract on precision; as on_unsatisfied: "
+            "degrade allows, it is planned as " +
+            spec.planned.front().how);
+    }
     // What the journal takes it must give back, or no hub could ever start from it again.
     admitted.spec_text = job::spec_to_json(spec);
     WEIR_TRY(const job::JobSpec read_back, job::spec_from_json(admitted.spec_text));
@@ -297,7 +364,6 @@ Result<void> Admission::fill(Admitted& admitted) const {
     request.priority = spec.priority;
     request.limit = spec.limit.value_or(default_limit_);
     request.demand.within = spec.gang.within;
-    WEIR_TRY(request.demand.pools, pools_of(book_.engine().fleet(), spec));
     request.demand.parts.push_back({.replicas = spec.gang.replicas,
                                     .each = {.chips = spec.gang.chips,
                                              .chip_permille = spec.gang.chip_permille,
@@ -358,10 +424,12 @@ Result<Admitted> Admission::admit(const Submission& submission) {
 Result<sched::Request> request_for_fleet(const sched::Request& request,
                                          const job::JobSpec& spec,
                                          std::vector<sched::Dependency> unmet,
-                                         const sched::Engine& engine) {
+                                         const sched::Engine& engine,
+                                         const catalog::Catalog& catalog) {
     sched::Request carried = request;
     carried.after = std::move(unmet);
-    WEIR_TRY(carried.demand.pools, pools_of(engine.fleet(), spec));
+    WEIR_TRY(Pools pools, pools_of(engine.fleet(), spec, catalog));
+    carried.demand.pools = std::move(pools.accepted);
     WEIR_CHECK(engine.can_ever_fit(carried.demand));
     return carried;
 }

@@ -1,7 +1,8 @@
 // Admission: may this submission become a job, and what does the core hear of it?
 //
 // It refuses what could never be served: parts of the language that this version does not honour,
-// chips and sites that the fleet does not have, dependencies that nobody submitted, gangs that no
+// chips and sites that the fleet does not have, contracts on precision that no chip of it keeps
+// (match/match.hpp), dependencies that nobody submitted, gangs that no
 // empty fleet could hold, deadlines that the promises to others leave no room for. The error says
 // what was asked and what there is; nothing has changed then. What it accepts it turns into the
 // request of the decision core, and says in notes what it filled in.
@@ -27,7 +28,7 @@ inline constexpr std::size_t dependencies_max = 1'000'000;
 
 struct Admitted {
     journal::Submitted submitted;
-    job::JobSpec spec;      // as given, with tenant and name filled in
+    job::JobSpec spec;      // as given, with tenant, name and what is planned filled in
     std::string spec_text;  // the same for the journal, known to be readable
     std::vector<std::string> notes;
     JobId failed_dependency;  // valid when it can never start: it is cancelled at once
@@ -35,8 +36,8 @@ struct Admitted {
 
 class Admission {
 public:
-    // Threads and lifetime: borrows the book for one submission.
-    Admission(const Book& book, Duration default_limit, Time now);
+    // Threads and lifetime: borrows book and catalogue for one submission.
+    Admission(const Book& book, const catalog::Catalog& catalog, Duration default_limit, Time now);
 
     Result<Admitted> admit(const Submission& submission);
 
@@ -58,6 +59,7 @@ private:
                                     std::vector<std::string>& notes) const;
 
     const Book& book_;
+    const catalog::Catalog& catalog_;
     Duration default_limit_;
     Time now_;
     JobId next_;
@@ -75,6 +77,7 @@ Error too_far(const std::string& what, Time at, Time now);
 Result<sched::Request> request_for_fleet(const sched::Request& request,
                                          const job::JobSpec& spec,
                                          std::vector<sched::Dependency> unmet,
-                                         const sched::Engine& engine);
+                                         const sched::Engine& engine,
+                                         const catalog::Catalog& catalog);
 
 }  // namespace weir::hub

@@ -58,5 +58,84 @@ TEST(Admission, GivesAnyOtherChipToAJobThatAsksForGpus) {
     EXPECT_EQ(world.view("script").nodes, std::vector<std::string>{"accelerated-0"});
 }
 
+fleet::Fleet of_three_kinds() {
+    fleet::Fleet fleet = small_fleet(1);
+    for (const char* chip : {"ascend-910b3", "mi300x", "b200"}) {
+        fleet.pools.push_back(fleet.pools[0]);
+        fleet.pools.back().name = fleet.pools.back().chip = chip;
+    }
+    fleet.pools.erase(fleet.pools.begin());
+    return fleet;
+}
+
+Submission linpack() {
+    Submission job = submission_of("linpack");
+    job.spec.work = {{.name = "update",
+                      .op = catalog::Op::gemm,
+                      .flops = 1e18,
+                      .bytes = 0,
+                      .dim = 16384,
+                      .format = catalog::Format::fp64,
+                      .storage = {}}};
+    return job;
+}
+
+TEST(Admission, GivesAJobOnlyTheChipsThatKeepItsContractAndInTheOrderOfPreference) {
+    HubWorld world{of_three_kinds()};
+    ASSERT_TRUE(world.open());
+    ASSERT_TRUE(world.submit(linpack()));
+    EXPECT_EQ(world.view("linpack").nodes, std::vector<std::string>{"mi300x-0"});
+    Submission emulated = linpack();
+    emulated.spec.name = "emulated";
+    emulated.spec.precision = job::Precision{};
+    emulated.spec.precision->accept = {{}, {catalog::Way::emulated, catalog::Grade::certified}};
+    ASSERT_TRUE(world.submit(emulated));
+    EXPECT_EQ(world.view("emulated").nodes, std::vector<std::string>{"b200-0"});
+    // What was planned stays with the job.
+    const auto& planned = world.view("emulated").spec.planned;
+    ASSERT_EQ(planned.size(), 2U);
+    EXPECT_EQ(planned[0].chip, "b200");
+    EXPECT_EQ(planned[0].how, "emulated oz2-int8-15 (certified)");
+    EXPECT_EQ(planned[0].basis, catalog::Basis::published);
+    EXPECT_EQ(planned[1].how, "native");
+}
+
+TEST(Admission, RefusesAContractThatNoChipKeepsWithAReasonForEachKind) {
+    fleet::Fleet fleet = of_three_kinds();
+    fleet.pools.resize(1);
+    fleet.pools.push_back(fleet.pools[0]);
+    fleet.pools[1].name = "other";
+    fleet.pools[1].chip = "unheard-of";
+    HubWorld world{fleet};
+    ASSERT_TRUE(world.open());
+    const auto refused = world.submit(linpack());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::never_fits);
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("no kind of chip of the fleet keeps what the job demands"));
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("ascend-910b3: update wants fp64 gemm, and it has no such units"));
+    EXPECT_THAT(refused.error().message, HasSubstr("unheard-of: the catalogue does not know it"));
+
+    Submission degrading = linpack();
+    degrading.spec.precision = job::Precision{};
+    degrading.spec.precision->on_unsatisfied = job::Unsatisfied::degrade;
+    const auto taken = world.submit(degrading);
+    ASSERT_TRUE(taken) << taken.error().message;
+    EXPECT_THAT(taken->notes.front(), HasSubstr("no chip of the fleet keeps the contract"));
+    EXPECT_TRUE(world.view("linpack").spec.planned.front().degraded);
+}
+
+TEST(Admission, FindsAChipByAnyOfItsNames) {
+    fleet::Fleet fleet = of_three_kinds();
+    fleet.pools[1].chip = "h100-pcie-80g";
+    HubWorld world{fleet};
+    ASSERT_TRUE(world.open());
+    Submission job = submission_of("x");
+    job.spec.chips_any_of = {"h100"};
+    ASSERT_TRUE(world.submit(job));
+    EXPECT_EQ(world.view("x").nodes, std::vector<std::string>{"mi300x-0"}) << "the pool's name";
+}
+
 }  // namespace
 }  // namespace weir::hub

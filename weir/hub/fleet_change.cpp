@@ -148,7 +148,8 @@ std::vector<journal::AdvanceMade> moved(const std::map<AdvanceId, Reservation>& 
 std::optional<journal::Carried> moved(const Job& job,
                                       const std::vector<journal::AdvanceMade>& reservations,
                                       const fleet::Fleet& from,
-                                      const sched::Engine& to) {
+                                      const sched::Engine& to,
+                                      const catalog::Catalog& catalog) {
     sched::Request request = job.family->request;
     request.job = job.id;
     const bool inside = std::any_of(
@@ -156,7 +157,7 @@ std::optional<journal::Carried> moved(const Job& job,
             return made.advance.id.value == request.demand.tag;
         });
     if (!inside) request.demand.tag = 0;
-    auto carried = request_for_fleet(request, job.family->spec, {}, to);
+    auto carried = request_for_fleet(request, job.family->spec, {}, to, catalog);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
     if (!carried || !placement) return std::nullopt;
     return journal::Carried{std::move(carried).value(), *std::move(placement)};
@@ -181,7 +182,8 @@ std::vector<JobId> Keeper::without_a_place() const {
         trial.apply(sched::AdvanceMade{made.advance}, now_);
     for (const JobId id : book_->running()) {
         const Job& job = *book_->find(id);
-        const auto carried = moved(job, reservations, book_->engine().fleet(), trial);
+        const auto carried =
+            moved(job, reservations, book_->engine().fleet(), trial, catalog_of(options_));
         if (!carried) {
             without.push_back(id);
             continue;
@@ -230,7 +232,9 @@ void Keeper::change_fleet(Work& work) {
     for (const JobId id : alive) {
         const Job& job = *book_->find(id);
         if (job.runs()) {
-            record(work, moved(job, reservations, old_fleet, book_->engine()).value());
+            record(
+                work,
+                moved(job, reservations, old_fleet, book_->engine(), catalog_of(options_)).value());
         } else {
             carry_waiting(work, job);
         }
@@ -316,7 +320,8 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
             return record(work, journal::Cancelled{job.id, reason});
         }
     }
-    auto request = request_for_fleet(old, job.family->spec, std::move(unmet), book_->engine());
+    auto request = request_for_fleet(
+        old, job.family->spec, std::move(unmet), book_->engine(), catalog_of(options_));
     if (request) {
         record(work, journal::Carried{std::move(request).value(), {}});
     } else {

@@ -23,6 +23,7 @@
 #include "weir/base/id.hpp"
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
+#include "weir/catalog/catalog.hpp"
 #include "weir/exec/executor.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/hub/operation.hpp"
@@ -52,9 +53,15 @@ struct Options {
     sched::Policy policy = sched::Policy::weir;
     Duration default_limit = seconds(24 * 3600);
     std::string url;  // of this hub, for its jobs: WEIR_HUB; "" = unset
+    // What is known of chips: by it jobs are matched when they come; null = what is built in.
+    std::shared_ptr<const catalog::Catalog> catalog;
     // How often the executor is asked about attempts whose end may have gone unreported.
     Duration housekeeping = seconds(5);
 };
+
+inline const catalog::Catalog& catalog_of(const Options& options) {
+    return options.catalog ? *options.catalog : catalog::Catalog::built_in();
+}
 
 struct Submission {
     job::JobSpec spec;

@@ -304,7 +304,7 @@ Result<std::vector<Accepted>> Keeper::submit(Work& work,
     std::vector<Accepted> answers;
     std::vector<std::pair<std::size_t, Admitted>> admitted;  // with the place of its answer
     std::vector<std::string> new_keys;
-    Admission admission(*book_, options_.default_limit, now_);
+    Admission admission(*book_, catalog_of(options_), options_.default_limit, now_);
     const auto forget_keys = [&] {
         for (const std::string& key : new_keys)
             work.keys.erase(key);

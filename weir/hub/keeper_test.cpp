@@ -158,10 +158,10 @@ TEST_F(KeeperStory, RefusesWhatCanNeverRunAndSaysWhatThereIs) {
     job.spec.after_any = {"77"};
     EXPECT_THAT(refused(job).message, HasSubstr("after_any: no job with the id \"77\""));
     job = submission_of("x");
-    job.spec.not_honoured = {"precision", "work", "deadline"};
+    job.spec.not_honoured = {"data", "budget"};
     const Error unsupported = refused(job);
     EXPECT_EQ(unsupported.code, Code::unsupported);
-    EXPECT_THAT(unsupported.message, HasSubstr("precision, deadline: checked but not honoured"));
+    EXPECT_THAT(unsupported.message, HasSubstr("data, budget: checked but not honoured"));
     job = submission_of("x");
     job.spec.comment = "\xff\xfe";
     EXPECT_EQ(refused(job).code, Code::invalid);
@@ -174,15 +174,13 @@ TEST_F(KeeperStory, RefusesWhatCanNeverRunAndSaysWhatThereIs) {
     EXPECT_EQ(too_many.error().code, Code::too_large);
 }
 
-TEST_F(KeeperStory, TellsInNotesWhatItFilledInAndWhatIsOnlyAdvice) {
+TEST_F(KeeperStory, TellsInNotesWhatItFilledIn) {
     Submission job = submission_of("x");
     job.spec.limit.reset();
-    job.spec.not_honoured = {"work"};
     const auto answer = world.submit(job);
     ASSERT_TRUE(answer);
-    ASSERT_EQ(answer->notes.size(), 2U);
-    EXPECT_THAT(answer->notes[0], HasSubstr("`work` is only advice"));
-    EXPECT_THAT(answer->notes[1], HasSubstr("no time limit was given"));
+    ASSERT_EQ(answer->notes.size(), 1U);
+    EXPECT_THAT(answer->notes[0], HasSubstr("no time limit was given"));
     EXPECT_EQ(world.view("x").limit, seconds(24 * 3600));
     job.spec.tenant.clear();
     job.spec.name = "mine";

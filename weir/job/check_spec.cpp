@@ -58,6 +58,36 @@ Result<void> check_gang(const Gang& gang) {
     return {};
 }
 
+Result<void> amount(std::string_view key, double value, double most) {
+    if (value >= 0 && value <= most) return {};
+    return fail(Code::invalid,
+                fmt::format("{}: {} is out of range; valid are 0 to {}", key, value, most));
+}
+
+Result<void> check_precision(const JobSpec& spec) {
+    constexpr double work_max = 1e30;
+    constexpr std::int64_t dim_max = std::int64_t{1} << 40;
+    for (const Phase& phase : spec.work) {
+        if (!phase.name.empty()) WEIR_CHECK(named("work.name", phase.name, schema::test_name));
+        if (phase.op == catalog::Op::memory) {
+            return fail(Code::invalid,
+                        "work.op: 'memory' is no operation; write vector, with its bytes");
+        }
+        WEIR_CHECK(amount("work.flops", phase.flops, work_max));
+        WEIR_CHECK(amount("work.bytes", phase.bytes, work_max));
+        WEIR_CHECK(within("work.dim", static_cast<std::int64_t>(phase.dim), 0, dim_max));
+    }
+    if (!spec.precision) return {};
+    if (spec.precision->accept.empty()) {
+        return fail(Code::invalid, "precision.accept: is empty; write [native]");
+    }
+    if (const auto& tolerance = spec.precision->tolerance) {
+        WEIR_CHECK(one_line("precision.result.tolerance.metric", tolerance->metric, 128));
+        WEIR_CHECK(amount("precision.result.tolerance", tolerance->value, 1e300));
+    }
+    return {};
+}
+
 constexpr std::int64_t deadline_ms_max = 253'402'300'799'999;  // the last moment of 9999
 
 Result<void> check_times(const JobSpec& spec) {
@@ -187,6 +217,11 @@ Result<void> check_spec(const JobSpec& spec) {
     for (const std::string& chip : spec.chips_any_of) {
         WEIR_CHECK(named("chips.any_of", chip, schema::test_name));
     }
+    for (const std::string& stack : spec.chips_stack) {
+        WEIR_CHECK(named("chips.stack", stack, schema::test_name));
+    }
+    WEIR_CHECK(within("chips.memory (bytes)", spec.chips_memory.count, 0, std::int64_t{1} << 60));
+    WEIR_CHECK(check_precision(spec));
     for (const std::string& site : spec.sites) {
         WEIR_CHECK(named("sites", site, schema::test_name));
     }

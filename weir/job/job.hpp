@@ -14,6 +14,7 @@
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/fleet/fleet.hpp"
+#include "weir/job/precision.hpp"
 
 namespace weir::job {
 
@@ -65,6 +66,11 @@ struct JobSpec {
     Priority priority = Priority::normal;
     Gang gang;
     std::vector<std::string> chips_any_of;  // accepted chips in order of preference; empty = any
+    std::vector<std::string> chips_stack;   // software it was built for, any of it; empty = any
+    Bytes chips_memory;                     // of each chip at least; 0 = any
+    std::optional<Precision> precision;     // none = native, in the formats that `work` names
+    std::vector<Phase> work;                // what it computes; empty = not said
+    std::vector<Planned> planned;           // by the hub that took it, in order of preference
     bool gpus = false;  // its chips were asked for as GPUs: a processor that counts as one is none
     std::vector<std::string> sites;  // accepted sites; empty = any
     std::optional<Duration> limit;   // none = the hub's default
@@ -85,7 +91,7 @@ struct JobSpec {
         mebibytes(64);             // of each stream of each rank; cut with a line that says so
     Duration grace = seconds(10);  // between the polite signal and SIGKILL
     std::string comment;
-    // Parts of the language that this version checks but does not honour yet, by key ("precision",
+    // Parts of the language that this version checks but does not honour yet, by key ("data",
     // "budget", ...): the hub refuses jobs that would be served wrongly without them.
     std::vector<std::string> not_honoured;
 

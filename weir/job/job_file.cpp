@@ -110,6 +110,54 @@ void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
     }
 }
 
+std::optional<catalog::Format> format_in(const View& view, std::string_view key) {
+    const auto name = view.text(key);
+    return name ? catalog::format_from_name(*name) : std::nullopt;
+}
+
+Precision precision_of(const View& view) {
+    Precision precision;
+    const View result = *view.object("result");
+    precision.format = *format_in(result, "format");
+    if (const yaml::Node* tolerance = result.node("tolerance")) {
+        Tolerance& made = precision.tolerance.emplace();
+        if (tolerance->kind == yaml::Kind::map) {
+            const View its(*tolerance);
+            made.metric = its.text("metric").value_or("");
+            made.value = its.number("value").value_or(0);
+        } else {
+            made.value = result.number("tolerance").value_or(0);
+        }
+    }
+    const std::vector<std::string> accept = view.texts("accept");
+    if (!accept.empty()) precision.accept.clear();
+    for (const std::string& way : accept)
+        precision.accept.push_back(*accept_from_text(way));
+    if (const auto bits = view.integer("range_bits")) {
+        precision.range_bits = static_cast<std::uint32_t>(*bits);
+    }
+    if (const auto word = view.text("specials")) precision.specials = *specials_from_name(*word);
+    if (const auto word = view.text("reproducible")) {
+        precision.reproducible = *reproducible_from_name(*word);
+    }
+    if (const auto word = view.text("on_unsatisfied")) {
+        precision.on_unsatisfied = *unsatisfied_from_name(*word);
+    }
+    return precision;
+}
+
+Phase phase_of(const View& view) {
+    Phase phase;
+    phase.name = view.text("name").value_or("");
+    phase.op = *catalog::op_from_name(*view.text("op"));
+    phase.flops = view.number("flops").value_or(0);
+    phase.bytes = view.number("bytes").value_or(0);
+    phase.dim = static_cast<std::uint64_t>(view.integer("dim").value_or(0));
+    phase.format = format_in(view, "format");
+    phase.storage = format_in(view, "storage");
+    return phase;
+}
+
 JobSpec spec_of(const View& view, std::string_view source) {
     JobSpec spec;
     spec.name = view.text("name").value_or(name_from_source(source));
@@ -121,7 +169,14 @@ JobSpec spec_of(const View& view, std::string_view source) {
         spec.priority = *priority_from_name(*priority);
     }
     if (const auto gang = view.object("gang")) read_gang(*gang, spec.gang);
-    if (const auto chips = view.object("chips")) spec.chips_any_of = chips->texts("any_of");
+    if (const auto chips = view.object("chips")) {
+        spec.chips_any_of = chips->texts("any_of");
+        spec.chips_stack = chips->texts("stack");
+        spec.chips_memory = chips->bytes("memory").value_or(Bytes{});
+    }
+    if (const auto precision = view.object("precision")) spec.precision = precision_of(*precision);
+    for (const View& phase : view.objects("work"))
+        spec.work.push_back(phase_of(phase));
     spec.sites = view.texts("sites");
     if (const auto time = view.object("time")) {
         spec.limit = time->duration("limit");
@@ -199,6 +254,44 @@ struct Writer {
     }
 };
 
+yaml::Node node_of(const Precision& precision) {
+    Writer result;
+    result.put("format", std::string(catalog::name_of(precision.format)));
+    if (const auto& tolerance = precision.tolerance) {
+        const std::string value = fmt::format("{}", tolerance->value);
+        Writer metric;
+        metric.put("metric", tolerance->metric);
+        metric.put("value", value);
+        const bool is_short = tolerance->metric.empty() && tolerance->value <= 1;
+        result.put("tolerance", is_short ? leaf(value) : metric.node);
+    }
+    Writer out;
+    out.put("result", std::move(result.node));
+    std::vector<std::string> accept;
+    for (const Accept& way : precision.accept)
+        accept.push_back(accept_text(way));
+    out.put("accept", list(accept));
+    if (precision.range_bits) out.put("range_bits", std::to_string(*precision.range_bits));
+    if (precision.specials != Specials::by_grade) {
+        out.put("specials", std::string(name_of(precision.specials)));
+    }
+    out.put("reproducible", std::string(name_of(precision.reproducible)));
+    out.put("on_unsatisfied", std::string(name_of(precision.on_unsatisfied)));
+    return std::move(out.node);
+}
+
+yaml::Node node_of(const Phase& phase) {
+    Writer out;
+    out.put_unless_empty("name", phase.name);
+    out.put("op", std::string(catalog::name_of(phase.op)));
+    out.put("flops", fmt::format("{}", phase.flops));
+    out.put("bytes", fmt::format("{}", phase.bytes));
+    if (phase.dim > 0) out.put("dim", std::to_string(phase.dim));
+    if (phase.format) out.put("format", std::string(catalog::name_of(*phase.format)));
+    if (phase.storage) out.put("storage", std::string(catalog::name_of(*phase.storage)));
+    return std::move(out.node);
+}
+
 }  // namespace
 
 std::string name_from_source(std::string_view source) {
@@ -224,7 +317,6 @@ Result<ParsedJob> read_job_text(std::string_view text, std::string_view source) 
     }
     parsed.spec.not_honoured = schema::checked_only(job_schema(), tree);
     for (const std::string& key : parsed.spec.not_honoured) {
-        if (key == "work") continue;  // advice: whoever decides says what became of it
         parsed.notes.push_back(
             fmt::format("`{}` is checked but not honoured by this version, so a hub does "
                         "not accept the job with it",
@@ -260,10 +352,18 @@ std::string print_job(const JobSpec& spec) {
     if (asked.prefer) gang.put("prefer", std::string(fleet::name_of(*asked.prefer)));
     if (asked.replace) gang.put("replace", "true");
     job.put("gang", std::move(gang.node));
-    if (!spec.chips_any_of.empty()) {
-        Writer chips;
-        chips.put("any_of", list(spec.chips_any_of));
-        job.put("chips", std::move(chips.node));
+    Writer chips;
+    chips.put_unless_empty("any_of", spec.chips_any_of);
+    chips.put_unless_empty("stack", spec.chips_stack);
+    if (spec.chips_memory.count > 0) chips.put("memory", bytes_text(spec.chips_memory));
+    if (!chips.node.keys.empty()) job.put("chips", std::move(chips.node));
+    if (spec.precision) job.put("precision", node_of(*spec.precision));
+    if (!spec.work.empty()) {
+        yaml::Node work;
+        work.kind = yaml::Kind::sequence;
+        for (const Phase& phase : spec.work)
+            work.items.push_back(node_of(phase));
+        job.put("work", std::move(work));
     }
     job.put_unless_empty("sites", spec.sites);
     if (spec.limit || spec.expected) {

@@ -100,8 +100,20 @@ TEST(JobFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(spec.array->indices.size(), 100U);
     EXPECT_EQ(spec.array->at_once_max, 10U);
     EXPECT_EQ(spec.env.at("OMP_NUM_THREADS"), "8");
-    EXPECT_THAT(spec.not_honoured,
-                ElementsAre("chips.stack", "chips.memory", "precision", "work", "data", "budget"));
+    EXPECT_THAT(spec.chips_stack, ElementsAre("cuda", "cann"));
+    EXPECT_EQ(spec.chips_memory, gibibytes(64));
+    ASSERT_TRUE(spec.precision.has_value());
+    EXPECT_EQ(spec.precision->format, catalog::Format::fp64);
+    EXPECT_EQ(spec.precision->tolerance, (Tolerance{"", 1e-12}));
+    EXPECT_THAT(spec.precision->accept,
+                ElementsAre(Accept{catalog::Way::native, catalog::Grade::strict},
+                            Accept{catalog::Way::emulated, catalog::Grade::certified}));
+    ASSERT_EQ(spec.work.size(), 2U);
+    EXPECT_EQ(spec.work[0].op, catalog::Op::gemm);
+    EXPECT_EQ(spec.work[0].flops, 6.3e17);
+    EXPECT_EQ(spec.work[0].dim, 16384U);
+    EXPECT_EQ(spec.work[1].format, catalog::Format::fp64);
+    EXPECT_THAT(spec.not_honoured, ElementsAre("data", "budget"));
     EXPECT_EQ(spec.deadline, *parse_time("2026-12-01T08:00:00Z"));
 }
 
@@ -210,6 +222,15 @@ TEST(JobFile, RefusesWrongValuesAndShowsRightOnes) {
                 HasSubstr("is not a signal"));
     EXPECT_THAT(refusal("run: a\nprecision: {result: {format: fp64}, accept: [native>=strict]}\n"),
                 HasSubstr("emulated>=certified"));
+    EXPECT_THAT(refusal("run: a\nprecision: {accept: [native]}\n"),
+                HasSubstr("precision: the key 'result' is missing"));
+    EXPECT_THAT(refusal("run: a\nprecision: {result: {format: double}}\n"),
+                HasSubstr("j.yaml:2:30: precision.result.format: 'double' is not one of fp64"));
+    EXPECT_THAT(refusal("run: a\nprecision: {result: {format: fp64}, accept: [host]}\n"),
+                HasSubstr("'host' is not a way to reach a precision"));
+    EXPECT_THAT(refusal("run: a\nwork: [{op: gemm, flops: -1}]\n"),
+                HasSubstr("work[0].flops: -1 is out of range"));
+    EXPECT_THAT(refusal("run: a\nchips: {memory: 64}\n"), HasSubstr("write 64GiB"));
     EXPECT_THAT(refusal("run: a\nbudget: 500\n"), HasSubstr("write 500 CNY"));
     EXPECT_THAT(refusal("run: a\ntrain: {model: m, chips: 256..16}\n"), HasSubstr("16..256"));
     EXPECT_THAT(refusal("run: a\ngang: {within: node, prefer: rack}\n"),
@@ -246,6 +267,10 @@ TEST(JobFile, SurvivesItsFuzzCorpusAndMutationsOfIt) {
     const std::vector<std::string> corpus = {
         whole_job,
         training_job,
+        "run: a\nprecision: {result: {format: fp32, tolerance: {metric: energy_drift, value: 2}}, "
+        "accept: [pair, quantised>=best_effort], range_bits: 9, specials: required, reproducible: "
+        "bitwise, on_unsatisfied: degrade}\nwork: [{name: a, op: fft, flops: 1e3, storage: "
+        "bf16}]\n",
         "run: a\ngang: {chips: 0.5, cpus: 0.5, memory: 1.5GiB}\narray: 1,3,5-9:2\n",
         "{\"name\": \"x\", \"run\": \"a\\n\\tb\", \"env\": {\"A\": \"\\u4e2d\"}}",
         "script: |\n  #!/usr/bin/env python3\n  print('x')\nstdout: out/%j\ngrace: 1m30s\n",

@@ -36,6 +36,12 @@ public:
         if (!std::in_range<Integer>(number)) return wrong(key, "is out of range");
         value = static_cast<Integer>(number);
     }
+    void number(const char* key, double& value) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_number()) return wrong(key, "must be a number");
+        value = found->get<double>();
+    }
     void duration(const char* key, Duration& value) {
         std::int64_t count = value.count();
         integer(key, count);
@@ -101,6 +107,21 @@ public:
         inner.finish();
         error_ = inner.error_;
     }
+    // A list of objects; each is read into a value of its own.
+    template <class T, class Read>
+    void objects(const char* key, std::vector<T>& values, Read read) {
+        const Json* found = find(key);
+        if (found == nullptr) return;
+        if (!found->is_array()) return wrong(key, "must be a list of objects");
+        for (const Json& item : *found) {
+            Reader inner(item, fmt::format("{}{}[{}].", path_, key, values.size()));
+            T& value = values.emplace_back();
+            if (inner.error_.empty()) read(inner, value);
+            inner.finish();
+            error_ = inner.error_;
+            if (!error_.empty()) return;
+        }
+    }
     // Every member must have been asked for.
     void finish() {
         if (!error_.empty()) return;
@@ -151,6 +172,96 @@ void read_array(Reader& json, JobSpec& spec) {
     spec.array = std::move(array);
 }
 
+void read_precision(Reader& json, Precision& precision) {
+    const std::string formats = fmt::format("{}", fmt::join(catalog::format_names(), ", "));
+    json.word("format", precision.format, catalog::format_from_name, formats.c_str());
+    json.object("tolerance", [&](Reader& inner) {
+        Tolerance& tolerance = precision.tolerance.emplace();
+        inner.text("metric", tolerance.metric);
+        inner.number("value", tolerance.value);
+    });
+    std::vector<std::string> accept;
+    json.texts("accept", accept);
+    if (!accept.empty()) precision.accept.clear();
+    for (const std::string& word : accept) {
+        const auto way = accept_from_text(word);
+        if (!way) return json.wrong("accept", fmt::format("'{}' is no way to a precision", word));
+        precision.accept.push_back(*way);
+    }
+    std::int64_t bits = -1;
+    json.integer("range_bits", bits);
+    if (bits >= 0)
+        precision.range_bits = static_cast<std::uint32_t>(std::min<std::int64_t>(bits, 2048));
+    json.word("specials", precision.specials, specials_from_name, "by_grade, ignore, required");
+    json.word("reproducible",
+              precision.reproducible,
+              reproducible_from_name,
+              "none, run_to_run, bitwise");
+    json.word(
+        "on_unsatisfied", precision.on_unsatisfied, unsatisfied_from_name, "wait, fail, degrade");
+}
+
+void read_phase(Reader& json, Phase& phase) {
+    const std::string formats = fmt::format("{}", fmt::join(catalog::format_names(), ", "));
+    json.text("name", phase.name);
+    json.word("op", phase.op, catalog::op_from_name, "gemm, vector, spmv, fft, attention, other");
+    json.number("flops", phase.flops);
+    json.number("bytes", phase.bytes);
+    json.integer("dim", phase.dim);
+    json.word("format", phase.format, catalog::format_from_name, formats.c_str());
+    json.word("storage", phase.storage, catalog::format_from_name, formats.c_str());
+}
+
+void read_planned(Reader& json, Planned& planned) {
+    json.text("chip", planned.chip);
+    json.text("how", planned.how);
+    json.word("basis",
+              planned.basis,
+              catalog::basis_from_name,
+              "measured, published, derived, vendor_peak, assumed");
+    json.duration("time_ms", planned.time);
+    json.flag("degraded", planned.degraded);
+}
+
+Json json_of(const Precision& precision) {
+    Json json{{"format", catalog::name_of(precision.format)}};
+    if (const auto& tolerance = precision.tolerance) {
+        json["tolerance"] = {{"metric", tolerance->metric}, {"value", tolerance->value}};
+    }
+    for (const Accept& way : precision.accept)
+        json["accept"].push_back(accept_text(way));
+    const Precision usual;
+    if (precision.range_bits) json["range_bits"] = *precision.range_bits;
+    if (precision.specials != usual.specials) json["specials"] = name_of(precision.specials);
+    if (precision.reproducible != usual.reproducible) {
+        json["reproducible"] = name_of(precision.reproducible);
+    }
+    if (precision.on_unsatisfied != usual.on_unsatisfied) {
+        json["on_unsatisfied"] = name_of(precision.on_unsatisfied);
+    }
+    return json;
+}
+
+Json json_of(const Phase& phase) {
+    Json json;
+    if (!phase.name.empty()) json["name"] = phase.name;
+    json["op"] = catalog::name_of(phase.op);
+    json["flops"] = phase.flops;
+    json["bytes"] = phase.bytes;
+    if (phase.dim != 0) json["dim"] = phase.dim;
+    if (phase.format) json["format"] = catalog::name_of(*phase.format);
+    if (phase.storage) json["storage"] = catalog::name_of(*phase.storage);
+    return json;
+}
+
+Json json_of(const Planned& planned) {
+    Json json{
+        {"chip", planned.chip}, {"how", planned.how}, {"basis", catalog::name_of(planned.basis)}};
+    if (planned.time) json["time_ms"] = planned.time->count();
+    if (planned.degraded) json["degraded"] = true;
+    return json;
+}
+
 void read_spec(Reader& json, JobSpec& spec) {
     json.text("name", spec.name);
     json.text("tenant", spec.tenant);
@@ -160,6 +271,12 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.word("priority", spec.priority, priority_from_name, "low, normal, high, urgent");
     json.object("gang", [&](Reader& inner) { read_gang(inner, spec.gang); });
     json.texts("chips_any_of", spec.chips_any_of);
+    json.texts("chips_stack", spec.chips_stack);
+    json.integer("chips_memory_bytes", spec.chips_memory.count);
+    json.object("precision",
+                [&](Reader& inner) { read_precision(inner, spec.precision.emplace()); });
+    json.objects("work", spec.work, read_phase);
+    json.objects("planned", spec.planned, read_planned);
     json.flag("gpus", spec.gpus);
     json.texts("sites", spec.sites);
     json.duration("limit_ms", spec.limit);
@@ -213,6 +330,13 @@ std::string spec_to_json(const JobSpec& spec) {
     if (spec.gang.replace) gang["replace"] = true;
     json["gang"] = std::move(gang);
     put("chips_any_of", spec.chips_any_of, standard.chips_any_of);
+    put("chips_stack", spec.chips_stack, standard.chips_stack);
+    put("chips_memory_bytes", spec.chips_memory.count, standard.chips_memory.count);
+    if (spec.precision) json["precision"] = json_of(*spec.precision);
+    for (const Phase& phase : spec.work)
+        json["work"].push_back(json_of(phase));
+    for (const Planned& planned : spec.planned)
+        json["planned"].push_back(json_of(planned));
     put("gpus", spec.gpus, standard.gpus);
     put("sites", spec.sites, standard.sites);
     if (spec.limit) json["limit_ms"] = spec.limit->count();

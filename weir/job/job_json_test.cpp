@@ -33,6 +33,39 @@ std::optional<Duration> any_duration() {
 }
 
 // Every field that may differ, differs.
+Precision any_precision() {
+    Precision precision;
+    precision.format = *rc::gen::elementOf(catalog::all_formats());
+    if (*rc::gen::arbitrary<bool>()) {
+        precision.tolerance = *rc::gen::element(
+            Tolerance{"", 1e-12}, Tolerance{"accuracy_pct", 99}, Tolerance{"energy_drift", 0.1});
+    }
+    precision.accept.clear();
+    for (int ways = *rc::gen::inRange(1, 4); ways > 0; --ways) {
+        const auto way = static_cast<catalog::Way>(*rc::gen::inRange(0, 5));
+        const auto grade = static_cast<catalog::Grade>(*rc::gen::inRange(0, 4));
+        const bool native = way == catalog::Way::native;
+        precision.accept.push_back({way, native ? catalog::Grade::strict : grade});
+    }
+    if (*rc::gen::arbitrary<bool>()) precision.range_bits = *rc::gen::inRange(0U, 2049U);
+    precision.specials = static_cast<Specials>(*rc::gen::inRange(0, 3));
+    precision.reproducible = static_cast<Reproducible>(*rc::gen::inRange(0, 3));
+    precision.on_unsatisfied = static_cast<Unsatisfied>(*rc::gen::inRange(0, 3));
+    return precision;
+}
+
+Phase any_phase() {
+    Phase phase;
+    phase.name = *rc::gen::element<std::string>("", "update");
+    phase.op = static_cast<catalog::Op>(*rc::gen::inRange(0, 6));
+    phase.flops = static_cast<double>(*rc::gen::inRange<std::int64_t>(0, 1 << 30)) * 1.1e9;
+    phase.bytes = *rc::gen::element(0.0, 4e15);
+    phase.dim = *rc::gen::element<std::uint64_t>(0, 16384);
+    if (*rc::gen::arbitrary<bool>()) phase.format = *rc::gen::elementOf(catalog::all_formats());
+    if (*rc::gen::arbitrary<bool>()) phase.storage = *rc::gen::elementOf(catalog::all_formats());
+    return phase;
+}
+
 JobSpec any_spec() {
     JobSpec spec;
     spec.name = any_word();
@@ -87,6 +120,11 @@ JobSpec any_spec() {
         spec.array = array;
     }
     if (*rc::gen::arbitrary<bool>()) spec.env = {{"A", ""}, {"OMP_NUM_THREADS", "8"}};
+    if (*rc::gen::arbitrary<bool>()) spec.chips_stack = {"cuda", "cann"};
+    spec.chips_memory = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40)};
+    if (*rc::gen::arbitrary<bool>()) spec.precision = any_precision();
+    for (int phases = *rc::gen::inRange(0, 3); phases > 0; --phases)
+        spec.work.push_back(any_phase());
     spec.workdir = *rc::gen::element<std::string>("", "/data/a b");
     spec.stdout_path = *rc::gen::element<std::string>("", "out/%j.%r");
     spec.stderr_path = *rc::gen::element<std::string>("", "/tmp/%x");
@@ -98,7 +136,11 @@ JobSpec any_spec() {
 
 RC_GTEST_PROP(JobJson, EverySpecReadsBackAsItWasWritten, ()) {
     JobSpec spec = any_spec();
-    if (*rc::gen::arbitrary<bool>()) spec.not_honoured = {"work", "chips.stack"};
+    if (*rc::gen::arbitrary<bool>()) spec.not_honoured = {"data", "budget"};
+    if (*rc::gen::arbitrary<bool>()) {
+        spec.planned = {{"b200", "native", catalog::Basis::published, Duration{7}, false},
+                        {"npu", "gemm: emulated", catalog::Basis::derived, std::nullopt, true}};
+    }
     const auto again = spec_from_json(spec_to_json(spec));
     if (!again.has_value()) RC_FAIL(again.error().message);
     RC_ASSERT(*again == spec);
@@ -188,6 +230,14 @@ TEST(JobJson, RefusesWhatIsNoJob) {
     EXPECT_THAT(refusal(R"({"script":"a","limit_ms":0})"), HasSubstr("time.limit"));
     EXPECT_THAT(refusal(R"({"script":"a","array":{"indices":"9-1"}})"), HasSubstr("array.indices"));
     EXPECT_THAT(refusal(R"({"script":"a","array":{}})"), HasSubstr("array.indices"));
+    EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp65"}})"),
+                HasSubstr("precision.format: 'fp65' is not one of fp64, fp32"));
+    EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp64","accept":["magic"]}})"),
+                HasSubstr("'magic' is no way"));
+    EXPECT_THAT(refusal(R"({"script":"a","work":[{"op":"gemm","flops":-1}]})"),
+                HasSubstr("work.flops: -1 is out of range"));
+    EXPECT_THAT(refusal(R"({"script":"a","work":[{"op":"gemm","colour":1}]})"),
+                HasSubstr("work[0].colour: is not a key of a job"));
     EXPECT_THAT(refusal(R"({"script":"a\u0000b"})"), HasSubstr("NUL"));
     EXPECT_THAT(refusal(R"({"script":"a","name":"12"})"), HasSubstr("id of a job"));
     EXPECT_THAT(refusal(R"({"script":"a","stdout_path":"a\nb"})"), HasSubstr("one line"));

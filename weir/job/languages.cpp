@@ -1,6 +1,7 @@
 // The languages by name: what `weir schema` prints and `weir schema check` answers.
 #include <fmt/format.h>
 
+#include "weir/catalog/catalog_file.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/job_file.hpp"
 #include "weir/job/sbatch.hpp"
@@ -20,8 +21,8 @@ std::string job_reference() {
 
 What a user asks for: what to run, what must start together, for how long. Read by `weir submit FILE` and checked by
 `weir schema check FILE`. YAML or JSON, at most 1 MiB; quantities carry units (`128GiB`, `4h`). A file is accepted whole or refused
-whole. Parts marked *(checked only)* must be right, but a hub of this version does not accept a job that depends on them (`work` is
-only advice and always accepted). This page is generated: `weir schema job --markdown`.
+whole. Parts marked *(checked only)* must be right, but a hub of this version does not accept a job that depends on
+them. This page is generated: `weir schema job --markdown`.
 
 ```yaml
 name: wing-flutter
@@ -67,10 +68,17 @@ bool has_top_key(std::string_view text, std::string_view key) {
     return false;
 }
 
+// What a key of the top level stands for is a list.
+bool begins_list(std::string_view text, std::string_view key) {
+    if (!has_top_key(text, key)) return false;
+    const auto at = text.find_first_not_of("\": \t\r\n", text.find(key) + key.size());
+    return at != std::string_view::npos && (text[at] == '-' || text[at] == '[');
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& languages() {
-    static const std::vector<std::string_view> names{"job", "fleet", "tenants"};
+    static const std::vector<std::string_view> names{"job", "fleet", "tenants", "catalog"};
     return names;
 }
 
@@ -80,15 +88,19 @@ Result<std::string> language_json_schema(std::string_view language) {
     if (language == "tenants") {
         return schema::json_schema(tenancy::organisations_schema(), "The organisations of weir");
     }
-    return unknown(language, "job, fleet, tenants");
+    if (language == "catalog") {
+        return schema::json_schema(catalog::catalog_schema(), "A catalogue of chips for weir");
+    }
+    return unknown(language, "job, fleet, tenants, catalog");
 }
 
 Result<std::string> language_reference(std::string_view language) {
     if (language == "job") return job_reference();
     if (language == "fleet") return fleet::fleet_reference();
     if (language == "tenants") return tenancy::organisations_reference();
+    if (language == "catalog") return catalog::catalog_reference();
     if (language == "sbatch") return sbatch_reference();
-    return unknown(language, "job, fleet, tenants, sbatch");
+    return unknown(language, "job, fleet, tenants, catalog, sbatch");
 }
 
 std::string_view language_of(std::string_view text) {
@@ -97,6 +109,8 @@ std::string_view language_of(std::string_view text) {
     if (has_top_key(text, "run") || has_top_key(text, "script")) return "job";
     if (has_top_key(text, "sites")) return "fleet";
     if (has_top_key(text, "tenants")) return "tenants";
+    // Of a job `chips` is a map.
+    if (begins_list(text, "chips")) return "catalog";
     return "job";
 }
 
@@ -121,7 +135,11 @@ Result<std::vector<std::string>> check_text(std::string_view text,
                  tenancy::read_organisations_text(text, source));
         return std::move(parsed.notes);
     }
-    return unknown(language, "job, fleet, tenants, sbatch");
+    if (language == "catalog") {
+        WEIR_CHECK(catalog::read_catalog_text(text, source));
+        return std::vector<std::string>{};
+    }
+    return unknown(language, "job, fleet, tenants, catalog, sbatch");
 }
 
 }  // namespace weir::job

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "weir/base/yaml.hpp"
+#include "weir/catalog/catalog_file.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/sbatch.hpp"
 #include "weir/job/schema.hpp"
@@ -66,6 +67,7 @@ TEST(Languages, GiveOnlyExamplesThatAreValid) {
     check_examples(job_schema(), "job", seen);
     check_examples(fleet::fleet_schema(), "fleet", seen);
     check_examples(tenancy::organisations_schema(), "tenants", seen);
+    check_examples(catalog::catalog_schema(), "catalog", seen);
 }
 
 TEST(Languages, DescribeThemselvesToEditors) {
@@ -85,6 +87,10 @@ TEST(Languages, AreRecognisedByTheirTexts) {
     EXPECT_EQ(language_of("run: a\nsites: [local]\n"), "job");
     EXPECT_EQ(language_of("tenants:\n  - name: a\n"), "tenants");
     EXPECT_EQ(language_of("run: a\ntenant: a\n"), "job");
+    EXPECT_EQ(language_of("run: a\nchips: {any_of: [h200]}\n"), "job");
+    EXPECT_EQ(language_of("chips:\n  any_of: [h200]\n"), "job");
+    EXPECT_EQ(language_of("# ours\nchips:\n  - name: npu\n"), "catalog");
+    EXPECT_EQ(language_of("{\"chips\": [{\"name\": \"npu\"}]}"), "catalog");
     EXPECT_EQ(language_of(""), "job");
 }
 
@@ -95,6 +101,7 @@ TEST(Languages, AreCheckedWithNotes) {
     EXPECT_TRUE(check_text("sites: [{name: a, pools: [{name: p, nodes: 1, cpus: 1}]}]\n", "f.yaml")
                     ->empty());
     EXPECT_TRUE(check_text("tenants: [{name: a}]\n", "t.yaml")->empty());
+    EXPECT_TRUE(check_text("chips: [{name: npu, memory: 64GiB}]\n", "c.yaml")->empty());
     EXPECT_FALSE(check_text("run: a\n", "j.yaml", "fleet").has_value());
     EXPECT_FALSE(check_text("run: a\n", "j.yaml", "poem").has_value());
     EXPECT_EQ(check_text("#!/bin/sh\n#SBATCH -p x\n", "s.sh")->size(), 1U);

@@ -10,6 +10,7 @@
 #include "weir/fleet/fleet.hpp"
 #include "weir/job/array_text.hpp"
 #include "weir/job/check_spec.hpp"
+#include "weir/job/precision.hpp"
 
 namespace weir::job {
 namespace {
@@ -49,18 +50,7 @@ std::optional<std::string> test_signal(std::string_view text) {
 }
 
 std::optional<std::string> test_accept(std::string_view text) {
-    static constexpr std::array<std::string_view, 5> ways{
-        "native", "emulated", "refined", "pair", "quantised"};
-    static constexpr std::array<std::string_view, 4> grades{
-        "strict", "certified", "bounded", "best_effort"};
-    const auto at_least = text.find(">=");
-    const std::string_view way = text.substr(0, at_least);
-    const bool known = std::find(ways.begin(), ways.end(), way) != ways.end();
-    if (known && at_least == std::string_view::npos) return std::nullopt;
-    if (known && way != "native") {
-        const std::string_view grade = text.substr(at_least + 2);
-        if (std::find(grades.begin(), grades.end(), grade) != grades.end()) return std::nullopt;
-    }
+    if (accept_from_text(text)) return std::nullopt;
     return "is not a way to reach a precision: write native, emulated, refined, pair or "
            "quantised, with a grade as in emulated>=certified (strict, certified, bounded, "
            "best_effort)";
@@ -110,17 +100,7 @@ schema::Value name() {
     return word("name", schema::test_name, "");
 }
 schema::Value format() {
-    return choice({"fp64",
-                   "fp32",
-                   "tf32",
-                   "bf16",
-                   "fp16",
-                   "fp8",
-                   "fp8e4m3",
-                   "fp8e5m2",
-                   "fp4",
-                   "int8",
-                   "int4"});
+    return choice(catalog::format_names());
 }
 
 const Object& gang_table() {
@@ -153,29 +133,25 @@ const Object& gang_table() {
 }
 
 const Object& chips_table() {
-    static const Object table{"chips",
-                              "Which chips may serve. Without it every chip may.",
-                              {
-                                  {"any_of",
-                                   list_or_one(name()),
-                                   "Kinds, in order of preference",
-                                   "[h200, a100-sxm-80g]",
-                                   "every kind"},
-                                  {"stack",
-                                   list_or_one(name()),
-                                   "Software that the program was built for",
-                                   "[cuda, cann]",
-                                   "",
-                                   false,
-                                   Use::checked},
-                                  {"memory",
-                                   quantity(Type::bytes),
-                                   "At least, of each chip",
-                                   "64GiB",
-                                   "",
-                                   false,
-                                   Use::checked},
-                              }};
+    static const Object table{
+        "chips",
+        "Which chips may serve. Without it every chip may.",
+        {
+            {"any_of",
+             list_or_one(name()),
+             "Kinds, in order of preference",
+             "[h200, a100-sxm-80g]",
+             "every kind"},
+            {"stack",
+             list_or_one(name()),
+             "Software that the program was built for; a chip serves that runs one of it",
+             "[cuda, cann]"},
+            {"memory",
+             quantity(Type::bytes),
+             "At least, of each chip; a way that needs more memory, such as emulation, needs a "
+             "multiple",
+             "64GiB"},
+        }};
     return table;
 }
 
@@ -210,24 +186,29 @@ const Object& precision_table() {
             {"result", object(result_table()), "The answer", "{format: fp64}", "", true},
             {"accept",
              list_or_one(word("way", test_accept, "")),
-             "Ways to it; emulation only where it is named",
+             "Ways to it; emulation only where it is named, without a grade if it is certified",
              "[native, emulated>=certified]",
              "[native]"},
-            {"range_bits", integer(0, 2048), "Spread of exponents in a row or column", "20"},
+            {"range_bits",
+             integer(0, 2048),
+             "Spread of exponents in a row or column; without it no way counts that is only "
+             "bounded",
+             "20"},
             {"specials",
-             choice({"ignore", "required"}),
-             "Whether infinities, NaN and subnormals must behave",
+             choice({"by_grade", "ignore", "required"}),
+             "Whether infinities, NaN and subnormals must behave: only native and strict ways do",
              "required",
-             "required"},
+             "as the grade of an accepted way has it"},
             {"reproducible",
              choice({"none", "run_to_run", "bitwise"}),
-             "How equal two runs must be",
+             "How equal two runs must be; bitwise keeps the job to one kind of chip",
              "bitwise",
              "none"},
             {"on_unsatisfied",
              choice({"wait", "fail", "degrade"}),
-             "When no chip can",
-             "wait",
+             "When no chip of the fleet can: refuse the job, or take the nearest that there is and "
+             "say so",
+             "degrade",
              "wait"},
         }};
     return table;
@@ -236,7 +217,9 @@ const Object& precision_table() {
 const Object& work_table() {
     static const Object table{
         "work",
-        "One phase of what the job computes, so that its time on each chip can be predicted.",
+        "One phase of what the job computes, over all its chips, so that its time on each kind can "
+        "be "
+        "predicted.",
         {
             {"name", name(), "Of the phase", "update"},
             {"op",
@@ -246,10 +229,14 @@ const Object& work_table() {
              "",
              true},
             {"flops", number(0, 1e30), "Operations in all", "6.3e17", "", true},
-            {"bytes", number(0, 1e30), "Bytes moved in all", "4.0e15"},
+            {"bytes", number(0, 1e30), "Bytes moved in all, with numbers in `format`", "4.0e15"},
             {"dim", integer(1, std::int64_t{1} << 40), "Size of the matrices", "16384"},
-            {"format", format(), "Number format of the operations", "fp64"},
-            {"storage", format(), "Number format in memory", "fp64", "as format"},
+            {"format", format(), "Number format of the operations", "fp64", "that of the answer"},
+            {"storage",
+             format(),
+             "Number format in memory, where it is another: scales the bytes",
+             "fp32",
+             "as format"},
         }};
     return table;
 }
@@ -506,18 +493,13 @@ const Object& job_schema() {
             {"comment", text(), "For people", "second try"},
             {"precision",
              object(precision_table()),
-             "Contract on precision",
-             "{result: {format: fp64}}",
-             "",
-             false,
-             Use::checked},
+             "Contract on precision: only chips that keep it serve",
+             "{result: {format: fp64}}"},
             {"work",
              list_of(object(work_table())),
-             "What it computes; advice",
-             "[{op: gemm, flops: 6.3e17, bytes: 4.0e15}]",
-             "",
-             false,
-             Use::checked},
+             "What it computes: its formats have to be native unless `precision` accepts another "
+             "way, and its time on each kind of chip is predicted",
+             "[{op: gemm, flops: 6.3e17, bytes: 4.0e15}]"},
             {"data",
              object(data_table()),
              "Datasets",

@@ -21,14 +21,14 @@ std::optional<std::uint32_t> chips_permille(std::string_view text);
 // "USR1", "SIGUSR1", "10".
 std::optional<int> signal_from_name(std::string_view text);
 
-// The names of the languages: "job", "fleet", "tenants".
+// The names of the languages: "job", "fleet", "tenants", "catalog".
 const std::vector<std::string_view>& languages();
 // JSON Schema and reference page of a language; an error names the languages there are.
 Result<std::string> language_json_schema(std::string_view language);
 Result<std::string> language_reference(std::string_view language);
 
 // Which language a text is in: "sbatch" for a script, "fleet" when it has sites, "tenants" when it
-// has tenants, else "job".
+// has tenants, "catalog" when it lists chips, else "job".
 std::string_view language_of(std::string_view text);
 
 // Checks a text without doing anything with it and gives its notes. "" = language_of(text).

@@ -1,0 +1,516 @@
+// One kind of chip against one contract: every way that it has for each phase, those that the
+// contract does not accept put aside with the reason, and of the others the fastest.
+#include "weir/match/match.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "weir/catalog/emulation.hpp"
+#include "weir/catalog/vendor.hpp"
+
+namespace weir::match {
+namespace {
+
+using catalog::Basis;
+using catalog::ChipRecord;
+using catalog::Format;
+using catalog::Grade;
+using catalog::Op;
+using catalog::Rate;
+using catalog::Way;
+using Demand = Contract::Demand;
+
+// A matrix whose size nobody said is taken for one of this size, on no better word than that.
+constexpr std::uint64_t dim_assumed = 8192;
+// Additions and products of FP32 numbers for one of two pairs of them: 10 to 20.
+constexpr double pair_operations = 15;
+constexpr double pair_bits = 46;
+constexpr double refinement_sweeps = 5;
+// Launching and collecting an emulated product.
+constexpr double emulation_call_s = 1e-4;
+// Up to this spread of exponents the bounds of the published emulations were found to hold.
+constexpr std::uint32_t bounded_range_bits = 20;
+
+// What a chip has of units for an operation in a format, by the catalogue.
+struct Units {
+    const Rate* rate = nullptr;  // nullptr = not known
+    bool stands_in = false;      // general units for what matrix units would do
+    [[nodiscard]] bool some() const { return rate != nullptr && rate->value > 0; }
+    [[nodiscard]] bool none() const { return rate != nullptr && rate->value <= 0; }
+};
+
+// The classes of operation whose rate counts for another, the first that is known.
+std::vector<Op> chain_of(Op op, bool any_units) {
+    switch (op) {
+        case Op::gemm:
+            return {Op::gemm, Op::vector};
+        case Op::attention:
+            return {Op::attention, Op::gemm, Op::vector};
+        case Op::spmv:
+        case Op::fft:
+            return {op, Op::vector};
+        case Op::other:
+            // No time is at stake then, only whether it has units of the format at all.
+            if (any_units) return {Op::vector, Op::gemm};
+            return {Op::vector};
+        case Op::vector:
+        case Op::memory:
+            break;
+    }
+    return {Op::vector};
+}
+
+Units units_of(
+    const ChipRecord& chip, Format format, Op op, bool any_units, Way way = Way::native) {
+    for (const Op one : chain_of(op, any_units)) {
+        const Rate* rate = chip.rate(name_of(format), name_of(one), way);
+        if (rate == nullptr) continue;
+        const bool matrices = op == Op::gemm || op == Op::attention;
+        return {rate, matrices && one == Op::vector};
+    }
+    return {};
+}
+
+// Matches one chip; keeps what belongs to it together.
+class Matcher {
+public:
+    Matcher(const Contract& contract, const ChipRecord& chip)
+        : contract_(contract),
+          chip_(chip),
+          bandwidth_(chip.rate("", "memory")),
+          host_bandwidth_(chip.rate("", "memory", Way::host)) {}
+
+    Match match() {
+        Match match;
+        check_chip(match.against);
+        ChipOffer offer;
+        std::vector<const Demand*> left;
+        for (const Demand& demand : contract_.phases) {
+            std::vector<Reason> why;
+            if (auto served = best(demand, why)) {
+                offer.phases.push_back(std::move(*served));
+            } else if (auto by_host = on_host(demand)) {
+                left.push_back(&demand);
+                offer.phases.push_back(std::move(*by_host));
+            } else {
+                match.against.insert(match.against.end(), why.begin(), why.end());
+            }
+        }
+        if (!left.empty() && !host_may_help(offer)) {
+            for (const Demand* demand : left) {
+                std::vector<Reason> why;
+                static_cast<void>(best(*demand, why));
+                match.against.insert(match.against.end(), why.begin(), why.end());
+            }
+        }
+        if (!match.against.empty()) return match;
+        sum_up(offer);
+        match.offer = std::move(offer);
+        return match;
+    }
+
+private:
+    void check_chip(std::vector<Reason>& against) const {
+        if (!contract_.stack.empty()) {
+            std::vector<std::string> runs = chip_.stacks;
+            const catalog::Family* family = catalog::family_of(chip_.name);
+            if (runs.empty() && family != nullptr) runs.emplace_back(family->stack);
+            const bool fits =
+                std::find_first_of(
+                    runs.begin(), runs.end(), contract_.stack.begin(), contract_.stack.end()) !=
+                runs.end();
+            if (runs.empty()) {
+                against.push_back({.why = Why::stack_unknown});
+            } else if (!fits) {
+                against.push_back({.why = Why::other_stack, .other = runs.front()});
+            }
+        }
+        if (contract_.memory.count > 0 && chip_.memory.count == 0) {
+            against.push_back({.why = Why::memory_unknown, .asked = contract_.memory.count});
+        } else if (contract_.memory > chip_.memory) {
+            against.push_back({.why = Why::too_little_memory,
+                               .asked = contract_.memory.count,
+                               .has = chip_.memory.count});
+        }
+    }
+
+    static Reason about(Why why, const Demand& demand) {
+        return {.why = why, .phase = demand.name, .op = demand.op, .format = demand.format};
+    }
+
+    // The fastest accepted way, or the reasons why there is none.
+    std::optional<PhaseOffer> best(const Demand& demand, std::vector<Reason>& why) const {
+        std::optional<PhaseOffer> best;
+        std::vector<Reason> put_aside;
+        for (PhaseOffer& one : ways_of(demand, why)) {
+            if (auto reason = refusal(demand, one)) {
+                put_aside.push_back(std::move(*reason));
+                continue;
+            }
+            const bool better = !best || one.seconds < best->seconds ||
+                                (one.seconds == best->seconds && one.grade < best->grade);
+            if (better) best = std::move(one);
+        }
+        if (!best && contract_.degraded) best = lower(demand);
+        if (best) return best;
+        for (Reason& reason : put_aside) {
+            if (std::find(why.begin(), why.end(), reason) == why.end()) {
+                why.push_back(std::move(reason));
+            }
+        }
+        return std::nullopt;
+    }
+
+    // Every way that the chip has, accepted or not. `why`: what stands against the native one.
+    std::vector<PhaseOffer> ways_of(const Demand& demand, std::vector<Reason>& why) const {
+        std::vector<PhaseOffer> ways;
+        add_native(demand, ways, why);
+        std::vector<Way> known;
+        for (const Rate& rate : chip_.rates) {
+            const bool replaces = rate.way != Way::native && rate.way != Way::host;
+            if (!replaces || rate.format != name_of(demand.format) || rate.value <= 0) continue;
+            const auto chain = chain_of(demand.op, contract_.any_units);
+            const bool same = std::any_of(
+                chain.begin(), chain.end(), [&rate](Op op) { return rate.op == name_of(op); });
+            if (!same) continue;
+            known.push_back(rate.way);
+            ways.push_back(offer_by(demand, rate, rate.way, demand.format, 1));
+        }
+        const auto is_known = [&known](Way way) {
+            return std::find(known.begin(), known.end(), way) != known.end();
+        };
+        if (demand.format == Format::fp64) {
+            if (!is_known(Way::emulated)) add_emulated(demand, ways);
+            if (!is_known(Way::refined)) add_refined(demand, ways);
+            if (!is_known(Way::pair)) add_pair(demand, ways);
+        }
+        if (!is_known(Way::quantised)) add_quantised(demand, ways);
+        return ways;
+    }
+
+    void add_native(const Demand& demand,
+                    std::vector<PhaseOffer>& ways,
+                    std::vector<Reason>& why) const {
+        const Units own = units_of(chip_, demand.format, demand.op, contract_.any_units);
+        if (own.some()) {
+            ways.push_back(offer_by(demand, own, Way::native, demand.format, 1));
+            return;
+        }
+        if (own.none()) {
+            why.push_back(about(Why::no_units, demand));
+            return;
+        }
+        for (const Format wider : catalog::all_formats()) {
+            if (wider == demand.format || !holds(wider, demand.format)) continue;
+            const Units units = units_of(chip_, wider, demand.op, contract_.any_units);
+            if (units.some()) ways.push_back(offer_by(demand, units, Way::native, wider, 1));
+        }
+        if (ways.empty()) why.push_back(about(Why::units_unknown, demand));
+    }
+
+    void add_emulated(const Demand& demand, std::vector<PhaseOffer>& ways) const {
+        if (demand.op != Op::gemm) return;
+        const std::uint32_t moduli =
+            catalog::moduli_for(contract_.range_bits.value_or(0)).value_or(catalog::moduli_max);
+        const auto rate = catalog::derived_emulation(chip_, moduli);
+        if (!rate) return;
+        const double calls =
+            demand.dim > 0 ? demand.flops / (2 * std::pow(static_cast<double>(demand.dim), 3)) : 0;
+        ways.push_back(
+            offer_by(demand, *rate, Way::emulated, demand.format, 1, calls * emulation_call_s));
+    }
+
+    void add_refined(const Demand& demand, std::vector<PhaseOffer>& ways) const {
+        if (demand.op != Op::gemm) return;
+        const Units low = units_of(chip_, Format::fp32, Op::gemm, contract_.any_units);
+        const Units residual = units_of(chip_, Format::fp64, Op::vector, contract_.any_units);
+        if (!low.some() || !residual.some()) return;
+        double sweeps_s = 0;
+        if (demand.dim > 0 && bandwidth_ != nullptr && bandwidth_->value > 0) {
+            const auto n = static_cast<double>(demand.dim);
+            const double solves = demand.flops / (2.0 / 3.0 * n * n * n);
+            sweeps_s = solves * refinement_sweeps * 8 * n * n /
+                       (bandwidth_->value * catalog::discount_of(bandwidth_->basis));
+        }
+        PhaseOffer offer = offer_by(demand, low, Way::refined, Format::fp32, 1, sweeps_s);
+        offer.method = "fp32";
+        offer.grade = Grade::certified;
+        ways.push_back(std::move(offer));
+    }
+
+    void add_pair(const Demand& demand, std::vector<PhaseOffer>& ways) const {
+        const Units low = units_of(chip_, Format::fp32, demand.op, contract_.any_units);
+        if (!low.some()) return;
+        PhaseOffer offer = offer_by(demand, low, Way::pair, Format::fp32, pair_operations);
+        offer.method = "fp32";
+        offer.grade = Grade::bounded;
+        offer.basis = std::max(offer.basis, Basis::derived);
+        ways.push_back(std::move(offer));
+    }
+
+    void add_quantised(const Demand& demand, std::vector<PhaseOffer>& ways) const {
+        const catalog::FormatFacts& asked = facts_of(demand.format);
+        const bool matrices = demand.op == Op::gemm || demand.op == Op::attention;
+        if (!matrices || asked.is_integer || asked.bits > 16) return;
+        for (const Format low : {Format::fp8e4m3, Format::fp8e5m2, Format::fp8, Format::int8}) {
+            if (low == demand.format || facts_of(low).bits > asked.bits) continue;
+            const Units units = units_of(chip_, low, demand.op, contract_.any_units);
+            if (!units.some()) continue;
+            Demand smaller = demand;
+            if (demand.storage_share == 1) {
+                smaller.bytes *= static_cast<double>(facts_of(low).bits) / asked.bits;
+            }
+            PhaseOffer offer = offer_by(smaller, units, Way::quantised, low, 1);
+            offer.asked = demand.format;
+            offer.method = std::string(name_of(low));
+            offer.grade = Grade::best_effort;
+            ways.push_back(std::move(offer));
+        }
+    }
+
+    // The highest lower format that it has units for.
+    std::optional<PhaseOffer> lower(const Demand& demand) const {
+        for (const Format low : catalog::all_formats()) {
+            if (low == demand.format || !holds(demand.format, low)) continue;
+            const Units units = units_of(chip_, low, demand.op, contract_.any_units);
+            if (!units.some()) continue;
+            PhaseOffer offer = offer_by(demand, units, Way::native, low, 1);
+            offer.grade = Grade::best_effort;
+            return offer;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<PhaseOffer> on_host(const Demand& demand) const {
+        const Units units =
+            units_of(chip_, demand.format, demand.op, contract_.any_units, Way::host);
+        if (!units.some()) return std::nullopt;
+        return offer_by(demand, *units.rate, Way::host, demand.format, 1);
+    }
+
+    [[nodiscard]] bool host_may_help(const ChipOffer& offer) const {
+        double all = 0;
+        double products = 0;
+        for (std::size_t i = 0; i < contract_.phases.size() && i < offer.phases.size(); ++i) {
+            const Way way = offer.phases[i].way;
+            all += contract_.phases[i].flops;
+            if (offer.phases[i].op == Op::gemm && (way == Way::emulated || way == Way::refined)) {
+                products += contract_.phases[i].flops;
+            }
+        }
+        return offer.phases.size() == contract_.phases.size() && products > 0 &&
+               products >= all / 2;
+    }
+
+    PhaseOffer offer_by(const Demand& demand,
+                        const Units& units,
+                        Way way,
+                        Format format,
+                        double operations,
+                        double overhead_s = 0) const {
+        PhaseOffer offer = offer_by(demand, *units.rate, way, format, operations, overhead_s);
+        if (units.stands_in) offer.basis = std::max(offer.basis, Basis::derived);
+        return offer;
+    }
+
+    // The roofline of the header, a = `operations` and g = `overhead_s`.
+    PhaseOffer offer_by(const Demand& demand,
+                        const Rate& rate,
+                        Way way,
+                        Format format,
+                        double operations,
+                        double overhead_s = 0) const {
+        PhaseOffer offer;
+        offer.name = demand.name;
+        offer.op = demand.op;
+        offer.asked = demand.format;
+        offer.format = format;
+        offer.way = way;
+        offer.method = rate.method;
+        offer.grade = way == Way::native ? Grade::strict : rate.grade;
+        offer.memory_factor = rate.memory_factor;
+        const bool guessed = demand.dim == 0 && !rate.by_dim.empty();
+        const Basis basis = guessed && contract_.has_work ? Basis::assumed : rate.basis;
+        offer.rate = rate_at(rate, demand.dim > 0 ? demand.dim : dim_assumed) / operations;
+        offer.basis = basis;
+        if (!contract_.has_work) return offer;
+        const double compute_s = demand.flops / offer.rate;
+        const Rate* memory = way == Way::host ? host_bandwidth_ : bandwidth_;
+        const bool moves = demand.bytes > 0;
+        const bool known = memory != nullptr && memory->value > 0;
+        const double bytes =
+            demand.bytes * demand.storage_share * (way == Way::emulated ? rate.memory_factor : 1);
+        double planned_s = compute_s / catalog::discount_of(basis);
+        offer.seconds_stated = compute_s;
+        if (moves && known) {
+            const double stated = bytes / memory->value;
+            const double planned = stated / catalog::discount_of(memory->basis);
+            offer.bandwidth = memory->value;
+            offer.memory_bound = planned > planned_s;
+            if (offer.memory_bound) offer.basis = memory->basis;
+            planned_s = std::max(planned_s, planned);
+            offer.seconds_stated = std::max(offer.seconds_stated, stated);
+        }
+        // The processors' memory is said only by who cares; without it they count by their rate.
+        offer.timed = !moves || known || way == Way::host;
+        offer.seconds = planned_s + overhead_s;
+        offer.seconds_stated += overhead_s;
+        return offer;
+    }
+
+    // Why the contract does not take this way; nothing if it does.
+    std::optional<Reason> refusal(const Demand& demand, const PhaseOffer& offer) const {
+        const double factor = offer.memory_factor;
+        if (contract_.memory.count > 0 && factor > 1 &&
+            static_cast<double>(contract_.memory.count) * factor >
+                static_cast<double>(chip_.memory.count)) {
+            Reason reason = about(Why::too_little_memory, demand);
+            reason.way = offer.way;
+            reason.asked = std::llround(static_cast<double>(contract_.memory.count) * factor);
+            reason.has = chip_.memory.count;
+            return reason;
+        }
+        if (contract_.degraded) return std::nullopt;
+        const auto because = [&](Why why) {
+            Reason reason = about(why, demand);
+            reason.way = offer.way;
+            reason.grade = offer.grade;
+            return reason;
+        };
+        bool named = false;
+        bool reached = false;
+        for (const job::Accept& accept : contract_.accept) {
+            if (accept.way != offer.way) continue;
+            named = true;
+            reached = reached || at_least(offer.grade, accept.least);
+        }
+        if (!named) return because(Why::not_accepted);
+        if (!reached) return because(Why::grade_too_low);
+        if (contract_.specials && offer.grade != Grade::strict) return because(Why::specials);
+        if (offer.way == Way::emulated && offer.grade == Grade::bounded) {
+            if (!contract_.range_bits) return because(Why::range_unknown);
+            const bool published = offer.method != derived_method();
+            const bool borne = published ? *contract_.range_bits <= bounded_range_bits
+                                         : catalog::moduli_for(*contract_.range_bits).has_value();
+            if (!borne) {
+                Reason reason = because(Why::range_too_wide);
+                reason.asked = *contract_.range_bits;
+                return reason;
+            }
+        }
+        if (offer.way == Way::pair && contract_.tolerance && contract_.tolerance->metric.empty() &&
+            contract_.tolerance->value < std::exp2(-pair_bits)) {
+            Reason reason = because(Why::tolerance);
+            reason.has = static_cast<std::int64_t>(pair_bits);
+            return reason;
+        }
+        if (offer.way == Way::refined && contract_.tolerance &&
+            !contract_.tolerance->metric.empty() &&
+            contract_.tolerance->metric != "backward_error") {
+            return because(Why::tolerance);
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::string derived_method() const {
+        return "oz2-int8-" +
+               std::to_string(catalog::moduli_for(contract_.range_bits.value_or(0)).value_or(0));
+    }
+
+    void sum_up(ChipOffer& offer) const {
+        double seconds = 0;
+        double stated = 0;
+        double of_fp64 = 0;
+        bool timed = contract_.has_work;
+        double weight = 0;
+        double weight_fp64 = 0;
+        for (std::size_t i = 0; i < offer.phases.size(); ++i) {
+            const PhaseOffer& phase = offer.phases[i];
+            const bool fp64 = phase.asked == Format::fp64;
+            seconds += phase.seconds;
+            stated += phase.seconds_stated;
+            if (fp64) of_fp64 += phase.seconds;
+            timed = timed && phase.timed;
+            const double flops = contract_.has_work ? contract_.phases[i].flops : 1;
+            weight += flops;
+            if (fp64) weight_fp64 += flops;
+            offer.basis = std::max(offer.basis, phase.basis);
+            offer.memory_factor = std::max(offer.memory_factor, phase.memory_factor);
+        }
+        if (timed) {
+            offer.seconds = seconds;
+            offer.seconds_stated = stated;
+        }
+        // Without a word about formats nobody knows what the job leaves unused.
+        offer.fp64_share = 1;
+        if (timed && seconds > 0) {
+            offer.fp64_share = of_fp64 / seconds;
+        } else if (weight > 0) {
+            offer.fp64_share = weight_fp64 / weight;
+        }
+    }
+
+    const Contract& contract_;
+    const ChipRecord& chip_;
+    const Rate* bandwidth_;
+    const Rate* host_bandwidth_;
+};
+
+}  // namespace
+
+Contract contract_of(const job::JobSpec& spec) {
+    Contract contract;
+    const double chips = spec.gang.replicas * (spec.gang.chips + spec.gang.chip_permille / 1000.0);
+    contract.on_chips = chips > 0;
+    contract.stack = spec.chips_stack;
+    contract.memory = spec.chips_memory;
+    if (const auto& precision = spec.precision) {
+        contract.accept = precision->accept;
+        contract.range_bits = precision->range_bits;
+        contract.tolerance = precision->tolerance;
+        contract.specials = precision->specials == job::Specials::required;
+        contract.one_kind = precision->reproducible == job::Reproducible::bitwise;
+    }
+    contract.has_work = !spec.work.empty() && contract.on_chips;
+    for (const job::Phase& phase : spec.work) {
+        Contract::Demand demand;
+        demand.name = phase.name.empty() ? std::string(name_of(phase.op)) : phase.name;
+        demand.op = phase.op;
+        demand.dim = phase.dim;
+        if (phase.format) {
+            demand.format = *phase.format;
+        } else if (spec.precision) {
+            demand.format = spec.precision->format;
+        } else {
+            // In which format it computes nobody says: neither a demand nor a time follows.
+            contract.has_work = false;
+            continue;
+        }
+        if (phase.storage) {
+            demand.storage_share =
+                static_cast<double>(facts_of(*phase.storage).bits) / facts_of(demand.format).bits;
+        }
+        if (chips > 0) {
+            demand.flops = phase.flops / chips;
+            demand.bytes = phase.bytes / chips;
+        }
+        contract.phases.push_back(std::move(demand));
+    }
+    if (spec.work.empty() && spec.precision) {
+        contract.any_units = true;
+        contract.phases.push_back({.name = "its work", .format = spec.precision->format});
+    }
+    return contract;
+}
+
+Contract degraded(Contract contract) {
+    contract.degraded = true;
+    return contract;
+}
+
+Match match_chip(const Contract& contract, const catalog::ChipRecord& chip) {
+    return Matcher(contract, chip).match();
+}
+
+}  // namespace weir::match

@@ -1,0 +1,23 @@
+// Verdict: does what a chip would do for a job keep the job's contract on precision?
+//
+// Said a second time, from the job's own words and the catalogue's and without the search for the
+// best that match.hpp is about, so that one can be held against the other. Tests hold every offer
+// to it, and bench/precision.cpp counts by it what a plan that knows no contracts has broken.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+
+#include "weir/catalog/chip.hpp"
+#include "weir/job/job.hpp"
+#include "weir/match/match.hpp"
+
+namespace weir::match {
+
+// The first rule that is broken, as a sentence; "" = the contract is kept.
+std::string violation(const job::JobSpec& spec,
+                      const catalog::ChipRecord& chip,
+                      const ChipOffer& offer);
+
+}  // namespace weir::match
