@@ -54,6 +54,12 @@ private:
 
     static void json(CLI::App* app, bool& into) { app->add_flag("--json", into, "answer in JSON"); }
 
+    static void catalogs(CLI::App* app, std::vector<std::string>& into) {
+        app->add_option("--catalog", into, "a file that says more of chips; repeatable")
+            ->type_name("FILE")
+            ->allow_extra_args(false);
+    }
+
     // One of several words, with the nearest one offered for a mistyped one.
     static void one_of(CLI::Option* option, const std::vector<std::string>& words) {
         std::string type;
@@ -112,6 +118,7 @@ private:
         c->add_flag("--oversubscribe",
                     o.oversubscribe,
                     "let the fleet file offer more than this machine has");
+        catalogs(c, o.catalogs);
         c->add_option("--host", o.hosts, "one more name that browsers may know it by; repeatable")
             ->type_name("NAME")
             ->allow_extra_args(false);
@@ -206,11 +213,12 @@ private:
         c = command(app_,
                     "schema",
                     group,
-                    "what a job, fleet or organisations file may say",
+                    "what a job, fleet, organisations or catalogue file may say",
                     "  weir schema job > job.schema.json",
                     [&given = given_] { return schema(given.schema); });
-        one_of(c->add_option("language", given_.schema.language, "job, fleet or tenants [job]"),
-               {"job", "fleet", "tenants"});
+        one_of(c->add_option(
+                   "language", given_.schema.language, "job, fleet, tenants or catalog [job]"),
+               {"job", "fleet", "tenants", "catalog"});
         c->add_flag(
             "--markdown", given_.schema.markdown, "as a page for people instead of a JSON Schema");
         json(c, given_.schema.common.json);
@@ -224,7 +232,7 @@ private:
             ->type_name("FILE")
             ->required();
         one_of(check->add_option("--as", given_.check.language, "what they are [by what they say]"),
-               {"job", "fleet", "tenants", "sbatch"});
+               {"job", "fleet", "tenants", "catalog", "sbatch"});
         json(check, given_.check.common.json);
     }
 
@@ -468,6 +476,35 @@ private:
             ->type_name("FILE");
         c->add_flag("-q,--quiet", s.quiet, "no progress");
         json(c, s.json);
+
+        auto& f = given_.offers;
+        c = command(
+            app_,
+            "offers",
+            group,
+            "which pools could serve a job: how, how fast, for how much, or why not",
+            "  weir offers job.yaml --fleet fleet.yaml\n"
+            "  weir offers job.yaml --fleet fleet.yaml --catalog measured.yaml --json",
+            [&given = given_] { return offers(given.offers); },
+            ".\nHere 1 means that no pool can serve it");
+        c->add_option("job", f.job, "job file or #SBATCH script; - is standard input")
+            ->type_name("FILE")
+            ->required();
+        c->add_option("--fleet", f.fleet, "fleet file")->type_name("FILE")->required();
+        catalogs(c, f.catalogs);
+        json(c, f.json);
+
+        c = command(app_,
+                    "chips",
+                    group,
+                    "what is known of chips, and how well",
+                    "  weir chips\n  weir chips h200",
+                    [&given = given_] { return chips(given.chips); });
+        c->add_option(
+             "name", given_.chips.name, "one of them, with the source of each number [all]")
+            ->type_name("CHIP");
+        catalogs(c, given_.chips.catalogs);
+        json(c, given_.chips.json);
 
         auto* trace = command(app_,
                               "trace",

@@ -12,6 +12,7 @@
 
 #include "weir/cli/check.hpp"
 #include "weir/cli/commands.hpp"
+#include "weir/cli/offers.hpp"
 #include "weir/cli/simulate.hpp"
 
 namespace CLI {
@@ -44,6 +45,8 @@ struct Given {
     ReplayOptions replay;
     CheckLogOptions check_log;
     AdviseCheckpointOptions advise;
+    OffersOptions offers;
+    ChipsOptions chips;
     Common version;
     std::vector<std::string> help_words;
     bool help_markdown = false;

@@ -23,11 +23,12 @@ struct UpOptions {
     std::string data = ".weir";
     std::string listen = "127.0.0.1:8421";
     std::string policy = "weir";
-    std::vector<std::string> hosts;  // further names that it goes by
-    std::string fleet;               // path of a fleet file; "" = what discovery finds
-    bool oversubscribe = false;      // the file may offer more than there is
-    std::string campaign;            // folder of job files; "" = none
-    bool once = false;               // end after the campaign
+    std::vector<std::string> hosts;     // further names that it goes by
+    std::string fleet;                  // path of a fleet file; "" = what discovery finds
+    bool oversubscribe = false;         // the file may offer more than there is
+    std::vector<std::string> catalogs;  // files that say more of chips
+    std::string campaign;               // folder of job files; "" = none
+    bool once = false;                  // end after the campaign
 };
 int up(const UpOptions& options);
 
@@ -137,7 +138,7 @@ int doctor(const Common& common);
 
 struct SchemaOptions {
     Common common;
-    std::string language = "job";  // job | fleet
+    std::string language = "job";  // job | fleet | catalog
     bool markdown = false;
 };
 int schema(const SchemaOptions& options);
@@ -145,7 +146,7 @@ int schema(const SchemaOptions& options);
 struct SchemaCheckOptions {
     Common common;
     std::vector<std::string> files;
-    std::string language;  // job | fleet; "" = by what the file says
+    std::string language;  // job | fleet | catalog; "" = by what the file says
 };
 int schema_check(const SchemaCheckOptions& options);
 

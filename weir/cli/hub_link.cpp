@@ -74,7 +74,17 @@ JobInfo job_of(const Json& json) {
     job.max_rss_bytes = optional_field<std::int64_t>(json, "max_rss_bytes");
     job.cpu_ms = optional_field<std::int64_t>(json, "cpu_ms");
     job.workdir = field<std::string>(json, "workdir");
-    if (json.contains("spec")) job.spec = json.at("spec").dump(2);
+    if (json.contains("spec")) {
+        const Json& spec = json.at("spec");
+        job.spec = spec.dump(2);
+        for (const Json& planned : spec.value("planned", Json::array())) {
+            job.planned.push_back({field<std::string>(planned, "chip"),
+                                   field<std::string>(planned, "how"),
+                                   field<std::string>(planned, "basis"),
+                                   optional_field<std::int64_t>(planned, "time_ms"),
+                                   field<bool>(planned, "degraded")});
+        }
+    }
     for (const Json& attempt : json.value("attempts", Json::array())) {
         job.attempts.push_back(attempt_of(attempt));
     }

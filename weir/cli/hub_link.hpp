@@ -77,6 +77,14 @@ struct JobInfo {
     std::string workdir;
     std::string spec;                   // JSON; only with detail
     std::vector<AttemptInfo> attempts;  // only with detail
+    struct Planned {
+        std::string chip;
+        std::string how;
+        std::string basis;
+        std::optional<std::int64_t> time_ms;
+        bool degraded = false;
+    };
+    std::vector<Planned> planned;  // only with detail: by kind of chip, in order of preference
 
     [[nodiscard]] bool is_final() const;
 };

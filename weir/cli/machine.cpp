@@ -87,6 +87,26 @@ void prepare_machine(Machine& machine, const std::string& data, bool quiet) {
     if (!machine.by_file) machine.probe = probed(data, quiet);
 }
 
+std::optional<catalog::ChipRecord> measured_record(const Machine& machine) {
+    if (!machine.probe) return std::nullopt;
+    catalog::ChipRecord record{.name = "cpu"};
+    // The probe used all packages together.
+    const double packages = std::max(1U, machine.discovery.machine.packages);
+    for (const exec::MeasuredRate& measured : machine.probe->rates) {
+        const bool memory = measured.name == "memory";
+        if (!memory && !catalog::format_from_name(measured.name)) continue;
+        catalog::Rate rate{.format = memory ? "" : measured.name,
+                           .op = memory ? "memory" : "gemm",
+                           .value = measured.best / packages,
+                           .basis = catalog::Basis::measured,
+                           .date = machine.probe->measured_at};
+        if (measured.name == "int8") rate.exact = measured.exact;
+        rate.source = measured.implementation;
+        record.rates.push_back(std::move(rate));
+    }
+    return record;
+}
+
 std::vector<api::Rate> rates_of(const Machine& machine, const fleet::Pool& pool) {
     std::vector<api::Rate> rates;
     if (!machine.probe || pool.chip != "cpu") return rates;

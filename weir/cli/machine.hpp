@@ -11,6 +11,7 @@
 
 #include "weir/api/json_views.hpp"
 #include "weir/base/result.hpp"
+#include "weir/catalog/chip.hpp"
 #include "weir/exec/cgroup.hpp"
 #include "weir/exec/discover.hpp"
 #include "weir/exec/probe.hpp"
@@ -32,6 +33,9 @@ Result<Machine> look_at_machine(const std::string& fleet_file, bool oversubscrib
 // Takes the part of the cgroup tree that jobs get, and measures rates unless the data folder knows
 // them. quiet = no progress.
 void prepare_machine(Machine& machine, const std::string& data, bool quiet);
+
+// What was measured, of one processor package, as a record for the catalogue; none without a probe.
+std::optional<catalog::ChipRecord> measured_record(const Machine& machine);
 
 // Of one chip of the pool, best evidence first; empty when nothing was measured.
 std::vector<api::Rate> rates_of(const Machine& machine, const fleet::Pool& pool);

@@ -8,6 +8,7 @@
 #include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
+#include "weir/cli/offers.hpp"
 #include "weir/cli/print.hpp"
 
 namespace weir::cli {
@@ -36,6 +37,20 @@ std::string ending(const AttemptInfo& attempt) {
     if (attempt.kind != "exited") return attempt.kind;
     if (attempt.signal > 0) return fmt::format("signal {}", attempt.signal);
     return fmt::format("exit {}", attempt.exit_code);
+}
+
+// "b200: emulated oz2-int8-15 (certified), 2h 10m published".
+std::string planned_text(const JobInfo::Planned& planned) {
+    const catalog::Basis basis =
+        catalog::basis_from_name(planned.basis).value_or(catalog::Basis::assumed);
+    const std::string time = planned.time_ms
+                                 ? founded(format_duration(Duration{*planned.time_ms}), basis)
+                                 : fmt::format("rates {}", catalog::name_of(basis));
+    return fmt::format("{}: {}{}, {}",
+                       planned.chip,
+                       planned.degraded ? "below its contract, " : "",
+                       planned.how,
+                       time);
 }
 
 void print_job(const JobInfo& job) {
@@ -77,6 +92,8 @@ void print_job(const JobInfo& job) {
     } else if (job.started_at_ms) {
         text += line("running", duration_cell(job.started_at_ms, now));
     }
+    for (const JobInfo::Planned& planned : job.planned)
+        text += line("planned", planned_text(planned));
     text += line("nodes", joined(job.nodes));
     if (job.max_rss_bytes && *job.max_rss_bytes > 0) {
         text += line("memory", format_bytes({*job.max_rss_bytes}) + " resident at most");

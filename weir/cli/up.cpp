@@ -18,6 +18,7 @@
 #include "weir/base/log.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
+#include "weir/catalog/catalog.hpp"
 #include "weir/cli/campaign.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/data_folder.hpp"
@@ -77,6 +78,7 @@ struct Hub {
     std::string data;
     std::string url;
     Machine machine;
+    std::shared_ptr<catalog::Catalog> catalog;
     std::unique_ptr<store::SqliteStore> store;
     std::unique_ptr<api::HttpServer> server;  // until the service has it
     EndRelay ends;
@@ -121,6 +123,10 @@ Result<void> open_hub(sched::Policy policy, Hub& all) {
     hub_options.data_dir = all.data;
     hub_options.policy = policy;
     hub_options.url = all.url;
+    if (auto measured = measured_record(all.machine)) {
+        WEIR_CHECK(all.catalog->add({std::move(*measured)}, "probe.json"));
+    }
+    hub_options.catalog = all.catalog;
     WEIR_TRY(all.hub, hub::Hub::open(hub_options, all.machine.fleet, *all.store, *all.executor));
     all.ends.attach(all.hub.get());
 
@@ -215,6 +221,8 @@ int up(const UpOptions& options) {
     if (!address) return report(address.error().at("up: --listen"));
     auto machine = look_at_machine(options.fleet, options.oversubscribe);
     if (!machine) return report(machine.error());
+    auto catalog = catalog::catalog_with(options.catalogs);
+    if (!catalog) return report(catalog.error().at("up: --catalog"));
     const auto data = made_data_folder(options.data, "--data");
     if (!data) return report(data.error());
     raise_descriptor_limit();
@@ -223,6 +231,7 @@ int up(const UpOptions& options) {
     Hub all;
     all.data = *data;
     all.machine = std::move(*machine);
+    all.catalog = std::make_shared<catalog::Catalog>(std::move(*catalog));
     log::open(all.data + "/hub.log", log::Level::info);
     const auto claimed = claim(asked, all);
     if (!claimed) return report(claimed.error());

@@ -1,0 +1,190 @@
+#include "weir/cli/offers.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/base/text_file.hpp"
+#include "weir/base/text_table.hpp"
+#include "weir/cli/print.hpp"
+#include "weir/fleet/fleet_file.hpp"
+#include "weir/job/job_file.hpp"
+#include "weir/job/sbatch.hpp"
+#include "weir/match/match.hpp"
+
+namespace weir::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<job::JobSpec> read_job(const std::string& path) {
+    WEIR_TRY(const std::string text, read_text_file(path, yaml::job_limits.bytes_max));
+    const std::string source = path == "-" ? "standard input" : path;
+    WEIR_TRY(job::ParsedJob parsed,
+             job::looks_like_script(text) ? job::read_sbatch_text(text, source)
+                                          : job::read_job_text(text, source));
+    return std::move(parsed.spec);
+}
+
+// What nobody will live to see is said no closer.
+std::string time_text(double seconds) {
+    constexpr double century_s = 100.0 * 365 * 86'400;
+    if (seconds > century_s) return "over 100y";
+    return format_duration(Duration{std::llround(seconds * 1000)});
+}
+
+// To the hundredth of the currency: nobody pays less.
+std::string cost_text(Money cost) {
+    const std::int64_t hundredths = (cost.micros + 5'000) / 10'000;
+    return fmt::format("{}.{:02} {}",
+                       format_count(static_cast<std::uint64_t>(hundredths / 100)),
+                       hundredths % 100,
+                       cost.currency.text());
+}
+
+std::vector<match::Reason> reasons_of(const match::PoolOffer& pool, const match::Kind& kind) {
+    std::vector<match::Reason> all = kind.match.against;
+    all.insert(all.end(), pool.against.begin(), pool.against.end());
+    return all;
+}
+
+Json json_of(const match::PhaseOffer& phase) {
+    Json json{{"name", phase.name},
+              {"op", name_of(phase.op)},
+              {"asked", name_of(phase.asked)},
+              {"format", name_of(phase.format)},
+              {"way", name_of(phase.way)},
+              {"method", phase.method},
+              {"grade", name_of(phase.grade)},
+              {"basis", name_of(phase.basis)},
+              {"evidence", is_evidence(phase.basis)},
+              {"discount", catalog::discount_of(phase.basis)},
+              {"rate", phase.rate},
+              {"memory_factor", phase.memory_factor},
+              {"memory_bound", phase.memory_bound}};
+    json["bandwidth"] = phase.bandwidth > 0 ? Json(phase.bandwidth) : Json(nullptr);
+    json["time_s"] = phase.timed ? Json(phase.seconds) : Json(nullptr);
+    json["time_stated_s"] = phase.timed ? Json(phase.seconds_stated) : Json(nullptr);
+    return json;
+}
+
+Json json_of(const match::Offers& offers, const fleet::Fleet& fleet, const job::JobSpec& spec) {
+    Json list = Json::array();
+    for (const match::PoolOffer& offer : offers.pools) {
+        const fleet::Pool& pool = fleet.pool(offer.pool);
+        const match::Kind& kind = offers.kinds[offer.kind];
+        Json json{{"pool", pool.name},
+                  {"site", pool.site},
+                  {"chip", pool.chip},
+                  {"known", kind.record != nullptr},
+                  {"serves", offer.serves},
+                  {"time_s", nullptr},
+                  {"time_stated_s", nullptr},
+                  {"basis", nullptr},
+                  {"evidence", nullptr},
+                  {"how", nullptr},
+                  {"cost", nullptr},
+                  {"phases", Json::array()},
+                  {"reasons", Json::array()}};
+        if (const auto& chip = kind.match.offer; chip && offer.keeps) {
+            if (chip->seconds) {
+                json["time_s"] = *chip->seconds;
+                json["time_stated_s"] = *chip->seconds_stated;
+            }
+            if (!chip->phases.empty()) {
+                json["basis"] = name_of(chip->basis);
+                json["evidence"] = is_evidence(chip->basis);
+            }
+            json["how"] = match::how(*chip);
+            json["memory_factor"] = chip->memory_factor;
+            json["score"] = offer.score;
+            for (const match::PhaseOffer& phase : chip->phases)
+                json["phases"].push_back(json_of(phase));
+        }
+        if (offer.cost) json["cost"] = format_money(*offer.cost);
+        for (const match::Reason& reason : reasons_of(offer, kind)) {
+            json["reasons"].push_back({{"why", match::name_of(reason.why)},
+                                       {"phase", reason.phase},
+                                       {"sentence", match::sentence_of(reason)}});
+        }
+        list.push_back(std::move(json));
+    }
+    return {{"job", spec.name}, {"degraded", offers.degraded}, {"offers", std::move(list)}};
+}
+
+void print(const match::Offers& offers, const fleet::Fleet& fleet) {
+    TextTable table({{"", true},
+                     {"pool"},
+                     {"chip"},
+                     {"time", true},
+                     {"cost", true},
+                     {"how, or why not", false, true}});
+    std::size_t rank = 0;
+    bool timed = false;
+    for (const match::PoolOffer& offer : offers.pools) {
+        const fleet::Pool& pool = fleet.pool(offer.pool);
+        const match::Kind& kind = offers.kinds[offer.kind];
+        std::string time = "-";
+        std::string what;
+        if (offer.keeps && kind.match.offer->seconds) {
+            time = founded(time_text(*kind.match.offer->seconds), kind.match.offer->basis);
+            timed = true;
+        }
+        if (offer.serves) {
+            what = match::how(*kind.match.offer);
+            if (offers.degraded) what = "degraded: " + what;
+        } else {
+            for (const match::Reason& reason : reasons_of(offer, kind))
+                what += (what.empty() ? "no: " : "; ") + match::sentence_of(reason);
+        }
+        table.row({offer.serves ? std::to_string(++rank) : "",
+                   pool.name,
+                   pool.chip.empty() ? "-" : pool.chip,
+                   time,
+                   offer.cost ? cost_text(*offer.cost) : "-",
+                   what});
+    }
+    out(table.text(output_width()));
+    if (timed) {
+        note(
+            "times count on 100 % of a rate that was measured, 90 % published, 75 % derived, 50 % "
+            "of a vendor's peak, 30 % assumed; ~ is an estimate");
+    }
+    if (offers.degraded) {
+        note(
+            "no chip keeps the contract on precision; these are the nearest, as on_unsatisfied: "
+            "degrade allows");
+    }
+}
+
+Result<bool> show_offers(const OffersOptions& options) {
+    WEIR_TRY(const job::JobSpec spec, read_job(options.job));
+    WEIR_TRY(const fleet::Fleet fleet, fleet::read_fleet(options.fleet));
+    WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options.catalogs));
+    const match::Offers offers = match::offers_of(spec, fleet, catalog);
+    if (options.json) {
+        out_json(json_of(offers, fleet, spec).dump(2, ' ', false, Json::error_handler_t::replace));
+    } else {
+        print(offers, fleet);
+    }
+    return !offers.pools.empty() && offers.pools.front().serves;
+}
+
+}  // namespace
+
+std::string founded(std::string_view number, catalog::Basis basis) {
+    std::string name(catalog::name_of(basis));
+    if (basis == catalog::Basis::vendor_peak) name = "vendor's peak";
+    return is_evidence(basis) ? fmt::format("{} {}", number, name)
+                              : fmt::format("~{} ({})", number, name);
+}
+
+int offers(const OffersOptions& options) {
+    const Result<bool> done = show_offers(options);
+    if (!done) return report(done.error());
+    return *done ? status_ok : status_failed;
+}
+
+}  // namespace weir::cli

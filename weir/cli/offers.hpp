@@ -1,0 +1,35 @@
+// `weir offers` and `weir chips`: which chips could serve a job, and what is known of chips.
+//
+// Both work without a hub, from files and from the catalogue that the program carries. What
+// somebody has measured and what is only estimated never look alike: see founded().
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/catalog/chip.hpp"
+
+namespace weir::cli {
+
+struct OffersOptions {
+    std::string job;    // a job file or script; "-" = standard input
+    std::string fleet;  // a fleet file
+    std::vector<std::string> catalogs;
+    bool json = false;
+};
+// 0 when a pool of the fleet can serve the job, 1 when none can.
+int offers(const OffersOptions& options);
+
+struct ChipsOptions {
+    std::string name;  // "" = all
+    std::vector<std::string> catalogs;
+    bool json = false;
+};
+int chips(const ChipsOptions& options);
+
+// A number with what it stands on: "2h 10m measured", but "~2h 10m (derived)".
+std::string founded(std::string_view number, catalog::Basis basis);
+
+}  // namespace weir::cli
