@@ -1,7 +1,9 @@
 // The offers for one job on a fleet of a million chips: hundreds of pools, a dozen kinds of chip.
-// Says the mean, and the 99 % of single calls.
+// Says the mean, and below what 99 % of single calls stay: by the wall clock, and by the time that
+// the thread itself ran, which neighbours on a busy machine do not change.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -73,21 +75,35 @@ job::JobSpec linpack() {
     return spec;
 }
 
+double thread_time_us() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+}
+
+double below_99(std::vector<double>& times) {
+    std::sort(times.begin(), times.end());
+    return times[(times.size() - 1) * 99 / 100];
+}
+
 void offers_on_a_million_chips(benchmark::State& state) {
     const fleet::Fleet fleet = million_chips(static_cast<std::uint32_t>(state.range(0)));
     const job::JobSpec spec = linpack();
     const catalog::Catalog& catalog = catalog::Catalog::built_in();
-    std::vector<double> microseconds;
+    std::vector<double> wall_us;
+    std::vector<double> thread_us;
     for (auto _ : state) {
         const auto began = std::chrono::steady_clock::now();
+        const double began_us = thread_time_us();
         const Offers offers = offers_of(spec, fleet, catalog);
         benchmark::DoNotOptimize(offers.pools.data());
+        thread_us.push_back(thread_time_us() - began_us);
         const std::chrono::duration<double, std::micro> took =
             std::chrono::steady_clock::now() - began;
-        microseconds.push_back(took.count());
+        wall_us.push_back(took.count());
     }
-    std::sort(microseconds.begin(), microseconds.end());
-    state.counters["p99_us"] = microseconds[(microseconds.size() - 1) * 99 / 100];
+    state.counters["p99_us"] = below_99(wall_us);
+    state.counters["p99_thread_us"] = below_99(thread_us);
     state.counters["chips"] = static_cast<double>(fleet.chips_total());
 }
 BENCHMARK(offers_on_a_million_chips)->Arg(128)->Arg(512);
