@@ -148,9 +148,7 @@ private:
                 put_aside.push_back(std::move(*reason));
                 continue;
             }
-            const bool better = !best || one.seconds < best->seconds ||
-                                (one.seconds == best->seconds && one.grade < best->grade);
-            if (better) best = std::move(one);
+            if (!best || is_better(one, *best)) best = std::move(one);
         }
         if (!best && contract_.degraded) best = lower(demand);
         if (best) return best;
@@ -160,6 +158,13 @@ private:
             }
         }
         return std::nullopt;
+    }
+
+    // The faster one; what is only nearest to a contract, by its grade first.
+    [[nodiscard]] bool is_better(const PhaseOffer& one, const PhaseOffer& other) const {
+        if (contract_.degraded && one.grade != other.grade) return one.grade < other.grade;
+        if (one.seconds != other.seconds) return one.seconds < other.seconds;
+        return one.grade < other.grade;
     }
 
     // Every way that the chip has, accepted or not. `why`: what stands against the native one.
@@ -199,14 +204,14 @@ private:
         }
         if (own.none()) {
             why.push_back(about(Why::no_units, demand));
-            return;
+            if (!contract_.degraded) return;
         }
         for (const Format wider : catalog::all_formats()) {
             if (wider == demand.format || !holds(wider, demand.format)) continue;
             const Units units = units_of(chip_, wider, demand.op, contract_.any_units);
             if (units.some()) ways.push_back(offer_by(demand, units, Way::native, wider, 1));
         }
-        if (ways.empty()) why.push_back(about(Why::units_unknown, demand));
+        if (ways.empty() && own.rate == nullptr) why.push_back(about(Why::units_unknown, demand));
     }
 
     void add_emulated(const Demand& demand, std::vector<PhaseOffer>& ways) const {

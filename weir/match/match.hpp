@@ -127,13 +127,13 @@ struct Contract {
     std::vector<std::string> stack;
     Bytes memory;          // of each chip
     bool on_chips = true;  // it asks for chips at all
-    // Whatever comes nearest is taken: any way at any grade, and lower formats where nothing else
-    // is.
+    // Whatever comes nearest is taken: any way, the better graded first, a wider format even where
+    // there are no units of its own, and a lower one where nothing else is.
     bool degraded = false;
 
     // Nothing is asked of the kind of chip, so nobody needs to know it.
     [[nodiscard]] bool empty() const {
-        return phases.empty() && stack.empty() && memory.count == 0;
+        return !on_chips || (phases.empty() && stack.empty() && memory.count == 0);
     }
 };
 Contract contract_of(const job::JobSpec& spec);

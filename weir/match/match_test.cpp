@@ -193,6 +193,13 @@ TEST(Match, DegradesOnlyWhereTheJobAllowsItAndSaysSo) {
     EXPECT_TRUE(nearest.degraded);
     EXPECT_EQ(nearest.keeping().size(), 2U);
     EXPECT_THAT(how(*nearest.kinds[0].match.offer), HasSubstr("emulated"));
+    // Nothing is lost where a wider format stands in.
+    const Offers wider = offers_of(
+        asking("work: [{op: gemm, flops: 1e18, format: bf16}]\nprecision: {result: {format: bf16}, "
+               "on_unsatisfied: degrade}"),
+        fleet_of({{"v100-sxm-32g", 1}}),
+        built_in());
+    EXPECT_EQ(how(*wider.kinds[0].match.offer), "native in fp32");
     // Where one keeps the contract nobody is degraded.
     const Offers kept =
         offers_of(asking(work + "precision: {result: {format: fp64}, on_unsatisfied: degrade}"),
