@@ -1,0 +1,625 @@
+#include "weir/tenancy/waterfall.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "weir/base/assert.hpp"
+#include "weir/fleet/power.hpp"
+
+namespace weir::tenancy {
+namespace {
+
+constexpr std::size_t bins_max = 480;
+constexpr auto at_held = static_cast<std::size_t>(first_held);
+
+Amount over(std::uint64_t units, Duration time) {
+    return Amount{units} * static_cast<std::uint64_t>(time.count());
+}
+
+// What a share in millionths takes away; rounded down.
+Amount without(Amount amount, std::uint32_t ppm) {
+    constexpr std::uint32_t whole = 1'000'000;
+    return amount * (whole - std::min(ppm, whole)) / whole;
+}
+
+}  // namespace
+
+Waterfall::Waterfall(const fleet::Fleet& fleet, Unit unit, Time from)
+    : unit_(unit), from_(from), now_(from), bin_end_(from) {
+    for (const fleet::Site& site : fleet.sites) {
+        sites_.push_back(
+            {.name = site.name, .budget_mw = fleet::milliwatts(site.power_watts), .pools = {}});
+    }
+    for (const fleet::Pool& facts : fleet.pools) {
+        const auto number = static_cast<std::uint32_t>(pools_.size());
+        Pool& pool = pools_.emplace_back();
+        pool.facts = facts;
+        pool.facts.node_names.clear();
+        const auto site = std::find_if(
+            sites_.begin(), sites_.end(), [&](const Site& its) { return its.name == facts.site; });
+        pool.site = static_cast<std::uint32_t>(site - sites_.begin());
+        if (site == sites_.end()) sites_.push_back({.name = facts.site, .pools = {}});
+        pool.group = number;
+        groups_.push_back({.pools = {number}, .lists = {}});
+        pool.node_units =
+            unit == Unit::chips ? std::uint64_t{facts.chips_per_node} * 1000 : facts.cpus_milli;
+        pool.units = pool.node_units * facts.nodes;
+        pool.since = from;
+        pool.nodes.resize(pool.node_units > 0 ? facts.nodes : 0);
+        const std::int64_t span = fleet::milliwatts(facts.node_busy_watts - facts.node_idle_watts);
+        const bool watts_follow = unit == Unit::chips || facts.chips_per_node == 0;
+        if (facts.node_busy_watts <= 0 || span <= 0 || pool.units == 0 || !watts_follow) continue;
+        pool.span_mw = static_cast<std::uint64_t>(span);
+        std::vector<std::uint32_t>& neighbours = sites_[pool.site].pools;
+        const auto draws_less = [&](std::uint32_t a, std::uint32_t b) {
+            return Amount{pools_[a].span_mw} * pools_[b].node_units <
+                   Amount{pools_[b].span_mw} * pools_[a].node_units;
+        };
+        neighbours.insert(
+            std::upper_bound(neighbours.begin(), neighbours.end(), number, draws_less), number);
+        if (facts.rack_power_watts > 0 || facts.pod_power_watts > 0) measure_power(pool);
+    }
+    for (const Site& site : sites_) {
+        if (site.budget_mw == 0) continue;
+        for (const std::uint32_t pool : site.pools)
+            merged(pools_[site.pools.front()].group, pools_[pool].group);
+    }
+    for (std::uint32_t group = 0; group < groups_.size(); ++group)
+        touch(group);
+}
+
+std::uint32_t Waterfall::tenant(std::string_view name) {
+    const auto [its, added] =
+        tenant_of_.try_emplace(std::string(name), static_cast<std::uint32_t>(tenants_.size()));
+    if (added) {
+        tenants_.push_back({.row = {.name = std::string(name), .losses = {}}, .since = now_});
+    }
+    return its->second;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Which pools have to do with each other
+
+void Waterfall::touch(std::uint32_t group) {
+    if (groups_[group].dirty) return;
+    groups_[group].dirty = true;
+    dirty_.push_back(group);
+}
+
+// One group of two; the other one is left empty.
+std::uint32_t Waterfall::merged(std::uint32_t a, std::uint32_t b) {
+    if (a == b) return a;
+    Group& to = groups_[a];
+    Group& from = groups_[b];
+    for (const std::uint32_t pool : from.pools)
+        pools_[pool].group = a;
+    for (const std::uint32_t list : from.lists)
+        lists_[list].group = a;
+    to.pools.insert(to.pools.end(), from.pools.begin(), from.pools.end());
+    to.lists.insert(to.lists.end(), from.lists.begin(), from.lists.end());
+    std::sort(to.pools.begin(), to.pools.end());
+    std::sort(to.lists.begin(), to.lists.end(), [this](std::uint32_t x, std::uint32_t y) {
+        const std::vector<PoolId>& left = lists_[x].pools;
+        const std::vector<PoolId>& right = lists_[y].pools;
+        return left.size() != right.size() ? left.size() < right.size() : left < right;
+    });
+    from.pools.clear();
+    from.lists.clear();
+    touch(a);
+    return a;
+}
+
+std::uint32_t Waterfall::list_of(const std::vector<PoolId>& pools) {
+    if (last_list_ < lists_.size() && lists_[last_list_].pools == pools) return last_list_;
+    const auto [its, added] =
+        list_of_.try_emplace(pools, static_cast<std::uint32_t>(lists_.size()));
+    last_list_ = its->second;
+    if (!added) return last_list_;
+    lists_.push_back({.pools = pools});
+    // A group of its own that all its pools join.
+    auto group = static_cast<std::uint32_t>(groups_.size());
+    groups_.push_back({.pools = {}, .lists = {last_list_}});
+    for (const PoolId pool : pools)
+        group = merged(pools_.at(pool.value).group, group);
+    lists_[last_list_].group = group;
+    return last_list_;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What changes
+
+void Waterfall::count_idle(Pool& pool, const Node& node, bool more) {
+    const std::uint64_t idle = pool.node_units - node.held;
+    const auto change = [more](std::uint64_t& sum, std::uint64_t units) {
+        sum = more ? sum + units : sum - units;
+    };
+    if (node.health == Health::failed) {
+        change(pool.failed, idle);
+    } else if (!node.serves()) {
+        change(pool.drained, idle);
+    } else if (node.apart > 0) {
+        change(pool.apart, idle);
+    } else if (node.promises > 0) {
+        change(pool.promised, idle);
+    } else {
+        change(pool.shared_rest, node.shared_rest);
+    }
+}
+
+// All that changes on a node goes through here: sums over nodes follow it.
+template <class Change>
+void Waterfall::change_nodes(Pool& pool, std::uint32_t first, std::uint32_t count, Change change) {
+    WEIR_ASSERT(first + std::uint64_t{count} <= pool.nodes.size());
+    const auto idle_of = [&](const Node& node) {
+        return node.serves() ? static_cast<std::int64_t>(pool.node_units - node.held) : 0;
+    };
+    for (std::uint32_t i = first; i < first + count; ++i) {
+        Node& node = pool.nodes[i];
+        const std::int64_t held = node.held;
+        const std::int64_t idle = pool.power ? idle_of(node) : 0;
+        if (!node.plain()) count_idle(pool, node, false);
+        change(node);
+        if (!node.plain()) count_idle(pool, node, true);
+        if (pool.power) pool.power->change(i, node.held - held, idle_of(node) - idle);
+    }
+}
+
+std::uint64_t Waterfall::units_of(const Pool& pool, const fleet::ReplicaDemand& each) const {
+    if (pool.node_units == 0) return 0;
+    return unit_ == Unit::chips ? std::uint64_t{each.chips} * 1000 + each.chip_permille
+                                : each.cpus_milli;
+}
+
+// Of each of these nodes a share of one chip.
+void Waterfall::hold_share(Pool& pool,
+                           const fleet::NodeRange& range,
+                           std::uint32_t permille,
+                           bool taking) {
+    const auto chip = static_cast<std::uint64_t>(std::countr_zero(range.chip_mask));
+    for (std::uint32_t i = range.first; i < range.first + range.count; ++i) {
+        const std::uint64_t key = std::uint64_t{i} * fleet::chips_per_node_max + chip;
+        std::uint16_t& share = pool.shares[key];
+        const auto rest = [&] { return share == 0 ? 0 : 1000 - share; };
+        const int before = rest();
+        const std::uint32_t held = taking ? share + permille : share - permille;
+        WEIR_ASSERT(held <= 1000);
+        share = static_cast<std::uint16_t>(held);
+        const int after = rest();
+        if (share == 0) pool.shares.erase(key);
+        change_nodes(pool, i, 1, [&](Node& node) {
+            node.shared_rest = static_cast<std::uint16_t>(node.shared_rest + after - before);
+        });
+    }
+}
+
+void Waterfall::hold(const fleet::Demand& demand, const fleet::Placement& placement, bool taking) {
+    for (const fleet::NodeRange& range : placement.ranges) {
+        Pool& pool = pools_.at(range.pool.value);
+        const fleet::ReplicaDemand& each = demand.parts.at(range.part).each;
+        const std::uint64_t on_one = units_of(pool, each) * range.replicas;
+        if (on_one == 0) continue;
+        const auto units = static_cast<std::uint32_t>(on_one);
+        change_nodes(pool, range.first, range.count, [&](Node& node) {
+            node.held = taking ? node.held + units : node.held - units;
+            WEIR_ASSERT(node.held <= pool.node_units);
+        });
+        pool.held += taking ? on_one * range.count : -(on_one * range.count);
+        if (unit_ == Unit::chips && each.chip_permille > 0) {
+            hold_share(pool, range, each.chip_permille * range.replicas, taking);
+        }
+        touch(pool.group);
+    }
+}
+
+void Waterfall::hold_for(std::uint32_t tenant, std::uint64_t units, bool taking) {
+    Tenant& its = tenants_.at(tenant);
+    its.held_sum += over(its.held, now_ - its.since);
+    its.since = now_;
+    its.held += taking ? units : -units;
+}
+
+void Waterfall::ask(Account& account, bool more) {
+    List& list = lists_[account.list];
+    std::uint64_t& asked = list.asked[static_cast<std::size_t>(account.bar)];
+    asked += more ? account.asked : -account.asked;
+    account.waits = more;
+    touch(list.group);
+}
+
+void Waterfall::waits(Account& account, const fleet::Demand& demand, Bar bar, Time now) {
+    advance(now);
+    if (account.waits) ask(account, false);
+    account.list = list_of(demand.pools);
+    account.bar = bar;
+    account.asked = unit_ == Unit::chips ? demand.chips_milli() : demand.cpus_milli();
+    ask(account, true);
+}
+
+void Waterfall::forget_promise(Account& account) {
+    for (const fleet::NodeRange& range : account.promised) {
+        Pool& pool = pools_[range.pool.value];
+        if (pool.nodes.empty()) continue;
+        change_nodes(pool, range.first, range.count, [](Node& node) { --node.promises; });
+        touch(pool.group);
+    }
+    account.promised.clear();
+}
+
+void Waterfall::promised(Account& account, const fleet::Placement& placement, Time now) {
+    advance(now);
+    forget_promise(account);
+    account.promised = placement.ranges;
+    for (const fleet::NodeRange& range : account.promised) {
+        Pool& pool = pools_.at(range.pool.value);
+        if (pool.nodes.empty()) continue;
+        change_nodes(pool, range.first, range.count, [](Node& node) { ++node.promises; });
+        touch(pool.group);
+    }
+}
+
+void Waterfall::rests(Account& account, Time now) {
+    advance(now);
+    if (account.waits) ask(account, false);
+    forget_promise(account);
+}
+
+void Waterfall::starts(Account& account,
+                       const fleet::Demand& demand,
+                       const fleet::Placement& placement,
+                       Time now) {
+    WEIR_ASSERT(account.held.empty());
+    advance(now);
+    if (account.waits) ask(account, false);
+    forget_promise(account);
+    hold(demand, placement, true);
+    account.since = now_;
+    std::uint64_t sum = 0;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const Pool& pool = pools_[range.pool.value];
+        const std::uint64_t units =
+            units_of(pool, demand.parts[range.part].each) * range.replicas * range.count;
+        sum += units;
+        const auto its =
+            std::find_if(account.held.begin(), account.held.end(), [&](const auto& one) {
+                return one.pool == range.pool.value;
+            });
+        if (its == account.held.end()) {
+            account.held.push_back({range.pool.value, units});
+        } else {
+            its->units += units;
+        }
+    }
+    hold_for(account.tenant, sum, true);
+}
+
+void Waterfall::book(Account& account, std::uint32_t pool, Loss loss, Amount amount) {
+    if (amount == 0) return;
+    pools_[pool].losses[loss] += amount;
+    tenants_[account.tenant].row.losses[loss] += amount;
+    account.booked.emplace_back(loss, amount);
+}
+
+void Waterfall::stops(Account& account,
+                      const fleet::Demand& demand,
+                      const fleet::Placement& placement,
+                      const Spent& spent,
+                      Time now) {
+    advance(now);
+    hold(demand, placement, false);
+    const Duration overhead = spent.staging + spent.start_up + spent.restart + spent.checkpoint;
+    const Duration lost = now_ - account.since - overhead - spent.kept;
+    WEIR_ASSERT(lost >= Duration{});
+    std::uint64_t sum = 0;
+    for (const auto& [pool, units] : account.held) {
+        sum += units;
+        if (overhead > Duration{}) {
+            book(account, pool, Loss::staging, over(units, spent.staging));
+            book(account, pool, Loss::start_up, over(units, spent.start_up));
+            book(account, pool, Loss::restart, over(units, spent.restart));
+            book(account, pool, Loss::checkpoint, over(units, spent.checkpoint));
+        }
+        book(account, pool, Loss::lost_work, over(units, lost));
+        if (spent.kept > Duration{}) account.kept.push_back({pool, over(units, spent.kept)});
+    }
+    hold_for(account.tenant, sum, false);
+    account.held.clear();
+}
+
+Losses Waterfall::settles(Account& account,
+                          bool came_out,
+                          const std::optional<Efficiency>& efficiency,
+                          Time now) {
+    WEIR_ASSERT(account.held.empty());
+    rests(account, now);
+    // The work of a job in one pool is one amount, so that it is rounded once.
+    std::stable_sort(account.kept.begin(), account.kept.end(), [](const auto& a, const auto& b) {
+        return a.pool < b.pool;
+    });
+    for (std::size_t i = 0; i < account.kept.size();) {
+        const std::uint32_t pool = account.kept[i].pool;
+        Amount work = 0;
+        for (; i < account.kept.size() && account.kept[i].pool == pool; ++i)
+            work += account.kept[i].amount;
+        if (!came_out) {
+            book(account, pool, Loss::lost_work, work);
+        } else if (!efficiency) {
+            book(account, pool, Loss::running, work);
+        } else {
+            const Amount plan = without(work, efficiency->plan_ppm);
+            const Amount kernel = without(work - plan, efficiency->kernel_ppm);
+            book(account, pool, Loss::plan, plan);
+            book(account, pool, Loss::kernel, kernel);
+            book(account, pool, Loss::useful, work - plan - kernel);
+        }
+    }
+    account.kept.clear();
+    Losses row;
+    for (const auto& [loss, amount] : account.booked)
+        row[loss] += amount;
+    account.booked.clear();
+    return row;
+}
+
+Losses Waterfall::row(const Account& account, Time now) {
+    Losses row;
+    for (const auto& [loss, amount] : account.booked)
+        row[loss] += amount;
+    for (const auto& kept : account.kept)
+        row[Loss::open] += kept.amount;
+    for (const auto& held : account.held)
+        row[Loss::open] += over(held.units, now - account.since);
+    return row;
+}
+
+void Waterfall::set_health(PoolId id, std::uint32_t number, Health health, Time now) {
+    advance(now);
+    Pool& pool = pools_.at(id.value);
+    if (pool.nodes.empty()) return;
+    change_nodes(pool, number, 1, [&](Node& node) { node.health = health; });
+    touch(pool.group);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Watts
+
+void Waterfall::measure_power(Pool& pool) {
+    pool.power.emplace(pool.facts, pool.node_units);
+    for (std::uint32_t i = 0; i < pool.nodes.size(); ++i) {
+        const Node& node = pool.nodes[i];
+        const std::uint64_t idle = node.serves() ? pool.node_units - node.held : 0;
+        pool.power->change(i, node.held, static_cast<std::int64_t>(idle));
+    }
+}
+
+void Waterfall::set_budget(
+    fleet::Level level, PoolId id, std::uint32_t number, double watts, Time now) {
+    advance(now);
+    Pool& pool = pools_.at(id.value);
+    if (level == fleet::Level::site) {
+        Site& site = sites_[pool.site];
+        site.budget_mw = fleet::milliwatts(watts);
+        for (const std::uint32_t other : site.pools)
+            touch(merged(pools_[site.pools.front()].group, pools_[other].group));
+        return;
+    }
+    if (pool.span_mw == 0) return;
+    if (!pool.power) measure_power(pool);
+    pool.power->set_budget(level, number, watts);
+    touch(pool.group);
+}
+
+// What its pools can feed inside its budget.
+void Waterfall::limit_site(const Site& site) {
+    if (site.budget_mw <= 0) return;
+    std::int64_t left_mw = site.budget_mw;
+    for (const std::uint32_t number : site.pools) {
+        const Pool& pool = pools_[number];
+        left_mw -= fleet::idle_milliwatts(pool.facts) * pool.facts.nodes +
+                   milliwatts_of(pool.held, pool.node_units, pool.span_mw);
+    }
+    for (const std::uint32_t number : site.pools) {
+        Pool& pool = pools_[number];
+        pool.left = std::min(pool.left, units_fed(left_mw, pool.node_units, pool.span_mw));
+        left_mw -= milliwatts_of(pool.left, pool.node_units, pool.span_mw);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Nodes that are set apart
+
+void Waterfall::begin_or_end(const Apart& apart, bool begins) {
+    const int by = begins ? 1 : -1;
+    for (const Run& run : apart.nodes) {
+        Pool& pool = pools_.at(run.pool.value);
+        if (pool.nodes.empty()) continue;
+        change_nodes(pool, run.first, run.count, [&](Node& node) {
+            std::uint16_t& count = apart.maintenance ? node.maintained : node.apart;
+            count = static_cast<std::uint16_t>(count + by);
+        });
+        touch(pool.group);
+    }
+}
+
+void Waterfall::when_apart_next() {
+    next_apart_ = never;
+    for (const Apart& apart : aparts_)
+        next_apart_ = std::min(next_apart_, apart.begun ? apart.until : apart.from);
+}
+
+void Waterfall::apart_by(Time at) {
+    for (Apart& apart : aparts_) {
+        if (!apart.begun && apart.from <= at && apart.until > at) {
+            apart.begun = true;
+            begin_or_end(apart, true);
+        } else if (apart.begun && apart.until <= at) {
+            begin_or_end(apart, false);
+        }
+    }
+    std::erase_if(aparts_, [at](const Apart& apart) { return apart.until <= at; });
+    when_apart_next();
+}
+
+void Waterfall::set_apart(
+    AdvanceId id, std::vector<Run> nodes, bool maintenance, Time from, Time until, Time now) {
+    advance(now);
+    aparts_.push_back({.id = id,
+                       .nodes = std::move(nodes),
+                       .maintenance = maintenance,
+                       .from = from,
+                       .until = until});
+    apart_by(now_);
+}
+
+void Waterfall::given_back(AdvanceId id, Time now) {
+    advance(now);
+    std::erase_if(aparts_, [&](const Apart& apart) {
+        if (apart.id == id && apart.begun) begin_or_end(apart, false);
+        return apart.id == id;
+    });
+    when_apart_next();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Time
+
+void Waterfall::advance(Time now) {
+    while (next_apart_ <= now) {
+        step(next_apart_);
+        apart_by(next_apart_);
+    }
+    step(now);
+}
+
+void Waterfall::step(Time to) {
+    if (to <= now_) {
+        WEIR_ASSERT(to == now_ || now_ == from_);
+        return;
+    }
+    for (const std::uint32_t group : dirty_)
+        rate(groups_[group]);
+    dirty_.clear();
+    add_to_bins(now_, to);
+    now_ = to;
+}
+
+// Closes what was so until now, and says what is so from now on.
+void Waterfall::rate(Group& group) {
+    group.dirty = false;
+    for (const std::uint32_t number : group.pools) {
+        Pool& pool = pools_[number];
+        if (now_ > pool.since) {
+            for (std::size_t i = 0; i < at_held; ++i)
+                pool.losses.of[i] += over(pool.rates[i], now_ - pool.since);
+            pool.held_sum += over(pool.rates[at_held], now_ - pool.since);
+            pool.since = now_;
+        }
+        pool.left = pool.units - pool.held - pool.failed - pool.drained;
+        if (pool.power) pool.left = std::min(pool.left, pool.power->room());
+        for (std::size_t i = 0; i < rates_.size(); ++i)
+            rates_[i] -= pool.rates[i];
+        pool.rates = {};
+    }
+    for (const std::uint32_t number : group.pools) {
+        const Site& site = sites_[pools_[number].site];
+        if (!site.pools.empty() && site.pools.front() == number) limit_site(site);
+    }
+    const auto rate_of = [](Pool& pool, Loss loss) -> std::uint64_t& {
+        return pool.rates[static_cast<std::size_t>(loss)];
+    };
+    for (const std::uint32_t number : group.pools) {
+        Pool& pool = pools_[number];
+        rate_of(pool, Loss::failed) = pool.failed;
+        rate_of(pool, Loss::drained) = pool.drained;
+        rate_of(pool, Loss::unpowered) =
+            pool.units - pool.held - pool.failed - pool.drained - pool.left;
+        pool.rates[at_held] = pool.held;
+    }
+    constexpr std::array<Loss, bars> loss_of_bar{
+        Loss::fragmented, Loss::over_quota, Loss::wrong_precision};
+    for (std::size_t bar = 0; bar < bars; ++bar) {
+        for (const std::uint32_t number : group.lists) {
+            const List& list = lists_[number];
+            std::uint64_t asked = list.asked[bar];
+            for (const PoolId id : list.pools) {
+                if (asked == 0) break;
+                Pool& pool = pools_[id.value];
+                const std::uint64_t got = std::min(asked, pool.left);
+                rate_of(pool, loss_of_bar[bar]) += got;
+                pool.left -= got;
+                asked -= got;
+            }
+        }
+    }
+    for (const std::uint32_t number : group.pools) {
+        Pool& pool = pools_[number];
+        rate_of(pool, Loss::not_demanded) = pool.left;
+        std::uint64_t& unexplained = rate_of(pool, Loss::fragmented);
+        const auto explain = [&](Loss loss, std::uint64_t units) {
+            rate_of(pool, loss) = std::min(units, unexplained);
+            unexplained -= rate_of(pool, loss);
+        };
+        explain(Loss::promised, pool.promised);
+        explain(Loss::set_apart, pool.apart);
+        explain(Loss::shared_rest, pool.shared_rest);
+        for (std::size_t i = 0; i < rates_.size(); ++i)
+            rates_[i] += pool.rates[i];
+    }
+}
+
+void Waterfall::add_to_bins(Time begin, Time end) {
+    while (begin < end) {
+        if (begin == bin_end_) {
+            if (bins_.size() == bins_max) {  // twice as wide, half as many
+                for (std::size_t i = 0; i < bins_max / 2; ++i) {
+                    for (std::size_t k = 0; k < Books::levels; ++k)
+                        bins_[i][k] = bins_[2 * i][k] + bins_[2 * i + 1][k];
+                }
+                bins_.resize(bins_max / 2);
+                bin_ *= 2;
+            }
+            bins_.emplace_back();
+            bin_end_ += bin_;
+        }
+        const Time upto = std::min(end, bin_end_);
+        for (std::size_t k = 0; k < Books::levels; ++k)
+            bins_.back()[k] += over(rates_[k], upto - begin);
+        begin = upto;
+    }
+}
+
+Books Waterfall::books(Time now) {
+    advance(now);
+    for (Group& group : groups_)
+        rate(group);
+    dirty_.clear();
+    Books books{.unit = unit_,
+                .from = from_,
+                .until = now_,
+                .sites = {},
+                .pools = {},
+                .tenants = {},
+                .total = {},
+                .bin = bin_,
+                .over_time = bins_};
+    for (const Site& site : sites_)
+        books.sites.push_back({site.name, {}});
+    const auto with_open = [](Losses losses, Amount held) {
+        WEIR_ASSERT(held >= losses.held());
+        losses[Loss::open] = held - losses.held();
+        return losses;
+    };
+    for (const Pool& pool : pools_) {
+        books.pools.push_back({pool.facts.name, with_open(pool.losses, pool.held_sum)});
+        const Losses& its = books.pools.back().losses;
+        WEIR_ASSERT(its.total() == over(pool.units, now_ - from_));
+        books.sites[pool.site].losses += its;
+        books.total += its;
+    }
+    for (const Tenant& tenant : tenants_) {
+        const Amount held = tenant.held_sum + over(tenant.held, now_ - tenant.since);
+        books.tenants.push_back({tenant.row.name, with_open(tenant.row.losses, held)});
+    }
+    return books;
+}
+
+}  // namespace weir::tenancy
