@@ -6,7 +6,6 @@
 #include "weir/audit/checker_state.hpp"
 
 namespace weir::audit {
-namespace {
 
 bool came_as_asked(Came outcome, Waits waits) {
     switch (waits) {
@@ -19,8 +18,6 @@ bool came_as_asked(Came outcome, Waits waits) {
     }
     return false;
 }
-
-}  // namespace
 
 // The job, if it is at that stage; else a violation.
 Job* Checker::State::known(JobId id, Stage stage, Rule rule, std::string_view what) {
@@ -50,6 +47,7 @@ void Checker::State::on(const Header& what) {
         return;
     }
     books.emplace(what.fleet);
+    if (what.counted_in != Unit::none) counted.emplace(what.fleet, what.counted_in);
     pool_excuses.assign(what.fleet.pools.size(), {});
 }
 
@@ -71,6 +69,9 @@ void Checker::State::on(const Submitted& what) {
     job.asked = what;
     job.line = line;
     came_in_front(what.priority);
+    if (!counted) return;
+    if (!what.after.empty() || what.array_at_once_max > 0) conditional.push_back(what.job);
+    counted->submitted(what, asks(job), now);
 }
 
 void Checker::State::on(const Started& what) {
@@ -107,16 +108,22 @@ void Checker::State::on(const Started& what) {
                                job->asked.array_at_once_max);
         });
     }
-    if (!well_formed(*job, what.on)) return;
-    judge_domain(*job, what.on);
-    judge_health(*job, what.on, {});
-    judge_apart(*job, what.on);
-    take(*job, what.on);
+    if (well_formed(*job, what.on)) {
+        judge_domain(*job, what.on);
+        judge_health(*job, what.on, {});
+        judge_apart(*job, what.on);
+        take(*job, what.on);
+    } else if (counted) {
+        counted->started(what.job, {}, now);
+    }
+    if (counted) ask_again();
 }
 
-void Checker::State::finish(JobId id, Came outcome) {
+void Checker::State::finish(JobId id, Came outcome, const Ended* end) {
+    if (counted) settled.emplace(id, counted->settled(id, end, now));
     over[id] = outcome;
     jobs.erase(id);
+    if (counted) ask_again();
 }
 
 void Checker::State::on(const Ended& what) {
@@ -126,16 +133,26 @@ void Checker::State::on(const Ended& what) {
     judge_limit(*job, now);
     books->give(job->asked.demand, job->on);
     job->on.ranges.clear();
+    const bool came_out = what.outcome == Came::succeeded && !what.requeue;
+    if (counted) {
+        expect(Rule::waterfall, counted->stopped(what.job, what.spent, came_out, now), [&] {
+            return fmt::format("job {} spent more time than it had", what.job.value);
+        });
+    }
     job->asked_to_stop = false;
     job->lost.clear();
     if (job->asked.array_at_once_max > 0) --arrays[job->asked.array].running;
     if (what.requeue) {
         job->stage = Stage::waits;
         came_in_front(job->asked.priority);
+        if (counted) {
+            counted->asks(what.job, asks(*job), now);
+            ask_again();
+        }
         return;
     }
     if (what.outcome != Came::cancelled) judge_deadline(*job, now, "ends");
-    finish(what.job, what.outcome);
+    finish(what.job, what.outcome, came_out ? &what : nullptr);
 }
 
 void Checker::State::on(const Cancelled& what) {
@@ -146,7 +163,15 @@ void Checker::State::on(const Cancelled& what) {
 
 void Checker::State::on(const Promised& what) {
     Job* const job = known(what.job, Stage::waits, Rule::sense, "is promised a start");
-    if (job == nullptr || what.by >= never) return;
+    if (job == nullptr) return;
+    const bool exist = std::all_of(what.nodes.begin(), what.nodes.end(), [&](const NodeRun& run) {
+        return books->exists(run.pool, run.first, run.count);
+    });
+    sense(exist, [&] {
+        return fmt::format("job {} is promised nodes that do not exist", what.job.value);
+    });
+    if (counted) counted->promised(what.job, exist ? what.nodes : std::vector<NodeRun>{}, now);
+    if (what.by >= never) return;
     while (!job->promises.empty() && job->promises.back().by >= what.by)
         job->promises.pop_back();
     job->promises.push_back({what.by, line});
@@ -230,6 +255,11 @@ void Checker::State::on(const Replaced& what) {
     judge_health(*job, what.on, job->on);
     judge_apart(*job, what.on);
     books->give(job->asked.demand, job->on);
+    if (counted) {
+        expect(Rule::waterfall, counted->stopped(what.job, what.spent, false, now), [&] {
+            return fmt::format("job {} spent more time than it had", what.job.value);
+        });
+    }
     job->lost.clear();
     take(*job, what.on);
 }
@@ -240,6 +270,7 @@ void Checker::State::on(const NodeHealth& what) {
         return;
     }
     books->set_health(what.pool, what.node, what.health);
+    if (counted) counted->set_health(what.pool, what.node, what.health, now);
     if (what.health != Health::up) pool_excuses[what.pool.value][0] = line;
 }
 
@@ -252,6 +283,7 @@ void Checker::State::on(const CapSet& what) {
         })) {
         return;
     }
+    if (counted) counted->set_cap(what.domain, what.watts, now);
     const auto bound = [](double cap) {
         return cap > 0 ? cap : std::numeric_limits<double>::infinity();
     };
@@ -280,12 +312,27 @@ void Checker::State::on(const SetApart& what) {
     }
     std::erase_if(apart, [&](const SetApart& one) { return one.until <= now; });
     apart.push_back(what);
+    if (counted) counted->set_apart(what, now);
     for (const NodeRun& run : what.nodes)
         pool_excuses[run.pool.value][2] = line;
 }
 
 void Checker::State::on(const GivenBack& what) {
     std::erase_if(apart, [&](const SetApart& one) { return one.id == what.id; });
+    if (counted) counted->given_back(what.id, now);
+}
+
+void Checker::State::on(const Account& what) {
+    sense(settled && settled->first == what.job, [&] {
+        return fmt::format("the account of job {} does not stand behind its end", what.job.value);
+    });
+}
+
+void Checker::State::on(const Waterfall& what) {
+    if (sense(counted.has_value(),
+              [] { return std::string("the run does not say what it counts in"); })) {
+        judge_waterfall(what);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -307,8 +354,18 @@ void Checker::State::close_run() {
         }
         if (job.asked.deadline + tolerance < now) judge_deadline(job, now, "has not ended");
     }
+    judge_account(nullptr);
+    if (counted) {
+        Split& all = report.waterfalls.emplace_back();
+        for (const Waterfall::Row& pool : counted->until(now).pools) {
+            for (std::size_t way = 0; way < ways; ++way)
+                all.of[way] += pool.split.of[way];
+        }
+    }
     header.reset();
     books.reset();
+    counted.reset();
+    conditional.clear();
     jobs.clear();
     over.clear();
     arrays.clear();
@@ -329,6 +386,7 @@ void Checker::add(const Record& record, std::uint64_t line) {
     state.line = line;
     ++state.report.lines;
     const bool begins = std::holds_alternative<Header>(record.what);
+    const auto* const account = std::get_if<Account>(&record.what);
     if (!begins) {
         if (!state.sense(state.header.has_value(),
                          [] { return std::string("it stands before the first header"); })) {
@@ -339,8 +397,10 @@ void Checker::add(const Record& record, std::uint64_t line) {
                 "time goes back from {} to {}", at_text(state.now), at_text(record.at));
         });
         state.now = std::max(state.now, record.at);
+        if (account == nullptr) state.judge_account(nullptr);
     }
     std::visit([&](const auto& what) { state.on(what); }, record.what);
+    if (account != nullptr) state.judge_account(account);
     if (begins) state.now = record.at;
 }
 

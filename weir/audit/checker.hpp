@@ -11,6 +11,9 @@
 // A promise of a start may be broken only for a listed excuse that came between the promise and
 // the start; both are counted. A log may hold several runs; each Header begins anew.
 //
+// Where a log counts where its chip-seconds went, that is counted again (waterfall_books.hpp) and
+// compared: class by class, of every pool, site and tenant, and of every job.
+//
 // Threads: one at a time. Cost of a start or end: the nodes it touches.
 #pragma once
 
@@ -41,8 +44,9 @@ enum class Rule : std::uint8_t {
     preemption,    // whom, when and how often
     replacement,   // a gang that goes on keeps its other nodes
     deadlines,     // who was admitted with one ends by it
+    waterfall,     // where every chip-second went
 };
-inline constexpr std::size_t rules = 15;
+inline constexpr std::size_t rules = 16;
 std::string_view name_of(Rule rule);
 std::string_view sentence_of(Rule rule);
 
@@ -77,6 +81,8 @@ struct Report {
     std::uint64_t ends = 0;
     std::array<Verdict, rules> verdicts;
     std::array<std::uint64_t, excuses> excused{};  // promises and deadlines, by excuse
+    // Of each run that counted, as the checker finds it: the pools' sum at its last line.
+    std::vector<Split> waterfalls;
 
     [[nodiscard]] const Verdict& of(Rule rule) const {
         return verdicts[static_cast<std::size_t>(rule)];

@@ -27,6 +27,7 @@ constexpr std::array<RuleText, rules> rule_texts = {{
     {"preemption", "only lower classes are stopped, not too early and not too often"},
     {"replacement", "a gang that goes on after a failure keeps its other nodes"},
     {"deadlines", "a job that was accepted with a deadline ends by it"},
+    {"waterfall", "every chip-second is in one class, and the sums close"},
 }};
 
 constexpr std::array<std::string_view, excuses> excuse_names = {
@@ -261,6 +262,120 @@ void Checker::State::judge_apart(const Job& job, const fleet::Placement& on) {
     }
 }
 
+// ---------------------------------------------------------------------------------------------
+// Where the chip-seconds went
+
+// Whether the job waits for nothing but room.
+bool Checker::State::asks(const Job& job) const {
+    if (job.stage != Stage::waits) return false;
+    for (const After& after : job.asked.after) {
+        const auto other = over.find(after.job);
+        if (other == over.end() || !came_as_asked(other->second, after.waits)) return false;
+    }
+    const auto array = arrays.find(job.asked.array);
+    return job.asked.array_at_once_max == 0 || array == arrays.end() ||
+           array->second.running < job.asked.array_at_once_max;
+}
+
+// Something started or ended that others wait for.
+void Checker::State::ask_again() {
+    std::erase_if(conditional, [&](JobId id) { return !jobs.contains(id); });
+    for (const JobId id : conditional)
+        counted->asks(id, asks(jobs.at(id)), now);
+}
+
+void Checker::State::judge_waterfall(const Waterfall& said) {
+    const Waterfall found = counted->until(now);
+    expect(Rule::waterfall, said.from == found.from, [&] {
+        return fmt::format("it begins at {}, and the first job was submitted at {}",
+                           at_text(said.from),
+                           at_text(found.from));
+    });
+    using Rows = std::vector<Waterfall::Row>;
+    Amount of_tenants = 0;
+    for (const Waterfall::Row& row : said.tenants)
+        of_tenants += row.split.total();
+    const auto sum_of = [](const Rows& rows) {
+        Split sum;
+        for (const Waterfall::Row& row : rows) {
+            for (std::size_t way = 0; way < ways; ++way)
+                sum.of[way] += row.split.of[way];
+        }
+        return sum;
+    };
+    const auto alike = [&](std::string_view what, const Split& its, const Split& right) {
+        expect(Rule::waterfall, its == right, [&] {
+            std::size_t way = 0;
+            while (its.of[way] == right.of[way])
+                ++way;
+            return fmt::format("{}: {} of it {}, and the log shows {}",
+                               what,
+                               text_of(its.of[way]),
+                               name_of(static_cast<Went>(way)),
+                               text_of(right.of[way]));
+        });
+    };
+    const auto compare = [&](std::string_view kind, const Rows& its, const Rows& right) {
+        const bool same = expect(Rule::waterfall, its.size() == right.size(), [&] {
+            return fmt::format("{} {}s, and the log shows {}", its.size(), kind, right.size());
+        });
+        for (std::size_t i = 0; same && i < its.size(); ++i) {
+            const std::string what = fmt::format("{} {}", kind, right[i].name);
+            expect(Rule::waterfall, its[i].name == right[i].name, [&] {
+                return fmt::format("{}: it is called {}", what, its[i].name);
+            });
+            alike(what, its[i].split, right[i].split);
+        }
+        return same;
+    };
+    if (compare("pool", said.pools, found.pools)) {
+        for (std::uint32_t i = 0; i < said.pools.size(); ++i) {
+            const Amount peak = counted->peak(PoolId{i}, now);
+            expect(Rule::waterfall, said.pools[i].split.total() == peak, [&] {
+                return fmt::format("pool {}: the classes sum to {} of {}",
+                                   said.pools[i].name,
+                                   text_of(said.pools[i].split.total()),
+                                   text_of(peak));
+            });
+        }
+    }
+    compare("site", said.sites, found.sites);
+    compare("tenant", said.tenants, found.tenants);
+    alike("all pools", sum_of(said.pools), said.total);
+    alike("all sites", sum_of(said.sites), said.total);
+    expect(Rule::waterfall, of_tenants == said.total.held(), [&] {
+        return fmt::format(
+            "all tenants held {} of {}", text_of(of_tenants), text_of(said.total.held()));
+    });
+    const Amount of_jobs = counted->of_jobs();
+    expect(Rule::waterfall, of_jobs == said.total.held(), [&] {
+        return fmt::format("all jobs held {} of {}", text_of(of_jobs), text_of(said.total.held()));
+    });
+}
+
+// The line behind the end of a job says where its time went, unless all of it was running.
+void Checker::State::judge_account(const Account* said) {
+    if (!settled) return;
+    const auto [id, right] = *std::exchange(settled, std::nullopt);
+    if (said == nullptr || said->job != id) {
+        expect(Rule::waterfall, right.total() == right[Went::running], [&] {
+            return fmt::format("job {} has no account, and not all of its time was running",
+                               id.value);
+        });
+        return;
+    }
+    expect(Rule::waterfall, said->split == right, [&] {
+        std::size_t way = 0;
+        while (said->split.of[way] == right.of[way])
+            ++way;
+        return fmt::format("job {}: {} of it {}, and the log shows {}",
+                           id.value,
+                           text_of(said->split.of[way]),
+                           name_of(static_cast<Went>(way)),
+                           text_of(right.of[way]));
+    });
+}
+
 // Books what a job gets, and judges what follows from all that is held.
 void Checker::State::take(Job& job, const fleet::Placement& on) {
     const auto domains = books->capped_domains(on);
@@ -269,6 +384,7 @@ void Checker::State::take(Job& job, const fleet::Placement& on) {
         drawn_before.push_back(books->drawn(domain));
     const auto over_committed = books->take(job.asked.demand, on);
     job.on = on;
+    if (counted) counted->started(job.asked.job, on, now);
     expect(Rule::capacity, !over_committed, [&] {
         return fmt::format("job {}: {}", job.asked.job.value, *over_committed);
     });

@@ -14,6 +14,7 @@
 
 #include "weir/audit/books.hpp"
 #include "weir/audit/checker.hpp"
+#include "weir/audit/waterfall_books.hpp"
 
 namespace weir::audit {
 
@@ -58,6 +59,10 @@ struct Checker::State {
     // Lines of the last excuse of a kind, by pool; and by class, of who came in front of it.
     std::vector<std::array<std::uint64_t, 3>> pool_excuses;
     std::array<std::uint64_t, 4> higher_came{};
+    // Where the run counts where its chip-seconds went.
+    std::optional<WaterfallBooks> counted;
+    std::vector<JobId> conditional;  // jobs that wait for others or for their turn in an array
+    std::optional<std::pair<JobId, Split>> settled;  // by the line before
 
     // Counts a check of the rule, and a violation unless it held.
     template <class Sentence>
@@ -79,7 +84,11 @@ struct Checker::State {
     void judge_health(const Job& job, const fleet::Placement& on, const fleet::Placement& kept);
     void judge_apart(const Job& job, const fleet::Placement& on);
     void take(Job& job, const fleet::Placement& on);
-    void finish(JobId id, Came outcome);
+    void finish(JobId id, Came outcome, const Ended* end = nullptr);
+    bool asks(const Job& job) const;
+    void ask_again();
+    void judge_waterfall(const Waterfall& said);
+    void judge_account(const Account* said);
 
     void on(const Header& what);
     void on(const Submitted& what);
@@ -95,6 +104,8 @@ struct Checker::State {
     void on(const CapSet& what);
     void on(const SetApart& what);
     void on(const GivenBack& what);
+    void on(const Account& what);
+    void on(const Waterfall& what);
 };
 
 template <class Sentence>
@@ -109,5 +120,6 @@ bool Checker::State::expect(Rule rule, bool held, Sentence sentence) {
 
 std::string at_text(Time at);
 bool contains(const fleet::Placement& placement, PoolId pool, std::uint32_t node);
+bool came_as_asked(Came outcome, Waits waits);
 
 }  // namespace weir::audit

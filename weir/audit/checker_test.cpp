@@ -62,11 +62,16 @@ void insert_before(Log& log, std::size_t at, Record record) {
 }
 
 TEST(Checker, FindsNothingWrongWithALogThatKeepsEveryRule) {
-    const Report report = judge(small_log());
+    Log log = small_log();
+    const Log counted = counted_log();
+    log.insert(log.end(), counted.begin(), counted.end());
+    const Report report = judge(log);
     EXPECT_TRUE(report.clean()) << words_of(report);
-    EXPECT_EQ(report.jobs, 11U);
-    EXPECT_EQ(report.starts, 12U);
-    EXPECT_EQ(report.ends, 12U);
+    EXPECT_EQ(report.jobs, 13U);
+    EXPECT_EQ(report.starts, 15U);
+    EXPECT_EQ(report.ends, 15U);
+    ASSERT_EQ(report.waterfalls.size(), 1U);
+    EXPECT_EQ(text_of(report.waterfalls.at(0).total()), "400000000");
     // And every rule was really asked about.
     for (std::size_t i = 0; i < rules; ++i)
         EXPECT_GT(report.verdicts[i].checked, 0U) << name_of(static_cast<Rule>(i));
@@ -256,6 +261,67 @@ TEST(Checker, FindsEveryRuleThatIsBrokenOnce) {
             EXPECT_GT(verdict.first.at(0).line, 0U);
             EXPECT_FALSE(verdict.first.at(0).sentence.empty());
         }
+    }
+}
+
+const std::vector<Tampering> wrong_accounts = {
+    {"a pool has other losses",
+     Rule::waterfall,
+     [](Log& log) { only<Waterfall>(log).pools[0].split[Went::promised] += 1; }},
+    {"what one class has too little another has too much",
+     Rule::waterfall,
+     [](Log& log) {
+         Split& split = only<Waterfall>(log).sites[0].split;
+         split[Went::promised] -= 1;
+         split[Went::fragmented] += 1;
+     }},
+    {"a tenant held more",
+     Rule::waterfall,
+     [](Log& log) { only<Waterfall>(log).tenants[0].split[Went::lost_work] += 1; }},
+    {"a job is said to be of somebody else",
+     Rule::waterfall,
+     [](Log& log) { the<Submitted>(log, 102).tenant = "lab"; }},
+    {"the total is not the sum",
+     Rule::waterfall,
+     [](Log& log) { only<Waterfall>(log).total[Went::running] -= 1; }},
+    {"a job's account is wrong",
+     Rule::waterfall,
+     [](Log& log) { the<Account>(log, 101).split[Went::running] += 1; }},
+    {"a job has no account", Rule::waterfall, [](Log& log) { erase<Account>(log, 102); }},
+    {"counting begins late",
+     Rule::waterfall,
+     [](Log& log) { only<Waterfall>(log).from = at_seconds(1); }},
+    {"more was kept than there was time",
+     Rule::waterfall,
+     [](Log& log) { the<Ended>(log, 101).spent.kept = seconds(36); }},
+    {"a promise names other nodes",
+     Rule::waterfall,
+     [](Log& log) { the<Promised>(log, 102).nodes[0].count = 1; }},
+    {"a node came back earlier",
+     Rule::waterfall,
+     [](Log& log) {
+         for (Record& record : log) {
+             if (record.at == at_seconds(60)) record.at = at_seconds(59);
+         }
+     }},
+    {"an account stands elsewhere",
+     Rule::sense,
+     [](Log& log) {
+         const std::size_t at = find<Account>(log, 101);
+         std::swap(log[at], log[at + 1]);
+     }},
+    {"a run that does not say what it counts in has a waterfall",
+     Rule::sense,
+     [](Log& log) { only<Header>(log).counted_in = Unit::none; }},
+};
+
+TEST(Checker, FindsEveryChipSecondThatIsInAnotherClass) {
+    EXPECT_TRUE(judge(counted_log()).clean()) << words_of(judge(counted_log()));
+    for (const Tampering& tampering : wrong_accounts) {
+        Log log = counted_log();
+        tampering.change(log);
+        const Report report = judge(log);
+        EXPECT_GE(report.of(tampering.rule).violated, 1U) << tampering.what << " is not found";
     }
 }
 

@@ -41,6 +41,9 @@ public:
         ++known_;
         return &*at;
     }
+    [[nodiscard]] bool has(const char* key) const {
+        return json_.is_object() && json_.contains(key);
+    }
     const Json& must(const char* key) {
         static const Json nothing;
         const Json* found = find(key);
@@ -110,6 +113,26 @@ public:
         return found == nullptr ? otherwise : worded(key, *found, last);
     }
     JobId job(const char* key = "job") { return JobId{number(key, 0, any63)}; }
+    Duration span_or(const char* key) {
+        return Duration{static_cast<std::int64_t>(number_or(key, 0, any63))};
+    }
+    // The decimal digits of an amount, as a text.
+    Amount amount_or(const char* key) {
+        const Json* found = find(key);
+        if (found == nullptr) return 0;
+        Amount amount = 0;
+        const std::string digits = found->is_string() ? found->get<std::string>() : "";
+        constexpr std::size_t digits_max = 38;  // of 128 bits
+        bool good = !digits.empty() && digits.size() <= digits_max && digits != "0" &&
+                    (digits.size() == 1 || digits.front() != '0');
+        for (const char digit : digits) {
+            good = good && digit >= '0' && digit <= '9';
+            if (good) amount = amount * 10 + static_cast<unsigned>(digit - '0');
+        }
+        if (good) return amount;
+        wrong(key, *found, "decimal digits in quotes, of a number above 0");
+        return 0;
+    }
     const Json& list(const char* key) {
         static const Json none = Json::array();
         const Json& value = must(key);
@@ -221,12 +244,57 @@ fleet::Placement placement_in(Fields& record) {
     return placement;
 }
 
+std::vector<NodeRun> runs_in(Fields& record) {
+    std::vector<NodeRun> runs;
+    for (const Json& entry : record.list("nodes")) {
+        const auto [pool, first, count] = record.tuple<3>("nodes", entry);
+        if (count == 0 || entry.size() != 3) {
+            record.wrong("nodes", entry, "[pool, first node, nodes]");
+        }
+        runs.push_back({PoolId{pool}, first, count});
+    }
+    return runs;
+}
+
+Spent spent_in(Fields& record) {
+    Spent spent;
+    spent.staging = record.span_or("staging_ms");
+    spent.start_up = record.span_or("start_up_ms");
+    spent.restart = record.span_or("restart_ms");
+    spent.checkpoint = record.span_or("checkpoint_ms");
+    spent.kept = record.span_or("kept_ms");
+    return spent;
+}
+
+Split split_in(Fields& record) {
+    Split split;
+    for (std::size_t i = 0; i < ways; ++i)
+        split.of[i] = record.amount_or(name_of(static_cast<Went>(i)).data());
+    return split;
+}
+
+std::vector<Waterfall::Row> rows_in(Fields& record, const char* key) {
+    std::vector<Waterfall::Row> rows;
+    std::size_t at = 0;
+    for (const Json& entry : record.list(key)) {
+        Fields row(entry, fmt::format("{}[{}]", key, at++), record.problem());
+        std::string name = row.text("name");
+        rows.push_back({std::move(name), split_in(row)});
+        row.no_more();
+    }
+    return rows;
+}
+
 Header header_in(Fields& record) {
     Header header;
     record.number("format", 1, 1);
     header.policy = record.text("policy");
     header.min_run = Duration{static_cast<std::int64_t>(record.number("min_run_ms", 0, any63))};
     header.preemptions_per_hour_max = record.small("preemptions_per_hour_max");
+    header.counted_in = record.word_or("counted_in", Unit::cpus, Unit::none);
+    if (record.has("counted_in") && header.counted_in == Unit::none) {
+        record.wrong("counted_in", "none", "chips or cpus");
+    }
     std::size_t at = 0;
     for (const Json& entry : record.list("sites")) {
         Fields site(entry, fmt::format("sites[{}]", at++), record.problem());
@@ -313,6 +381,10 @@ Submitted submitted_in(Fields& record) {
             Duration{static_cast<std::int64_t>(record.number_or("checkpoint_cost_ms", 0, any63))};
     }
     job.replace_failed = record.yes("replace_failed");
+    if (record.has("tenant")) {
+        job.tenant = record.text("tenant");
+        if (job.tenant.empty()) record.wrong("tenant", "", "absent where there is none");
+    }
     return job;
 }
 
@@ -336,15 +408,43 @@ SetApart reservation_in(Fields& record) {
         record.wrong("until", apart.until.time_since_epoch().count(), "after `from`");
     }
     apart.maintenance = record.yes("maintenance");
-    const Json& nodes = record.list("nodes");
-    for (const Json& entry : nodes) {
-        const auto [pool, first, count] = record.tuple<3>("nodes", entry);
-        if (count == 0 || entry.size() != 3) {
-            record.wrong("nodes", entry, "[pool, first node, nodes]");
-        }
-        apart.nodes.push_back({PoolId{pool}, first, count});
-    }
+    apart.nodes = runs_in(record);
     return apart;
+}
+
+Ended ended_in(Fields& record) {
+    Ended ended;
+    ended.job = record.job();
+    ended.outcome = record.word("outcome", Came::lost);
+    ended.requeue = record.yes("requeue");
+    ended.spent = spent_in(record);
+    ended.measured = record.has("plan_ppm") || record.has("kernel_ppm");
+    if (ended.measured) {
+        ended.plan_ppm = record.small("plan_ppm", 0, 1'000'000);
+        ended.kernel_ppm = record.small("kernel_ppm", 0, 1'000'000);
+    }
+    return ended;
+}
+
+Promised promised_in(Fields& record) {
+    Promised promised{.job = record.job(), .by = record.moment_or_never("by")};
+    if (record.has("nodes")) {
+        promised.nodes = runs_in(record);
+        if (promised.nodes.empty()) record.wrong("nodes", Json::array(), "at least one run");
+    }
+    return promised;
+}
+
+Waterfall waterfall_in(Fields& record) {
+    Waterfall waterfall;
+    waterfall.from = record.moment("from");
+    waterfall.sites = rows_in(record, "sites");
+    waterfall.pools = rows_in(record, "pools");
+    waterfall.tenants = rows_in(record, "tenants");
+    Fields total(record.must("total"), "total", record.problem());
+    waterfall.total = split_in(total);
+    total.no_more();
+    return waterfall;
 }
 
 std::optional<What> what_in(const std::string& kind, Fields& record) {
@@ -354,23 +454,30 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
     if (kind == "start") {
         return Started{record.job(), record.text("cause"), placement_in(record)};
     }
-    if (kind == "end") {
-        return Ended{record.job(), record.word("outcome", Came::lost), record.yes("requeue")};
-    }
+    if (kind == "end") return ended_in(record);
     if (kind == "cancel") return Cancelled{record.job()};
-    if (kind == "promise") return Promised{record.job(), record.moment_or_never("by")};
+    if (kind == "promise") return promised_in(record);
     if (kind == "drop") return Dropped{record.job(), record.text("cause")};
     if (kind == "preempt") {
         return Preempted{record.job(), JobId{record.number_or("for", JobId::none_value, any63)}};
     }
     if (kind == "lost") return NodeLost{record.job(), pool(), record.small("node")};
-    if (kind == "replace") return Replaced{record.job(), placement_in(record)};
+    if (kind == "replace") {
+        const JobId job = record.job();
+        fleet::Placement on = placement_in(record);
+        return Replaced{job, std::move(on), spent_in(record)};
+    }
     if (kind == "node") {
         return NodeHealth{pool(), record.small("node"), record.word("health", Health::down)};
     }
     if (kind == "cap") return CapSet{domain_in(record), record.watts("watts")};
     if (kind == "reservation") return reservation_in(record);
     if (kind == "reservation_end") return GivenBack{AdvanceId{record.small("id", 1)}};
+    if (kind == "account") {
+        const JobId job = record.job();
+        return Account{job, split_in(record)};
+    }
+    if (kind == "waterfall") return waterfall_in(record);
     return std::nullopt;
 }
 
@@ -395,7 +502,7 @@ Result<Record> decode(std::string_view line, std::string_view place) {
             fields.wrong("is",
                          kind,
                          "one of run, submit, start, end, cancel, promise, drop, preempt, lost, "
-                         "replace, node, cap, reservation, reservation_end");
+                         "replace, node, cap, reservation, reservation_end, account, waterfall");
         }
     }
     if (problem) return fail(problem->at(place));

@@ -74,6 +74,10 @@ public:
         number(id.value);
     }
     void placement(const fleet::Placement& placement);
+    void runs(std::string_view name, const std::vector<NodeRun>& runs);
+    void spent(const Spent& spent);
+    void split(const Split& split);
+    void rows(std::string_view name, const std::vector<Waterfall::Row>& rows);
 
 private:
     void comma() {
@@ -119,6 +123,49 @@ void Writer::placement(const fleet::Placement& placement) {
     close(']');
 }
 
+void Writer::runs(std::string_view name, const std::vector<NodeRun>& runs) {
+    key(name);
+    open('[');
+    for (const NodeRun& run : runs) {
+        open('[');
+        number(run.pool.value);
+        number(run.first);
+        number(run.count);
+        close(']');
+    }
+    close(']');
+}
+
+void Writer::spent(const Spent& spent) {
+    span("staging_ms", spent.staging);
+    span("start_up_ms", spent.start_up);
+    span("restart_ms", spent.restart);
+    span("checkpoint_ms", spent.checkpoint);
+    span("kept_ms", spent.kept);
+}
+
+// Amounts are texts: they are wider than what readers of JSON make of a number.
+void Writer::split(const Split& split) {
+    for (std::size_t i = 0; i < ways; ++i) {
+        if (split.of[i] == 0) continue;
+        key(name_of(static_cast<Went>(i)));
+        text(text_of(split.of[i]));
+    }
+}
+
+void Writer::rows(std::string_view name, const std::vector<Waterfall::Row>& rows) {
+    key(name);
+    open('[');
+    for (const Waterfall::Row& row : rows) {
+        open('{');
+        key("name");
+        text(row.name);
+        split(row.split);
+        close('}');
+    }
+    close(']');
+}
+
 void write(Writer& to, const Header& header) {
     to.key("is");
     to.text("run");
@@ -129,6 +176,10 @@ void write(Writer& to, const Header& header) {
     to.must("min_run_ms", header.min_run);
     to.key("preemptions_per_hour_max");
     to.number(header.preemptions_per_hour_max);
+    if (header.counted_in != Unit::none) {
+        to.key("counted_in");
+        to.text(name_of(header.counted_in));
+    }
     to.key("sites");
     to.open('[');
     for (const fleet::Site& site : header.fleet.sites) {
@@ -225,6 +276,10 @@ void write(Writer& to, const Submitted& job) {
         to.key("replace_failed");
         to.yes();
     }
+    if (!job.tenant.empty()) {
+        to.key("tenant");
+        to.text(job.tenant);
+    }
 }
 
 void write(Writer& to, const Started& start) {
@@ -246,6 +301,13 @@ void write(Writer& to, const Ended& end) {
         to.key("requeue");
         to.yes();
     }
+    to.spent(end.spent);
+    if (end.measured) {
+        to.key("plan_ppm");
+        to.number(end.plan_ppm);
+        to.key("kernel_ppm");
+        to.number(end.kernel_ppm);
+    }
 }
 
 void write(Writer& to, const Cancelled& cancelled) {
@@ -259,6 +321,7 @@ void write(Writer& to, const Promised& promise) {
     to.text("promise");
     to.job(promise.job);
     to.moment("by", promise.by);
+    if (!promise.nodes.empty()) to.runs("nodes", promise.nodes);
 }
 
 void write(Writer& to, const Dropped& drop) {
@@ -294,6 +357,7 @@ void write(Writer& to, const Replaced& replaced) {
     to.text("replace");
     to.job(replaced.job);
     to.placement(replaced.on);
+    to.spent(replaced.spent);
 }
 
 void write(Writer& to, const NodeHealth& node) {
@@ -331,16 +395,7 @@ void write(Writer& to, const SetApart& apart) {
         to.key("maintenance");
         to.yes();
     }
-    to.key("nodes");
-    to.open('[');
-    for (const NodeRun& run : apart.nodes) {
-        to.open('[');
-        to.number(run.pool.value);
-        to.number(run.first);
-        to.number(run.count);
-        to.close(']');
-    }
-    to.close(']');
+    to.runs("nodes", apart.nodes);
 }
 
 void write(Writer& to, const GivenBack& back) {
@@ -348,6 +403,26 @@ void write(Writer& to, const GivenBack& back) {
     to.text("reservation_end");
     to.key("id");
     to.number(back.id.value);
+}
+
+void write(Writer& to, const Account& account) {
+    to.key("is");
+    to.text("account");
+    to.job(account.job);
+    to.split(account.split);
+}
+
+void write(Writer& to, const Waterfall& waterfall) {
+    to.key("is");
+    to.text("waterfall");
+    to.must("from", waterfall.from.time_since_epoch());
+    to.rows("sites", waterfall.sites);
+    to.rows("pools", waterfall.pools);
+    to.rows("tenants", waterfall.tenants);
+    to.key("total");
+    to.open('{');
+    to.split(waterfall.total);
+    to.close('}');
 }
 
 }  // namespace
@@ -367,6 +442,43 @@ std::string_view name_of(Waits value) {
 std::string_view name_of(Health value) {
     constexpr std::string_view names[] = {"up", "drained", "down"};
     return names[static_cast<std::size_t>(value)];
+}
+
+std::string_view name_of(Unit value) {
+    constexpr std::string_view names[] = {"none", "chips", "cpus"};
+    return names[static_cast<std::size_t>(value)];
+}
+std::string_view name_of(Went value) {
+    constexpr std::string_view names[] = {
+        "unpowered",  "failed",   "drained",     "not_demanded", "over_quota", "wrong_precision",
+        "set_apart",  "promised", "shared_rest", "fragmented",   "staging",    "start_up",
+        "checkpoint", "restart",  "lost_work",   "open",         "plan",       "kernel",
+        "running",    "useful"};
+    return names[static_cast<std::size_t>(value)];
+}
+
+std::string text_of(Amount amount) {
+    char digits[40];
+    char* at = digits + sizeof digits;
+    do {
+        *--at = static_cast<char>('0' + static_cast<int>(amount % 10));
+        amount /= 10;
+    } while (amount > 0);
+    return {at, digits + sizeof digits};
+}
+
+Amount Split::total() const {
+    Amount sum = 0;
+    for (const Amount amount : of)
+        sum += amount;
+    return sum;
+}
+
+Amount Split::held() const {
+    Amount sum = 0;
+    for (auto i = static_cast<std::size_t>(Went::staging); i < ways; ++i)
+        sum += of[i];
+    return sum;
 }
 
 void encode(const Record& record, std::string& out) {

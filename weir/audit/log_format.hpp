@@ -8,6 +8,8 @@
 // Threads: the functions keep no state.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +32,56 @@ std::string_view name_of(Class value);
 std::string_view name_of(Came value);
 std::string_view name_of(Waits value);
 std::string_view name_of(Health value);
+
+// What compute is counted in, and where each bit of it went: docs/concepts/waterfall.md.
+enum class Unit : std::uint8_t { none, chips, cpus };  // none: nobody counted
+enum class Went : std::uint8_t {
+    unpowered,
+    failed,
+    drained,
+    not_demanded,
+    over_quota,
+    wrong_precision,
+    set_apart,
+    promised,
+    shared_rest,
+    fragmented,
+    staging,  // from here on somebody held it
+    start_up,
+    checkpoint,
+    restart,
+    lost_work,
+    open,
+    plan,
+    kernel,
+    running,
+    useful
+};
+inline constexpr std::size_t ways = 20;
+std::string_view name_of(Unit value);
+std::string_view name_of(Went value);
+
+using Amount = unsigned __int128;  // thousandths of a chip (or CPU) x milliseconds
+std::string text_of(Amount amount);
+
+struct Split {  // of compute, into where it went
+    std::array<Amount, ways> of{};
+    [[nodiscard]] Amount& operator[](Went way) { return of[static_cast<std::size_t>(way)]; }
+    [[nodiscard]] Amount operator[](Went way) const { return of[static_cast<std::size_t>(way)]; }
+    [[nodiscard]] Amount total() const;
+    [[nodiscard]] Amount held() const;
+    friend bool operator==(const Split&, const Split&) = default;
+};
+
+// How the time since an attempt started, or got another node, was spent; the rest was work.
+struct Spent {
+    Duration staging{};
+    Duration start_up{};
+    Duration restart{};
+    Duration checkpoint{};
+    Duration kept{};  // of the work, what is saved; of an attempt that succeeded all is
+    friend bool operator==(const Spent&, const Spent&) = default;
+};
 
 struct After {
     JobId job;
@@ -58,6 +110,7 @@ struct Header {
     std::string policy;  // for people
     Duration min_run{};  // nobody is stopped for others before ...
     std::uint32_t preemptions_per_hour_max = 0;  // ... and at most so many are; 0 = nobody may be
+    Unit counted_in = Unit::none;  // of the waterfall
     friend bool operator==(const Header&, const Header&) = default;
 };
 struct Submitted {
@@ -72,6 +125,7 @@ struct Submitted {
     Duration checkpoint_every{};
     Duration checkpoint_cost{};
     bool replace_failed = false;
+    std::string tenant;
     friend bool operator==(const Submitted&, const Submitted&) = default;
 };
 struct Started {
@@ -84,12 +138,19 @@ struct Ended {
     JobId job;
     Came outcome = Came::succeeded;
     bool requeue = false;
+    Spent spent{};
+    // Measured of a job that came out, in millionths: what is left after the plan, and of that what
+    // programs reach.
+    bool measured = false;
+    std::uint32_t plan_ppm = 0;
+    std::uint32_t kernel_ppm = 0;
     friend bool operator==(const Ended&, const Ended&) = default;
 };
 struct Cancelled { JobId job; friend bool operator==(const Cancelled&, const Cancelled&) = default; };
 struct Promised {  // it starts no later than `by`
     JobId job;
     Time by = never;
+    std::vector<NodeRun> nodes{};  // there, or elsewhere
     friend bool operator==(const Promised&, const Promised&) = default;
 };
 struct Dropped {
@@ -111,6 +172,7 @@ struct NodeLost {  // a running gang goes on without it, until Replaced or Ended
 struct Replaced {
     JobId job;
     fleet::Placement on;  // all of it
+    Spent spent{};        // until now
     friend bool operator==(const Replaced&, const Replaced&) = default;
 };
 struct NodeHealth {
@@ -136,6 +198,24 @@ struct GivenBack {  // ... and its end before its time
     AdvanceId id;
     friend bool operator==(const GivenBack&, const GivenBack&) = default;
 };
+struct Account {  // of a job, right behind its end, unless all of it was `running`
+    JobId job;
+    Split split;
+    friend bool operator==(const Account&, const Account&) = default;
+};
+struct Waterfall {  // of the whole run, from the first submission until now
+    struct Row {
+        std::string name;
+        Split split;
+        friend bool operator==(const Row&, const Row&) = default;
+    };
+    Time from{};
+    std::vector<Row> sites;
+    std::vector<Row> pools;  // those of the header
+    std::vector<Row> tenants;
+    Split total;
+    friend bool operator==(const Waterfall&, const Waterfall&) = default;
+};
 // clang-format on
 
 using What = std::variant<Header,
@@ -151,7 +231,9 @@ using What = std::variant<Header,
                           NodeHealth,
                           CapSet,
                           SetApart,
-                          GivenBack>;
+                          GivenBack,
+                          Account,
+                          Waterfall>;
 
 struct Record {
     Time at{};

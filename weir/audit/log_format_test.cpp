@@ -14,6 +14,8 @@ namespace {
 
 TEST(LogFormat, EveryKindOfRecordReadsBackAsItWasWritten) {
     std::vector<Record> records = small_log();
+    const std::vector<Record> counted = counted_log();
+    records.insert(records.end(), counted.begin(), counted.end());
     const NodeRun run{PoolId{0}, 3, 2};
     records.push_back(
         {at_seconds(900), SetApart{AdvanceId{7}, at_seconds(1000), never, true, {run}}});
@@ -46,12 +48,16 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
          R"(x.log:7: the record has 1 more keys than such a record has ({"at":0,"is":"cancel","job":1,"node":3}))"},
         {R"({"at":0,"is":"went"})",
          "x.log:7: is: \"went\" is not valid; it has to be one of run, submit, start, end, cancel, "
-         "promise, drop, preempt, lost, replace, node, cap, reservation, reservation_end"},
+         "promise, drop, preempt, lost, replace, node, cap, reservation, reservation_end, account, "
+         "waterfall"},
         {R"({"at":0,"is":"start","job":1,"cause":"fits_now","on":[[0,0,1,1,0]]})",
          "x.log:7: on: [0,0,1,1,0] is not valid; it has to be [pool, first node, nodes, replicas "
          "on each, part, \"chips as hexadecimal bits\"]"},
         {R"({"at":0,"is":"submit","job":1,"parts":[{"replicas":1,"chips":65}],"pools":[0]})",
          "x.log:7: parts[0].chips: 65 is not valid; it has to be a whole number from 0 to 64"},
+        {R"({"at":0,"is":"account","job":1,"running":12})",
+         "x.log:7: running: 12 is not valid; it has to be decimal digits in quotes, of a number "
+         "above 0"},
         {R"({"at":0,"is":"end",)", "x.log:7: is not a whole JSON object; was the log cut?"},
     };
     for (const auto& [line, sentence] : wrong) {
@@ -65,7 +71,10 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
 // Lines, and what comes of each by a few random changes.
 TEST(LogFormat, SurvivesDamagedLines) {
     Random random(11);
-    for (const Record& record : small_log()) {
+    std::vector<Record> records = small_log();
+    const std::vector<Record> counted = counted_log();
+    records.insert(records.end(), counted.begin(), counted.end());
+    for (const Record& record : records) {
         std::string line;
         encode(record, line);
         for (int round = 0; round < 200; ++round) {

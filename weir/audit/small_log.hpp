@@ -148,4 +148,59 @@ inline std::vector<Record> small_log() {
     return log;
 }
 
+// A run of 100 s on two nodes of two chips that counts where its chip-seconds went. A job of one
+// node is thrown back by a failure; one of both nodes is promised them meanwhile.
+inline std::vector<Record> counted_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    Header header = small_fleet();
+    header.counted_in = Unit::chips;
+    header.fleet.pools.resize(1);
+    header.fleet.pools[0].nodes = 2;
+    header.fleet.pools[0].chips_per_node = 2;
+    say(0, header);
+    Submitted narrow = small_job(101, 1, 2);
+    narrow.tenant = "lab";
+    say(0, narrow);
+    say(0, Started{JobId{101}, "fits_now", on({nodes(0, 1, 0x3)})});
+    say(10, small_job(102, 2, 2));
+    say(10, Promised{JobId{102}, at_seconds(100), {{PoolId{0}, 0, 2}}});
+    say(40, NodeHealth{PoolId{0}, 0, Health::down});
+    const Spent saved{.checkpoint = seconds(5), .kept = seconds(25)};
+    say(40, Ended{.job = JobId{101}, .outcome = Came::lost, .requeue = true, .spent = saved});
+    say(40, Started{JobId{101}, "backfilled", on({nodes(1, 1, 0x3)})});
+    say(60, NodeHealth{PoolId{0}, 0, Health::up});
+    say(70, Ended{.job = JobId{101}, .spent = {.restart = seconds(2)}});
+    // Thousandths of a chip x ms: 2,000 for 40 s and 30 s.
+    Account first{JobId{101}, {}};
+    first.split[Went::checkpoint] = 10'000'000;
+    first.split[Went::restart] = 4'000'000;
+    first.split[Went::lost_work] = 20'000'000;
+    first.split[Went::running] = 106'000'000;
+    say(70, first);
+    say(70, Started{JobId{102}, "promised", on({nodes(0, 2, 0x3)})});
+    say(100,
+        Ended{.job = JobId{102}, .measured = true, .plan_ppm = 800'000, .kernel_ppm = 500'000});
+    Account second{JobId{102}, {}};
+    second.split[Went::plan] = 24'000'000;
+    second.split[Went::kernel] = 48'000'000;
+    second.split[Went::useful] = 48'000'000;
+    say(100, second);
+    Split all = first.split;
+    for (const Went way : {Went::plan, Went::kernel, Went::useful})
+        all[way] = second.split[way];
+    all[Went::not_demanded] = 20'000'000;  // a node for 10 s
+    all[Went::promised] = 80'000'000;      // a node for 30 s, and for 10 s
+    all[Went::failed] = 40'000'000;        // a node for 20 s
+    say(100,
+        Waterfall{.from = Time{},
+                  .sites = {{"here", all}},
+                  .pools = {{"a", all}},
+                  .tenants = {{"lab", first.split}, {"", second.split}},
+                  .total = all});
+    return log;
+}
+
 }  // namespace weir::audit

@@ -1,9 +1,8 @@
 #include "weir/sim/event_log.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
-
-#include "weir/audit/log_format.hpp"
 
 namespace weir::sim {
 namespace {
@@ -60,7 +59,7 @@ audit::Health word_for(sched::NodeHealth health) {
 
 using What = std::optional<audit::What>;
 
-What said(const sched::JobSubmitted& event) {
+audit::Submitted submitted_as(const sched::JobSubmitted& event) {
     const sched::Request& request = event.request;
     audit::Submitted job;
     job.job = request.job;
@@ -80,6 +79,9 @@ What said(const sched::JobSubmitted& event) {
     }
     job.replace_failed = request.replace_failed;
     return job;
+}
+What said(const sched::JobSubmitted& event) {
+    return submitted_as(event);
 }
 What said(const sched::JobEnded& event) {
     return audit::Ended{event.job, word_for(event.outcome), event.requeue};
@@ -110,11 +112,54 @@ What said(const sched::AdvanceEnded& event) {
     return audit::GivenBack{event.id};
 }
 
+audit::Spent words_for(const tenancy::Spent& spent) {
+    return {spent.staging, spent.start_up, spent.restart, spent.checkpoint, spent.kept};
+}
+
+// By name: the log outlives the order in which the core counts.
+audit::Split words_for(const tenancy::Losses& losses) {
+    static const auto way_of = [] {
+        std::array<audit::Went, tenancy::loss_count> table{};
+        for (std::size_t i = 0; i < tenancy::loss_count; ++i) {
+            std::size_t way = 0;
+            while (name_of(static_cast<audit::Went>(way)) != name_of(static_cast<tenancy::Loss>(i)))
+                ++way;
+            table[i] = static_cast<audit::Went>(way);
+        }
+        return table;
+    }();
+    audit::Split split;
+    for (std::size_t i = 0; i < tenancy::loss_count; ++i)
+        split[way_of[i]] = losses.of[i];
+    return split;
+}
+
+// The nodes, whatever is held on them.
+std::vector<audit::NodeRun> runs_of(const fleet::Placement& placement) {
+    std::vector<audit::NodeRun> runs;
+    for (const fleet::NodeRange& range : placement.ranges)
+        runs.push_back({range.pool, range.first, range.count});
+    std::sort(runs.begin(), runs.end(), [](const audit::NodeRun& a, const audit::NodeRun& b) {
+        return std::pair(a.pool, a.first) < std::pair(b.pool, b.first);
+    });
+    std::size_t last = 0;
+    for (std::size_t i = 1; i < runs.size(); ++i) {
+        audit::NodeRun& before = runs[last];
+        if (runs[i].pool == before.pool && runs[i].first <= before.first + before.count) {
+            before.count = std::max(before.count, runs[i].first + runs[i].count - before.first);
+        } else {
+            runs[++last] = runs[i];
+        }
+    }
+    if (!runs.empty()) runs.resize(last + 1);
+    return runs;
+}
+
 What said(const sched::Start& start, const sched::Reason& why) {
     return audit::Started{start.job, std::string(sched::name_of(why.cause)), start.placement};
 }
 What said(const sched::Reserve& reserve, const sched::Reason&) {
-    return audit::Promised{reserve.job, reserve.at};
+    return audit::Promised{reserve.job, reserve.at, runs_of(reserve.placement)};
 }
 What said(const sched::Drop& drop, const sched::Reason& why) {
     return audit::Dropped{drop.job, std::string(sched::name_of(why.cause))};
@@ -124,7 +169,7 @@ What said(const sched::Preempt& preempt, const sched::Reason&) {
 }
 What said(const sched::Replace& replace, const sched::Reason&) {
     if (replace.placement.ranges.empty()) return {};  // the end that follows says it
-    return audit::Replaced{replace.job, replace.placement};
+    return audit::Replaced{replace.job, replace.placement, {}};
 }
 What said(const sched::OverPower&, const sched::Reason&) {
     return {};  // a report: whoever reads the log finds it out alone
@@ -132,31 +177,82 @@ What said(const sched::OverPower&, const sched::Reason&) {
 
 }  // namespace
 
-EventLog::EventLog(const fleet::Fleet& fleet, const sched::Policy& policy, Time begins, Sink sink)
+EventLog::EventLog(const fleet::Fleet& fleet,
+                   const sched::Policy& policy,
+                   tenancy::Unit unit,
+                   Time begins,
+                   Sink sink)
     : sink_(std::move(sink)) {
     audit::Header header;
     header.fleet = fleet;
     header.policy = sched::text_of(policy);
     header.min_run = policy.min_run;
     header.preemptions_per_hour_max = policy.preempt ? policy.preemptions_per_hour_max : 0;
-    audit::encode({begins, std::move(header)}, line_);
+    header.counted_in = unit == tenancy::Unit::chips ? audit::Unit::chips : audit::Unit::cpus;
+    write(std::move(header), begins);
+}
+
+void EventLog::write(audit::What what, Time now) {
+    line_.clear();
+    audit::encode({now, std::move(what)}, line_);
     sink_(line_);
 }
 
 void EventLog::event(const sched::Event& event, Time now) {
     What what = std::visit([](const auto& its) { return said(its); }, event);
-    if (!what) return;
-    line_.clear();
-    audit::encode({now, std::move(*what)}, line_);
-    sink_(line_);
+    if (what) write(std::move(*what), now);
 }
 
-void EventLog::decision(const sched::Decision& decision, Time now) {
+void EventLog::submitted(const sched::JobSubmitted& event, std::string_view tenant, Time now) {
+    audit::Submitted job = submitted_as(event);
+    job.tenant = tenant;
+    write(std::move(job), now);
+}
+
+void EventLog::ended(const sched::JobEnded& event,
+                     const tenancy::Spent& spent,
+                     const std::optional<tenancy::Efficiency>& efficiency,
+                     Time now) {
+    audit::Ended ended{event.job, word_for(event.outcome), event.requeue};
+    ended.spent = words_for(spent);
+    if (event.outcome == sched::Outcome::succeeded) {
+        ended.spent.kept = {};  // all that was work
+        if (efficiency) {
+            ended.measured = true;
+            ended.plan_ppm = efficiency->plan_ppm;
+            ended.kernel_ppm = efficiency->kernel_ppm;
+        }
+    }
+    write(std::move(ended), now);
+}
+
+void EventLog::decision(const sched::Decision& decision, const tenancy::Spent& spent, Time now) {
     What what = std::visit([&](const auto& its) { return said(its, decision.why); }, decision.what);
     if (!what) return;
-    line_.clear();
-    audit::encode({now, std::move(*what)}, line_);
-    sink_(line_);
+    if (auto* const replaced = std::get_if<audit::Replaced>(&*what)) {
+        replaced->spent = words_for(spent);
+    }
+    write(std::move(*what), now);
+}
+
+void EventLog::settled(JobId job, const tenancy::Losses& losses, Time now) {
+    if (losses.total() == losses[tenancy::Loss::running]) return;
+    write(audit::Account{job, words_for(losses)}, now);
+}
+
+void EventLog::books(const tenancy::Books& books) {
+    const auto rows = [](const std::vector<tenancy::Books::Row>& its) {
+        std::vector<audit::Waterfall::Row> said;
+        for (const tenancy::Books::Row& row : its)
+            said.push_back({row.name, words_for(row.losses)});
+        return said;
+    };
+    write(audit::Waterfall{.from = books.from,
+                           .sites = rows(books.sites),
+                           .pools = rows(books.pools),
+                           .tenants = rows(books.tenants),
+                           .total = words_for(books.total)},
+          books.until);
 }
 
 }  // namespace weir::sim

@@ -33,6 +33,8 @@ enum Column : std::size_t {
     chip,
     priority,
     state,
+    plan_efficiency,
+    kernel_efficiency,
     column_count
 };
 constexpr std::array<std::string_view, column_count> column_names = {"job_id",
@@ -48,7 +50,9 @@ constexpr std::array<std::string_view, column_count> column_names = {"job_id",
                                                                      "mem_gb",
                                                                      "chip",
                                                                      "priority",
-                                                                     "state"};
+                                                                     "state",
+                                                                     "plan_efficiency",
+                                                                     "kernel_efficiency"};
 constexpr std::array needed = {job_id, submit_s, duration_s};
 constexpr std::array<std::string_view, 7> states = {
     "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "RUNNING", "PENDING", "UNKNOWN"};
@@ -75,6 +79,7 @@ public:
 private:
     Result<void> read_header();
     Result<void> read_job();
+    [[nodiscard]] Result<std::optional<tenancy::Efficiency>> read_efficiency() const;
 
     [[nodiscard]] std::string_view text(Column column) const {
         return place_[column] == absent ? std::string_view{} : fields_[place_[column]];
@@ -267,8 +272,22 @@ Result<void> JobReader::read_job() {
         if (!named) return wrong(priority, "valid are low, normal, high, urgent, or empty");
         job.priority = *named;
     }
+    WEIR_TRY(job.efficiency, read_efficiency());
     trace_.jobs.push_back(std::move(job));
     return {};
+}
+
+// Of what was measured of a job both are known, or nothing is said.
+Result<std::optional<tenancy::Efficiency>> JobReader::read_efficiency() const {
+    WEIR_TRY(const auto plan, number(plan_efficiency, 1));
+    WEIR_TRY(const auto kernel, number(kernel_efficiency, 1));
+    if (!plan && !kernel) return std::optional<tenancy::Efficiency>{};
+    if (!plan) return wrong(plan_efficiency, "where kernel_efficiency is given, this is, too");
+    if (!kernel) return wrong(kernel_efficiency, "where plan_efficiency is given, this is, too");
+    const auto ppm = [](double share) {
+        return static_cast<std::uint32_t>(std::lround(share * 1e6));
+    };
+    return tenancy::Efficiency{.plan_ppm = ppm(*plan), .kernel_ppm = ppm(*kernel)};
 }
 
 Result<void> JobReader::read(const std::function<void(double)>& progress) {

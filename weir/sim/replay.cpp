@@ -47,7 +47,8 @@ std::uint64_t likeness_of(std::uint64_t owner, const TraceJob& job) {
 Replay::Replay(const Trace& trace,
                fleet::Fleet fleet,
                const SimulationOptions& options,
-               std::vector<ScheduledJob>& jobs)
+               std::vector<ScheduledJob>& jobs,
+               tenancy::Unit unit)
     : trace_(trace),
       options_(options),
       jobs_(jobs),
@@ -57,6 +58,9 @@ Replay::Replay(const Trace& trace,
       demands_(trace, fleet),
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
       meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
+      waterfall_(fleet, unit, job(0).submitted_at),
+      tenant_(trace.tenant()),
+      tenant_of_name_(trace.names.size() + 1, no_slot),
       caps_(options.caps),
       advances_(options.advances) {
     WEIR_ASSERT(!jobs.empty());
@@ -89,7 +93,7 @@ Replay::Replay(const Trace& trace,
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
     if (options.log) {
-        log_.emplace(fleet, options.policy, std::min(first, next_of_others()), options.log);
+        log_.emplace(fleet, options.policy, unit, std::min(first, next_of_others()), options.log);
     }
 }
 
@@ -126,7 +130,9 @@ void Replay::submit(std::uint32_t index, Time now) {
     sched::Request& request = event.request;
     request.job = JobId{index};
     request.limit = its.limit;
-    request.demand = demands_.of(its);
+    run.demand = &demands_.of(its);
+    request.demand = *run.demand;
+    run.account.tenant = tenant_of(its);
     request.priority = its.priority;
     if (its.group != unknown_name && tenants_[its.group].valid())
         request.tenant = tenants_[its.group];
@@ -150,16 +156,33 @@ void Replay::submit(std::uint32_t index, Time now) {
         request.predicted =
             predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
     }
-    tell(event, now);
+    if (log_) log_->submitted(event, tenant_name(its), now);
+    engine_.apply(event, now);
+    waterfall_.waits(run.account, *run.demand, tenancy::Bar::none, now);
+}
+
+// "" where the log does not name one.
+std::string_view Replay::tenant_name(const TraceJob& its) const {
+    const std::uint32_t name = tenant_ == nullptr ? unknown_name : its.*tenant_;
+    return name == unknown_name ? std::string_view{} : trace_.names[name];
+}
+
+std::uint32_t Replay::tenant_of(const TraceJob& its) {
+    const std::uint32_t name = tenant_ == nullptr ? unknown_name : its.*tenant_;
+    std::uint32_t& known = tenant_of_name_[name == unknown_name ? trace_.names.size() : name];
+    if (known == no_slot) known = waterfall_.tenant(tenant_name(its));
+    return known;
 }
 
 // ---------------------------------------------------------------------------------------------
 // Attempts
 
-// All that follows what is held is told here and in release(): a meter of watts, who is hit when a
-// node fails.
+// All that follows what is held is told here and in release(): a meter of watts, the waterfall, who
+// is hit when a node fails.
 void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time now) {
-    meter_.on_start(demands_.of(job(index)), placement, now);
+    JobRun& run = run_of(index);
+    meter_.on_start(*run.demand, placement, now);
+    waterfall_.starts(run.account, *run.demand, placement, now);
     if (!follows_nodes_) return;
     held_[index] = placement;
     for (const fleet::NodeRange& range : placement.ranges) {
@@ -172,7 +195,10 @@ void Replay::release(std::uint32_t index, Time now) {
     // Of a gang that got another node the core knows only the new place.
     const fleet::Placement& placement =
         follows_nodes_ ? held_[index] : *engine_.placement(JobId{index});
-    meter_.on_end(demands_.of(job(index)), placement, now);
+    JobRun& run = run_of(index);
+    meter_.on_end(*run.demand, placement, now);
+    waterfall_.stops(
+        run.account, *run.demand, placement, std::exchange(run.spent, tenancy::Spent{}), now);
     if (!follows_nodes_) return;
     for (const fleet::NodeRange& range : held_[index].ranges) {
         for (std::uint32_t i = 0; i < range.count; ++i)
@@ -197,20 +223,26 @@ void Replay::go_on(std::uint32_t index, Time now) {
     }
 }
 
-// Where the time went since its work began or went on; what is neither of these was work.
-void Replay::account(std::uint32_t index, Time now) {
-    const JobRun& run = run_of(index);
+// Where the time went since its work began or went on; what is neither of these was work, of which
+// `kept` is saved or done.
+void Replay::account(std::uint32_t index, Duration kept, Time now) {
+    JobRun& run = run_of(index);
     const bool saves_its_last = run.stopping && run.every > Duration{} && now < run.attempt.end();
     const Duration restart = std::min(run.attempt.restart, now - run.attempt.begin);
     const Duration work = saves_its_last ? run.stopping_saves : run.attempt.done(now);
+    const Duration checkpoints = now - run.attempt.begin - restart - work;
     jobs_[index].restarts += restart;
-    jobs_[index].checkpoints += now - run.attempt.begin - restart - work;
+    jobs_[index].checkpoints += checkpoints;
+    run.spent.restart += restart;
+    run.spent.checkpoint += checkpoints;
+    run.spent.kept += kept;
 }
 
-void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now) {
+void Replay::end_attempt(
+    std::uint32_t index, sched::Outcome outcome, bool requeue, Duration kept, Time now) {
     JobRun& run = run_of(index);
     ScheduledJob& scheduled = jobs_[index];
-    account(index, now);
+    account(index, kept, now);
     run.wall += now - run.attempt_began;
     run.serial = 0;
     run.stopping = false;
@@ -219,13 +251,18 @@ void Replay::end_attempt(std::uint32_t index, sched::Outcome outcome, bool reque
     scheduled.end = now;
     moved_at_ = now;
     --running_;
+    const tenancy::Spent spent = run.spent;
     release(index, now);
-    if (!requeue) {
-        const bool done = outcome == sched::Outcome::succeeded;
-        scheduled.lost = run.wall - (done ? job(index).run : Duration{});
-        forget(index);
+    const sched::JobEnded event{JobId{index}, outcome, requeue};
+    if (log_) log_->ended(event, spent, job(index).efficiency, now);
+    engine_.apply(event, now);
+    if (requeue) {
+        waterfall_.waits(run.account, *run.demand, tenancy::Bar::none, now);
+        return;
     }
-    tell(sched::JobEnded{JobId{index}, outcome, requeue}, now);
+    const bool done = outcome == sched::Outcome::succeeded;
+    scheduled.lost = run.wall - (done ? job(index).run : Duration{});
+    settle(index, done, now);
 }
 
 // It was back in the queue since its last attempt.
@@ -233,8 +270,14 @@ void Replay::end_pause(std::uint32_t index, Time now) {
     if (jobs_[index].end < now) pauses_.push_back({jobs_[index].trace_job, jobs_[index].end, now});
 }
 
-void Replay::forget(std::uint32_t index) {
+// It is over: its book is closed.
+void Replay::settle(std::uint32_t index, bool came_out, Time now) {
+    const tenancy::Losses row =
+        waterfall_.settles(run_of(index).account, came_out, job(index).efficiency, now);
+    if (log_) log_->settled(JobId{index}, row, now);
+    if (options_.on_settled) options_.on_settled(job(index), jobs_[index].copy, row);
     unused_.push_back(std::exchange(slots_[index], no_slot));
+    over_at_ = now;
     ++over_;
 }
 
@@ -243,7 +286,7 @@ void Replay::finish(std::uint32_t index, Time now) {
     if (run_of(index).attempt.end() > now) {
         end_by_limit(index, now);
     } else {
-        end_attempt(index, sched::Outcome::succeeded, false, now);
+        end_attempt(index, sched::Outcome::succeeded, false, run_of(index).attempt.work, now);
     }
 }
 
@@ -257,13 +300,14 @@ void Replay::end_by_limit(std::uint32_t index, Time now) {
     }
     jobs_[index].ended_by_limit = true;
     ++tally_.ended_by_limit;
-    end_attempt(index, sched::Outcome::failed, false, now);
+    end_attempt(index, sched::Outcome::failed, false, Duration{}, now);
 }
 
 // A node failed before the work is done; what was saved is not lost.
 void Replay::fail(std::uint32_t index, Time now) {
     JobRun& run = run_of(index);
-    run.saved += run.attempt.saved(now);
+    const Duration saved = run.attempt.saved(now);
+    run.saved += saved;
     ++jobs_[index].failures;
     ++tally_.attempts_failed;
     const bool again = run.retries > 0;
@@ -272,14 +316,14 @@ void Replay::fail(std::uint32_t index, Time now) {
     } else {
         ++tally_.given_up;
     }
-    end_attempt(index, sched::Outcome::lost, again, now);
+    end_attempt(index, sched::Outcome::lost, again, saved, now);
 }
 
 // It was asked to make room, and has saved what it could.
 void Replay::stop(std::uint32_t index, Time now) {
     JobRun& run = run_of(index);
     run.saved += run.stopping_saves;
-    end_attempt(index, sched::Outcome::lost, true, now);
+    end_attempt(index, sched::Outcome::lost, true, run.stopping_saves, now);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -291,7 +335,7 @@ void Replay::decide(Time now) {
         decisions_.clear();
         engine_.decide(now, decisions_);
         for (const sched::Decision& decision : decisions_) {
-            if (log_) log_->decision(decision, now);
+            if (log_) log_->decision(decision, spent_of(decision), now);
             again |=
                 std::visit([&](const auto& what) { return carry_out(what, now); }, decision.what);
         }
@@ -300,6 +344,13 @@ void Replay::decide(Time now) {
     // What it asks for at this moment it has just been given.
     wakes_at_ = engine_.wakes_at();
     if (wakes_at_ <= now) wakes_at_ = never;
+}
+
+// How the job that a decision moves spent its time.
+tenancy::Spent Replay::spent_of(const sched::Decision& decision) {
+    const auto* const replace = std::get_if<sched::Replace>(&decision.what);
+    if (replace == nullptr) return {};
+    return run_of(static_cast<std::uint32_t>(replace->job.value)).spent;
 }
 
 bool Replay::carry_out(const sched::Start& start, Time now) {
@@ -324,6 +375,8 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
 }
 
 bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
+    waterfall_.promised(
+        run_of(static_cast<std::uint32_t>(reserve.job.value)).account, reserve.placement, now);
     ScheduledJob& scheduled = jobs_[reserve.job.value];
     // What counts is what it was promised first, while it waited for its first start.
     if (scheduled.promised_at == never &&
@@ -341,7 +394,7 @@ bool Replay::carry_out(const sched::Drop& drop, Time now) {
     jobs_[index].end = now;
     jobs_[index].lost = run_of(index).wall;
     ++tally_.dropped;
-    forget(index);
+    settle(index, false, now);
     return false;
 }
 
@@ -369,10 +422,12 @@ bool Replay::carry_out(const sched::Replace& replace, Time now) {
         fail(index, now);
         return true;
     }
+    WEIR_ASSERT(run.lost_a_node);
     release(index, now);
     hold(index, replace.placement, now);
     ++tally_.nodes_replaced;
-    if (std::exchange(run.lost_a_node, false)) go_on(index, now);
+    run.lost_a_node = false;
+    go_on(index, now);
     return false;
 }
 
@@ -437,11 +492,18 @@ void Replay::full_instant(Time now) {
         if (domain.level == fleet::Level::rack) {
             meter_.set_rack_cap(domain.pool, domain.number, watts, now);
         }
+        waterfall_.set_budget(domain.level, domain.pool, domain.number, watts, now);
         tell(sched::PowerCapSet{domain, watts}, now);
     }
     for (; next_advance_ < advances_.size() && advances_[next_advance_].at <= now;
          ++next_advance_) {
-        tell(sched::AdvanceMade{advances_[next_advance_].advance}, now);
+        const sched::Advance& advance = advances_[next_advance_].advance;
+        std::vector<tenancy::Waterfall::Run> nodes;
+        for (const sched::Advance::Nodes& run : advance.nodes)
+            nodes.push_back({run.pool, run.first, run.count});
+        waterfall_.set_apart(
+            advance.id, std::move(nodes), advance.maintenance, advance.from, advance.until, now);
+        tell(sched::AdvanceMade{advance}, now);
     }
     while (next_ < jobs_.size() && job(next_).submitted_at == now)
         submit(next_++, now);
@@ -454,6 +516,11 @@ void Replay::node_changes(Time now) {
         const NodeChange change = failures_.take();
         const auto health = change.up ? sched::NodeHealth::up : sched::NodeHealth::down;
         tell(sched::NodeChanged{change.pool, change.node, health}, now);
+        waterfall_.set_health(
+            change.pool,
+            change.node,
+            change.up ? tenancy::Waterfall::Health::up : tenancy::Waterfall::Health::failed,
+            now);
         if (change.up) continue;
         // A log begins before the window that is replayed; then nobody was there to be hit.
         if (now >= job(0).submitted_at) ++tally_.node_failures;
@@ -468,8 +535,9 @@ void Replay::node_changes(Time now) {
                 continue;
             }
             // The work of all is thrown back to the last checkpoint.
-            account(index, now);
-            run.saved += run.attempt.saved(now);
+            const Duration saved = run.attempt.saved(now);
+            account(index, saved, now);
+            run.saved += saved;
             run.attempt = {.begin = now};
             run.serial = 0;
             run.lost_a_node = true;
@@ -515,6 +583,11 @@ Time Replay::next_of_others() const {
 }
 
 void Replay::run(const std::function<void(std::uint64_t)>& on_ended) {
+    play(on_ended);
+    if (log_ && over_ == jobs_.size()) log_->books(books());
+}
+
+void Replay::play(const std::function<void(std::uint64_t)>& on_ended) {
     // Nodes fail and come back for ever: who has not started in so long an idle time never will.
     constexpr Duration idle_max = seconds(std::int64_t{10} * 365 * 86'400);
     std::uint32_t instants = 0;

@@ -27,6 +27,7 @@
 #include "weir/sim/event_log.hpp"
 #include "weir/sim/power_meter.hpp"
 #include "weir/sim/simulator.hpp"
+#include "weir/tenancy/waterfall.hpp"
 
 namespace weir::sim {
 
@@ -42,11 +43,13 @@ public:
         std::uint64_t dropped = 0;   // jobs that the core refused to start; their `attempts` are 0
     };
 
-    // Requires: `jobs` is in order of submission; all three outlive the replay.
+    // Requires: `jobs` is in order of submission; trace, options and jobs outlive the replay. The
+    // waterfall counts in `unit`.
     Replay(const Trace& trace,
            fleet::Fleet fleet,
            const SimulationOptions& options,
-           std::vector<ScheduledJob>& jobs);
+           std::vector<ScheduledJob>& jobs,
+           tenancy::Unit unit);
 
     // Until every job has ended, or none of those that wait can ever start. `on_ended` is called
     // with the number of jobs that ended so far, every few thousand instants.
@@ -58,9 +61,15 @@ public:
     // What its nodes drew, from the first submission to the last end. To be called once, after
     // run().
     [[nodiscard]] PowerRecord power() { return meter_.finish(moved_at_); }
+    // Where its chip-seconds went, from the first submission until the last job was over: it ended,
+    // or was dropped.
+    [[nodiscard]] tenancy::Books books() { return waterfall_.books(over_at_); }
 
 private:
     struct JobRun {
+        const fleet::Demand* demand = nullptr;
+        tenancy::Waterfall::Account account;
+        tenancy::Spent spent;       // since it holds what it holds, up to the last account()
         Attempt attempt;            // that runs
         Time attempt_began{};       // from here its limit counts
         Duration limit{};           // its user's, and what its checkpoints add
@@ -103,7 +112,10 @@ private:
     [[nodiscard]] bool counts(std::uint32_t index, std::uint64_t serial) const {
         return slots_[index] != no_slot && runs_[slots_[index]].serial == serial;
     }
-    void forget(std::uint32_t index);
+    void settle(std::uint32_t index, bool came_out, Time now);
+    [[nodiscard]] std::string_view tenant_name(const TraceJob& its) const;
+    [[nodiscard]] std::uint32_t tenant_of(const TraceJob& its);
+    [[nodiscard]] tenancy::Spent spent_of(const sched::Decision& decision);
     [[nodiscard]] Duration checkpoint_interval(const fleet::Demand& demand) const;
     void tell(const sched::Event& event, Time now);
     void submit(std::uint32_t index, Time now);
@@ -111,8 +123,9 @@ private:
     void end_by_limit(std::uint32_t index, Time now);
     void fail(std::uint32_t index, Time now);
     void stop(std::uint32_t index, Time now);
-    void account(std::uint32_t index, Time now);
-    void end_attempt(std::uint32_t index, sched::Outcome outcome, bool requeue, Time now);
+    void account(std::uint32_t index, Duration kept, Time now);
+    void end_attempt(
+        std::uint32_t index, sched::Outcome outcome, bool requeue, Duration kept, Time now);
     void go_on(std::uint32_t index, Time now);
     void end_pause(std::uint32_t index, Time now);
     void hold(std::uint32_t index, const fleet::Placement& placement, Time now);
@@ -130,6 +143,7 @@ private:
 
     [[nodiscard]] Time next_of_jobs();
     [[nodiscard]] Time next_of_others() const;
+    void play(const std::function<void(std::uint64_t)>& on_ended);
     void classic_instant(Time now);
     void batched_instant(Time now);
     void full_instant(Time now);
@@ -144,6 +158,9 @@ private:
     std::vector<TenantId> tenants_;  // by name of the trace
     DemandsOf demands_;
     PowerMeter meter_;
+    tenancy::Waterfall waterfall_;
+    std::uint32_t TraceJob::*tenant_ = nullptr;  // whose rows the waterfall has; null = one for all
+    std::vector<std::uint32_t> tenant_of_name_;  // no_slot where it was not asked for
     std::vector<std::uint64_t> hash_of_name_;
     // Only jobs that wait or run have an entry: memory follows those, not the length of the log.
     std::vector<JobRun> runs_;
@@ -157,6 +174,7 @@ private:
     std::uint64_t running_ = 0;
     std::uint64_t over_ = 0;
     Time moved_at_ = Time::min();  // a job started or ended
+    Time over_at_ = Time::min();
 
     Failures failures_;
     Duration log_mtbf_{};  // of a node, where faults come from a log

@@ -12,6 +12,7 @@
 #include "weir/fleet/power.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/replay.hpp"
+#include "weir/sim/virtual_books.hpp"
 
 namespace weir::sim {
 namespace {
@@ -54,6 +55,11 @@ fleet::Fleet part_of(const fleet::Fleet& fleet, std::uint64_t chips) {
         if (mine.nodes > 0) part.pools.push_back(std::move(mine));
     }
     return part;
+}
+
+std::uint64_t jobs_with_chips(const std::vector<ScheduledJob>& jobs) {
+    return static_cast<std::uint64_t>(std::count_if(
+        jobs.begin(), jobs.end(), [](const ScheduledJob& job) { return job.chips > 0; }));
 }
 
 void add(const Replay::Tally& tally, Metrics& metrics) {
@@ -205,11 +211,8 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
 }  // namespace
 
 bool counted_in_chips(const Simulation& simulation) {
-    const auto with_chips = std::count_if(simulation.jobs.begin(),
-                                          simulation.jobs.end(),
-                                          [](const ScheduledJob& job) { return job.chips > 0; });
     return simulation.fleet.chips_total() > 0 &&
-           2 * static_cast<std::size_t>(with_chips) >= simulation.jobs.size();
+           2 * jobs_with_chips(simulation.jobs) >= simulation.jobs.size();
 }
 
 Held held_by(const ScheduledJob& job, const TraceJob& its) {
@@ -395,8 +398,15 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                                 fmt::join(idle_budgets, "; ")));
     }
     std::uint64_t total = 0;
-    for (const auto& queue : queues)
-        total += queue.second.size();
+    std::uint64_t with_chips = 0;
+    for (const auto& [group, jobs] : queues) {
+        total += jobs.size();
+        with_chips += jobs_with_chips(jobs);
+    }
+    const tenancy::Unit unit = simulation.fleet.chips_total() > 0 && 2 * with_chips >= total
+                                   ? tenancy::Unit::chips
+                                   : tenancy::Unit::cpus;
+    std::vector<tenancy::Books> virtual_books;
 
     const auto began = std::chrono::steady_clock::now();
     Digest digest;
@@ -409,7 +419,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
             options.apart ? part_of(simulation.fleet,
                                     std::uint64_t{trace.quotas_chips.at(group)} * options.scale)
                           : simulation.fleet;
-        Replay replay(trace, std::move(fleet), options, jobs);
+        Replay replay(trace, std::move(fleet), options, jobs, unit);
         replay.run([&](std::uint64_t ended) {
             if (!options.progress) return;
             const auto now = std::chrono::steady_clock::now();
@@ -431,7 +441,10 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         add(replay.tally(), simulation.metrics);
         simulation.pauses.insert(
             simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
-        if (!options.apart) {
+        if (options.apart) {
+            virtual_books.push_back(replay.books());
+        } else {
+            simulation.books = replay.books();
             PowerRecord record = replay.power();
             simulation.racks = std::move(record.racks);
             simulation.power = std::move(record.power);
@@ -459,6 +472,14 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                   [](const ScheduledJob& a, const ScheduledJob& b) {
                       return std::pair(a.trace_job, a.copy) < std::pair(b.trace_job, b.copy);
                   });
+    }
+    if (options.apart) {
+        const auto books = one_of_all(simulation.fleet, unit, virtual_books);
+        if (books) {
+            simulation.books = *books;
+        } else {
+            simulation.notes.push_back(books.error().message);
+        }
     }
     note(given_up, " given up: failed more often than may be retried");
     note(simulation.metrics.ended_by_limit,

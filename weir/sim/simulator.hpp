@@ -24,6 +24,7 @@
 #include "weir/sim/failures.hpp"
 #include "weir/sim/trace.hpp"
 #include "weir/tenancy/rights.hpp"
+#include "weir/tenancy/waterfall.hpp"
 
 namespace weir::sim {
 
@@ -79,6 +80,8 @@ struct SimulationOptions {
     std::optional<std::uint64_t> prediction_error_seed{};
     // Gets the event log, line by line: docs/reference/event-log.md.
     std::function<void(std::string_view line)> log{};
+    // Gets the waterfall of each job (and of which copy of it) when it is over.
+    std::function<void(const TraceJob&, std::uint32_t copy, const tenancy::Losses&)> on_settled{};
     // Called about ten times a second with the share of jobs that ended, 0..1.
     std::function<void(double)> progress{};
 };
@@ -163,6 +166,8 @@ struct Simulation {
     std::vector<ScheduledJob> jobs;  // only those that ran
     std::vector<Pause> pauses;       // of those that began more than once, in no order
     Metrics metrics;
+    // From the first submission to the last end, or to when the last job was dropped.
+    tenancy::Books books{};
     std::vector<RackPower> racks;    // where nodes say what they draw
     std::vector<PowerPoint> power;   // of all nodes together
     std::vector<std::string> notes;  // what was left out and why

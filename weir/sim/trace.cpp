@@ -53,6 +53,14 @@ bool Trace::has_classes() const {
     });
 }
 
+std::uint32_t TraceJob::*Trace::tenant() const {
+    for (std::uint32_t TraceJob::*const who : {&TraceJob::group, &TraceJob::user}) {
+        const auto named = [who](const TraceJob& job) { return job.*who != unknown_name; };
+        if (std::any_of(jobs.begin(), jobs.end(), named)) return who;
+    }
+    return nullptr;
+}
+
 Result<Trace> read_trace(const std::string& path, const TraceOptions& options) {
     constexpr std::array<std::string_view, 2> packed_endings = {".gz", ""};
     for (const std::string_view packed : packed_endings) {

@@ -19,6 +19,7 @@
 #include "weir/base/units.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/job/job.hpp"
+#include "weir/tenancy/losses.hpp"
 
 namespace weir::sim {
 
@@ -38,6 +39,7 @@ struct TraceJob {
     Bytes memory;                          // whole job
     std::uint32_t accepts = unknown_name;  // position in Trace::chip_sets; unknown = any chip
     job::Priority priority = job::Priority::normal;
+    std::optional<tenancy::Efficiency> efficiency{};  // measured; what of its run was useful
 
     friend bool operator==(const TraceJob&, const TraceJob&) = default;
 };
@@ -55,6 +57,9 @@ struct Trace {
 
     // Whether one job is of a higher class than another, so that it may go in front or stop it.
     [[nodiscard]] bool has_classes() const;
+    // Whose use is told apart: that of groups where any job names one, else of users; null where
+    // the log names neither.
+    [[nodiscard]] std::uint32_t TraceJob::*tenant() const;
     // What a job holds where use is counted in CPUs: a processor of a classic log is one.
     [[nodiscard]] double cpus(const TraceJob& job) const {
         return classic ? job.chips : static_cast<double>(job.cpus_milli) / 1000.0;

@@ -69,6 +69,14 @@ struct Losses {
     friend bool operator==(const Losses&, const Losses&) = default;
 };
 
+// Of what a chip could compute, in millionths: what is left after the plan, and of that what
+// programs reach on the chip.
+struct Efficiency {
+    std::uint32_t plan_ppm = 1'000'000;
+    std::uint32_t kernel_ppm = 1'000'000;
+    friend bool operator==(const Efficiency&, const Efficiency&) = default;
+};
+
 // What is lost between two levels of the waterfall.
 struct Step {
     std::string_view from;  // the level above

@@ -75,14 +75,6 @@ struct Spent {
     Duration kept{};  // of the work: what a checkpoint holds, or all of it if the job came out
 };
 
-// Of what a chip could compute, in millionths: what is left after the plan, and of that what
-// programs reach on the chip.
-struct Efficiency {
-    std::uint32_t plan_ppm = 1'000'000;
-    std::uint32_t kernel_ppm = 1'000'000;
-    friend bool operator==(const Efficiency&, const Efficiency&) = default;
-};
-
 // The books of a time, closed.
 struct Books {
     struct Row {
