@@ -74,7 +74,29 @@ std::string json_text(const CheckLogOptions& options, const audit::Report& repor
     for (std::size_t i = 1; i < audit::excuses; ++i) {
         json["excused"][std::string(name_of(static_cast<Excuse>(i)))] = report.excused[i];
     }
+    // Texts: they may be wider than a number of 64 bits.
+    json["waterfalls"] = nlohmann::ordered_json::array();
+    for (const audit::Split& split : report.waterfalls) {
+        nlohmann::ordered_json classes;
+        for (std::size_t i = 0; i < audit::ways; ++i)
+            classes[std::string(name_of(static_cast<audit::Went>(i)))] =
+                audit::text_of(split.of[i]);
+        json["waterfalls"].push_back(std::move(classes));
+    }
     return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// Of one run, by the names of the classes, as the log has them.
+std::string waterfall_text(const audit::Split& split) {
+    const auto peak = static_cast<double>(split.total());
+    if (peak == 0) return {};
+    TextTable table({{"waterfall, counted again"}, {"of the peak", true}});
+    for (std::size_t i = 0; i < audit::ways; ++i) {
+        if (split.of[i] == 0) continue;
+        table.row({std::string(name_of(static_cast<audit::Went>(i))),
+                   fmt::format("{:.2f} %", 100 * static_cast<double>(split.of[i]) / peak)});
+    }
+    return table.text();
 }
 
 std::string table_text(const audit::Report& report) {
@@ -107,6 +129,8 @@ int check_log(const CheckLogOptions& options) {
                     format_count(report.starts, "start"),
                     format_count(report.ends, "end")));
     out(table_text(report));
+    for (const audit::Split& split : report.waterfalls)
+        out(waterfall_text(split));
     for (std::size_t i = 1; i < audit::excuses; ++i) {
         if (report.excused[i] == 0) continue;
         out(fmt::format("{} not kept for a listed excuse: {}\n",

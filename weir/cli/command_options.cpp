@@ -472,6 +472,10 @@ private:
         c->add_option("--log", s.log, "write the event log that weir check judges; .gz compresses")
             ->type_name("FILE");
         c->add_option("--report", s.report, "write an HTML report")->type_name("FILE");
+        c->add_option("--waterfall",
+                      s.waterfall,
+                      "write a CSV row for each site, pool, tenant and job: where its compute went")
+            ->type_name("FILE");
         c->add_option("--schedule", s.schedule, "write a CSV row for each job; .gz compresses")
             ->type_name("FILE");
         c->add_flag("-q,--quiet", s.quiet, "no progress");

@@ -15,6 +15,7 @@
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
 #include "weir/cli/simulate_table.hpp"
+#include "weir/cli/waterfall_text.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/sim/failures.hpp"
 #include "weir/sim/output_file.hpp"
@@ -152,12 +153,12 @@ Result<void> set_seed(const ExperimentRun& run, sim::SimulationOptions& how) {
     return {};
 }
 
-// Lines of an event log on their way into a file.
-class LogFile {
+// Lines on their way into a file: of an event log, or of the waterfall of each job.
+class LineFile {
 public:
-    static Result<LogFile> create(const std::string& path) {
+    static Result<LineFile> create(const std::string& path) {
         WEIR_TRY(sim::OutputFile file, sim::OutputFile::create(path));
-        return LogFile(std::move(file));
+        return LineFile(std::move(file));
     }
     void add(std::string_view line) {
         lines_ += line;
@@ -171,7 +172,7 @@ public:
 
 private:
     static constexpr std::size_t block = std::size_t{1} << 18;
-    explicit LogFile(sim::OutputFile file) : file_(std::move(file)) {}
+    explicit LineFile(sim::OutputFile file) : file_(std::move(file)) {}
     void flush() {
         if (written_) written_ = file_.write(lines_);
         lines_.clear();
@@ -222,13 +223,27 @@ Result<Outcome> replay(const SimulateOptions& options,
     how.progress = [&](double share) {
         progress.at(static_cast<std::uint64_t>(share * static_cast<double>(jobs)));
     };
-    std::optional<LogFile> log;
+    std::optional<LineFile> log;
     if (!options.log.empty()) {
-        WEIR_TRY(log, LogFile::create(options.log));
+        WEIR_TRY(log, LineFile::create(options.log));
         how.log = [&](std::string_view line) { log->add(line); };
+    }
+    std::optional<LineFile> waterfall;
+    if (!options.waterfall.empty()) {
+        WEIR_TRY(waterfall, LineFile::create(options.waterfall));
+        waterfall->add(waterfall_csv_titles());
+        how.on_settled =
+            [&](const sim::TraceJob& job, std::uint32_t copy, const tenancy::Losses& losses) {
+                const std::string name = copy == 0 ? job.id : fmt::format("{}#{}", job.id, copy);
+                waterfall->add(waterfall_csv_row("job", name, losses));
+            };
     }
     WEIR_TRY(outcome.result, sim::simulate(trace, how));
     if (log) WEIR_CHECK(log->close());
+    if (waterfall) {
+        waterfall->add(waterfall_csv_books(outcome.result.books));
+        WEIR_CHECK(waterfall->close());
+    }
     return outcome;
 }
 
@@ -269,7 +284,8 @@ std::string command_text(const SimulateOptions& options) {
 
 // A path that cannot be written should not cost a long simulation first.
 Result<void> can_write(const SimulateOptions& options) {
-    for (const std::string& path : {options.schedule, options.report, options.log}) {
+    for (const std::string& path :
+         {options.schedule, options.report, options.log, options.waterfall}) {
         if (path.empty()) continue;
         WEIR_TRY([[maybe_unused]] const sim::OutputFile probe, sim::OutputFile::create(path));
     }
@@ -301,11 +317,14 @@ Result<void> simulate_all(const SimulateOptions& options) {
                     fmt::format("--scale: {}; 1 to 100000 are valid", options.scale));
     }
     const bool single = runs.size() == 1;
-    if (!single && !(options.schedule.empty() && options.log.empty())) {
+    for (const auto& [option, path] : {std::pair{"--schedule", &options.schedule},
+                                       {"--log", &options.log},
+                                       {"--waterfall", &options.waterfall}}) {
+        if (single || path->empty()) continue;
         return fail(Code::invalid,
                     fmt::format("{}: is of one run, and these are {}; give one policy and no list "
                                 "of values",
-                                options.schedule.empty() ? "--log" : "--schedule",
+                                option,
                                 runs.size()));
     }
     sim::SimulationOptions common;
@@ -354,9 +373,13 @@ Result<void> simulate_all(const SimulateOptions& options) {
     for (const std::string& sentence : sim::notes_of(summaries))
         note(sentence);
     // What a file is written as on standard output has to stay clean.
-    if (options.schedule != "-" && options.report != "-" && options.log != "-") {
+    if (options.schedule != "-" && options.report != "-" && options.log != "-" &&
+        options.waterfall != "-") {
         out(single ? run_table(summaries.front().metrics)
                    : comparison_table(summaries, terminal_width()));
+        out("\n");
+        out(single ? waterfall_table(summaries.front().books, read_trace.classic)
+                   : waterfalls_table(summaries, terminal_width()));
     }
     if (!options.report.empty() && options.report != "-")
         note("report written to " + options.report);

@@ -29,10 +29,11 @@ struct SimulateOptions {
     std::string restart_cost = "60s";
     std::optional<std::uint64_t> prediction_error;  // seed
     bool json = false;
-    bool quiet = false;    // no progress
-    std::string report;    // path of the HTML report; "" = none
-    std::string log;       // path of the event log; "" = none; ".gz" compresses
-    std::string schedule;  // path of the CSV schedule; "" = none; ".gz" compresses
+    bool quiet = false;     // no progress
+    std::string report;     // path of the HTML report; "" = none
+    std::string log;        // path of the event log; "" = none; ".gz" compresses
+    std::string waterfall;  // path of the CSV of where the compute went; likewise
+    std::string schedule;   // path of the CSV schedule; "" = none; ".gz" compresses
 };
 int simulate(const SimulateOptions& options);
 

@@ -14,6 +14,7 @@
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/print.hpp"
+#include "weir/cli/waterfall_text.hpp"
 
 namespace weir::cli {
 namespace {
@@ -232,7 +233,11 @@ std::string run_json(const SimulateOptions& options,
     json["decisions_per_s"] = per_second(m.decisions, m.wall_s);
     json["digest"] = hex_of(m.digest);
     json["notes"] = result.notes;
-    return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    std::string text = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    // Its amounts may be wider than any number of the library.
+    text.erase(text.rfind('}'));
+    text.erase(text.find_last_not_of('\n') + 1);
+    return text + ",\n  \"waterfall\": " + waterfall_json(result.books) + "\n}";
 }
 
 }  // namespace weir::cli

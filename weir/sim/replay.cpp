@@ -322,6 +322,8 @@ void Replay::fail(std::uint32_t index, Time now) {
 // It was asked to make room, and has saved what it could.
 void Replay::stop(std::uint32_t index, Time now) {
     JobRun& run = run_of(index);
+    // Not before: who was asked to stop may still come to its end, or lose a node.
+    ++jobs_[index].preemptions;
     run.saved += run.stopping_saves;
     end_attempt(index, sched::Outcome::lost, true, run.stopping_saves, now);
 }
@@ -402,7 +404,6 @@ bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
     const auto index = static_cast<std::uint32_t>(preempt.job.value);
     JobRun& run = run_of(index);
     WEIR_ASSERT(run.runs && !run.stopping);
-    ++jobs_[index].preemptions;
     ++tally_.preemptions;
     run.stopping = true;
     run.stopping_saves = run.every > Duration{} ? run.attempt.done(now) : Duration{};

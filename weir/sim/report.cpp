@@ -16,6 +16,7 @@
 #include "weir/sim/report_outcome.hpp"
 #include "weir/sim/report_page.hpp"
 #include "weir/sim/report_power.hpp"
+#include "weir/sim/report_waterfall.hpp"
 #include "weir/sim/svg.hpp"
 
 namespace weir::sim {
@@ -53,6 +54,7 @@ public:
 
     std::string text() && {
         cards();
+        waterfall_section(page_, trace_, result_);
         over_time();
         waits();
         slowdowns();
@@ -256,7 +258,13 @@ void Report::gantt() {
 
 void Report::groups() {
     if (data_.groups.empty()) return;  // the log names neither groups nor users
-    page_.section("Who got what", fmt::format("By {}, most work first.", data_.group_kind));
+    page_.section("Who got what",
+                  fmt::format("By {}, most work first{}.",
+                              data_.group_kind,
+                              result_.books.tenants.size() > 1
+                                  ? ": of all that was held, and what of it was not running"
+                                  : ""));
+    if (result_.books.tenants.size() > 1) page_.raw(tenants_chart(result_.books, 16));
     double work = 0;
     for (const GroupRow& group : data_.groups)
         work += group.chip_hours;

@@ -15,6 +15,7 @@
 #include "weir/sim/report_charts.hpp"
 #include "weir/sim/report_compare_charts.hpp"
 #include "weir/sim/report_page.hpp"
+#include "weir/sim/report_waterfall.hpp"
 #include "weir/sim/svg.hpp"
 
 namespace weir::sim {
@@ -30,6 +31,7 @@ public:
     std::string text() && {
         headline();
         sweep();
+        waterfalls_section(page_, runs_);
         utilisation();
         over_time("Waiting jobs over time",
                   "Jobs that were submitted and had not started, or were to begin again.",

@@ -199,21 +199,9 @@ std::vector<SlowdownPoint> slowdowns_of(const Trace& trace, const Simulation& re
 }
 
 void add_groups(const Trace& trace, const Simulation& result, ReportData& data) {
-    const auto named = [&](std::uint32_t TraceJob::*who) {
-        return std::any_of(result.jobs.begin(), result.jobs.end(), [&](const ScheduledJob& job) {
-            return trace.jobs[job.trace_job].*who != unknown_name;
-        });
-    };
-    std::uint32_t TraceJob::*who = &TraceJob::group;
-    data.group_kind = "group";
-    if (!named(who)) {
-        who = &TraceJob::user;
-        data.group_kind = "user";
-        if (!named(who)) {
-            data.group_kind.clear();
-            return;
-        }
-    }
+    std::uint32_t TraceJob::*const who = trace.tenant();
+    if (who == nullptr) return;
+    data.group_kind = who == &TraceJob::group ? "group" : "user";
     struct Sums {
         std::uint32_t name = 0;
         double work = 0;

@@ -50,6 +50,9 @@ svg{display:block;width:100%;min-width:640px;height:auto;font:12.5px system-ui,-
 .bar-busy{fill:var(--busy)}.bar-wait{fill:var(--wait)}.bar-bad{fill:var(--accent)}.bar-rest{fill:var(--line)}
 .cap{stroke:var(--accent);stroke-width:1.4;stroke-dasharray:7 4;fill:none}.peak{stroke:var(--deep);stroke-width:2;fill:none}
 .run{fill:none;stroke-width:1.8;stroke-linejoin:round}.thin{fill:none;stroke-width:1}.level{stroke-width:1.2;stroke-dasharray:7 4}.strip{stroke:none;opacity:.4}.dot{stroke:var(--card);stroke-width:1}
+.w-level{fill:var(--deep);background:var(--deep)}.w-run{fill:var(--busy);background:var(--busy)}.w-kernel{fill:var(--run4);background:var(--run4)}
+.w-held{fill:var(--accent);background:var(--accent)}.w-place{fill:var(--wait);background:var(--wait)}.w-bar{fill:var(--run3);background:var(--run3)}
+.w-idle{fill:var(--busy-fill);background:var(--busy-fill)}.w-health{fill:var(--run7);background:var(--run7)}.w-dark{fill:var(--run5);background:var(--run5)}
 .r0{stroke:var(--run0)}.f0{fill:var(--run0)}
 .r1{stroke:var(--run1)}.f1{fill:var(--run1)}
 .r2{stroke:var(--run2)}.f2{fill:var(--run2)}

@@ -114,6 +114,8 @@ RunSummary summary_of(const Trace& trace,
     run.policy = std::move(policy);
     run.varied = std::move(varied);
     run.metrics = result.metrics;
+    run.books = result.books;
+    run.books.over_time.clear();
     run.data = report_data(trace, result, bins);
     run.power = result.power;
     run.power_allowed_watts = power_allowed_watts(result.fleet);

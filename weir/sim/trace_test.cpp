@@ -249,6 +249,17 @@ TEST(GpuCsv, ReadsTheClassOfAJobWhereAColumnNamesIt) {
               "log.csv:2: priority is '7'; valid are low, normal, high, urgent, or empty");
 }
 
+TEST(GpuCsv, ReadsHowEfficientlyAJobRanWhereItWasMeasured) {
+    const std::string titles = "job_id,submit_s,duration_s,plan_efficiency,kernel_efficiency\n";
+    const auto trace = csv(titles + "a,0,10,0.75,0.4\nb,0,10,,\nc,0,10,1,1\n");
+    ASSERT_TRUE(trace.has_value()) << error_of(trace);
+    EXPECT_EQ(trace->jobs[0].efficiency, (tenancy::Efficiency{750'000, 400'000}));
+    EXPECT_EQ(trace->jobs[1].efficiency, std::nullopt);
+    EXPECT_EQ(trace->jobs[2].efficiency, tenancy::Efficiency{});
+    EXPECT_EQ(error_of(csv(titles + "a,0,10,0.5,\n")),
+              "log.csv:2: kernel_efficiency is ''; where plan_efficiency is given, this is, too");
+}
+
 TEST(GpuCsv, DropsWhatNeverStartedAndCutsARunToItsLimit) {
     const auto trace = csv(columns + "a,,3,,,1,1,,,,PENDING,\nb,,4,50,40,1,1,,,,TIMEOUT,\n");
     ASSERT_TRUE(trace.has_value()) << error_of(trace);

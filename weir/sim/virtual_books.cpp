@@ -9,8 +9,8 @@
 namespace weir::sim {
 namespace {
 
-using tenancy::Amount;
 using tenancy::Books;
+using tenancy::ChipTime;
 using tenancy::Loss;
 using tenancy::Losses;
 
@@ -20,7 +20,7 @@ Losses& row(std::vector<Books::Row>& rows, const std::string& name) {
     return its == rows.end() ? rows.emplace_back(Books::Row{name, {}}).losses : its->losses;
 }
 
-Amount ms(Duration time) {
+ChipTime ms(Duration time) {
     return static_cast<std::uint64_t>(time.count());
 }
 
@@ -40,7 +40,7 @@ Result<Books> one_of_all(const fleet::Fleet& fleet,
     }
     for (const fleet::Site& site : fleet.sites)
         all.sites.push_back({site.name, {}});
-    const Amount whole_ms = ms(all.until - all.from);
+    const ChipTime whole_ms = ms(all.until - all.from);
     for (const fleet::Pool& pool : fleet.pools) {
         Losses& its = row(all.pools, pool.name);
         for (const Books& cluster : clusters) {
@@ -49,7 +49,7 @@ Result<Books> one_of_all(const fleet::Fleet& fleet,
                                            [&](const auto& one) { return one.name == pool.name; });
             if (part == cluster.pools.end()) continue;
             its += part->losses;
-            const Amount own_ms = ms(cluster.until - cluster.from);
+            const ChipTime own_ms = ms(cluster.until - cluster.from);
             if (own_ms > 0) {
                 its[Loss::not_demanded] += part->losses.total() / own_ms * (whole_ms - own_ms);
             }
@@ -57,7 +57,7 @@ Result<Books> one_of_all(const fleet::Fleet& fleet,
         const std::uint64_t node_units = unit == tenancy::Unit::chips
                                              ? std::uint64_t{pool.chips_per_node} * 1000
                                              : pool.cpus_milli;
-        const Amount peak = Amount{node_units} * pool.nodes * whole_ms;
+        const ChipTime peak = ChipTime{node_units} * pool.nodes * whole_ms;
         if (its.total() > peak) {
             return fail(Code::invalid,
                         fmt::format("no waterfall: the virtual clusters together have more nodes "

@@ -41,7 +41,7 @@ std::string_view title_of(Loss loss) {
     return words[static_cast<std::size_t>(loss)].title;
 }
 
-std::string text_of(Amount amount) {
+std::string text_of(ChipTime amount) {
     std::string digits;
     do {
         digits += static_cast<char>('0' + static_cast<int>(amount % 10));
@@ -51,16 +51,16 @@ std::string text_of(Amount amount) {
     return digits;
 }
 
-double hours_of(Amount amount) {
+double hours_of(ChipTime amount) {
     return static_cast<double>(amount) / 3.6e9;
 }
 
-double share_of(Amount of, Amount whole) {
+double share_of(ChipTime of, ChipTime whole) {
     return whole > 0 ? static_cast<double>(of) / static_cast<double>(whole) : 0;
 }
 
-Amount Losses::sum(Loss first, Loss last) const {
-    Amount sum = 0;
+ChipTime Losses::sum(Loss first, Loss last) const {
+    ChipTime sum = 0;
     for (auto i = static_cast<std::size_t>(first); i <= static_cast<std::size_t>(last); ++i)
         sum += of[i];
     return sum;

@@ -50,21 +50,23 @@ inline constexpr Loss first_held = Loss::staging;  // from here on somebody held
 std::string_view name_of(Loss loss);   // "not_demanded": for programs
 std::string_view title_of(Loss loss);  // "nobody waits": for people
 
-using Amount = unsigned __int128;  // thousandths of a chip (or CPU) x milliseconds
-std::string text_of(Amount amount);
+using ChipTime = unsigned __int128;  // thousandths of a chip (or CPU) x milliseconds
+std::string text_of(ChipTime amount);
 // In chip-hours (or CPU-hours); rounded, so not to be added up.
-double hours_of(Amount amount);
+double hours_of(ChipTime amount);
 // of / whole; 0 where there is no whole.
-double share_of(Amount of, Amount whole);
+double share_of(ChipTime of, ChipTime whole);
 
 struct Losses {
-    std::array<Amount, loss_count> of{};
+    std::array<ChipTime, loss_count> of{};
 
-    [[nodiscard]] Amount& operator[](Loss loss) { return of[static_cast<std::size_t>(loss)]; }
-    [[nodiscard]] Amount operator[](Loss loss) const { return of[static_cast<std::size_t>(loss)]; }
-    [[nodiscard]] Amount sum(Loss first, Loss last) const;  // both included
-    [[nodiscard]] Amount total() const { return sum(Loss::unpowered, Loss::useful); }
-    [[nodiscard]] Amount held() const { return sum(first_held, Loss::useful); }
+    [[nodiscard]] ChipTime& operator[](Loss loss) { return of[static_cast<std::size_t>(loss)]; }
+    [[nodiscard]] ChipTime operator[](Loss loss) const {
+        return of[static_cast<std::size_t>(loss)];
+    }
+    [[nodiscard]] ChipTime sum(Loss first, Loss last) const;  // both included
+    [[nodiscard]] ChipTime total() const { return sum(Loss::unpowered, Loss::useful); }
+    [[nodiscard]] ChipTime held() const { return sum(first_held, Loss::useful); }
     Losses& operator+=(const Losses& other);
     friend bool operator==(const Losses&, const Losses&) = default;
 };

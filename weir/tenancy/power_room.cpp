@@ -10,12 +10,12 @@ namespace weir::tenancy {
 
 std::uint64_t units_fed(std::int64_t milliwatts, std::uint64_t node_units, std::uint64_t span_mw) {
     if (milliwatts <= 0) return 0;
-    return static_cast<std::uint64_t>(Amount{static_cast<std::uint64_t>(milliwatts)} * node_units /
-                                      span_mw);
+    return static_cast<std::uint64_t>(ChipTime{static_cast<std::uint64_t>(milliwatts)} *
+                                      node_units / span_mw);
 }
 
 std::int64_t milliwatts_of(std::uint64_t units, std::uint64_t node_units, std::uint64_t span_mw) {
-    return static_cast<std::int64_t>((Amount{units} * span_mw + node_units - 1) / node_units);
+    return static_cast<std::int64_t>((ChipTime{units} * span_mw + node_units - 1) / node_units);
 }
 
 PowerRoom::PowerRoom(const fleet::Pool& pool, std::uint64_t node_units)

@@ -5,6 +5,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/fleet/power.hpp"
+#include "weir/tenancy/power_room.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -12,12 +13,12 @@ namespace {
 constexpr std::size_t bins_max = 480;
 constexpr auto at_held = static_cast<std::size_t>(first_held);
 
-Amount over(std::uint64_t units, Duration time) {
-    return Amount{units} * static_cast<std::uint64_t>(time.count());
+ChipTime over(std::uint64_t units, Duration time) {
+    return ChipTime{units} * static_cast<std::uint64_t>(time.count());
 }
 
 // What a share in millionths takes away; rounded down.
-Amount without(Amount amount, std::uint32_t ppm) {
+ChipTime without(ChipTime amount, std::uint32_t ppm) {
     constexpr std::uint32_t whole = 1'000'000;
     return amount * (whole - std::min(ppm, whole)) / whole;
 }
@@ -32,32 +33,30 @@ Waterfall::Waterfall(const fleet::Fleet& fleet, Unit unit, Time from)
     }
     for (const fleet::Pool& facts : fleet.pools) {
         const auto number = static_cast<std::uint32_t>(pools_.size());
-        Pool& pool = pools_.emplace_back();
-        pool.facts = facts;
-        pool.facts.node_names.clear();
+        const std::uint64_t node_units =
+            unit == Unit::chips ? std::uint64_t{facts.chips_per_node} * 1000 : facts.cpus_milli;
         const auto site = std::find_if(
             sites_.begin(), sites_.end(), [&](const Site& its) { return its.name == facts.site; });
+        Pool& pool = pools_.emplace_back(facts, node_units);
         pool.site = static_cast<std::uint32_t>(site - sites_.begin());
         if (site == sites_.end()) sites_.push_back({.name = facts.site, .pools = {}});
         pool.group = number;
         groups_.push_back({.pools = {number}, .lists = {}});
-        pool.node_units =
-            unit == Unit::chips ? std::uint64_t{facts.chips_per_node} * 1000 : facts.cpus_milli;
-        pool.units = pool.node_units * facts.nodes;
         pool.since = from;
-        pool.nodes.resize(pool.node_units > 0 ? facts.nodes : 0);
         const std::int64_t span = fleet::milliwatts(facts.node_busy_watts - facts.node_idle_watts);
         const bool watts_follow = unit == Unit::chips || facts.chips_per_node == 0;
         if (facts.node_busy_watts <= 0 || span <= 0 || pool.units == 0 || !watts_follow) continue;
         pool.span_mw = static_cast<std::uint64_t>(span);
         std::vector<std::uint32_t>& neighbours = sites_[pool.site].pools;
         const auto draws_less = [&](std::uint32_t a, std::uint32_t b) {
-            return Amount{pools_[a].span_mw} * pools_[b].node_units <
-                   Amount{pools_[b].span_mw} * pools_[a].node_units;
+            return ChipTime{pools_[a].span_mw} * pools_[b].node_units <
+                   ChipTime{pools_[b].span_mw} * pools_[a].node_units;
         };
         neighbours.insert(
             std::upper_bound(neighbours.begin(), neighbours.end(), number, draws_less), number);
-        if (facts.rack_power_watts > 0 || facts.pod_power_watts > 0) measure_power(pool);
+        if (facts.rack_power_watts > 0 || facts.pod_power_watts > 0) {
+            pool.nodes.set_budget(fleet::Level::rack, 0, facts.rack_power_watts);
+        }
     }
     for (const Site& site : sites_) {
         if (site.budget_mw == 0) continue;
@@ -128,84 +127,25 @@ std::uint32_t Waterfall::list_of(const std::vector<PoolId>& pools) {
 // ---------------------------------------------------------------------------------------------
 // What changes
 
-void Waterfall::count_idle(Pool& pool, const Node& node, bool more) {
-    const std::uint64_t idle = pool.node_units - node.held;
-    const auto change = [more](std::uint64_t& sum, std::uint64_t units) {
-        sum = more ? sum + units : sum - units;
-    };
-    if (node.health == Health::failed) {
-        change(pool.failed, idle);
-    } else if (!node.serves()) {
-        change(pool.drained, idle);
-    } else if (node.apart > 0) {
-        change(pool.apart, idle);
-    } else if (node.promises > 0) {
-        change(pool.promised, idle);
-    } else {
-        change(pool.shared_rest, node.shared_rest);
-    }
-}
-
-// All that changes on a node goes through here: sums over nodes follow it.
-template <class Change>
-void Waterfall::change_nodes(Pool& pool, std::uint32_t first, std::uint32_t count, Change change) {
-    WEIR_ASSERT(first + std::uint64_t{count} <= pool.nodes.size());
-    const auto idle_of = [&](const Node& node) {
-        return node.serves() ? static_cast<std::int64_t>(pool.node_units - node.held) : 0;
-    };
-    for (std::uint32_t i = first; i < first + count; ++i) {
-        Node& node = pool.nodes[i];
-        const std::int64_t held = node.held;
-        const std::int64_t idle = pool.power ? idle_of(node) : 0;
-        if (!node.plain()) count_idle(pool, node, false);
-        change(node);
-        if (!node.plain()) count_idle(pool, node, true);
-        if (pool.power) pool.power->change(i, node.held - held, idle_of(node) - idle);
-    }
-}
-
 std::uint64_t Waterfall::units_of(const Pool& pool, const fleet::ReplicaDemand& each) const {
     if (pool.node_units == 0) return 0;
     return unit_ == Unit::chips ? std::uint64_t{each.chips} * 1000 + each.chip_permille
                                 : each.cpus_milli;
 }
 
-// Of each of these nodes a share of one chip.
-void Waterfall::hold_share(Pool& pool,
-                           const fleet::NodeRange& range,
-                           std::uint32_t permille,
-                           bool taking) {
-    const auto chip = static_cast<std::uint64_t>(std::countr_zero(range.chip_mask));
-    for (std::uint32_t i = range.first; i < range.first + range.count; ++i) {
-        const std::uint64_t key = std::uint64_t{i} * fleet::chips_per_node_max + chip;
-        std::uint16_t& share = pool.shares[key];
-        const auto rest = [&] { return share == 0 ? 0 : 1000 - share; };
-        const int before = rest();
-        const std::uint32_t held = taking ? share + permille : share - permille;
-        WEIR_ASSERT(held <= 1000);
-        share = static_cast<std::uint16_t>(held);
-        const int after = rest();
-        if (share == 0) pool.shares.erase(key);
-        change_nodes(pool, i, 1, [&](Node& node) {
-            node.shared_rest = static_cast<std::uint16_t>(node.shared_rest + after - before);
-        });
-    }
-}
-
 void Waterfall::hold(const fleet::Demand& demand, const fleet::Placement& placement, bool taking) {
     for (const fleet::NodeRange& range : placement.ranges) {
         Pool& pool = pools_.at(range.pool.value);
         const fleet::ReplicaDemand& each = demand.parts.at(range.part).each;
-        const std::uint64_t on_one = units_of(pool, each) * range.replicas;
-        if (on_one == 0) continue;
-        const auto units = static_cast<std::uint32_t>(on_one);
-        change_nodes(pool, range.first, range.count, [&](Node& node) {
-            node.held = taking ? node.held + units : node.held - units;
-            WEIR_ASSERT(node.held <= pool.node_units);
-        });
-        pool.held += taking ? on_one * range.count : -(on_one * range.count);
+        const std::uint64_t units = units_of(pool, each) * range.replicas;
+        if (units == 0) continue;
+        const PoolNodes::Run run{range.first, range.first + range.count};
+        pool.nodes.hold(run, units, taking);
         if (unit_ == Unit::chips && each.chip_permille > 0) {
-            hold_share(pool, range, each.chip_permille * range.replicas, taking);
+            pool.nodes.hold_share(run,
+                                  static_cast<std::uint32_t>(std::countr_zero(range.chip_mask)),
+                                  each.chip_permille * range.replicas,
+                                  taking);
         }
         touch(pool.group);
     }
@@ -236,24 +176,36 @@ void Waterfall::waits(Account& account, const fleet::Demand& demand, Bar bar, Ti
 }
 
 void Waterfall::forget_promise(Account& account) {
-    for (const fleet::NodeRange& range : account.promised) {
-        Pool& pool = pools_[range.pool.value];
-        if (pool.nodes.empty()) continue;
-        change_nodes(pool, range.first, range.count, [](Node& node) { --node.promises; });
-        touch(pool.group);
+    for (const std::uint32_t pool : account.promised_in) {
+        pools_[pool].nodes.forget(account.promise);
+        touch(pools_[pool].group);
     }
-    account.promised.clear();
+    account.promised_in.clear();
 }
 
 void Waterfall::promised(Account& account, const fleet::Placement& placement, Time now) {
     advance(now);
-    forget_promise(account);
-    account.promised = placement.ranges;
-    for (const fleet::NodeRange& range : account.promised) {
-        Pool& pool = pools_.at(range.pool.value);
-        if (pool.nodes.empty()) continue;
-        change_nodes(pool, range.first, range.count, [](Node& node) { ++node.promises; });
-        touch(pool.group);
+    if (account.promise == 0) account.promise = ++promises_;
+    std::vector<std::uint32_t> before;
+    before.swap(account.promised_in);
+    std::vector<std::uint32_t>& pools = account.promised_in;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        if (std::find(pools.begin(), pools.end(), range.pool.value) == pools.end()) {
+            pools.push_back(range.pool.value);
+        }
+    }
+    for (const std::uint32_t pool : before) {
+        if (std::find(pools.begin(), pools.end(), pool) != pools.end()) continue;
+        pools_[pool].nodes.forget(account.promise);
+        touch(pools_[pool].group);
+    }
+    for (const std::uint32_t pool : pools) {
+        std::vector<PoolNodes::Run> runs;
+        for (const fleet::NodeRange& range : placement.ranges)
+            if (range.pool.value == pool) runs.emplace_back(range.first, range.first + range.count);
+        if (pools_.at(pool).nodes.promise(account.promise, std::move(runs))) {
+            touch(pools_[pool].group);
+        }
     }
 }
 
@@ -292,7 +244,7 @@ void Waterfall::starts(Account& account,
     hold_for(account.tenant, sum, true);
 }
 
-void Waterfall::book(Account& account, std::uint32_t pool, Loss loss, Amount amount) {
+void Waterfall::book(Account& account, std::uint32_t pool, Loss loss, ChipTime amount) {
     if (amount == 0) return;
     pools_[pool].losses[loss] += amount;
     tenants_[account.tenant].row.losses[loss] += amount;
@@ -332,12 +284,12 @@ Losses Waterfall::settles(Account& account,
     WEIR_ASSERT(account.held.empty());
     rests(account, now);
     // The work of a job in one pool is one amount, so that it is rounded once.
-    std::stable_sort(account.kept.begin(), account.kept.end(), [](const auto& a, const auto& b) {
+    std::sort(account.kept.begin(), account.kept.end(), [](const auto& a, const auto& b) {
         return a.pool < b.pool;
     });
     for (std::size_t i = 0; i < account.kept.size();) {
         const std::uint32_t pool = account.kept[i].pool;
-        Amount work = 0;
+        ChipTime work = 0;
         for (; i < account.kept.size() && account.kept[i].pool == pool; ++i)
             work += account.kept[i].amount;
         if (!came_out) {
@@ -345,8 +297,8 @@ Losses Waterfall::settles(Account& account,
         } else if (!efficiency) {
             book(account, pool, Loss::running, work);
         } else {
-            const Amount plan = without(work, efficiency->plan_ppm);
-            const Amount kernel = without(work - plan, efficiency->kernel_ppm);
+            const ChipTime plan = without(work, efficiency->plan_ppm);
+            const ChipTime kernel = without(work - plan, efficiency->kernel_ppm);
             book(account, pool, Loss::plan, plan);
             book(account, pool, Loss::kernel, kernel);
             book(account, pool, Loss::useful, work - plan - kernel);
@@ -374,22 +326,12 @@ Losses Waterfall::row(const Account& account, Time now) {
 void Waterfall::set_health(PoolId id, std::uint32_t number, Health health, Time now) {
     advance(now);
     Pool& pool = pools_.at(id.value);
-    if (pool.nodes.empty()) return;
-    change_nodes(pool, number, 1, [&](Node& node) { node.health = health; });
+    pool.nodes.set_health(number, health);
     touch(pool.group);
 }
 
 // ---------------------------------------------------------------------------------------------
 // Watts
-
-void Waterfall::measure_power(Pool& pool) {
-    pool.power.emplace(pool.facts, pool.node_units);
-    for (std::uint32_t i = 0; i < pool.nodes.size(); ++i) {
-        const Node& node = pool.nodes[i];
-        const std::uint64_t idle = node.serves() ? pool.node_units - node.held : 0;
-        pool.power->change(i, node.held, static_cast<std::int64_t>(idle));
-    }
-}
 
 void Waterfall::set_budget(
     fleet::Level level, PoolId id, std::uint32_t number, double watts, Time now) {
@@ -403,8 +345,7 @@ void Waterfall::set_budget(
         return;
     }
     if (pool.span_mw == 0) return;
-    if (!pool.power) measure_power(pool);
-    pool.power->set_budget(level, number, watts);
+    pool.nodes.set_budget(level, number, watts);
     touch(pool.group);
 }
 
@@ -415,7 +356,7 @@ void Waterfall::limit_site(const Site& site) {
     for (const std::uint32_t number : site.pools) {
         const Pool& pool = pools_[number];
         left_mw -= fleet::idle_milliwatts(pool.facts) * pool.facts.nodes +
-                   milliwatts_of(pool.held, pool.node_units, pool.span_mw);
+                   milliwatts_of(pool.nodes.sums().held, pool.node_units, pool.span_mw);
     }
     for (const std::uint32_t number : site.pools) {
         Pool& pool = pools_[number];
@@ -428,14 +369,9 @@ void Waterfall::limit_site(const Site& site) {
 // Nodes that are set apart
 
 void Waterfall::begin_or_end(const Apart& apart, bool begins) {
-    const int by = begins ? 1 : -1;
     for (const Run& run : apart.nodes) {
         Pool& pool = pools_.at(run.pool.value);
-        if (pool.nodes.empty()) continue;
-        change_nodes(pool, run.first, run.count, [&](Node& node) {
-            std::uint16_t& count = apart.maintenance ? node.maintained : node.apart;
-            count = static_cast<std::uint16_t>(count + by);
-        });
+        pool.nodes.set_apart({run.first, run.first + run.count}, apart.maintenance, begins);
         touch(pool.group);
     }
 }
@@ -513,8 +449,7 @@ void Waterfall::rate(Group& group) {
             pool.held_sum += over(pool.rates[at_held], now_ - pool.since);
             pool.since = now_;
         }
-        pool.left = pool.units - pool.held - pool.failed - pool.drained;
-        if (pool.power) pool.left = std::min(pool.left, pool.power->room());
+        pool.left = pool.nodes.fed();
         for (std::size_t i = 0; i < rates_.size(); ++i)
             rates_[i] -= pool.rates[i];
         pool.rates = {};
@@ -528,11 +463,12 @@ void Waterfall::rate(Group& group) {
     };
     for (const std::uint32_t number : group.pools) {
         Pool& pool = pools_[number];
-        rate_of(pool, Loss::failed) = pool.failed;
-        rate_of(pool, Loss::drained) = pool.drained;
+        const PoolNodes::Sums& sums = pool.nodes.sums();
+        rate_of(pool, Loss::failed) = sums.failed;
+        rate_of(pool, Loss::drained) = sums.drained;
         rate_of(pool, Loss::unpowered) =
-            pool.units - pool.held - pool.failed - pool.drained - pool.left;
-        pool.rates[at_held] = pool.held;
+            pool.units - sums.held - sums.failed - sums.drained - pool.left;
+        pool.rates[at_held] = sums.held;
     }
     constexpr std::array<Loss, bars> loss_of_bar{
         Loss::fragmented, Loss::over_quota, Loss::wrong_precision};
@@ -558,9 +494,9 @@ void Waterfall::rate(Group& group) {
             rate_of(pool, loss) = std::min(units, unexplained);
             unexplained -= rate_of(pool, loss);
         };
-        explain(Loss::promised, pool.promised);
-        explain(Loss::set_apart, pool.apart);
-        explain(Loss::shared_rest, pool.shared_rest);
+        explain(Loss::promised, pool.nodes.sums().promised);
+        explain(Loss::set_apart, pool.nodes.sums().apart);
+        explain(Loss::shared_rest, pool.nodes.sums().shared_rest);
         for (std::size_t i = 0; i < rates_.size(); ++i)
             rates_[i] += pool.rates[i];
     }
@@ -603,7 +539,7 @@ Books Waterfall::books(Time now) {
                 .over_time = bins_};
     for (const Site& site : sites_)
         books.sites.push_back({site.name, {}});
-    const auto with_open = [](Losses losses, Amount held) {
+    const auto with_open = [](Losses losses, ChipTime held) {
         WEIR_ASSERT(held >= losses.held());
         losses[Loss::open] = held - losses.held();
         return losses;
@@ -616,7 +552,7 @@ Books Waterfall::books(Time now) {
         books.total += its;
     }
     for (const Tenant& tenant : tenants_) {
-        const Amount held = tenant.held_sum + over(tenant.held, now_ - tenant.since);
+        const ChipTime held = tenant.held_sum + over(tenant.held, now_ - tenant.since);
         books.tenants.push_back({tenant.row.name, with_open(tenant.row.losses, held)});
     }
     return books;

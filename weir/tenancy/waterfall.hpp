@@ -37,9 +37,9 @@
 //
 // Where a run is counted in CPUs, pools whose watts follow chips are outside of all budgets here.
 //
-// Threads: one at a time. Cost: a start or end O(nodes of the gang), as in the index of what is
-// free; anything else O(1); and for each moment at which something changed, O(lists of pools and
-// pools that have to do with each other), which is one step where all jobs accept the same pools.
+// Threads: one at a time. Cost: of a start, an end or a promise as pool_nodes.hpp says of each run
+// of its nodes, not of each node; of anything else O(1); and for each moment at which something
+// changed, O(lists of pools and pools that have to do with each other).
 #pragma once
 
 #include <array>
@@ -57,7 +57,7 @@
 #include "weir/fleet/demand.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/tenancy/losses.hpp"
-#include "weir/tenancy/power_room.hpp"
+#include "weir/tenancy/pool_nodes.hpp"
 
 namespace weir::tenancy {
 
@@ -93,7 +93,7 @@ struct Books {
     // What was so at any moment, in equal bins of time (the last one may reach beyond the end): the
     // classes of what is idle, and behind them what was held, as amounts.
     static constexpr std::size_t levels = static_cast<std::size_t>(first_held) + 1;
-    using Levels = std::array<Amount, levels>;
+    using Levels = std::array<ChipTime, levels>;
     Duration bin{};
     std::vector<Levels> over_time;
 
@@ -115,7 +115,7 @@ public:
         };
         struct Kept {
             std::uint32_t pool;
-            Amount amount;
+            ChipTime amount;
         };
         std::uint32_t list = 0;  // of pools that it accepts
         Bar bar = Bar::none;
@@ -123,9 +123,10 @@ public:
         std::uint64_t asked = 0;  // thousandths
         Time since{};             // it holds what it holds
         std::vector<Held> held;
-        std::vector<Kept> kept;  // of ended attempts
-        std::vector<fleet::NodeRange> promised;
-        std::vector<std::pair<Loss, Amount>> booked;  // of ended attempts
+        std::vector<Kept> kept;                         // of ended attempts
+        std::uint64_t promise = 0;                      // that it has; 0 = none
+        std::vector<std::uint32_t> promised_in;         // pools
+        std::vector<std::pair<Loss, ChipTime>> booked;  // of ended attempts
     };
 
     // Counts from `from` on; what is told of times before shapes the state at that time.
@@ -159,7 +160,7 @@ public:
     // It is promised these nodes (none: nothing any more). A start, and rests(), end a promise.
     void promised(Account& account, const fleet::Placement& placement, Time now);
 
-    enum class Health : std::uint8_t { up, drained, failed };
+    using Health = PoolNodes::Health;
     void set_health(PoolId pool, std::uint32_t node, Health health, Time now);
     // Of a rack or pod of the pool, or of its site; 0 = no budget.
     void set_budget(fleet::Level level, PoolId pool, std::uint32_t number, double watts, Time now);
@@ -179,42 +180,27 @@ public:
     [[nodiscard]] static Losses row(const Account& account, Time now);
 
 private:
-    struct Node {
-        std::uint32_t held = 0;
-        std::uint32_t promises = 0;
-        std::uint16_t shared_rest = 0;
-        std::uint16_t apart = 0;       // advance reservations that hold it now
-        std::uint16_t maintained = 0;  // ... and maintenances
-        Health health = Health::up;
-        [[nodiscard]] bool plain() const {
-            return promises == 0 && shared_rest == 0 && apart == 0 && maintained == 0 &&
-                   health == Health::up;
-        }
-        [[nodiscard]] bool serves() const { return health == Health::up && maintained == 0; }
-    };
     using Rates = std::array<std::uint64_t, Books::levels>;  // thousandths, by class
     struct Pool {
+        Pool(const fleet::Pool& its, std::uint64_t its_node_units)
+            : facts(its),
+              node_units(its_node_units),
+              units(its_node_units * its.nodes),
+              nodes(its, its_node_units) {
+            facts.node_names.clear();
+        }
         fleet::Pool facts;
         std::uint32_t site = 0;
         std::uint32_t group = 0;
         std::uint64_t node_units = 0;
         std::uint64_t units = 0;    // of all nodes
         std::uint64_t span_mw = 0;  // what a busy node draws more than an idle one; 0 = no matter
-        std::vector<Node> nodes;
-        std::unordered_map<std::uint64_t, std::uint16_t> shares;  // node x chip -> thousandths
-        std::optional<PowerRoom> power;                           // where there was a budget
-        std::uint64_t held = 0;
-        // Of what is idle, by what is said of its node; the rest is just idle.
-        std::uint64_t failed = 0;
-        std::uint64_t drained = 0;
-        std::uint64_t apart = 0;
-        std::uint64_t promised = 0;
-        std::uint64_t shared_rest = 0;
+        PoolNodes nodes;
         std::uint64_t left = 0;  // scratch: what nobody has asked for yet
         Time since{};            // `rates` hold
         Rates rates{};
         Losses losses;  // until `since`; of what is held, what is booked
-        Amount held_sum = 0;
+        ChipTime held_sum = 0;
     };
     struct Site {
         std::string name;
@@ -236,7 +222,7 @@ private:
         Books::Row row;  // of what is held, what is booked
         std::uint64_t held = 0;
         Time since{};  // it holds what it holds
-        Amount held_sum = 0;
+        ChipTime held_sum = 0;
     };
     struct Apart {
         AdvanceId id;
@@ -254,20 +240,12 @@ private:
     void ask(Account& account, bool more);
     void forget_promise(Account& account);
     void hold(const fleet::Demand& demand, const fleet::Placement& placement, bool taking);
-    static void hold_share(Pool& pool,
-                           const fleet::NodeRange& range,
-                           std::uint32_t permille,
-                           bool taking);
     void hold_for(std::uint32_t tenant, std::uint64_t units, bool taking);
-    template <class Change>
-    static void change_nodes(Pool& pool, std::uint32_t first, std::uint32_t count, Change change);
-    static void count_idle(Pool& pool, const Node& node, bool more);
-    void measure_power(Pool& pool);
     void begin_or_end(const Apart& apart, bool begins);
     void apart_by(Time at);
     void when_apart_next();
 
-    void book(Account& account, std::uint32_t pool, Loss loss, Amount amount);
+    void book(Account& account, std::uint32_t pool, Loss loss, ChipTime amount);
     void advance(Time now);
     void step(Time to);
     void rate(Group& group);
@@ -285,6 +263,7 @@ private:
     std::vector<Group> groups_;
     std::vector<std::uint32_t> dirty_;
     std::vector<Tenant> tenants_;
+    std::uint64_t promises_ = 0;  // that were ever made
     std::unordered_map<std::string, std::uint32_t> tenant_of_;
     std::vector<Apart> aparts_;
     Time next_apart_ = never;  // one begins or ends

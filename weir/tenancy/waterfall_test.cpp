@@ -19,7 +19,7 @@ using Health = Waterfall::Health;
 Time at(std::int64_t ms) {
     return Time{Duration{ms}};
 }
-Amount amount(std::int64_t value) {
+ChipTime amount(std::int64_t value) {
     return static_cast<std::uint64_t>(value);
 }
 
@@ -143,11 +143,11 @@ TEST(Waterfall, WorkIsBookedWhenItIsKnownWhatItWasFor) {
 }
 
 TEST(Waterfall, SumsPastSixtyFourBitsStayExact) {
-    Waterfall waterfall(fleet_of({pool_of("a", 10'000'000, 64)}), Unit::chips, at(0));
+    Waterfall waterfall(fleet_of({pool_of("a", 1'000'000, 64)}), Unit::chips, at(0));
     constexpr std::int64_t century_ms = 3'155'760'000'000;
     const Books books = waterfall.books(at(century_ms));
-    EXPECT_EQ(text_of(books.total[Loss::not_demanded]), "2019686400000000000000000");
-    EXPECT_EQ(books.total.total(), Amount{640'000'000'000} * std::uint64_t{century_ms});
+    EXPECT_EQ(text_of(books.total[Loss::not_demanded]), "201968640000000000000000");
+    EXPECT_EQ(books.total.total(), ChipTime{64'000'000'000} * std::uint64_t{century_ms});
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ public:
             by_site += row.losses;
         RC_ASSERT(total == books.total);
         RC_ASSERT(by_site == books.total);
-        Amount of_tenants = 0;
+        ChipTime of_tenants = 0;
         for (const Books::Row& row : books.tenants) {
             RC_ASSERT(row.losses == reference_.of_tenant[row.name]);
             of_tenants += row.losses.total();
@@ -507,7 +507,7 @@ private:
     std::uint64_t jobs_ = 0;
     std::uint64_t chosen_ = 0;
     std::uint32_t advances_ = 0;
-    Amount of_jobs_ = 0;
+    ChipTime of_jobs_ = 0;
 };
 
 RC_GTEST_PROP(Waterfall, ClosesExactlyLikeAReferenceThatLooksAtEveryNodeAtEveryMillisecond, ()) {
