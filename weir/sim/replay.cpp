@@ -123,7 +123,10 @@ void Replay::submit(std::uint32_t index, Time now) {
     } else {
         slots_[index] = unused_.back();
         unused_.pop_back();
-        runs_[slots_[index]] = {};
+        // A settled account is as good as a new one, and has its memory already.
+        JobRun next;
+        next.account = std::move(runs_[slots_[index]].account);
+        runs_[slots_[index]] = std::move(next);
     }
     JobRun& run = run_of(index);
     sched::JobSubmitted event;

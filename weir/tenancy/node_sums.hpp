@@ -42,6 +42,41 @@ public:
         });
         runs.finish();
     }
+    // Sets exactly the nodes of `after`, and calls changed(first, last, to) for runs of nodes that
+    // were otherwise. Requires: exactly those of `before` are set. Lists of [first, last).
+    template <class List, class Changed>
+    void become(const List& before, const List& after, Changed changed) {
+        next_.resize(words_.size());
+        for (const auto& [first, last] : after) {
+            for_words(first, last, [&](std::size_t number, std::uint64_t mask) {
+                next_[number] |= mask;
+            });
+        }
+        const auto goes = [&](std::uint32_t first, std::uint32_t last) {
+            changed(first, last, false);
+        };
+        const auto comes = [&](std::uint32_t first, std::uint32_t last) {
+            changed(first, last, true);
+        };
+        Runs<decltype(goes)> gone{goes};
+        Runs<decltype(comes)> come{comes};
+        for (const List* const list : {&before, &after}) {
+            for (const auto& [first, last] : *list) {
+                for_words(first, last, [&](std::size_t number, std::uint64_t) {
+                    const std::uint64_t old = words_[number];
+                    words_[number] = next_[number];
+                    count_ += static_cast<std::size_t>(std::popcount(next_[number]));
+                    count_ -= static_cast<std::size_t>(std::popcount(old));
+                    gone.add(number, old & ~next_[number]);
+                    come.add(number, next_[number] & ~old);
+                });
+            }
+        }
+        gone.finish();
+        come.finish();
+        for (const auto& [first, last] : after)
+            for_words(first, last, [&](std::size_t number, std::uint64_t) { next_[number] = 0; });
+    }
     // How many of [first, last) are set.
     [[nodiscard]] std::uint64_t count(std::uint32_t first, std::uint32_t last) const {
         std::uint64_t sum = 0;
@@ -68,7 +103,7 @@ private:
     // Puts bits that follow one another together, over the ends of words.
     template <class With>
     struct Runs {
-        With& with;
+        const With& with;
         std::uint32_t first = 0;
         std::uint32_t last = 0;  // of the run that is open
         void add(std::size_t number, std::uint64_t bits) {
@@ -103,6 +138,7 @@ private:
     }
 
     std::vector<std::uint64_t> words_;
+    std::vector<std::uint64_t> next_;  // scratch: zero
     std::size_t count_ = 0;
 };
 
@@ -128,17 +164,21 @@ private:
         std::uint64_t offset = 0;
     };
     void change(std::uint32_t node, std::uint64_t step) {
-        for (std::size_t i = std::size_t{node} + 1; i < tree_.size(); i += i & -i) {
-            tree_[i].step += step;
-            tree_[i].offset += step * node;
+        Entry* const tree = tree_.data();
+        const std::size_t size = tree_.size();
+        const std::uint64_t offset = step * node;
+        for (std::size_t i = std::size_t{node} + 1; i < size; i += i & -i) {
+            tree[i].step += step;
+            tree[i].offset += offset;
         }
     }
     [[nodiscard]] std::uint64_t before(std::uint32_t node) const {
         std::uint64_t step = 0;
         std::uint64_t offset = 0;
+        const Entry* const tree = tree_.data();
         for (std::size_t i = node; i > 0; i &= i - 1) {
-            step += tree_[i].step;
-            offset += tree_[i].offset;
+            step += tree[i].step;
+            offset += tree[i].offset;
         }
         return step * node - offset;
     }

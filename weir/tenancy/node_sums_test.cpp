@@ -77,5 +77,39 @@ RC_GTEST_PROP(NodeBits, AgreesWithOneEntryANode, ()) {
     }
 }
 
+RC_GTEST_PROP(NodeBits, BecomesOneListAfterAnother, ()) {
+    Random random(*rc::gen::arbitrary<std::uint64_t>());
+    const auto nodes = static_cast<std::uint32_t>(random.between(1, 300));
+    using List = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+    NodeBits bits(nodes);
+    List before;
+    std::vector<bool> each(nodes, false);
+    for (int step = 0; step < 30; ++step) {
+        List after;
+        for (std::int64_t n = random.between(0, 5); n > 0; --n) {
+            const auto first = static_cast<std::uint32_t>(random.between(0, nodes - 1));
+            after.emplace_back(first, static_cast<std::uint32_t>(random.between(first + 1, nodes)));
+        }
+        std::vector<bool> told = each;
+        bits.become(before, after, [&](std::uint32_t first, std::uint32_t last, bool to) {
+            for (std::uint32_t i = first; i < last; ++i) {
+                RC_ASSERT(told[i] != to);
+                told[i] = to;
+            }
+        });
+        std::fill(each.begin(), each.end(), false);
+        for (const auto& [first, last] : after)
+            std::fill(each.begin() + first, each.begin() + last, true);
+        RC_ASSERT(told == each);
+        std::uint64_t set = 0;
+        for (std::uint32_t i = 0; i < nodes; ++i) {
+            RC_ASSERT(bits.at(i) == each[i]);
+            set += each[i] ? 1 : 0;
+        }
+        RC_ASSERT(bits.count(0, nodes) == set);
+        before = after;
+    }
+}
+
 }  // namespace
 }  // namespace weir::tenancy

@@ -161,9 +161,16 @@ void PoolNodes::set_promised(const std::vector<Run>& runs, bool to) {
 }
 
 bool PoolNodes::promise(std::uint64_t id, std::vector<Run> runs) {
-    for (const Promise& its : promises_) {
+    for (Promise& its : promises_) {
         if (its.id != id) continue;
         if (its.runs == runs) return false;
+        if (promises_.size() == 1) {  // most of its nodes stay the same
+            promised_.become(its.runs, runs, [&](std::uint32_t first, std::uint32_t last, bool to) {
+                await({first, last}, to);
+            });
+            its.runs = std::move(runs);
+            return true;
+        }
         forget(id);
         break;
     }

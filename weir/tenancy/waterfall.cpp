@@ -445,7 +445,7 @@ void Waterfall::rate(Group& group) {
         Pool& pool = pools_[number];
         if (now_ > pool.since) {
             for (std::size_t i = 0; i < at_held; ++i)
-                pool.losses.of[i] += over(pool.rates[i], now_ - pool.since);
+                if (pool.rates[i] > 0) pool.losses.of[i] += over(pool.rates[i], now_ - pool.since);
             pool.held_sum += over(pool.rates[at_held], now_ - pool.since);
             pool.since = now_;
         }
@@ -517,8 +517,9 @@ void Waterfall::add_to_bins(Time begin, Time end) {
             bin_end_ += bin_;
         }
         const Time upto = std::min(end, bin_end_);
+        Books::Levels& bin = bins_.back();
         for (std::size_t k = 0; k < Books::levels; ++k)
-            bins_.back()[k] += over(rates_[k], upto - begin);
+            if (rates_[k] > 0) bin[k] += over(rates_[k], upto - begin);
         begin = upto;
     }
 }

@@ -152,7 +152,8 @@ public:
                const fleet::Placement& placement,
                const Spent& spent,
                Time now);
-    // It is over, and neither waits nor holds anything any more. Returns its row.
+    // It is over, and neither waits nor holds anything any more. Returns its row; the account may
+    // be another job's from now on.
     Losses settles(Account& account,
                    bool came_out,
                    const std::optional<Efficiency>& efficiency,
