@@ -144,15 +144,25 @@ private:
 
 class NodeSums {
 public:
-    explicit NodeSums(std::uint32_t nodes = 0) : tree_(std::size_t{nodes} + 1) {}
+    explicit NodeSums(std::uint32_t nodes = 0)
+        : each_(nodes <= few ? nodes : 0), tree_(nodes <= few ? 0 : std::size_t{nodes} + 1) {}
 
     // Adds so much to each of [first, last); what is taken away was there.
     void add(std::uint32_t first, std::uint32_t last, std::uint64_t amount) {
+        if (tree_.empty()) {
+            for (std::uint64_t* at = each_.data() + first; at < each_.data() + last; ++at)
+                *at += amount;
+            return;
+        }
         change(first, amount);
         change(last, -amount);
     }
     [[nodiscard]] std::uint64_t sum(std::uint32_t first, std::uint32_t last) const {
-        return before(last) - before(first);
+        if (!tree_.empty()) return before(last) - before(first);
+        std::uint64_t sum = 0;
+        for (const std::uint64_t* at = each_.data() + first; at < each_.data() + last; ++at)
+            sum += *at;
+        return sum;
     }
     [[nodiscard]] std::uint64_t at(std::uint32_t node) const { return sum(node, node + 1); }
 
@@ -183,7 +193,10 @@ private:
         return step * node - offset;
     }
 
-    std::vector<Entry> tree_;  // modulo 2^64
+    // So few nodes are summed one by one sooner than a tree is walked.
+    static constexpr std::uint32_t few = 160;
+    std::vector<std::uint64_t> each_;  // modulo 2^64, as is the tree
+    std::vector<Entry> tree_;
 };
 
 }  // namespace weir::tenancy

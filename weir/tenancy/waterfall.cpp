@@ -185,6 +185,10 @@ void Waterfall::forget_promise(Account& account) {
 
 void Waterfall::promised(Account& account, const fleet::Placement& placement, Time now) {
     advance(now);
+    if (placement.ranges.empty()) {
+        forget_promise(account);
+        return;
+    }
     if (account.promise == 0) account.promise = ++promises_;
     std::vector<std::uint32_t> before;
     before.swap(account.promised_in);
