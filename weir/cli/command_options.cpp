@@ -438,9 +438,11 @@ private:
         c->add_option("--variant", s.variant, "variant of the fleet that comes with the log")
             ->type_name("NAME");
         c->add_flag("--apart", s.apart, "virtual clusters with nodes and queues of their own");
-        c->add_option(
-             "--tenants", s.tenants, "organisations that lend and borrow: those of the log (trace)")
-            ->type_name("trace");
+        c->add_option("--tenants",
+                      s.tenants,
+                      "organisations that lend and borrow: the quotas of the log (trace), or those "
+                      "of a tenants file, to which its groups belong by their names")
+            ->type_name("trace|FILE");
         c->add_option("--faults",
                       s.faults,
                       "nodes fail: none, reliability (as the fleet says), or as in a fault log "

@@ -24,6 +24,7 @@
 #include "weir/sim/schedule_file.hpp"
 #include "weir/sim/simulator.hpp"
 #include "weir/sim/trace.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -75,6 +76,29 @@ Result<sim::Trace> read(const SimulateOptions& options) {
     });
     trace.notes.push_back(fmt::format("replayed on {} instead of its own machine", options.fleet));
     return trace;
+}
+
+// Whose rights the groups of the log are. A file says it in place of the quotas of the log, so these
+// leave no job out any more.
+Result<tenancy::Organisations> organisations_for(const SimulateOptions& options,
+                                                 sim::Trace& trace) {
+    if (options.tenants.empty()) return tenancy::Organisations{};
+    if (options.tenants == "trace") return sim::organisations_of(trace);
+    const auto read = tenancy::read_organisations(options.tenants);
+    if (!read) {
+        if (read.error().code != Code::not_found) return fail(read.error());
+        return fail(read.error().code,
+                    fmt::format("--tenants: {}; write a tenants file, or trace for the quotas that "
+                                "come with the log",
+                                read.error().message));
+    }
+    trace.quotas_chips.clear();
+    trace.notes.insert(trace.notes.end(), read->notes.begin(), read->notes.end());
+    if (!read->file.loans.empty()) {
+        trace.notes.push_back("the loans of " + options.tenants +
+                              " are of days of the calendar and not of the log: they are left out");
+    }
+    return read->file.organisations;
 }
 
 Result<Duration> duration_of(const std::string& text, std::string_view option) {
@@ -197,14 +221,6 @@ Result<Outcome> replay(const SimulateOptions& options,
     how.policy = run.policy;
     how.scale = options.scale;
     how.apart = options.apart;
-    if (options.tenants == "trace") {
-        WEIR_TRY(how.organisations, sim::organisations_of(read));
-    } else if (!options.tenants.empty()) {
-        return fail(Code::invalid,
-                    fmt::format("--tenants: '{}' is not known; write trace, for the quotas that "
-                                "come with the log",
-                                options.tenants));
-    }
     WEIR_CHECK(set_seed(run, how));
     WEIR_TRY(how.from, parse_edge(options.from, "--from", read.zero_utc));
     WEIR_TRY(how.until, parse_edge(options.until, "--until", read.zero_utc));
@@ -331,7 +347,8 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_CHECK(set_failures(options, common));
     note_idle_options(options);
     WEIR_CHECK(can_write(options));
-    WEIR_TRY(const sim::Trace read_trace, read(options));
+    WEIR_TRY(sim::Trace read_trace, read(options));
+    WEIR_TRY(common.organisations, organisations_for(options, read_trace));
     if (options.tenants.empty()) {
         for (const std::string& sentence : idle_keys(runs, read_trace))
             note(sentence);
