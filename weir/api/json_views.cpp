@@ -75,6 +75,7 @@ Json job_of(const hub::JobView& view, bool detail) {
     json["array_index"] = view.array_index ? Json(*view.array_index) : Json(nullptr);
     json["name"] = spec.name;
     json["tenant"] = spec.tenant;
+    json["organisation"] = view.organisation.empty() ? Json(nullptr) : Json(view.organisation);
     json["user"] = view.user;
     json["state"] = hub::name_of(view.state);
     json["reason"] = view.reason;
@@ -250,6 +251,49 @@ std::string reservations_json(const std::vector<hub::ReservationView>& reservati
                         {"waiting", view.waiting}});
     }
     return text_of({{"reservations", std::move(list)}});
+}
+
+namespace {
+
+// Chips, CPUs, FLOP/s or OP/s.
+Json amount_of(const tenancy::Resource& resource, tenancy::Amount amount) {
+    if (resource.kind == tenancy::Resource::Kind::capability) {
+        return static_cast<double>(amount) * 1e6;
+    }
+    if (amount % 1000 == 0) return amount / 1000;
+    return static_cast<double>(amount) / 1000;
+}
+
+}  // namespace
+
+std::string tenants_json(const std::vector<hub::TenantView>& tenants) {
+    using Kind = tenancy::Resource::Kind;
+    Json list = Json::array();
+    for (const hub::TenantView& view : tenants) {
+        Json resources = Json::array();
+        for (const auto& [resource, use] : view.resources) {
+            const bool integers = resource.name.substr(0, 3) == "int";
+            resources.push_back({{"resource", resource.kind == Kind::cpus ? "cpus" : resource.name},
+                                 {"unit",
+                                  resource.kind == Kind::chips  ? "chips"
+                                  : resource.kind == Kind::cpus ? "cpus"
+                                  : integers                    ? "OP/s"
+                                                                : "FLOP/s"},
+                                 {"owns", amount_of(resource, use.owns)},
+                                 {"uses", amount_of(resource, use.uses)},
+                                 {"borrows", amount_of(resource, use.borrows)},
+                                 {"lends", amount_of(resource, use.lends)},
+                                 {"may_have", amount_of(resource, use.may_have)}});
+        }
+        list.push_back({{"tenant", view.path},
+                        {"weight", view.weight_milli / 1000.0},
+                        {"share", view.share ? Json(*view.share) : Json(nullptr)},
+                        {"rank", view.rank ? Json(*view.rank) : Json(nullptr)},
+                        {"running", view.running},
+                        {"waiting", view.waiting},
+                        {"resources", std::move(resources)}});
+    }
+    return text_of({{"tenants", std::move(list)}});
 }
 
 std::string power_json(const std::vector<hub::PowerView>& domains) {

@@ -206,6 +206,7 @@ const std::vector<Routes::Route>& Routes::table() {
         {"POST", "v1/reservations/*/delete", &Routes::unreserve},
         {"POST", "v1/nodes/*/drain",  &Routes::drain},
         {"POST", "v1/nodes/*/restore", &Routes::restore},
+        {"GET",  "v1/tenants",        &Routes::tenants},
         {"GET",  "v1/power",          &Routes::power},
         {"POST", "v1/power",          &Routes::set_power},
         {"GET",  "v1/doctor",         &Routes::doctor},
@@ -448,6 +449,15 @@ void Routes::reservations(Call call) {
     using Reservations = std::vector<hub::ReservationView>;
     hub_.reservations(answer_with<Reservations>(
         call.responder, [](const Reservations& all) { return json(reservations_json(all)); }));
+}
+
+void Routes::tenants(Call call) {
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
+    using Tenants = std::vector<hub::TenantView>;
+    hub_.tenants(answer_with<Tenants>(
+        call.responder, [](const Tenants& tenants) { return json(tenants_json(tenants)); }));
 }
 
 void Routes::power(Call call) {

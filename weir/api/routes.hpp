@@ -54,6 +54,7 @@ private:
     void unreserve(Call call);
     void drain(Call call);
     void restore(Call call);
+    void tenants(Call call);
     void power(Call call);
     void set_power(Call call);
     void doctor(Call call);

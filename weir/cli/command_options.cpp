@@ -115,6 +115,12 @@ private:
         c->add_option(
              "--fleet", o.fleet, "offer what this fleet file says instead of all that is found")
             ->type_name("FILE");
+        c->add_option(
+             "--tenants",
+             o.tenants,
+             "organisations and their rights, as this tenants file says; without it nobody "
+             "is limited")
+            ->type_name("FILE");
         c->add_flag("--oversubscribe",
                     o.oversubscribe,
                     "let the fleet file offer more than this machine has");
@@ -300,6 +306,14 @@ private:
                     "  weir fleet",
                     [&given = given_] { return fleet(given.fleet); });
         common(c, given_.fleet);
+
+        c = command(app_,
+                    "tenants",
+                    group,
+                    "what organisations own, use, borrow and lend",
+                    "  weir tenants",
+                    [&given = given_] { return tenants(given.tenants); });
+        common(c, given_.tenants);
     }
 
     void acting() {

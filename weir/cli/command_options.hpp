@@ -34,6 +34,7 @@ struct Given {
     ShowOptions explain;
     LogsOptions logs;
     Common fleet;
+    Common tenants;
     JobsOptions cancel;
     JobsOptions wait;
     ReserveOptions reserve;

@@ -25,6 +25,7 @@ struct UpOptions {
     std::string policy = "weir";
     std::vector<std::string> hosts;     // further names that it goes by
     std::string fleet;                  // path of a fleet file; "" = what discovery finds
+    std::string tenants;                // path of a tenants file; "" = nobody is limited
     bool oversubscribe = false;         // the file may offer more than there is
     std::vector<std::string> catalogs;  // files that say more of chips
     std::string campaign;               // folder of job files; "" = none
@@ -134,6 +135,7 @@ struct PowerOptions {
 int power(const PowerOptions& options);
 
 int fleet(const Common& common);
+int tenants(const Common& common);
 int doctor(const Common& common);
 
 struct SchemaOptions {

@@ -52,6 +52,7 @@ JobInfo job_of(const Json& json) {
     job.array_index = optional_field<std::uint32_t>(json, "array_index");
     job.name = field<std::string>(json, "name");
     job.tenant = field<std::string>(json, "tenant");
+    job.organisation = field<std::string>(json, "organisation");
     job.user = field<std::string>(json, "user");
     job.state = field<std::string>(json, "state");
     job.reason = field<std::string>(json, "reason");

@@ -53,6 +53,7 @@ struct JobInfo {
     std::optional<std::uint32_t> array_index;
     std::string name;
     std::string tenant;
+    std::string organisation;  // "" = there are none
     std::string user;
     std::string state;
     std::string reason;
@@ -186,6 +187,27 @@ struct ReserveRequest {
     bool maintenance = false;
 };
 
+// An organisation and all below it, in one resource.
+struct TenantAmountInfo {
+    std::string resource;
+    std::string unit;  // chips | cpus | FLOP/s | OP/s
+    double owns = 0;
+    double uses = 0;
+    double borrows = 0;
+    double lends = 0;
+    double may_have = 0;
+};
+
+struct TenantInfo {
+    std::string path;  // "" = the centre itself
+    double weight = 1;
+    std::optional<double> share;
+    std::optional<std::uint64_t> rank;
+    std::uint64_t running = 0;
+    std::uint64_t waiting = 0;
+    std::vector<TenantAmountInfo> resources;
+};
+
 struct PowerInfo {
     std::string domain;
     std::optional<double> draw_watts;
@@ -271,6 +293,8 @@ public:
     Result<Answer<std::string>> restore(const std::string& node);
     Result<Answer<std::string>> set_power(const std::string& domain, std::optional<double> watts);
     Result<Answer<std::vector<ReservationInfo>>> reservations();
+    // Empty where nobody is limited.
+    Result<Answer<std::vector<TenantInfo>>> tenants();
     Result<Answer<std::vector<PowerInfo>>> power(const std::string& of);
 
 private:

@@ -1,4 +1,4 @@
-// The part of HubLink that operators use: reservations, nodes, budgets of watts.
+// The part of HubLink that operators use: reservations, nodes, organisations, budgets of watts.
 #include <fmt/format.h>
 
 #include <utility>
@@ -28,6 +28,26 @@ ReservationInfo reservation_of(const Json& json) {
     }
     info.running = field<std::vector<std::string>>(json, "running");
     info.waiting = field<std::uint64_t>(json, "waiting");
+    return info;
+}
+
+TenantInfo tenant_of(const Json& json) {
+    TenantInfo info;
+    info.path = field<std::string>(json, "tenant");
+    info.weight = field<double>(json, "weight", 1);
+    info.share = optional_field<double>(json, "share");
+    info.rank = optional_field<std::uint64_t>(json, "rank");
+    info.running = field<std::uint64_t>(json, "running");
+    info.waiting = field<std::uint64_t>(json, "waiting");
+    for (const Json& one : json.value("resources", Json::array())) {
+        info.resources.push_back({field<std::string>(one, "resource"),
+                                  field<std::string>(one, "unit"),
+                                  field<double>(one, "owns"),
+                                  field<double>(one, "uses"),
+                                  field<double>(one, "borrows"),
+                                  field<double>(one, "lends"),
+                                  field<double>(one, "may_have")});
+    }
     return info;
 }
 
@@ -76,6 +96,16 @@ Result<Answer<std::vector<ReservationInfo>>> HubLink::reservations() {
         std::vector<ReservationInfo> all;
         for (const Json& one : json.at("reservations"))
             all.push_back(reservation_of(one));
+        return all;
+    });
+}
+
+Result<Answer<std::vector<TenantInfo>>> HubLink::tenants() {
+    WEIR_TRY(std::string reply, client_->get("/v1/tenants"));
+    return decoded<std::vector<TenantInfo>>(url_, std::move(reply), [](const Json& json) {
+        std::vector<TenantInfo> all;
+        for (const Json& one : json.at("tenants"))
+            all.push_back(tenant_of(one));
         return all;
     });
 }

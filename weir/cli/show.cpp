@@ -59,7 +59,10 @@ void print_job(const JobInfo& job) {
     text += line(
         "state",
         paint(job.state, tone_of_state(job.state)) + (job.reason.empty() ? "" : "  " + job.reason));
-    text += line("tenant", job.tenant);
+    text += line("tenant",
+                 job.organisation.empty() || job.organisation == job.tenant
+                     ? job.tenant
+                     : fmt::format("{}, of {}", job.tenant, job.organisation));
     text += line("user", job.user);
     text += line("priority", job.priority);
     std::string asks = format_count(job.replicas, "replica");

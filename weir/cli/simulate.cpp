@@ -78,8 +78,8 @@ Result<sim::Trace> read(const SimulateOptions& options) {
     return trace;
 }
 
-// Whose rights the groups of the log are. A file says it in place of the quotas of the log, so these
-// leave no job out any more.
+// Whose rights the groups of the log are. A file says it in place of the quotas of the log, so
+// these leave no job out any more.
 Result<tenancy::Organisations> organisations_for(const SimulateOptions& options,
                                                  sim::Trace& trace) {
     if (options.tenants.empty()) return tenancy::Organisations{};
@@ -349,6 +349,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_CHECK(can_write(options));
     WEIR_TRY(sim::Trace read_trace, read(options));
     WEIR_TRY(common.organisations, organisations_for(options, read_trace));
+    common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
     if (options.tenants.empty()) {
         for (const std::string& sentence : idle_keys(runs, read_trace))
             note(sentence);

@@ -29,6 +29,7 @@
 #include "weir/exec/local_executor.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/store/sqlite_store.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -111,7 +112,7 @@ Result<void> claim(const UpOptions& options, Hub& all) {
     return {};
 }
 
-Result<void> open_hub(sched::Policy policy, Hub& all) {
+Result<void> open_hub(sched::Policy policy, tenancy::OrganisationsFile tenants, Hub& all) {
     exec::LocalExecutor::Options how;
     how.data_dir = all.data;
     how.delegation = all.machine.delegation;
@@ -122,6 +123,7 @@ Result<void> open_hub(sched::Policy policy, Hub& all) {
     hub::Options hub_options;
     hub_options.data_dir = all.data;
     hub_options.policy = policy;
+    hub_options.tenants = std::move(tenants);
     hub_options.url = all.url;
     if (auto measured = measured_record(all.machine)) {
         WEIR_CHECK(all.catalog->add({std::move(*measured)}, "probe.json"));
@@ -223,6 +225,12 @@ int up(const UpOptions& options) {
     if (!machine) return report(machine.error());
     auto catalog = catalog::catalog_with(options.catalogs);
     if (!catalog) return report(catalog.error().at("up: --catalog"));
+    tenancy::ParsedOrganisations tenants;
+    if (!options.tenants.empty()) {
+        auto read = tenancy::read_organisations(options.tenants);
+        if (!read) return report({Code::invalid, "up: --tenants: " + read.error().message});
+        tenants = std::move(*read);
+    }
     const auto data = made_data_folder(options.data, "--data");
     if (!data) return report(data.error());
     raise_descriptor_limit();
@@ -237,7 +245,7 @@ int up(const UpOptions& options) {
     if (!claimed) return report(claimed.error());
     prepare_machine(all.machine, all.data, options.common.json);
     if (interrupts() > 0) return status_interrupted;
-    const auto opened = open_hub(*policy, all);
+    const auto opened = open_hub(*policy, std::move(tenants.file), all);
     if (!opened) return report(opened.error());
 
     const std::string ready = json_object({{"url", all.url},
@@ -249,6 +257,8 @@ int up(const UpOptions& options) {
     if (!written) return report(written.error());
     log::info(fmt::format("serving {} (pid {})", all.url, ::getpid()));
     for (const std::string& sentence : all.machine.notes)
+        note(sentence);
+    for (const std::string& sentence : tenants.notes)
         note(sentence);
     if (const std::string seen = seen_by_others(all.data); !seen.empty()) note(seen);
     if (::geteuid() == 0) {

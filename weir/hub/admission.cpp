@@ -6,6 +6,7 @@
 
 #include "weir/base/digest.hpp"
 #include "weir/exec/shepherd_protocol.hpp"
+#include "weir/hub/houses.hpp"
 #include "weir/hub/verdict.hpp"
 #include "weir/job/check_spec.hpp"
 #include "weir/job/job_json.hpp"
@@ -329,6 +330,22 @@ Result<void> Admission::enter_reservation(const job::JobSpec& spec, sched::Reque
     return {};
 }
 
+// Its organisation, which must have a right to so much at some time.
+Result<void> Admission::enter_house(Admitted& admitted) const {
+    const tenancy::Organisations& organisations = book_.tenants().organisations;
+    const std::string& tenant = admitted.spec.tenant;
+    const auto house = house_of(organisations, tenant);
+    if (!house) {
+        return fail(house.error().at(
+            tenant == admitted.submitted.user ? "tenant, by default the user's login" : "tenant"));
+    }
+    sched::Request& request = admitted.submitted.request;
+    request.tenant = *house;
+    if (std::string slip = slip_in(organisations, tenant); !slip.empty())
+        admitted.notes.push_back(std::move(slip));
+    return book_.engine().can_ever_have(request.tenant, request.demand);
+}
+
 Result<void> Admission::fill(Admitted& admitted) const {
     const job::JobSpec& spec = admitted.spec;
     std::vector<std::string>& notes = admitted.notes;
@@ -380,6 +397,7 @@ Result<void> Admission::fill(Admitted& admitted) const {
                                    without_numbers(spec.name));
     if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
     WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+    WEIR_CHECK(enter_house(admitted));
     WEIR_CHECK(check_tasks(book_.engine().fleet(), request.demand));
     if (spec.deadline) WEIR_CHECK(check_deadline(*spec.deadline, request, book_.engine(), now_));
 

@@ -2,10 +2,11 @@
 //
 // It refuses what could never be served: parts of the language that this version does not honour,
 // chips and sites that the fleet does not have, contracts on precision that no chip of it keeps
-// (match/match.hpp), dependencies that nobody submitted, gangs that no
-// empty fleet could hold, deadlines that the promises to others leave no room for. The error says
-// what was asked and what there is; nothing has changed then. What it accepts it turns into the
-// request of the decision core, and says in notes what it filled in.
+// (match/match.hpp), dependencies that nobody submitted, gangs that no empty fleet could hold,
+// tenants of no organisation and gangs that theirs will never have a right to, deadlines that the
+// promises to others leave no room for. The error says what was asked and what there is; nothing
+// has changed then. What it accepts it turns into the request of the decision core, and says in
+// notes what it filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -48,6 +49,7 @@ private:
     };
 
     Result<void> fill(Admitted& admitted) const;
+    Result<void> enter_house(Admitted& admitted) const;
     Result<void> enter_reservation(const job::JobSpec& spec, sched::Request& request) const;
     Result<void> add_dependencies(Admitted& admitted,
                                   const char* key,

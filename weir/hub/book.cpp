@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "weir/base/assert.hpp"
+#include "weir/hub/houses.hpp"
 #include "weir/job/job_json.hpp"
 
 namespace weir::hub {
@@ -216,7 +217,9 @@ Result<void> Book::on(const journal::FleetSet& record, Time) {
     if (const auto checked = check_fleet(record.fleet); !checked) {
         return fail(Code::io, "the journal's fleet is damaged: " + checked.error().message);
     }
-    engine_.emplace(record.fleet, record.policy);
+    engine_.emplace(record.fleet,
+                    record.policy,
+                    rights_from(record.fleet, record.tenants.organisations, record.rates));
     told_ = Time::min();
     for (const auto& [when, job] : preemptions_) {
         // Who still runs brings it along.
@@ -225,6 +228,8 @@ Result<void> Book::on(const journal::FleetSet& record, Time) {
         if (!its || its->at != when) engine_->resume_preemption(JobId::none(), JobId::none(), when);
     }
     policy_ = record.policy;
+    tenants_ = record.tenants;
+    rates_ = record.rates;
     written_as_ = record.written_as;
     // What still holds for the new engine follows.
     promises_.clear();
@@ -276,6 +281,10 @@ Result<void> Book::check_request(const sched::Request& request) const {
         if (engine_->phase(dependency.job) == sched::Phase::unknown) {
             return fail(Code::io, whose + " waits for a job that is not known");
         }
+    }
+    const std::size_t houses = tenants_.organisations.tenants.size();
+    if (request.tenant.value >= std::max<std::size_t>(houses, 1)) {
+        return fail(Code::io, whose + " is of an organisation that is not known");
     }
     if (request.demand.tag != 0 && reservations_.count(AdvanceId{request.demand.tag}) == 0) {
         return fail(Code::io, whose + " is for a reservation that is not known");

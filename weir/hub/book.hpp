@@ -127,6 +127,8 @@ public:
     [[nodiscard]] bool begun() const { return engine_.has_value(); }  // there is a fleet
     [[nodiscard]] const sched::Engine& engine() const { return *engine_; }
     [[nodiscard]] sched::Policy policy() const { return policy_; }
+    [[nodiscard]] const tenancy::OrganisationsFile& tenants() const { return tenants_; }
+    [[nodiscard]] const journal::Rates& rates() const { return rates_; }
     [[nodiscard]] const Register& everybody() const { return register_; }
     [[nodiscard]] const std::map<JobId, Job>& jobs() const { return jobs_; }
     [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
@@ -170,8 +172,8 @@ public:
         std::string reason;  // "" = what takes room away while a fleet and its policy stay
     };
     std::vector<BrokenPromise> take_broken_promises();
-    // What a job that waits had been promised before another fleet or policy came into force, where
-    // that could not be kept; null otherwise.
+    // What a job that waits had been promised before another fleet, policy or tenants file came
+    // into force, where that could not be kept; null otherwise.
     [[nodiscard]] const BrokenPromise* lost_promise(JobId job) const;
     // What stands against the deadline of a job that waits, as of the last entry of the journal;
     // empty where nothing is known to: without a deadline, where nobody is promised anything
@@ -227,6 +229,8 @@ private:
 
     std::optional<sched::Engine> engine_;
     sched::Policy policy_ = sched::Policy::weir;
+    tenancy::OrganisationsFile tenants_;
+    journal::Rates rates_;
     std::uint32_t written_as_ = journal::format;
     Register register_;
     std::map<JobId, Job> jobs_;

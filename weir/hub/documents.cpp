@@ -81,6 +81,7 @@ JobView view_in(const Json& json) {
     if (!state) throw std::out_of_range("its state is not known");
     view.state = *state;
     json.at("reason").get_to(view.reason);
+    view.organisation = json.value("organisation", std::string());
     json.at("user").get_to(view.user);
     view.submitted_at = time_in(json.at("submitted_ms"));
     view.started_at = time_at(json, "started_ms");
@@ -109,6 +110,7 @@ store::Document document_of(const JobView& view) {
               {"limit_ms", view.limit.count()},
               {"nodes", view.nodes},
               {"attempts", std::move(attempts)}};
+    if (!view.organisation.empty()) json["organisation"] = view.organisation;
     if (view.array_index) json["array_index"] = *view.array_index;
     put_time(json, "started_ms", view.started_at);
     put_time(json, "ended_ms", view.ended_at);

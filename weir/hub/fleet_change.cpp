@@ -1,4 +1,5 @@
-// Another fleet or another policy than the journal's, found when the hub starts.
+// Another fleet, another policy or other organisations than the journal's, found when the hub
+// starts.
 //
 // The core knows no way from one fleet to another, and needs none: a fresh one begins, and every
 // job that waits or runs is submitted to it anew, in the old order; those that run are put where
@@ -10,10 +11,15 @@
 // Promises come last, and before anybody else is promised or started anything: first those whose
 // nodes are as they were, where they were; then, in the order of their times, the others wherever
 // there is room. One that cannot be kept is promised anew as early as can be, and that is said.
+//
+// Who runs is not stopped for its rights: whose organisation is gone runs as a guest of the centre,
+// and whoever uses more than it may now is a borrower like any other. Who waits and will never have
+// a right to what it asks for is cancelled with the reason, as is who comes back to the queue so.
 #include <algorithm>
 
 #include "weir/base/log.hpp"
 #include "weir/hub/admission.hpp"
+#include "weir/hub/houses.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
 #include "weir/hub/power.hpp"
@@ -157,6 +163,8 @@ std::optional<journal::Carried> moved(const Job& job,
             return made.advance.id.value == request.demand.tag;
         });
     if (!inside) request.demand.tag = 0;
+    const TenantId house = to.rights().organisations.house_of(job.family->tenant);
+    request.tenant = house.valid() ? house : TenantId{0};
     auto carried = request_for_fleet(request, job.family->spec, {}, to, catalog);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
     if (!carried || !placement) return std::nullopt;
@@ -167,7 +175,8 @@ std::optional<journal::Carried> moved(const Job& job,
 
 void Keeper::compare_fleet() {
     fleet_is_new_ = !book_->begun() || book_->policy() != options_.policy ||
-                    book_->engine().fleet() != fleet_ || book_->written_as() != journal::format;
+                    book_->engine().fleet() != fleet_ || book_->tenants() != options_.tenants ||
+                    book_->rates() != rates_ || book_->written_as() != journal::format;
     in_the_way_.clear();
     look_who_is_in_the_way_ = true;
 }
@@ -176,7 +185,8 @@ void Keeper::compare_fleet() {
 std::vector<JobId> Keeper::without_a_place() const {
     std::vector<JobId> without;
     if (!book_->begun()) return without;
-    sched::Engine trial(fleet_, options_.policy);
+    sched::Engine trial(
+        fleet_, options_.policy, rights_from(fleet_, options_.tenants.organisations, rates_));
     const auto reservations = moved(book_->reservations(), book_->engine().fleet(), fleet_);
     for (const journal::AdvanceMade& made : reservations)
         trial.apply(sched::AdvanceMade{made.advance}, now_);
@@ -215,13 +225,18 @@ void Keeper::change_fleet(Work& work) {
     const auto drained = book_->drained();
     std::map<std::string, double> power_caps;  // by name
     if (book_->begun()) {
-        log::info("the fleet or the policy has changed; the new one is in force");
+        log::info(
+            "the fleet, the policy or the organisations have changed; the new ones are in force");
         old_fleet = book_->engine().fleet();
         reservations = moved(book_->reservations(), old_fleet, fleet_);
         for (const auto& [domain, watts] : book_->power_caps())
             power_caps[text_of(domain, old_fleet)] = watts;
     }
-    record(work, journal::FleetSet{.fleet = fleet_, .policy = options_.policy});
+    record(work,
+           journal::FleetSet{.fleet = fleet_,
+                             .policy = options_.policy,
+                             .tenants = options_.tenants,
+                             .rates = rates_});
     fleet_is_new_ = false;
     for (const journal::AdvanceMade& made : reservations)
         record(work, made);
@@ -278,6 +293,11 @@ void Keeper::carry_promises(Work& work,
             promise.placement.ranges.empty()
                 ? "it names no nodes"
                 : others_than_before(promise.placement, within, old_fleet, fleet_, same);
+        if (reason.empty() &&
+            !book_->engine().has_right(
+                id, same.ranges.empty() ? PoolId::none() : same.ranges.front().pool)) {
+            reason = "its organisation has no right to so much beside what it uses";
+        }
         const bool is_sure = reason.empty() && old_fleet == fleet_;
         if (reason.empty()) {
             record(work, journal::PromiseCarried{id, promise.at, promise.at, std::move(same), ""});
@@ -301,6 +321,14 @@ void Keeper::carry_promises(Work& work,
     }
 }
 
+// Why a job that waits will never have a right to what it asks for; "" = it may.
+std::string Keeper::why_it_has_no_right(const Job& job, const fleet::Demand& demand) const {
+    const auto house = house_of(book_->tenants().organisations, job.family->tenant);
+    if (!house) return "its organisation is gone: " + house.error().message;
+    const auto ever = book_->engine().can_ever_have(*house, demand);
+    return ever ? "" : "the organisations have changed: " + ever.error().message;
+}
+
 void Keeper::carry_waiting(Work& work, const Job& job) {
     sched::Request old = job.family->request;
     old.job = job.id;
@@ -322,12 +350,15 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
     }
     auto request = request_for_fleet(
         old, job.family->spec, std::move(unmet), book_->engine(), catalog_of(options_));
-    if (request) {
-        record(work, journal::Carried{std::move(request).value(), {}});
-    } else {
-        record(work,
-               journal::Cancelled{job.id, "the fleet has changed: " + request.error().message});
+    if (!request) {
+        const std::string reason = "the fleet has changed: " + request.error().message;
+        return record(work, journal::Cancelled{job.id, reason});
     }
+    if (std::string why = why_it_has_no_right(job, request->demand); !why.empty()) {
+        return record(work, journal::Cancelled{job.id, std::move(why)});
+    }
+    request->tenant = *house_of(book_->tenants().organisations, job.family->tenant);
+    record(work, journal::Carried{std::move(request).value(), {}});
 }
 
 std::optional<PendingChange> Keeper::pending_change() const {

@@ -125,10 +125,12 @@ TEST_F(FleetChange, SaysWhyAPromiseIsNotKeptAndPromisesAnewBeforeAnybodyElse) {
     EXPECT_FALSE(has_promise("late"));
     const auto told = world.keeper->explain("big");
     ASSERT_TRUE(told);
-    EXPECT_THAT(told->details,
-                Contains("it had been promised to start by " + format_time(promised) +
-                         ", before another fleet or policy came into force: main-2 is not in the "
-                         "new fleet"));
+    EXPECT_THAT(
+        told->details,
+        Contains(
+            "it had been promised to start by " + format_time(promised) +
+            ", before another fleet, policy or tenants file came into force: main-2 is not in the "
+            "new fleet"));
     for (const char* const name : {"also", "runs", "late"}) {
         if (world.state(name) == "running") world.end(name);
     }

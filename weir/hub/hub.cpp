@@ -210,6 +210,11 @@ void Hub::reservations(Reply<std::vector<ReservationView>> reply) {
     });
 }
 
+void Hub::tenants(Reply<std::vector<TenantView>> reply) {
+    state_->ask(std::move(reply),
+                [](Keeper& keeper) { return Result<std::vector<TenantView>>(keeper.tenants()); });
+}
+
 void Hub::power(std::string of, Reply<std::vector<PowerView>> reply) {
     state_->ask(std::move(reply),
                 [of = std::move(of)](Keeper& keeper) { return keeper.power(of); });

@@ -30,6 +30,8 @@
 #include "weir/job/job.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/store/store.hpp"
+#include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::hub {
 
@@ -51,9 +53,12 @@ bool is_final(JobState state);
 struct Options {
     std::string data_dir;  // absolute: store, runs/, logs
     sched::Policy policy = sched::Policy::weir;
+    // Who may use how much; of nobody: nobody is limited.
+    tenancy::OrganisationsFile tenants{};
     Duration default_limit = seconds(24 * 3600);
     std::string url;  // of this hub, for its jobs: WEIR_HUB; "" = unset
-    // What is known of chips: by it jobs are matched when they come; null = what is built in.
+    // What is known of chips: by it jobs are matched when they come, and quotas counted in what
+    // chips compute; null = what is built in.
     std::shared_ptr<const catalog::Catalog> catalog;
     // How often the executor is asked about attempts whose end may have gone unreported.
     Duration housekeeping = seconds(5);
@@ -103,6 +108,7 @@ struct JobView {
     JobState state = JobState::pending;
     std::string reason;  // short: why it waits, how it ended
     job::JobSpec spec;
+    std::string organisation;  // whose rights it uses; "" = there are no organisations
     std::string user;
     Time submitted_at{};
     std::optional<Time> started_at;  // of the last attempt
@@ -233,6 +239,8 @@ public:
     void status(Reply<Status> reply);
     void operate(Operation operation, Reply<std::string> reply);
     void reservations(Reply<std::vector<ReservationView>> reply);
+    // The centre and all organisations; none where nobody is limited.
+    void tenants(Reply<std::vector<TenantView>> reply);
     // Sites, and what has a budget; of one site, pool, rack or pod everything, when it is named.
     void power(std::string of, Reply<std::vector<PowerView>> reply);
 

@@ -30,8 +30,10 @@ constexpr std::array<std::pair<sched::Cause, const char*>, 4> start_causes{
      {sched::Cause::promised, "promised"}}};
 constexpr std::array<std::pair<sched::Cause, const char*>, 2> drop_causes{
     {{sched::Cause::dependency_failed, "dependency_failed"}, {sched::Cause::deadline, "deadline"}}};
-constexpr std::array<std::pair<sched::Cause, const char*>, 2> stop_causes{
-    {{sched::Cause::preempted, "preempted"}, {sched::Cause::over_power, "over_power"}}};
+constexpr std::array<std::pair<sched::Cause, const char*>, 3> stop_causes{
+    {{sched::Cause::preempted, "preempted"},
+     {sched::Cause::over_power, "over_power"},
+     {sched::Cause::reclaimed, "reclaimed"}}};
 constexpr std::array<std::pair<sched::NodeHealth, const char*>, 3> healths{
     {{sched::NodeHealth::up, "up"},
      {sched::NodeHealth::drained, "drained"},
@@ -121,6 +123,7 @@ Json json_of(const sched::Request& request) {
     if (request.owner != 0) json["owner"] = request.owner;
     if (request.likeness != 0) json["likeness"] = request.likeness;
     if (request.predicted.count() != 0) json["predicted_ms"] = request.predicted.count();
+    if (request.tenant != TenantId{0}) json["house"] = request.tenant.value;
     return json;
 }
 
@@ -180,6 +183,13 @@ Body body_of(const FleetSet& record) {
     Json json = json_of(record.fleet);
     json["policy"] = sched::text_of(record.policy);
     json["format"] = record.written_as;
+    if (!record.tenants.organisations.empty()) {
+        json["tenants"] = tenancy::print_organisations(record.tenants);
+        Json rates = Json::array();
+        for (const auto& [of, value] : record.rates)
+            rates.push_back({of.first, of.second, value});
+        json["rates"] = std::move(rates);
+    }
     return {"fleet", text_of(json)};
 }
 Body body_of(const SpecGiven& record) {
@@ -352,6 +362,7 @@ sched::Request request_of(const Json& json) {
     request.owner = json.value("owner", std::uint64_t{0});
     request.likeness = json.value("likeness", std::uint64_t{0});
     request.predicted = Duration{json.value("predicted_ms", std::int64_t{0})};
+    request.tenant = TenantId{json.value("house", std::uint32_t{0})};
     return request;
 }
 
@@ -428,6 +439,16 @@ FleetSet fleet_set_of(const Json& json) {
         known.node_mtbf = Duration{pool.value("node_mtbf_ms", std::int64_t{0})};
         known.node_repair = Duration{pool.value("node_repair_ms", std::int64_t{0})};
         record.fleet.pools.push_back(std::move(known));
+    }
+    if (const auto tenants = json.find("tenants"); tenants != json.end()) {
+        auto read = tenancy::read_organisations_text(tenants->get_ref<const std::string&>(),
+                                                     "its organisations");
+        if (!read) throw Damaged{read.error().message};
+        record.tenants = std::move(read->file);
+        for (const Json& rate : json.at("rates")) {
+            record.rates[{rate.at(0).get<std::string>(), rate.at(1).get<std::string>()}] =
+                rate.at(2).get<double>();
+        }
     }
     return record;
 }

@@ -13,9 +13,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,18 +27,26 @@
 #include "weir/hub/hub.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/store/store.hpp"
+#include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 4;
+inline constexpr std::uint32_t format = 5;
 inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
-// A fresh engine begins here: at the first start, and whenever fleet or policy became different.
-// The jobs that wait or run follow, each as Carried or Cancelled, and what some of them were
-// promised, before anything is decided.
+// What a chip computes in a number format, FLOP/s or OP/s: of the chips of the fleet in which some
+// quota is written.
+using Rates = std::map<std::pair<std::string, std::string>, double>;  // by chip and format
+
+// A fresh engine begins here: at the first start, and whenever the fleet, the policy or the
+// organisations became different. The jobs that wait or run follow, each as Carried or Cancelled,
+// and what some of them were promised, before anything is decided.
 struct FleetSet {
     fleet::Fleet fleet;
     sched::Policy policy = sched::Policy::weir;
+    tenancy::OrganisationsFile tenants{};  // of nobody: nobody is limited
+    Rates rates{};
     std::uint32_t written_as = format;
 };
 

@@ -66,6 +66,7 @@ sched::Request any_request(Random& random) {
         request.array_at_once_max = any_small(random);
     }
     const auto sometimes = [&random] { return random.chance(0.3); };
+    if (sometimes()) request.tenant = TenantId{any_small(random)};
     if (sometimes()) request.demand.prefer = static_cast<fleet::Level>(random.between(0, 4));
     if (sometimes()) request.demand.tag = any_small(random);
     if (sometimes()) request.expected = Duration{random.between(0, 1'000'000'000)};
@@ -143,6 +144,18 @@ sched::Policy any_policy(Random& random) {
     return policy;
 }
 
+tenancy::OrganisationsFile any_tenants(Random& random) {
+    if (random.chance(0.3)) return {};
+    std::string text = "tenants:\n";
+    for (std::int64_t i = random.between(1, 4); i > 0; --i) {
+        text += "  - {name: t" + std::to_string(i) +
+                ", quota: {h200: " + std::to_string(random.between(0, 1000)) +
+                ", bf16: 1 PFLOP/s}, budget: {amount: " + std::to_string(random.between(1, 1000)) +
+                " CNY, period: week}}\n";
+    }
+    return tenancy::read_organisations_text(text, "any")->file;
+}
+
 sched::PowerDomain any_domain(Random& random) {
     return {static_cast<fleet::Level>(random.between(0, 4)),
             PoolId{any_small(random)},
@@ -190,10 +203,16 @@ journal::Step any_step(Random& random) {
 
 journal::Record any_record(Random& random) {
     switch (random.between(0, 13)) {
-        case 0:
+        case 0: {
+            const tenancy::OrganisationsFile tenants = any_tenants(random);
             return journal::FleetSet{any_fleet(random),
                                      any_policy(random),
+                                     tenants,
+                                     tenants.organisations.empty()
+                                         ? journal::Rates{}
+                                         : journal::Rates{{{"h200", "bf16"}, random.unit() * 1e15}},
                                      random.chance(0.5) ? journal::oldest_format : journal::format};
+        }
         case 1:
             return journal::SpecGiven{any_text(random)};
         case 2: {
@@ -262,6 +281,8 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
             const auto& read = std::get<journal::FleetSet>(*decoded);
             ASSERT_EQ(read.fleet, fleet->fleet);
             ASSERT_EQ(read.policy, fleet->policy);
+            ASSERT_EQ(read.tenants, fleet->tenants);
+            ASSERT_EQ(read.rates, fleet->rates);
             ASSERT_EQ(read.written_as, fleet->written_as);
         }
         if (const auto* made = std::get_if<journal::AdvanceMade>(&record)) {
@@ -309,13 +330,13 @@ TEST(Journal, ReportsADamagedEntryByItsNumberAndNeverThrows) {
 
 TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
     store::Entry entry =
-        journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy}, Time{});
+        journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy, {}, {}}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":5", "is of format 5 and this weir knows formats 2 to 4"},
-             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 4"}}) {
+             {"\"format\":6", "is of format 6 and this weir knows formats 2 to 5"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 5"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":4";
+        const std::string ours = "\"format\":5";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);

@@ -6,6 +6,7 @@
 #include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
 #include "weir/hub/admission.hpp"
+#include "weir/hub/houses.hpp"
 #include "weir/hub/keeper_work.hpp"
 #include "weir/hub/launching.hpp"
 #include "weir/hub/power.hpp"
@@ -74,6 +75,8 @@ Keeper::Keeper(Options options,
                OnChange on_change)
     : options_(std::move(options)),
       fleet_(std::move(fleet)),
+      rates_(rates_for(
+          fleet_, options_.tenants.organisations, tenancy::rates_in(catalog_of(options_)))),
       store_(store),
       executor_(executor),
       on_change_(std::move(on_change)) {}
@@ -415,6 +418,11 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
                           .requeue = verdict.requeue,
                           .state = verdict.state,
                           .reason = std::move(verdict.reason)});
+    if (!verdict.requeue) return;
+    // It was accepted under other organisations.
+    if (std::string why = why_it_has_no_right(*job, job->family->request.demand); !why.empty()) {
+        record(work, journal::Cancelled{job->id, std::move(why)});
+    }
 }
 
 }  // namespace weir::hub

@@ -101,6 +101,7 @@ public:
     [[nodiscard]] std::vector<PoolView> pools() const;
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<ReservationView> reservations() const;
+    [[nodiscard]] std::vector<TenantView> tenants() const;
     [[nodiscard]] Result<std::vector<PowerView>> power(const std::string& of) const;
     [[nodiscard]] const Book& book() const { return *book_; }
     // Set while the journal cannot be read back after a failed commit.
@@ -145,6 +146,7 @@ private:
     bool settle_fleet(Work& work);
     void change_fleet(Work& work);
     void carry_waiting(Work& work, const Job& job);
+    std::string why_it_has_no_right(const Job& job, const fleet::Demand& demand) const;
     void carry_promises(Work& work,
                         const std::map<JobId, Book::Promise>& promises,
                         const fleet::Fleet& old_fleet);
@@ -159,6 +161,7 @@ private:
 
     const Options options_;
     const fleet::Fleet fleet_;  // what discovery found; the book has the one in force
+    const journal::Rates rates_;
     store::Store& store_;
     exec::Executor& executor_;
     const OnChange on_change_;
@@ -172,7 +175,7 @@ private:
     JobId looked_after_{0};            // where the last housekeeping stopped
     std::optional<Error> broken_;
     std::optional<Error> read_only_;  // since a failed commit, until the next housekeeping
-    bool fleet_is_new_ = false;       // fleet or policy are others than those in force
+    bool fleet_is_new_ = false;       // fleet, policy or tenants are others than those in force
     std::vector<JobId> in_the_way_;   // of the new fleet; nothing starts while there are any
     bool look_who_is_in_the_way_ = false;
     std::map<exec::AttemptId, std::uint32_t> failed_starts_;  // tries, of attempts to try again

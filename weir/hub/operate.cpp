@@ -5,6 +5,7 @@
 #include "weir/base/schema.hpp"
 #include "weir/base/units.hpp"
 #include "weir/hub/admission.hpp"
+#include "weir/hub/houses.hpp"
 #include "weir/hub/in_the_way.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
@@ -287,6 +288,10 @@ std::vector<ReservationView> Keeper::reservations() const {
     std::stable_sort(
         all.begin(), all.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
     return all;
+}
+
+std::vector<TenantView> Keeper::tenants() const {
+    return tenants_of(*book_);
 }
 
 Result<std::vector<PowerView>> Keeper::power(const std::string& of) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weir/base/time.hpp"
+#include "weir/tenancy/house_use.hpp"
 
 namespace weir::hub {
 
@@ -62,6 +63,23 @@ struct ReservationView {
     std::vector<Run> nodes;
     std::vector<std::string> running;  // ids of the jobs that run inside it
     std::uint64_t waiting = 0;         // jobs that wait for it
+};
+
+// An organisation, with everybody below it.
+struct TenantView {
+    std::string path;  // "" = the centre itself, which is all of it
+    std::uint32_t weight_milli = 1000;
+    // By what it waits its turn among its siblings, where the policy says so: its share of what is
+    // lent, in proportion to its weight, or its place in the order, from 1.
+    std::optional<double> share;
+    std::optional<std::uint32_t> rank;
+    struct Amounts {
+        tenancy::Resource resource;
+        tenancy::HouseUse use;
+    };
+    std::vector<Amounts> resources;  // all that some quota is written in
+    std::uint64_t running = 0;       // jobs
+    std::uint64_t waiting = 0;
 };
 
 struct PowerView {

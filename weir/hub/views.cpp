@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "weir/hub/houses.hpp"
 #include "weir/hub/launching.hpp"
 
 namespace weir::hub {
@@ -51,6 +52,7 @@ std::string why_it_waits(const Job& job, const Book& book) {
     }
     if (!book.deadline_trouble(job).empty()) return "may miss its deadline";
     if (book.promise(job.id) != nullptr) return "has a promise";
+    if (!book.engine().has_right(job.id)) return "its organisation may not have so much now";
     return "waits its turn";
 }
 
@@ -175,6 +177,7 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
     view.state = job.state;
     view.reason = job.waits() ? why_it_waits(job, book) : job.reason;
     view.spec = family.spec;
+    view.organisation = house_name(book.tenants().organisations, family.tenant);
     view.user = family.user;
     view.submitted_at = family.submitted_at;
     view.ended_at = job.ended_at;
@@ -227,8 +230,9 @@ bool Sieve::takes(const Register::Line& line) const {
 std::string sentence_of(const Book::BrokenPromise& broken, const Book& book) {
     std::string text = book.described(broken.job) + " was promised to start by " +
                        format_time(broken.promised) + "; ";
-    text += broken.reason.empty() ? "failures, drained nodes, watts or higher classes took the room"
-                                  : "another fleet or policy is in force, and " + broken.reason;
+    text += broken.reason.empty()
+                ? "failures, drained nodes, watts or higher classes took the room"
+                : "another fleet, policy or tenants file is in force, and " + broken.reason;
     text += ", and now ";
     text += broken.now >= never ? "nothing can be promised"
                                 : "it is promised " + format_time(broken.now);
@@ -277,8 +281,9 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
     }
     if (const Book::BrokenPromise* const lost = book.lost_promise(job.id)) {
-        view.details.push_back("it had been promised to start by " + format_time(lost->promised) +
-                               ", before another fleet or policy came into force: " + lost->reason);
+        view.details.push_back(
+            "it had been promised to start by " + format_time(lost->promised) +
+            ", before another fleet, policy or tenants file came into force: " + lost->reason);
     }
     add_reservation(view.details, job, book);
     if (const std::string trouble = book.deadline_trouble(job); !trouble.empty()) {

@@ -778,6 +778,9 @@ const tenancy::QuotaTree& Engine::quotas() const {
 const tenancy::Rights& Engine::rights() const {
     return state_->quotas.rights();
 }
+std::uint32_t Engine::fair_value(TenantId tenant) const {
+    return state_->quotas.fair_value(tenant);
+}
 std::uint64_t Engine::digest() const {
     return state_->digest.value();
 }

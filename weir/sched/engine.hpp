@@ -70,6 +70,9 @@ public:
     [[nodiscard]] Result<void> can_ever_fit(const fleet::Demand& demand) const;
     // And would its organisation ever have a right to so much?
     [[nodiscard]] Result<void> can_ever_have(TenantId tenant, const fleet::Demand& demand) const;
+    // Has the organisation of a job that waits a right to what it asks for now, in this pool or
+    // (none) in any? What the job was promised it has.
+    [[nodiscard]] bool has_right(JobId job, PoolId pool = PoolId::none()) const;
 
     // Changes the state. Requires: `now` never goes back, here and in decide(); a submitted job is
     // new and fits the empty fleet; an ended job is running; a cancelled one waits (held or
@@ -130,6 +133,8 @@ public:
     // What organisations use now (running and promised), and may use. Requires: there are any.
     [[nodiscard]] const tenancy::QuotaTree& quotas() const;
     [[nodiscard]] const tenancy::Rights& rights() const;
+    // The share (drf, in millionths) or the rank (tree) by which an organisation waits its turn.
+    [[nodiscard]] std::uint32_t fair_value(TenantId tenant) const;
     // What each pool has free now, in the order of Fleet::pools.
     struct PoolFree {
         std::uint32_t nodes_up = 0;

@@ -79,6 +79,7 @@ public:
     [[nodiscard]] const std::vector<TenantId>& in_order(std::uint32_t resource) const {
         return fair_.in_order(resource);
     }
+    [[nodiscard]] std::uint32_t fair_value(TenantId x) const { return fair_.value(x); }
 
     void hold(TenantId x, const tenancy::Charges& charges, Time now);
     void release(TenantId x, const tenancy::Charges& charges, Time now);

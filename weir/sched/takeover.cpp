@@ -13,7 +13,9 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
     if (slot == no_slot || !state.policy.backfill) return promise;
     const Job& job = state.jobs.at(slot);
     if (job.phase != Phase::pending || job.parked) return promise;
-    const fleet::Shape& shape = state.shapes[job.shape].shape;
+    const KindSet allowed = state.allowed_for(job);
+    if (allowed == 0) return promise;
+    const fleet::Shape& shape = state.shape_in(job.shape, allowed);
     const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
     // What is due is kept when it can start at once.
     const Time last = std::max(by, now);
@@ -27,6 +29,17 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
     promise.at = place.at;
     promise.placement = std::move(place.placement);
     return promise;
+}
+
+bool Engine::has_right(JobId id, PoolId pool) const {
+    const State& state = *state_;
+    const std::uint32_t slot = state.jobs.slot_of(id);
+    if (slot == no_slot || !state.quotas.any()) return true;
+    const Job& job = state.jobs.at(slot);
+    const KindSet allowed = state.allowed_for(job);
+    if (!pool.valid()) return allowed != 0;
+    const ShapeInfo& shape = state.shapes[job.shape];
+    return (allowed >> Quotas::kind_of(shape.shape, shape.kinds, pool) & 1) != 0;
 }
 
 void Engine::resume_checkpoint(JobId job, Time at) {

@@ -46,6 +46,15 @@ Charges Rights::charges(const fleet::Demand& demand, PoolId pool) const {
     return charges;
 }
 
+RateOf rates_in(const catalog::Catalog& catalog) {
+    return [&catalog](std::string_view chip, std::string_view format) -> std::optional<double> {
+        const catalog::ChipRecord* record = catalog.find(chip);
+        const catalog::Rate* rate = record == nullptr ? nullptr : record->rate(format, "gemm");
+        if (rate == nullptr) return std::nullopt;
+        return rate->value;
+    };
+}
+
 Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const RateOf& rate_of) {
     Rights rights{.organisations = std::move(organisations),
                   .measures = std::vector<Rights::PoolMeasure>(fleet.pools.size()),

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "weir/catalog/catalog.hpp"
 #include "weir/fleet/demand.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/tenancy/organisations.hpp"
@@ -42,6 +43,9 @@ struct Rights {
     // Requires: the demand may run in this pool.
     [[nodiscard]] Charges charges(const fleet::Demand& demand, PoolId pool) const;
 };
+
+// As the catalogue knows it: the best-founded rate of products of matrices. Requires: it lives on.
+RateOf rates_in(const catalog::Catalog& catalog);
 
 // Never fails: a quota of what the fleet does not have is a right to nothing, and a note.
 Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const RateOf& rate_of);

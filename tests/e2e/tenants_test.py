@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Organisations, told with the real programs: who may submit, who waits, and another file."""
+import os
+
+import harness
+from harness import HubCase
+
+FLEET = """
+sites:
+  - name: local
+    executor: {kind: local}
+    pools:
+      - {name: box, chip: a100, nodes: 1, chips_per_node: 8, cpus: 16, memory: 16GiB}
+"""
+
+TENANTS = """
+tenants:
+  - name: bigco
+    quota: {a100: 2}
+    tenants:
+      - {name: search, quota: {a100: 2}, weight: 2}
+      - {name: ads, borrow: {a100: 1}}
+  - {name: uni, quota: {a100: 4}}
+"""
+
+
+def job(name, tenant, chips, seconds=300):
+    return (f"name: {name}\ntenant: {tenant}\nrun: sleep {seconds}\ngang: {{chips: {chips}}}\n"
+            "time: {limit: 10min}\n")
+
+
+class Tenants(HubCase):
+    fleet = FLEET
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.without = list(cls.hub.options)
+
+    def setUp(self):
+        super().setUp()
+        self.begin_with(TENANTS)
+
+    def tearDown(self):
+        running = self.hub.weir("ps", "--ids").out.split()
+        if running:
+            self.hub.weir("cancel", *running)
+            self.hub.weir("wait", *running)
+
+    def begin_with(self, tenants):
+        """The hub again, with this tenants file or none."""
+        self.hub.stop()
+        self.hub.options = list(self.without)
+        if tenants:
+            self.hub.options += ["--tenants", self.write("tenants.yaml", tenants)]
+        self.hub.start()
+
+    def use_of(self, path):
+        all_of_them = self.hub.weir("tenants", "--json").json["tenants"]
+        return next(each for each in all_of_them if each["tenant"] == path)["resources"][0]
+
+    def refusal(self, *words, **more):
+        answer = self.hub.weir("submit", *words, **more)
+        self.assertNotEqual(answer.status, 0, answer)
+        return answer.err
+
+    def test_who_belongs_to_nobody_or_may_never_have_so_much_is_refused(self):
+        self.assertIn('tenant: "uno" belongs to no organisation; did you mean uni?; there are: bigco, '
+                      "bigco/search, bigco/ads, uni", self.refusal("-", input=job("x", "uno", 1)))
+        self.assertIn("tenant, by default the user's login", self.refusal("-", input="run: 'true'\n"))
+        self.assertIn("bigco/ads may have 1 a100 at most",
+                      self.refusal("-", input=job("x", "bigco/ads", 2)))
+        script = self.write("job.sbatch", "#!/bin/sh\n#SBATCH -A uni/lena\n#SBATCH -t 1\n#SBATCH --array=1-2\ntrue\n")
+        answer = self.hub.weir("submit", script)
+        self.assertEqual(answer.status, 0, answer)
+        array = answer.out.strip()
+        self.assertEqual(self.hub.weir("wait", array).status, 0)
+        self.assertEqual({each["organisation"] for each in self.hub.jobs(array)}, {"uni"})
+        self.assertIn("uni/lena, of uni", self.hub.weir("show", array + "_1").out)
+        script = self.write("other.sbatch", "#!/bin/sh\n#SBATCH -A nobody\ntrue\n")
+        self.assertIn('"nobody" belongs to no organisation', self.refusal(script))
+
+    def test_what_is_idle_is_lent_and_who_may_not_have_more_waits_with_numbers(self):
+        first = self.hub.submit(job("first", "bigco/ads", 1))
+        waits = self.hub.submit(job("waits", "bigco/ads", 1))
+        large = self.hub.submit(job("large", "bigco/search", 5))
+        self.hub.until(large, "running")
+        explained = self.hub.weir("explain", waits)
+        self.assertIn("bigco/ads uses 1 a100 of the 0 a100 it owns", explained.out)
+        self.assertEqual(self.hub.weir("explain", waits, "--json").json["cause"], "over_quota")
+        self.assertIn("its organisation may not have so much now", self.hub.weir("ps").out)
+        self.assertEqual(self.use_of("bigco"), {
+            "resource": "a100", "unit": "chips", "owns": 4, "uses": 6, "borrows": 2, "lends": 0, "may_have": 2})
+        self.assertEqual(self.use_of("uni")["lends"], 2)
+        table = self.hub.weir("tenants").out
+        self.assertRegex(table, r"bigco/search +2 .* 1\+0 +a100 +2 +5 +3 +0 ")
+        # A hub that was killed knows all of it again.
+        self.hub.kill()
+        self.hub.start()
+        self.assertEqual(self.use_of("uni")["lends"], 2)
+        self.assertEqual(self.hub.state(waits), "pending")
+        self.hub.weir("cancel", first)
+        self.hub.until(waits, "running")
+
+    def test_another_file_stops_nobody_and_a_wrong_one_changes_nothing(self):
+        runs = self.hub.submit(job("runs", "uni", 4))
+        gone = self.hub.submit(job("gone", "bigco/search", 4))
+        queued = self.hub.submit(job("queued", "bigco/search", 4))
+        self.hub.until(gone, "running")
+        self.begin_with("tenants: [{name: uni, quota: {a100: 1}}]")
+        self.assertEqual(self.hub.state(runs), "running")
+        self.assertEqual(self.hub.state(gone), "running")
+        self.assertIn("its organisation is gone", self.hub.job(queued)["reason"])
+        self.assertEqual(self.use_of("uni")["uses"], 4)
+        self.assertEqual(self.use_of("")["uses"], 8)
+
+        self.hub.stop()
+        wrong = self.write("wrong.yaml", "tenants:\n  - {name: uni, quotas: {a100: 1}}\n")
+        answer = self.hub.weir("up", "--data", self.hub.data, *self.without, "--tenants", wrong)
+        self.assertEqual(answer.status, 2, answer)
+        self.assertRegex(answer.err, r"^weir: up: --tenants: .*wrong.yaml:2:\d+: .*write quota")
+        self.hub.start()
+        self.assertEqual(self.use_of("uni")["owns"], 1)
+        self.begin_with(None)
+        self.assertEqual(self.hub.weir("tenants", "--json").json["tenants"], [])
+        self.assertIn("nobody is limited", self.hub.weir("tenants").err)
+        self.assertEqual(self.hub.state(gone), "running")
+
+    def test_a_replay_decides_the_same_with_organisations(self):
+        for number in range(6):
+            self.hub.submit(job(f"j{number}", ("bigco/search", "uni")[number % 2], 3, 0))
+        self.begin_with(TENANTS.replace("a100: 4", "a100: 3"))
+        for each in self.hub.weir("ps", "--ids").out.split():
+            self.hub.weir("wait", each)
+        answer = self.hub.weir("replay", self.hub.data, "--json")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertTrue(answer.json["equal"])
+
+    def test_a_log_is_replayed_under_a_tenants_file(self):
+        log = self.write("log.csv", "job_id,user,group,submit_s,start_s,end_s,duration_s,nodes,devices,state\n"
+                         "1,a,uni/lab,0,,,100,1,4,\n2,b,bigco,0,,,100,1,6,\n3,c,elsewhere,0,,,100,1,1,\n")
+        fleet = self.write("fleet.yaml", FLEET)
+        tenants = self.write("tenants.yaml", TENANTS)
+        answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", tenants, "--json", "-q")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertEqual(answer.json["tenants"], tenants)
+        self.assertEqual(answer.json["jobs"], 2)
+        self.assertIn("1 job left out: of a group that is no organisation", str(answer.json["notes"]))
+        answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", os.path.join(self.folder, "none"))
+        self.assertEqual(answer.status, 3, answer)
+        self.assertIn("or trace for the quotas that come with the log", answer.err)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,243 @@
+// Organisations of a hub: who may submit, who gives way, and what another tenants file leaves.
+#include "weir/hub/houses.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "weir/base/random.hpp"
+#include "weir/hub/hub_world.hpp"
+#include "weir/hub/replay.hpp"
+
+namespace weir::hub {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+tenancy::OrganisationsFile file_of(const std::string& text) {
+    const auto read = tenancy::read_organisations_text(text, "tenants.yaml");
+    EXPECT_TRUE(read) << (read ? "" : read.error().message);
+    return read ? read->file : tenancy::OrganisationsFile{};
+}
+
+// Two nodes with 4 chips each: lab owns one of them, shop half of the other, and the centre the
+// rest.
+constexpr const char* two_houses = R"(
+tenants:
+  - {name: lab, quota: {a100: 4}}
+  - {name: shop, quota: {a100: 2}, tenants: [{name: front, borrow: {a100: 2}}]}
+)";
+
+class Houses : public testing::Test {
+protected:
+    Houses() {
+        world.options.tenants = file_of(two_houses);
+        world.options.policy.slack = Duration{};
+    }
+    void TearDown() override {
+        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
+        const auto report = replay(world.memory, nullptr);
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_FALSE(report->difference) << report->difference->sentence;
+    }
+    void open() {
+        const auto opened = world.open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    void open_with(const std::string& text) {
+        world.options.tenants = file_of(text);
+        open();
+    }
+    Result<Accepted> submit(const std::string& name, const std::string& tenant, unsigned chips) {
+        Submission submission = submission_of(name, 1, chips);
+        submission.spec.tenant = tenant;
+        return world.submit(submission);
+    }
+    std::string refusal(const std::string& tenant, unsigned chips) {
+        const auto answer = submit("refused", tenant, chips);
+        EXPECT_FALSE(answer);
+        return answer ? "" : answer.error().message;
+    }
+    tenancy::HouseUse use_of(const std::string& path) {
+        for (const TenantView& view : world.keeper->tenants())
+            if (view.path == path) return view.resources.at(0).use;
+        ADD_FAILURE() << "no organisation " << path;
+        return {};
+    }
+
+    HubWorld world{small_fleet(2)};
+};
+
+TEST_F(Houses, AJobBelongsToTheNearestOrganisationOfItsTenant) {
+    open();
+    ASSERT_TRUE(submit("a", "shop/front", 1));
+    ASSERT_TRUE(submit("b", "lab/lena", 1));
+    EXPECT_EQ(world.view("a").organisation, "shop/front");
+    EXPECT_EQ(world.view("b").organisation, "lab");
+    EXPECT_EQ(use_of("shop").uses, 1000);
+    EXPECT_EQ(use_of("").uses, 2000);
+    world.end("b");
+    EXPECT_EQ(world.view("b").organisation, "lab") << "an ended job is a document";
+    EXPECT_EQ(use_of("lab").uses, 0);
+}
+
+TEST_F(Houses, WhoBelongsToNobodyIsRefusedWithTheNamesThereAre) {
+    open();
+    EXPECT_THAT(refusal("labs", 1),
+                HasSubstr("tenant: \"labs\" belongs to no organisation; did you "
+                          "mean lab?; there are: lab, shop, shop/front"));
+    // A job without a tenant is its user's.
+    Submission nobody = submission_of("nobody");
+    nobody.spec.tenant.clear();
+    EXPECT_THAT(world.submit(nobody).error().message,
+                HasSubstr("tenant, by default the user's login: \"ada\" belongs to no"));
+    const auto slip = submit("slip", "shop/frnt", 1);
+    ASSERT_TRUE(slip);
+    EXPECT_THAT(slip->notes, Contains(HasSubstr("did you mean shop/front?")));
+}
+
+TEST_F(Houses, MoreThanAnOrganisationMayEverHaveIsRefusedAndMoreThanItMayHaveNowWaits) {
+    open();
+    EXPECT_THAT(refusal("shop/front", 3), HasSubstr("shop/front may have 2 a100 at most"));
+    ASSERT_TRUE(submit("first", "shop/front", 2));
+    ASSERT_TRUE(submit("second", "shop/front", 1));
+    EXPECT_EQ(world.state("second"), "pending");
+    EXPECT_EQ(world.view("second").reason, "its organisation may not have so much now");
+    const ExplainView why = *world.keeper->explain("second");
+    EXPECT_EQ(why.cause, "over_quota");
+    EXPECT_THAT(why.sentence, HasSubstr("shop/front uses 2 a100 of the 0 a100 it owns"));
+    world.end("first");
+    EXPECT_EQ(world.state("second"), "running");
+}
+
+TEST_F(Houses, AnOwnerGetsBackWhatOthersBorrowed) {
+    world.options.policy.min_run = Duration{};
+    open();
+    for (const char* name : {"s1", "s2"})
+        ASSERT_TRUE(submit(name, "shop", 4));
+    EXPECT_EQ(use_of("lab").lends, 4000);
+    EXPECT_EQ(use_of("shop").borrows, 6000);
+    ASSERT_TRUE(submit("own", "lab", 4));
+    const std::string stopped = world.state("s1") == "stopping" ? "s1" : "s2";
+    EXPECT_EQ(world.state(stopped), "stopping");
+    EXPECT_THAT(world.view(stopped).reason, HasSubstr("stopped for job 3 (own)"));
+    world.end(stopped);
+    EXPECT_EQ(world.state("own"), "running");
+    EXPECT_EQ(world.state(stopped), "pending");
+}
+
+TEST_F(Houses, OrganisationsAndWhatTheyUseSurviveARestart) {
+    open();
+    ASSERT_TRUE(submit("a", "shop/front", 2));
+    ASSERT_TRUE(submit("b", "shop/front", 2));
+    const std::uint64_t entries = world.keeper->status().journal_entries;
+    open();
+    EXPECT_EQ(world.keeper->status().journal_entries, entries) << "nothing is new";
+    EXPECT_EQ(use_of("shop/front").uses, 2000);
+    EXPECT_EQ(world.state("b"), "pending");
+    world.end("a");
+    EXPECT_EQ(world.state("b"), "running");
+}
+
+TEST_F(Houses, AnotherFileStopsNobodyAndIsKeptFromThenOn) {
+    open();
+    ASSERT_TRUE(submit("runs", "shop/front", 2));
+    ASSERT_TRUE(submit("waits", "shop/front", 2));
+    ASSERT_TRUE(submit("other", "lab", 4));
+    open_with("tenants: [{name: lab, quota: {a100: 8}}, {name: shop, borrow: {a100: 1}}]");
+    EXPECT_EQ(world.state("runs"), "running") << "though shop may borrow 1 and uses 2";
+    EXPECT_EQ(use_of("shop").uses, 2000);
+    EXPECT_EQ(world.state("waits"), "cancelled");
+    EXPECT_THAT(world.view("waits").reason,
+                HasSubstr("the organisations have changed: quota: shop may have 1 a100 at most"));
+    EXPECT_EQ(world.state("other"), "running");
+    // Without a file nobody is limited any more.
+    world.options.tenants = {};
+    open();
+    EXPECT_TRUE(world.keeper->tenants().empty());
+    ASSERT_TRUE(submit("free", "anybody", 2));
+    EXPECT_EQ(world.state("free"), "running");
+}
+
+TEST_F(Houses, JobsOfAnOrganisationThatIsGoneRunOnAndDoNotComeBack) {
+    open();
+    Submission again = submission_of("again", 1, 2);
+    again.spec.tenant = "shop";
+    again.spec.retries = 3;
+    ASSERT_TRUE(world.submit(again));
+    ASSERT_TRUE(submit("well", "shop", 1));
+    ASSERT_TRUE(submit("full", "lab", 4));
+    ASSERT_TRUE(submit("waits", "shop", 4));
+    EXPECT_EQ(world.state("waits"), "pending");
+    open_with("tenants: [{name: lab, quota: {a100: 8}}]");
+    EXPECT_THAT(world.view("waits").reason,
+                HasSubstr("its organisation is gone: \"shop\" belongs to no organisation"));
+    EXPECT_EQ(world.state("again"), "running");
+    EXPECT_EQ(world.view("again").organisation, "");
+    EXPECT_EQ(use_of("").uses, 7000);
+    world.report(world.executor.lose(world.alive("again"), world.now));
+    EXPECT_EQ(world.state("again"), "cancelled");
+    EXPECT_THAT(world.view("again").reason, HasSubstr("its organisation is gone"));
+    world.end("well");
+    EXPECT_EQ(world.state("well"), "succeeded");
+}
+
+TEST_F(Houses, APromiseIsKeptUnderOtherRightsWhereTheyAllowIt) {
+    open();
+    ASSERT_TRUE(submit("one", "shop", 4));
+    ASSERT_TRUE(submit("two", "shop", 4));
+    ASSERT_TRUE(submit("next", "lab", 4));
+    const JobId next = world.view("next").job;
+    ASSERT_NE(world.keeper->book().promise(next), nullptr);
+    const Time promised = world.keeper->book().promise(next)->at;
+    open_with("tenants: [{name: lab, quota: {a100: 5}}, {name: shop, quota: {a100: 2}}]");
+    ASSERT_NE(world.keeper->book().promise(next), nullptr);
+    EXPECT_EQ(world.keeper->book().promise(next)->at, promised);
+    // Of 8 chips shop owns all now, and has them: lab may borrow, but nothing is idle.
+    open_with("tenants: [{name: lab}, {name: shop, quota: {a100: 8}}]");
+    EXPECT_EQ(world.keeper->book().promise(next), nullptr);
+    EXPECT_EQ(world.state("next"), "pending");
+    EXPECT_THAT(world.keeper->book().lost_promise(next)->reason,
+                HasSubstr("its organisation has no right to so much"));
+    world.end("one");
+    EXPECT_EQ(world.state("next"), "running");
+}
+
+TEST_F(Houses, ACapabilityIsCountedByWhatChipsWereFoundToCompute) {
+    catalog::ChipRecord record{.name = "a100"};
+    record.rates = {{.format = "bf16", .op = "gemm", .value = 200e12}};
+    auto catalog = std::make_shared<catalog::Catalog>();
+    ASSERT_TRUE(catalog->add({record}, "test"));
+    world.options.catalog = catalog;
+    open_with("tenants: [{name: lab, quota: {bf16: 400 TFLOP/s}, borrow: {bf16: 0 TFLOP/s}}]");
+    EXPECT_THAT(refusal("lab", 3), HasSubstr("lab may have 400 TFLOP/s of bf16 at most"));
+    ASSERT_TRUE(submit("two", "lab", 2));
+    EXPECT_EQ(use_of("lab").uses, 400'000'000);
+    // What was found stands in the journal: a replay, in the end of every test, needs no catalogue.
+    EXPECT_EQ(world.keeper->book().rates().size(), 1U);
+}
+
+TEST_F(Houses, WhateverFileComesNextTheJournalDecidesTheSameAgain) {
+    Random random(20261126);
+    open();
+    const std::vector<std::string> houses{"lab", "shop", "shop/front", "shop/front/desk"};
+    for (int i = 0; i < 120; ++i) {
+        static_cast<void>(submit("j" + std::to_string(i),
+                                 houses[static_cast<std::size_t>(random.between(0, 3))],
+                                 static_cast<unsigned>(random.between(1, 4))));
+        for (const exec::AttemptId id : world.executor.alive())
+            if (random.chance(0.3)) world.report(world.executor.finish(id, 0, world.now));
+        if (!random.chance(0.15)) continue;
+        if (random.chance(0.5)) {
+            open();
+        } else {
+            open_with(
+                "tenants: [{name: lab, quota: {a100: " + std::to_string(random.between(0, 6)) +
+                "}}, {name: shop, quota: {a100: 2}, tenants: [{name: front}]}]");
+        }
+        world.pass(seconds(60));
+    }
+}
+
+}  // namespace
+}  // namespace weir::hub
