@@ -9,6 +9,7 @@ FLEET = """
 sites:
   - name: local
     executor: {kind: local}
+    price: {a100: 3600 CNY/chip-hour}
     pools:
       - {name: box, chip: a100, nodes: 1, chips_per_node: 8, cpus: 16, memory: 16GiB}
 """
@@ -125,6 +126,43 @@ class Tenants(HubCase):
         self.assertEqual(self.hub.weir("tenants", "--json").json["tenants"], [])
         self.assertIn("nobody is limited", self.hub.weir("tenants").err)
         self.assertEqual(self.hub.state(gone), "running")
+
+    def test_who_borrows_pays_a_budget_is_kept_and_a_statement_says_for_what(self):
+        self.begin_with(TENANTS + """
+  - {name: lab, quota: {a100: 2}}
+  - name: shop
+    budget: {amount: 2000 CNY, period: month}
+vouchers:
+  - {tenant: shop, amount: 1000 CNY, valid: 2026-01-01..2126-01-01, share: 50%}
+""")
+        refused = self.hub.weir("submit", "-", input=job("large", "shop/desk", 4))
+        self.assertEqual(refused.status, 6, refused)
+        self.assertRegex(refused.err, "the job costs up to 2400 CNY, and of the budget of shop there is 2000 "
+                                      "CNY left until 20")
+        paid = self.hub.submit(job("paid", "shop/desk", 2, 1))
+        free = self.hub.submit(job("free", "lab", 2, 0))
+        for each in (paid, free):
+            self.assertEqual(self.hub.weir("wait", each).status, 0)
+        statement = self.hub.weir("statement", "shop", "--json").json
+        used, voucher = sorted(statement["rows"], key=lambda row: row["what"])
+        self.assertEqual((used["what"], voucher["what"]), ("borrowed", "voucher 1"))
+        # Two chips for a bit more than a second: at 1 CNY for each and a second.
+        self.assertGreaterEqual(used["cost_micros"], 2_000_000)
+        self.assertEqual(used["cost_micros"], used["paid_micros"] + voucher["covered_micros"])
+        self.assertEqual(used["cost_micros"], used["chip_ms_milli"])
+        self.assertEqual(self.hub.weir("statement", "lab", "--json").json["total"]["cost_micros"], 0)
+        # The ledger follows from the journal.
+        self.hub.kill()
+        self.hub.start()
+        self.assertEqual(self.hub.weir("statement", "shop", "--json").json, statement)
+        self.assertRegex(self.hub.weir("statement", "shop").out, r"Statement of shop for 20\d\d-\d\d, in CNY")
+        self.assertEqual(len(self.hub.weir("statement", "shop", "--csv").out.splitlines()), 3)
+        page = self.path("shop.html")
+        self.assertEqual(self.hub.weir("statement", "shop", "--html", page).status, 0)
+        self.assertIn("voucher 1", self.read(page))
+        self.assertEqual(self.hub.weir("statement", "--month", "2020-01", "--json").json["rows"], [])
+        self.assertIn("is no month such as 2026-11", self.hub.weir("statement", "--month", "May").err)
+        self.assertIn("did you mean shop?", self.hub.weir("statement", "shp").err)
 
     def test_a_replay_decides_the_same_with_organisations(self):
         for number in range(6):

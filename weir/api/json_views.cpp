@@ -296,6 +296,39 @@ std::string tenants_json(const std::vector<hub::TenantView>& tenants) {
     return text_of({{"tenants", std::move(list)}});
 }
 
+std::string statement_json(const tenancy::Statement& statement) {
+    const auto row_of = [](const tenancy::StatementRow& row) {
+        return Json{{"organisation", row.organisation},
+                    {"what", row.what},
+                    {"class", row.job_class},
+                    {"chip", row.chip},
+                    {"chip_ms_milli", row.chip_ms_milli},
+                    {"lent_chip_ms_milli", row.lent_ms_milli},
+                    {"cost_micros", row.cost},
+                    {"covered_micros", row.covered},
+                    {"paid_micros", row.paid},
+                    {"received_micros", row.received}};
+    };
+    Json rows = Json::array();
+    for (const tenancy::StatementRow& row : statement.rows)
+        rows.push_back(row_of(row));
+    Json vouchers = Json::array();
+    for (const tenancy::StatementVoucher& voucher : statement.vouchers) {
+        vouchers.push_back({{"number", voucher.id.value + 1},
+                            {"holder", voucher.holder},
+                            {"spent_micros", voucher.spent},
+                            {"left_micros", voucher.left}});
+    }
+    return text_of({{"organisation", statement.organisation},
+                    {"month", tenancy::month_text(statement)},
+                    {"begins_at_ms", milliseconds_of(statement.month.begins)},
+                    {"ends_at_ms", milliseconds_of(statement.month.ends)},
+                    {"currency", statement.currency.text()},
+                    {"rows", std::move(rows)},
+                    {"vouchers", std::move(vouchers)},
+                    {"total", row_of(statement.total())}});
+}
+
 std::string power_json(const std::vector<hub::PowerView>& domains) {
     Json list = Json::array();
     for (const hub::PowerView& view : domains) {

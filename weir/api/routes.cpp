@@ -207,6 +207,7 @@ const std::vector<Routes::Route>& Routes::table() {
         {"POST", "v1/nodes/*/drain",  &Routes::drain},
         {"POST", "v1/nodes/*/restore", &Routes::restore},
         {"GET",  "v1/tenants",        &Routes::tenants},
+        {"GET",  "v1/statement",      &Routes::statement},
         {"GET",  "v1/power",          &Routes::power},
         {"POST", "v1/power",          &Routes::set_power},
         {"GET",  "v1/doctor",         &Routes::doctor},
@@ -458,6 +459,30 @@ void Routes::tenants(Call call) {
     using Tenants = std::vector<hub::TenantView>;
     hub_.tenants(answer_with<Tenants>(
         call.responder, [](const Tenants& tenants) { return json(tenants_json(tenants)); }));
+}
+
+void Routes::statement(Call call) {
+    const Target& target = call.request.target;
+    if (auto known = target.expect_only({"tenant", "month"}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
+    std::optional<Time> at;
+    if (const std::string* month = target.find("month")) {
+        const auto first = parse_time(*month + "-01");
+        if (!first) {
+            return call.responder.send(refusal(
+                {Code::invalid,
+                 fmt::format("parameter month: \"{}\" is no month such as 2026-11", *month)}));
+        }
+        at = *first;
+    }
+    const std::string* tenant = target.find("tenant");
+    hub_.statement(
+        tenant == nullptr ? "" : *tenant,
+        at,
+        answer_with<tenancy::Statement>(call.responder, [](const tenancy::Statement& statement) {
+            return json(statement_json(statement));
+        }));
 }
 
 void Routes::power(Call call) {

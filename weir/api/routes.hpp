@@ -55,6 +55,7 @@ private:
     void drain(Call call);
     void restore(Call call);
     void tenants(Call call);
+    void statement(Call call);
     void power(Call call);
     void set_power(Call call);
     void doctor(Call call);

@@ -314,6 +314,24 @@ private:
                     "  weir tenants",
                     [&given = given_] { return tenants(given.tenants); });
         common(c, given_.tenants);
+
+        c = command(app_,
+                    "statement",
+                    group,
+                    "what an organisation used and paid in a month",
+                    "  weir statement bigco/search --month 2026-11 --csv",
+                    [&given = given_] { return statement(given.statement); });
+        c->add_option("organisation",
+                      given_.statement.tenant,
+                      "its path, such as bigco/search, with everybody below it [all of the centre]")
+            ->type_name("PATH");
+        c->add_option("--month", given_.statement.month, "of the calendar, in UTC [this one]")
+            ->type_name("YYYY-MM");
+        auto* csv = c->add_flag("--csv", given_.statement.csv, "as lines for a spreadsheet");
+        c->add_option("--html", given_.statement.html, "write it as a page")
+            ->type_name("FILE")
+            ->excludes(csv);
+        common(c, given_.statement.common);
     }
 
     void acting() {

@@ -35,6 +35,7 @@ struct Given {
     LogsOptions logs;
     Common fleet;
     Common tenants;
+    StatementOptions statement;
     JobsOptions cancel;
     JobsOptions wait;
     ReserveOptions reserve;

@@ -136,6 +136,16 @@ int power(const PowerOptions& options);
 
 int fleet(const Common& common);
 int tenants(const Common& common);
+
+struct StatementOptions {
+    Common common;
+    std::string tenant;
+    std::string month;  // 2026-11; "" = this one
+    std::string html;   // path of a page; "" = none, "-" = standard output
+    bool csv = false;
+};
+int statement(const StatementOptions& options);
+
 int doctor(const Common& common);
 
 struct SchemaOptions {

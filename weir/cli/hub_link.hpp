@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "weir/base/result.hpp"
+#include "weir/tenancy/statement.hpp"
 
 namespace weir::api {
 class Client;
@@ -295,6 +296,9 @@ public:
     Result<Answer<std::vector<ReservationInfo>>> reservations();
     // Empty where nobody is limited.
     Result<Answer<std::vector<TenantInfo>>> tenants();
+    // month: "2026-11"; "" = this one.
+    Result<Answer<tenancy::Statement>> statement(const std::string& tenant,
+                                                 const std::string& month);
     Result<Answer<std::vector<PowerInfo>>> power(const std::string& of);
 
 private:

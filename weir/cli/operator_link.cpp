@@ -1,6 +1,7 @@
 // The part of HubLink that operators use: reservations, nodes, organisations, budgets of watts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -49,6 +50,39 @@ TenantInfo tenant_of(const Json& json) {
                                   field<double>(one, "may_have")});
     }
     return info;
+}
+
+tenancy::Statement statement_of(const Json& json) {
+    tenancy::Statement statement;
+    statement.organisation = field<std::string>(json, "organisation");
+    const auto time_in = [&json](const char* key) {
+        return Time{Duration{field<std::int64_t>(json, key)}};
+    };
+    statement.month = {time_in("begins_at_ms"), time_in("ends_at_ms")};
+    const auto currency = field<std::string>(json, "currency");
+    std::copy_n(currency.begin(),
+                std::min(currency.size(), statement.currency.letters.size()),
+                statement.currency.letters.begin());
+    for (const Json& row : json.at("rows")) {
+        statement.rows.push_back({field<std::string>(row, "organisation"),
+                                  field<std::string>(row, "what"),
+                                  field<std::string>(row, "class"),
+                                  field<std::string>(row, "chip"),
+                                  field<std::uint64_t>(row, "chip_ms_milli"),
+                                  field<std::uint64_t>(row, "lent_chip_ms_milli"),
+                                  field<std::int64_t>(row, "cost_micros"),
+                                  field<std::int64_t>(row, "covered_micros"),
+                                  field<std::int64_t>(row, "paid_micros"),
+                                  field<std::int64_t>(row, "received_micros")});
+    }
+    for (const Json& voucher : json.at("vouchers")) {
+        statement.vouchers.push_back(
+            {tenancy::VoucherId{voucher.at("number").get<std::uint32_t>() - 1},
+             field<std::string>(voucher, "holder"),
+             field<std::int64_t>(voucher, "spent_micros"),
+             field<std::int64_t>(voucher, "left_micros")});
+    }
+    return statement;
 }
 
 }  // namespace
@@ -108,6 +142,14 @@ Result<Answer<std::vector<TenantInfo>>> HubLink::tenants() {
             all.push_back(tenant_of(one));
         return all;
     });
+}
+
+Result<Answer<tenancy::Statement>> HubLink::statement(const std::string& tenant,
+                                                      const std::string& month) {
+    std::string path = "/v1/statement?tenant=" + api::encode_component(tenant);
+    if (!month.empty()) path += "&month=" + api::encode_component(month);
+    WEIR_TRY(std::string reply, client_->get(path));
+    return decoded<tenancy::Statement>(url_, std::move(reply), statement_of);
 }
 
 Result<Answer<std::vector<PowerInfo>>> HubLink::power(const std::string& of) {

@@ -1,4 +1,5 @@
-// `weir tenants`: who owns how much, uses it, borrows and lends, and may have now.
+// `weir tenants` and `weir statement`: who owns how much, uses it, borrows and lends, and may have
+// now; and what an organisation used and paid in a month.
 #include <fmt/format.h>
 
 #include "weir/base/text_table.hpp"
@@ -6,6 +7,8 @@
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/print.hpp"
+#include "weir/sim/output_file.hpp"
+#include "weir/tenancy/statement.hpp"
 
 namespace weir::cli {
 namespace {
@@ -86,6 +89,23 @@ int tenants(const Common& common) {
             "who there is");
     } else {
         out(table_of(answer->value, output_width()));
+    }
+    return status_ok;
+}
+
+int statement(const StatementOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    const auto answer = hub.statement(options.tenant, options.month);
+    if (!answer) return report(answer.error());
+    if (options.common.json) {
+        out_json(answer->json);
+    } else if (options.csv) {
+        out(tenancy::statement_csv(answer->value));
+    } else if (!options.html.empty()) {
+        const auto written = sim::write_file(options.html, tenancy::statement_html(answer->value));
+        if (!written) return report(written.error());
+    } else {
+        out(tenancy::statement_text(answer->value, output_width()));
     }
     return status_ok;
 }

@@ -3,10 +3,10 @@
 // It refuses what could never be served: parts of the language that this version does not honour,
 // chips and sites that the fleet does not have, contracts on precision that no chip of it keeps
 // (match/match.hpp), dependencies that nobody submitted, gangs that no empty fleet could hold,
-// tenants of no organisation and gangs that theirs will never have a right to, deadlines that the
-// promises to others leave no room for. The error says what was asked and what there is; nothing
-// has changed then. What it accepts it turns into the request of the decision core, and says in
-// notes what it filled in.
+// tenants of no organisation and gangs that theirs will never have a right to, jobs that may cost
+// more than is left in a budget, deadlines that the promises to others leave no room for. The error
+// says what was asked and what there is; nothing has changed then. What it accepts it turns into
+// the request of the decision core, and says in notes what it filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -48,8 +48,9 @@ private:
         std::uint32_t count = 1;
     };
 
-    Result<void> fill(Admitted& admitted) const;
+    Result<void> fill(Admitted& admitted);
     Result<void> enter_house(Admitted& admitted) const;
+    Result<void> enter_budgets(const sched::Request& request, std::size_t members);
     Result<void> enter_reservation(const job::JobSpec& spec, sched::Request& request) const;
     Result<void> add_dependencies(Admitted& admitted,
                                   const char* key,
@@ -65,7 +66,8 @@ private:
     Duration default_limit_;
     Time now_;
     JobId next_;
-    std::map<std::string, Members> earlier_;  // of this submission, by name
+    std::map<std::string, Members> earlier_;         // of this submission, by name
+    std::vector<tenancy::Commitment> earlier_cost_;  // at most
 };
 
 // Who a client's key belongs to.

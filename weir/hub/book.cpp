@@ -171,6 +171,7 @@ void Book::finish(Job& job, JobState state, std::string reason, Time at) {
     WEIR_ASSERT(is_final(state));
     job.ended_at = at;
     ++jobs_ended_;
+    accounts_.over(job.id);
     set_state(job, state, std::move(reason), at);
     finished_.push_back(job.id);
     forget_promises(job.id);
@@ -213,7 +214,7 @@ void Book::tell(const sched::Event& event, Time at) {
     engine_->apply(event, told_);
 }
 
-Result<void> Book::on(const journal::FleetSet& record, Time) {
+Result<void> Book::on(const journal::FleetSet& record, Time at) {
     if (const auto checked = check_fleet(record.fleet); !checked) {
         return fail(Code::io, "the journal's fleet is damaged: " + checked.error().message);
     }
@@ -230,6 +231,7 @@ Result<void> Book::on(const journal::FleetSet& record, Time) {
     policy_ = record.policy;
     tenants_ = record.tenants;
     rates_ = record.rates;
+    accounts_.set(tenants_, record.fleet, engine_->rights(), at);
     written_as_ = record.written_as;
     // What still holds for the new engine follows.
     promises_.clear();
@@ -334,6 +336,7 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
         sched::Request request = record.request;
         request.job = JobId{first.value + i};
         const JobId id = request.job;
+        accounts_.accepted(id, request);
         tell(sched::JobSubmitted{std::move(request)}, at);
         Job& job = jobs_[id];
         job.id = id;
@@ -356,6 +359,7 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
     }
     job->family->request = record.request;
     job->family->request.job = job->family->first;
+    accounts_.accepted(job->id, record.request);
     // It keeps its date in the queue.
     tell(sched::JobSubmitted{record.request}, job->family->submitted_at);
     if (runs) {
@@ -364,6 +368,7 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
             engine_->follow({sched::Start{job->id, record.placement}, {.cause = attempt.cause}},
                             attempt.started_at));
         attempt.placement = record.placement;
+        accounts_.started(job->id, record.request, record.placement, attempt.number, at);
         if (attempt.saved_at != never) engine_->resume_checkpoint(job->id, attempt.saved_at);
         if (const auto& stop = attempt.preempted) {
             engine_->resume_preemption(job->id, stop->for_job, stop->at);
@@ -393,6 +398,20 @@ Result<void> Book::on(const journal::PromiseCarried& record, Time at) {
     return {};
 }
 
+namespace {
+
+// Nobody pays for what was never started, nor longer than the job might run: of one that got lost
+// nobody knows when it ended.
+Time charged_until(const Job& job, const exec::AttemptEnd& end, Time at) {
+    const Time started_at = job.attempts.back().started_at;
+    if (end.kind == exec::EndKind::not_started) return started_at;
+    const Duration limit = job.family->request.limit;
+    const Time last = limit < forever ? std::min(at, started_at + limit) : at;
+    return std::clamp(end.ended_at, std::min(started_at, last), last);
+}
+
+}  // namespace
+
 Result<void> Book::on(const journal::Ended& record, Time at) {
     WEIR_TRY(Job * job, job_that(record.end.attempt.job, &Job::runs, "runs"));
     Attempt& attempt = job->attempts.back();
@@ -416,6 +435,7 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
     attempt.placement = {};
     running_.erase(job->id);
     --job->family->running;
+    accounts_.ended(job->id, charged_until(*job, record.end, at));
     tell(sched::JobEnded{.job = job->id, .outcome = record.outcome, .requeue = record.requeue}, at);
     if (record.requeue) {
         set_state(*job, JobState::pending, record.reason, at);
@@ -589,6 +609,7 @@ void Book::take(const journal::Step& step, Time at) {
                                 .preempted = {}});
         running_.insert(job.id);
         ++job.family->running;
+        accounts_.started(job.id, job.family->request, start.placement, start.attempt.number, at);
         forget_promises(job.id);
         set_state(job, JobState::running, "", at);
     }

@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "weir/hub/accounts.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/hub/journal.hpp"
 #include "weir/hub/register.hpp"
@@ -129,6 +130,7 @@ public:
     [[nodiscard]] sched::Policy policy() const { return policy_; }
     [[nodiscard]] const tenancy::OrganisationsFile& tenants() const { return tenants_; }
     [[nodiscard]] const journal::Rates& rates() const { return rates_; }
+    [[nodiscard]] const Accounts& accounts() const { return accounts_; }
     [[nodiscard]] const Register& everybody() const { return register_; }
     [[nodiscard]] const std::map<JobId, Job>& jobs() const { return jobs_; }
     [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
@@ -231,6 +233,7 @@ private:
     sched::Policy policy_ = sched::Policy::weir;
     tenancy::OrganisationsFile tenants_;
     journal::Rates rates_;
+    Accounts accounts_;
     std::uint32_t written_as_ = journal::format;
     Register register_;
     std::map<JobId, Job> jobs_;

@@ -173,6 +173,18 @@ std::optional<journal::Carried> moved(const Job& job,
 
 }  // namespace
 
+// What was charged stays in its currency, and no rate of exchange is known.
+Result<void> Keeper::check_currency() const {
+    if (options_.tenants.organisations.empty()) return {};
+    WEIR_TRY(const auto asked, currency_of(options_.tenants, fleet_));
+    const Accounts& accounts = book_->accounts();
+    if (!asked || accounts.ledger().balances().empty() || *asked == accounts.currency()) return {};
+    return fail(Code::invalid,
+                "the ledger of this hub is in " + std::string(accounts.currency().text()) +
+                    ", and the tenants file or the prices of the fleet are in " +
+                    std::string(asked->text()) + "; a data folder has one currency");
+}
+
 void Keeper::compare_fleet() {
     fleet_is_new_ = !book_->begun() || book_->policy() != options_.policy ||
                     book_->engine().fleet() != fleet_ || book_->tenants() != options_.tenants ||

@@ -215,6 +215,12 @@ void Hub::tenants(Reply<std::vector<TenantView>> reply) {
                 [](Keeper& keeper) { return Result<std::vector<TenantView>>(keeper.tenants()); });
 }
 
+void Hub::statement(std::string tenant, std::optional<Time> at, Reply<tenancy::Statement> reply) {
+    state_->ask(std::move(reply), [tenant = std::move(tenant), at](Keeper& keeper) {
+        return keeper.statement(tenant, at);
+    });
+}
+
 void Hub::power(std::string of, Reply<std::vector<PowerView>> reply) {
     state_->ask(std::move(reply),
                 [of = std::move(of)](Keeper& keeper) { return keeper.power(of); });

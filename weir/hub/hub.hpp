@@ -32,6 +32,7 @@
 #include "weir/store/store.hpp"
 #include "weir/tenancy/organisations_file.hpp"
 #include "weir/tenancy/rights.hpp"
+#include "weir/tenancy/statement.hpp"
 
 namespace weir::hub {
 
@@ -241,6 +242,9 @@ public:
     void reservations(Reply<std::vector<ReservationView>> reply);
     // The centre and all organisations; none where nobody is limited.
     void tenants(Reply<std::vector<TenantView>> reply);
+    // Of an organisation with everybody below it, "" = the centre itself, in the month in which
+    // `at` lies; none: in this one.
+    void statement(std::string tenant, std::optional<Time> at, Reply<tenancy::Statement> reply);
     // Sites, and what has a budget; of one site, pool, rack or pod everything, when it is named.
     void power(std::string of, Reply<std::vector<PowerView>> reply);
 

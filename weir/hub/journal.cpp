@@ -145,6 +145,8 @@ Json json_of(const fleet::Fleet& fleet) {
     for (const fleet::Site& site : fleet.sites) {
         sites.push_back(
             {{"name", site.name}, {"executor", site.executor}, {"power_watts", site.power_watts}});
+        for (const auto& [chip, price] : site.price)
+            sites.back()["price"][chip] = format_price(price);
     }
     Json pools = Json::array();
     for (const fleet::Pool& pool : fleet.pools) {
@@ -418,6 +420,12 @@ FleetSet fleet_set_of(const Json& json) {
         site.at("name").get_to(known.name);
         site.at("executor").get_to(known.executor);
         site.at("power_watts").get_to(known.power_watts);
+        const Json prices = site.value("price", Json::object());
+        for (const auto& [chip, text] : prices.items()) {
+            const auto price = parse_price(text.get_ref<const std::string&>());
+            if (!price) throw Damaged{price.error().message};
+            known.price.emplace(chip, *price);
+        }
         record.fleet.sites.push_back(std::move(known));
     }
     for (const Json& pool : json.at("pools")) {

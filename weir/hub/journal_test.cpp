@@ -97,6 +97,10 @@ fleet::Fleet any_fleet(Random& random) {
     fleet::Fleet fleet;
     for (std::int64_t i = random.between(0, 2); i > 0; --i) {
         fleet.sites.push_back({any_text(random), any_text(random), random.unit() * 1e7});
+        if (random.chance(0.5)) {
+            fleet.sites.back().price["h200"] = {
+                {random.between(0, 1'000'000'000), {{'E', 'U', 'R'}}}};
+        }
     }
     for (std::int64_t i = random.between(0, 3); i > 0; --i) {
         fleet::Pool pool;

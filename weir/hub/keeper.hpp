@@ -102,6 +102,9 @@ public:
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<ReservationView> reservations() const;
     [[nodiscard]] std::vector<TenantView> tenants() const;
+    // Of the month in which `at` lies; none: of this one.
+    [[nodiscard]] Result<tenancy::Statement> statement(const std::string& tenant,
+                                                       std::optional<Time> at) const;
     [[nodiscard]] Result<std::vector<PowerView>> power(const std::string& of) const;
     [[nodiscard]] const Book& book() const { return *book_; }
     // Set while the journal cannot be read back after a failed commit.
@@ -141,6 +144,7 @@ private:
     void start(exec::AttemptId attempt);
     void look_after(Work& work, JobId job);
 
+    Result<void> check_currency() const;
     void compare_fleet();
     std::vector<JobId> without_a_place() const;
     bool settle_fleet(Work& work);

@@ -294,6 +294,11 @@ std::vector<TenantView> Keeper::tenants() const {
     return tenants_of(*book_);
 }
 
+Result<tenancy::Statement> Keeper::statement(const std::string& tenant,
+                                             std::optional<Time> at) const {
+    return book_->accounts().statement(tenant, at.value_or(now_));
+}
+
 Result<std::vector<PowerView>> Keeper::power(const std::string& of) const {
     return power_views(of, *book_);
 }

@@ -44,6 +44,7 @@ Result<void> Keeper::recover() {
     failed_starts_.clear();
     given_up_.clear();
     broken_.reset();
+    if (const auto checked = check_currency(); !checked) return fail(checked.error());
     compare_fleet();
     if (const auto reconciled = reconcile(); !reconciled) return give_up(reconciled.error());
     if (report->entries > 0) {

@@ -129,9 +129,7 @@ const schema::Object& tenant_schema() {
              schema::object(budget_schema()),
              "What it may spend",
              "{amount: 200000 CNY, period: month}",
-             "no limit",
-             false,
-             Use::checked},
+             "no limit"},
             {"tenants",
              schema::list_of(schema::object(table)),
              "Its parts",
@@ -587,10 +585,7 @@ const schema::Object& organisations_schema() {
             {"vouchers",
              schema::list_of(schema::object(voucher_schema())),
              "Compute vouchers",
-             "[{tenant: sme-park, amount: 50000 CNY, valid: 2026-12-01..2027-06-01}]",
-             "",
-             false,
-             Use::checked},
+             "[{tenant: sme-park, amount: 50000 CNY, valid: 2026-12-01..2027-06-01}]"},
         },
         {{"organisations", "write tenants"}, {"quotas", "quotas belong to a tenant: write quota"}}};
     return table;

@@ -1,0 +1,311 @@
+#include "weir/hub/accounts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/base/assert.hpp"
+#include "weir/base/log.hpp"
+#include "weir/base/schema.hpp"
+#include "weir/catalog/catalog.hpp"
+#include "weir/job/job.hpp"
+
+namespace weir::hub {
+namespace {
+
+using tenancy::Amount;
+
+// Vouchers may be for chips of domestic vendors only. The built-in catalogue says which: what a hub
+// was told beside it is not in its journal, from which the ledger follows.
+bool is_domestic(std::string_view chip) {
+    const catalog::ChipRecord* record = catalog::Catalog::built_in().find(chip);
+    return record != nullptr && record->domestic;
+}
+
+tenancy::Organisations nobody() {
+    return {.resources = {}, .tenants = {{}}};
+}
+
+bool has_amounts(const tenancy::OrganisationsFile& file) {
+    return !file.budgets.empty() || !file.loans.empty() || !file.vouchers.empty();
+}
+
+std::uint64_t chips_of(const fleet::NodeRange& range, const fleet::Demand& demand) {
+    const fleet::ReplicaDemand& each = demand.parts.at(range.part).each;
+    return std::uint64_t{range.count} * range.replicas *
+           (std::uint64_t{each.chips} * 1000 + each.chip_permille);
+}
+
+}  // namespace
+
+Result<std::optional<Currency>> currency_of(const tenancy::OrganisationsFile& file,
+                                            const fleet::Fleet& fleet) {
+    std::optional<Currency> known;
+    if (has_amounts(file)) known = file.currency;
+    for (const fleet::Site& site : fleet.sites) {
+        for (const auto& [chip, price] : site.price) {
+            const Currency its = price.of_chip_hour.currency;
+            if (known && *known != its) {
+                return fail(Code::invalid,
+                            fmt::format("the price of {} at {} is in {}, and other amounts are in "
+                                        "{}: a hub has one currency",
+                                        chip,
+                                        site.name,
+                                        its.text(),
+                                        known->text()));
+            }
+            known = its;
+        }
+    }
+    return known;
+}
+
+Accounts::Accounts() : ledger_(nobody()), by_path_{{"", tenancy::the_centre}} {}
+
+// New organisations and vouchers come behind those that are known.
+void Accounts::remember(const tenancy::OrganisationsFile& file, Time at) {
+    tenancy::Organisations all = ledger_.organisations();
+    const std::size_t known = all.tenants.size();
+    in_ledger_.clear();
+    for (const tenancy::Tenant& tenant : file.organisations.tenants) {
+        const auto [its, is_new] = by_path_.try_emplace(
+            tenant.path, TenantId{static_cast<std::uint32_t>(all.tenants.size())});
+        if (is_new) {
+            all.tenants.push_back(
+                {.path = tenant.path, .parent = in_ledger_.at(tenant.parent.value)});
+        }
+        in_ledger_.push_back(its->second);
+    }
+    if (all.tenants.size() > known) {
+        tenancy::Ledger larger(all);
+        for (const tenancy::Posting& posting : ledger_.postings()) {
+            const auto again = larger.post(posting);
+            WEIR_ASSERT(again.has_value());
+        }
+        ledger_ = std::move(larger);
+    }
+    budgets_ = file.budgets;
+    for (tenancy::Budget& budget : budgets_)
+        budget.tenant = in_ledger_.at(budget.tenant.value);
+
+    std::vector<tenancy::Voucher> given = file.vouchers;
+    for (tenancy::Voucher& voucher : given)
+        voucher.tenant = in_ledger_.at(voucher.tenant.value);
+    for (std::size_t i = 0; i < said_.size(); ++i) {
+        const auto same = std::find(given.begin(), given.end(), said_[i]);
+        if (same != given.end()) {
+            vouchers_[i] = said_[i];
+            given.erase(same);
+        } else {
+            // It was taken out of the file: it pays for nothing that begins later.
+            vouchers_[i].valid.ends = std::min(vouchers_[i].valid.ends, at);
+        }
+    }
+    for (const tenancy::Voucher& voucher : given) {
+        const tenancy::VoucherId id{static_cast<std::uint32_t>(said_.size())};
+        said_.push_back(voucher);
+        vouchers_.push_back(voucher);
+        const auto issued = tenancy::issue(ledger_, vouchers_, id);
+        if (!issued) log::error("a voucher cannot be kept: " + issued.error().message);
+    }
+}
+
+void Accounts::set(const tenancy::OrganisationsFile& file,
+                   const fleet::Fleet& fleet,
+                   const tenancy::Rights& rights,
+                   Time at) {
+    std::vector<JobId> goes_on;
+    for (const auto& [job, its] : running_)
+        goes_on.push_back(job);
+    for (const JobId job : goes_on)
+        ended(job, at);
+    accepted_.clear();
+    committed_.clear();
+    file_ = file;
+    fleet_ = fleet;
+    rights_ = rights;
+    if (!any()) return;
+    const auto currency = currency_of(file, fleet);
+    if (currency && *currency) currency_ = **currency;
+    remember(file, at);
+
+    const std::vector<tenancy::Tenant>& tenants = file_.organisations.tenants;
+    const std::vector<Amount> nothing(file_.organisations.resources.size(), 0);
+    runs_.assign(tenants.size(), nothing);
+    owns_.assign(tenants.size(), nothing);
+    for (std::size_t i = tenants.size(); i-- > 0;) {
+        for (const tenancy::Allowance& quota : tenants[i].quota)
+            owns_[i][quota.resource] += quota.amount;
+        if (!tenants[i].parent.valid()) continue;
+        for (std::size_t r = 0; r < nothing.size(); ++r)
+            owns_[tenants[i].parent.value][r] += owns_[i][r];
+    }
+}
+
+std::optional<Price> Accounts::price_of(PoolId pool) const {
+    const fleet::Pool& its = fleet_.pool(pool);
+    for (const fleet::Site& site : fleet_.sites) {
+        if (site.name != its.site) continue;
+        const auto known = site.price.find(its.chip);
+        if (known != site.price.end()) return known->second;
+    }
+    return std::nullopt;
+}
+
+Result<Money> Accounts::cost_at_most(const sched::Request& request) const {
+    Money most{0, currency_};
+    for (const PoolId pool : request.demand.pools) {
+        const auto price = price_of(pool);
+        if (!price || price->of_chip_hour.micros == 0) continue;
+        const auto cost = cost_of(*price, request.demand.chips_milli(), request.limit);
+        if (!cost) {
+            return fail(Code::too_large,
+                        fmt::format("with a time limit of {} the job may cost more than can be "
+                                    "counted; give it a shorter one",
+                                    format_duration(request.limit)));
+        }
+        most.micros = std::max(most.micros, cost->micros);
+    }
+    return most;
+}
+
+Result<void> Accounts::may_spend(TenantId house,
+                                 Money cost,
+                                 Time at,
+                                 std::span<const tenancy::Commitment> more) const {
+    if (!any() || budgets_.empty()) return {};
+    std::vector<tenancy::Commitment> commitments;
+    for (const tenancy::Commitment& each : more)
+        commitments.push_back({in_ledger_.at(each.tenant.value), each.micros});
+    for (const auto& [tenant, micros] : committed_)
+        commitments.push_back({tenant, micros});
+    return tenancy::may_spend(ledger_, budgets_, commitments, in_ledger_.at(house.value), at, cost);
+}
+
+void Accounts::accepted(JobId job, const sched::Request& request) {
+    if (!any()) return;
+    const auto cost = cost_at_most(request);
+    if (!cost || cost->micros == 0) return;
+    const TenantId tenant = in_ledger_.at(request.tenant.value);
+    if (!accepted_.try_emplace(job, tenancy::Commitment{tenant, cost->micros}).second) return;
+    committed_[tenant] += cost->micros;
+}
+
+void Accounts::over(JobId job) {
+    const auto its = accepted_.find(job);
+    if (its == accepted_.end()) return;
+    committed_[its->second.tenant] -= its->second.micros;
+    accepted_.erase(its);
+}
+
+std::vector<TenantId> Accounts::houses_above(TenantId house) const {
+    std::vector<TenantId> houses;
+    for (; house != tenancy::the_centre; house = file_.organisations.tenant(house).parent)
+        houses.push_back(house);
+    return houses;
+}
+
+// Of chips that nobody's quota counts nobody owns any but the centre.
+std::uint64_t Accounts::borrowed_of(std::uint64_t chips_milli, const Running& its) const {
+    if (its.charges.empty()) return chips_milli;
+    long double share = 0;
+    for (const tenancy::Allowance& each : its.charges) {
+        Amount beyond = each.amount;
+        for (const TenantId house : houses_above(its.house)) {
+            const Amount room =
+                owns_[house.value][each.resource] - runs_[house.value][each.resource];
+            beyond = std::min(beyond, each.amount - std::clamp<Amount>(room, 0, each.amount));
+        }
+        share = std::max(share,
+                         static_cast<long double>(beyond) / static_cast<long double>(each.amount));
+    }
+    return static_cast<std::uint64_t>(share * static_cast<long double>(chips_milli) + 0.5L);
+}
+
+void Accounts::started(JobId job,
+                       const sched::Request& request,
+                       const fleet::Placement& placement,
+                       std::uint32_t attempt,
+                       Time at) {
+    // A guest of the centre has no account.
+    if (!any() || request.tenant == tenancy::the_centre || placement.ranges.empty()) return;
+    Running its{.house = request.tenant,
+                .charges = rights_.charges(request.demand, placement.ranges.front().pool),
+                .usages = {}};
+    struct Chips {
+        std::uint64_t milli = 0;
+        Price price;
+    };
+    std::map<std::string, Chips> chips;
+    for (const fleet::NodeRange& range : placement.ranges) {
+        const std::uint64_t milli = chips_of(range, request.demand);
+        if (milli == 0) continue;
+        Chips& kind = chips[fleet_.pool(range.pool).chip];
+        kind.milli += milli;
+        // At two sites for two prices: nobody pays less than the dearer one.
+        const Price price = price_of(range.pool).value_or(Price{{0, currency_}});
+        if (price.of_chip_hour.micros >= kind.price.of_chip_hour.micros) kind.price = price;
+    }
+    for (const auto& [chip, kind] : chips) {
+        const std::uint64_t borrowed = borrowed_of(kind.milli, its);
+        const auto add = [&](tenancy::Source source, std::uint64_t milli, Price price) {
+            if (milli == 0) return;
+            its.usages.push_back({.job = job,
+                                  .attempt = attempt,
+                                  .tenant = in_ledger_.at(request.tenant.value),
+                                  .job_class = std::string(job::name_of(request.priority)),
+                                  .chip = chip,
+                                  .is_domestic = is_domestic(chip),
+                                  .chips_milli = milli,
+                                  .span = {at, at},
+                                  .source = source,
+                                  .loan = {},
+                                  .payee = tenancy::the_centre,
+                                  .price = price});
+        };
+        add(tenancy::Source::own, kind.milli - borrowed, Price{{0, currency_}});
+        add(tenancy::Source::borrowed, borrowed, kind.price);
+    }
+    for (const TenantId house : houses_above(its.house))
+        for (const tenancy::Allowance& each : its.charges)
+            runs_[house.value][each.resource] += each.amount;
+    running_[job] = std::move(its);
+}
+
+void Accounts::ended(JobId job, Time at) {
+    const auto found = running_.find(job);
+    if (found == running_.end()) return;
+    Running& its = found->second;
+    for (const TenantId house : houses_above(its.house))
+        for (const tenancy::Allowance& each : its.charges)
+            runs_[house.value][each.resource] -= each.amount;
+    for (tenancy::Usage& usage : its.usages) {
+        usage.span.ends = at;
+        if (usage.span.begins >= at) continue;
+        const auto charged = tenancy::charge(ledger_, vouchers_, usage);
+        // What cannot be counted must not end the hub; it is owed all the same.
+        if (!charged) log::error(charged.error().message);
+    }
+    running_.erase(found);
+}
+
+Result<tenancy::Statement> Accounts::statement(const std::string& path, Time at) const {
+    const auto known = by_path_.find(path);
+    if (known != by_path_.end())
+        return tenancy::statement_of(ledger_, known->second, at, currency_);
+    std::vector<std::string_view> paths;
+    for (const auto& [each, id] : by_path_)
+        if (!each.empty()) paths.push_back(each);
+    if (paths.empty()) {
+        return fail(Code::not_found,
+                    "there are no organisations here; `weir up --tenants FILE` says who there is");
+    }
+    const auto near = schema::nearest(path, paths);
+    return fail(
+        Code::not_found,
+        fmt::format("there is no organisation \"{}\"{}; `weir tenants` shows those there are",
+                    path,
+                    near ? fmt::format("; did you mean {}?", *near) : ""));
+}
+
+}  // namespace weir::hub

@@ -1,0 +1,110 @@
+// Accounts: what the organisations of a hub used, owe, and may still spend.
+//
+// The ledger is not stored: it follows from the journal, like everything else that the book knows.
+// The book tells who starts where and when that ends, and each piece of an attempt is posted once,
+// under its job and attempt, at the price that the fleet in force has for the chip. By which right
+// chips are used is decided when an attempt starts: they are own quota, which costs nothing, as far
+// as the organisation, or a house that it is part of, runs no more than it owns; the rest is
+// borrowed, at the list price. When other organisations, prices or rights come into force, what
+// runs is charged until then and goes on under the new ones.
+//
+// Organisations and vouchers are remembered for ever: by its path an organisation is the same one
+// in another file, and a voucher by what it says. Who is gone has a ledger that no longer changes.
+//
+// Without organisations there are no accounts. Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/fleet/fleet.hpp"
+#include "weir/sched/event.hpp"
+#include "weir/tenancy/charge.hpp"
+#include "weir/tenancy/ledger.hpp"
+#include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/rights.hpp"
+#include "weir/tenancy/statement.hpp"
+
+namespace weir::hub {
+
+// In which all amounts of a hub are; nothing where none is written. The error says which two are
+// mixed.
+Result<std::optional<Currency>> currency_of(const tenancy::OrganisationsFile& file,
+                                            const fleet::Fleet& fleet);
+
+class Accounts {
+public:
+    Accounts();
+
+    // Other organisations, another fleet, or the first. Who runs or waits is told anew after it.
+    // Requires: currency_of(file, fleet).
+    void set(const tenancy::OrganisationsFile& file,
+             const fleet::Fleet& fleet,
+             const tenancy::Rights& rights,
+             Time at);
+    [[nodiscard]] bool any() const { return !file_.organisations.empty(); }
+
+    // What one job may cost at most: all borrowed where it is dearest, for as long as it may run.
+    // Codes: too_large.
+    [[nodiscard]] Result<Money> cost_at_most(const sched::Request& request) const;
+    // Whether so much is left in all budgets above this organisation, beside what was accepted
+    // before and `more`, of jobs that are about to be.
+    [[nodiscard]] Result<void> may_spend(TenantId house,
+                                         Money cost,
+                                         Time at,
+                                         std::span<const tenancy::Commitment> more) const;
+
+    // A job was accepted, and until it is over it may cost what cost_at_most() says.
+    void accepted(JobId job, const sched::Request& request);
+    void over(JobId job);
+
+    void started(JobId job,
+                 const sched::Request& request,
+                 const fleet::Placement& placement,
+                 std::uint32_t attempt,
+                 Time at);
+    // The attempt ended, or goes on under other rights.
+    void ended(JobId job, Time at);
+
+    [[nodiscard]] const tenancy::Ledger& ledger() const { return ledger_; }
+    [[nodiscard]] Currency currency() const { return currency_; }
+    // Of the organisation of this path, also one that is gone. Codes: not_found.
+    [[nodiscard]] Result<tenancy::Statement> statement(const std::string& path, Time at) const;
+
+private:
+    struct Running {
+        TenantId house;  // of the file in force
+        tenancy::Charges charges;
+        std::vector<tenancy::Usage> usages;  // that go on
+    };
+
+    void remember(const tenancy::OrganisationsFile& file, Time at);
+    [[nodiscard]] std::optional<Price> price_of(PoolId pool) const;
+    // The house and those that it is part of, without the centre.
+    [[nodiscard]] std::vector<TenantId> houses_above(TenantId house) const;
+    [[nodiscard]] std::uint64_t borrowed_of(std::uint64_t chips_milli, const Running& its) const;
+
+    tenancy::OrganisationsFile file_;  // in force
+    fleet::Fleet fleet_;
+    tenancy::Rights rights_;
+    Currency currency_;
+    std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
+    std::vector<std::vector<tenancy::Amount>> runs_;  // likewise
+
+    tenancy::Ledger ledger_;                   // of all organisations there ever were
+    std::map<std::string, TenantId> by_path_;  // in the ledger
+    std::vector<TenantId> in_ledger_;          // by tenant of the file
+    std::vector<tenancy::Voucher> vouchers_;   // all there ever were, as far as they pay now
+    std::vector<tenancy::Voucher> said_;       // the same as their files had them
+    std::vector<tenancy::Budget> budgets_;     // of the file, in terms of the ledger
+    std::map<JobId, Running> running_;
+    std::map<JobId, tenancy::Commitment> accepted_;
+    std::map<TenantId, std::int64_t> committed_;  // the sum of accepted_, by organisation
+};
+
+}  // namespace weir::hub

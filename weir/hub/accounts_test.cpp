@@ -1,0 +1,208 @@
+// Who pays for what runs: the ledger as it follows from the journal.
+#include "weir/hub/accounts.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "weir/hub/hub_world.hpp"
+#include "weir/hub/replay.hpp"
+
+namespace weir::hub {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::int64_t unit = 1'000'000;
+const Duration hour = seconds(3600);
+
+// Two nodes with 4 chips for 8 CNY an hour: lab owns 4 chips, shop none.
+constexpr const char* two_houses = R"(
+tenants:
+  - {name: lab, quota: {a100: 4}}
+  - name: shop
+    budget: {amount: 100 CNY, period: month}
+    tenants: [{name: front}]
+)";
+
+class AccountsOfAHub : public testing::Test {
+protected:
+    AccountsOfAHub() {
+        world.fleet.sites[0].price["a100"] = *parse_price("8 CNY/chip-hour");
+        world.options.policy.slack = Duration{};
+        open_with(two_houses);
+    }
+    void TearDown() override {
+        std::int64_t sum = 0;
+        for (const auto& [account, balance] : ledger().balances())
+            sum += balance;
+        EXPECT_EQ(sum, 0);
+        const auto report = replay(world.memory, nullptr);
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_FALSE(report->difference) << report->difference->sentence;
+    }
+    void open() {
+        const auto opened = world.open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    void open_with(const std::string& text) {
+        const auto read = tenancy::read_organisations_text(text, "tenants.yaml");
+        ASSERT_TRUE(read) << read.error().message;
+        world.options.tenants = read->file;
+        open();
+    }
+    Result<Accepted> submit(const std::string& name,
+                            const std::string& tenant,
+                            unsigned chips,
+                            Duration limit = hour) {
+        Submission submission = submission_of(name, 1, chips);
+        submission.spec.tenant = tenant;
+        submission.spec.limit = limit;
+        return world.submit(submission);
+    }
+    const tenancy::Ledger& ledger() { return world.keeper->book().accounts().ledger(); }
+    tenancy::Statement statement(const std::string& of) {
+        const auto made = world.keeper->statement(of, world.now);
+        EXPECT_TRUE(made) << (made ? "" : made.error().message);
+        return made ? *made : tenancy::Statement{};
+    }
+    // In whole units of the currency; what is left over of one is an error.
+    std::int64_t paid_by(const std::string& of) {
+        const std::int64_t paid = statement(of).total().paid;
+        EXPECT_EQ(paid % unit, 0) << paid;
+        return paid / unit;
+    }
+    // The job's attempt has run for so long.
+    void end_after(const std::string& name, Duration time) {
+        const Time started_at = world.view(name).attempts.back().started_at;
+        world.pass(started_at + time - world.now);
+        world.end(name);
+    }
+
+    HubWorld world{small_fleet(2)};
+};
+
+TEST_F(AccountsOfAHub, WhatIsBorrowedCostsTheListPriceAndOwnQuotaNothing) {
+    ASSERT_TRUE(submit("own", "lab", 3));
+    ASSERT_TRUE(submit("more", "lab", 3));
+    end_after("own", hour);
+    EXPECT_EQ(paid_by("lab"), 0);
+    end_after("more", hour);
+    // One of its three chips is the fourth that lab owns.
+    EXPECT_EQ(paid_by("lab"), 2 * 8);
+    EXPECT_EQ(statement("lab").total().chip_ms_milli, std::uint64_t{6'000} * 3'600'000);
+    EXPECT_EQ(statement("").total().received, 16 * unit);
+}
+
+TEST_F(AccountsOfAHub, WhoBelongsToAHouseSpendsOfItsBudgetAndAJobThatMayCostMoreIsRefused) {
+    ASSERT_TRUE(submit("first", "shop/front/desk", 4, 2 * hour));
+    const auto refused = submit("second", "shop", 4, 2 * hour);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(
+        refused.error().message,
+        HasSubstr("the job costs up to 64 CNY, and of the budget of shop there is 36 CNY left"));
+    ASSERT_TRUE(submit("small", "shop", 4, hour));
+    // What ended early costs less than it might have, and the rest may be spent again.
+    end_after("first", hour);
+    EXPECT_EQ(paid_by("shop"), 32);
+    ASSERT_TRUE(world.cancel("small"));
+    world.end("small");
+    ASSERT_TRUE(submit("second", "shop", 4, hour));
+}
+
+TEST_F(AccountsOfAHub, MembersOfAnArrayAndJobsOfOneSubmissionCostTogether) {
+    Submission array = submission_of("array", 1, 1);
+    array.spec.tenant = "shop";
+    array.spec.array = job::Array{.indices = {1, 2, 3}, .at_once_max = 0};
+    Submission large = submission_of("large", 1, 4);
+    large.spec.tenant = "shop";
+    large.spec.limit = 3 * hour;
+    const auto refused = world.submit_all({array, large});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("up to 96 CNY, and of the budget of shop there is "
+                          "76 CNY left"));
+    ASSERT_TRUE(world.submit(array));
+}
+
+TEST_F(AccountsOfAHub, ARestartGivesTheSameLedger) {
+    ASSERT_TRUE(submit("ends", "shop", 2));
+    ASSERT_TRUE(submit("runs", "shop", 1));
+    end_after("ends", hour / 2);
+    EXPECT_EQ(paid_by("shop"), 8);
+    open();
+    EXPECT_EQ(paid_by("shop"), 8);
+    EXPECT_EQ(ledger().postings().size(), 1U);
+    const auto refused = submit("much", "shop", 4, 3 * hour);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("there is 84 CNY left"));
+    end_after("runs", hour);
+    EXPECT_EQ(paid_by("shop"), 16);
+}
+
+TEST_F(AccountsOfAHub, AVoucherPaysItsShareAndOnlyWhileItIsInTheFile) {
+    const std::string voucher = std::string(two_houses) +
+                                "vouchers: [{tenant: shop, amount: 20 CNY, valid: "
+                                "1970-01-01..1971-01-01, share: 50%}]\n";
+    open_with(voucher);
+    ASSERT_TRUE(submit("half", "shop/front", 1));
+    end_after("half", hour);
+    EXPECT_EQ(paid_by("shop"), 4);
+    open_with(two_houses);
+    ASSERT_TRUE(submit("whole", "shop/front", 1));
+    end_after("whole", hour);
+    EXPECT_EQ(paid_by("shop"), 4 + 8);
+    open_with(voucher);
+    ASSERT_TRUE(submit("again", "shop/front", 1));
+    end_after("again", hour);
+    EXPECT_EQ(paid_by("shop"), 4 + 8 + 4);
+    EXPECT_EQ(statement("shop").vouchers.at(0).left, 12 * unit) << "it is the same one";
+}
+
+TEST_F(AccountsOfAHub, WhatRunsIsCutWhereRightsChangeAndNobodyPaysTwice) {
+    ASSERT_TRUE(submit("long", "lab", 4, 4 * hour));
+    const Time started_at = world.view("long").attempts.back().started_at;
+    world.pass(started_at + hour - world.now);
+    open_with("tenants: [{name: shop}, {name: lab, quota: {a100: 1}}]");
+    end_after("long", 2 * hour);
+    // An hour of four own chips, then one of its own and three borrowed.
+    EXPECT_EQ(paid_by("lab"), 3 * 8);
+    EXPECT_EQ(statement("lab").total().chip_ms_milli, std::uint64_t{8'000} * 3'600'000);
+    // An organisation that is gone keeps its ledger.
+    open_with("tenants: [{name: other}]");
+    EXPECT_EQ(paid_by("lab"), 3 * 8);
+    EXPECT_THAT(world.keeper->statement("lob", world.now).error().message,
+                HasSubstr("did you mean lab?"));
+}
+
+TEST_F(AccountsOfAHub, NobodyPaysForWhatWasNeverStartedNorBeyondTheLimitOfWhatGotLost) {
+    ASSERT_TRUE(submit("lost", "shop", 1));
+    const exec::AttemptId id = world.alive("lost");
+    world.pass(5 * hour);
+    world.report(world.executor.lose(id, world.now));
+    EXPECT_EQ(paid_by("shop"), 8);
+    world.executor.refuse_starts = Error{Code::invalid, "no such folder"};
+    ASSERT_TRUE(submit("never", "shop", 1));
+    EXPECT_EQ(world.state("never"), "failed");
+    EXPECT_EQ(paid_by("shop"), 8);
+}
+
+TEST_F(AccountsOfAHub, OneHubHasOneCurrency) {
+    world.fleet.sites[0].price["a100"] = *parse_price("1 EUR/chip-hour");
+    const auto mixed = world.open();
+    ASSERT_FALSE(mixed);
+    EXPECT_THAT(mixed.error().message,
+                HasSubstr("the price of a100 at local is in EUR, and other "
+                          "amounts are in CNY"));
+    world.fleet.sites[0].price["a100"] = *parse_price("8 CNY/chip-hour");
+    open();
+    ASSERT_TRUE(submit("a", "shop", 1));
+    end_after("a", hour);
+    world.fleet.sites[0].price["a100"] = *parse_price("1 EUR/chip-hour");
+    world.options.tenants = tenancy::read_organisations_text("tenants: [{name: lab}]", "t")->file;
+    EXPECT_THAT(world.open().error().message, HasSubstr("the ledger of this hub is in CNY"));
+    world.fleet.sites[0].price["a100"] = *parse_price("8 CNY/chip-hour");
+    open();
+}
+
+}  // namespace
+}  // namespace weir::hub
