@@ -407,7 +407,7 @@ class Story(HubCase):
                 walk(child, here)
         walk(table, [])
         overview = self.hub.weir().out
-        self.assertLess(len(overview.splitlines()), 45)
+        self.assertLess(len(overview.splitlines()), 50)
         for command in table["commands"]:
             self.assertIn("weir " + command["name"], overview)
 
