@@ -124,9 +124,10 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     file_ = file;
     fleet_ = fleet;
     rights_ = rights;
-    if (!any()) return;
+    budgets_.clear();
     const auto currency = currency_of(file, fleet);
     if (currency && *currency) currency_ = **currency;
+    if (!any()) return;
     remember(file, at);
 
     const std::vector<tenancy::Tenant>& tenants = file_.organisations.tenants;
@@ -172,14 +173,22 @@ Result<Money> Accounts::cost_at_most(const sched::Request& request) const {
 Result<void> Accounts::may_spend(TenantId house,
                                  Money cost,
                                  Time at,
-                                 std::span<const tenancy::Commitment> more) const {
-    if (!any() || budgets_.empty()) return {};
+                                 std::span<const tenancy::Commitment> more,
+                                 std::optional<Money> budget_of_job) const {
+    if (budget_of_job && budget_of_job->currency != cost.currency) {
+        return fail(Code::invalid,
+                    fmt::format("budget: {} is in {}, and this hub counts in {}",
+                                format_money(*budget_of_job),
+                                budget_of_job->currency.text(),
+                                cost.currency.text()));
+    }
     std::vector<tenancy::Commitment> commitments;
     for (const tenancy::Commitment& each : more)
-        commitments.push_back({in_ledger_.at(each.tenant.value), each.micros});
+        if (any()) commitments.push_back({in_ledger_.at(each.tenant.value), each.micros});
     for (const auto& [tenant, micros] : committed_)
         commitments.push_back({tenant, micros});
-    return tenancy::may_spend(ledger_, budgets_, commitments, in_ledger_.at(house.value), at, cost);
+    const TenantId tenant = any() ? in_ledger_.at(house.value) : tenancy::the_centre;
+    return tenancy::may_spend(ledger_, budgets_, commitments, tenant, at, cost, budget_of_job);
 }
 
 void Accounts::accepted(JobId job, const sched::Request& request) {

@@ -11,7 +11,8 @@
 // Organisations and vouchers are remembered for ever: by its path an organisation is the same one
 // in another file, and a voucher by what it says. Who is gone has a ledger that no longer changes.
 //
-// Without organisations there are no accounts. Threads: one at a time.
+// Without organisations there are no accounts, and only a job's own budget counts. Threads: one at
+// a time.
 #pragma once
 
 #include <cstdint>
@@ -53,11 +54,12 @@ public:
     // Codes: too_large.
     [[nodiscard]] Result<Money> cost_at_most(const sched::Request& request) const;
     // Whether so much is left in all budgets above this organisation, beside what was accepted
-    // before and `more`, of jobs that are about to be.
+    // before and `more`, of jobs that are about to be; and whether its own budget is large enough.
     [[nodiscard]] Result<void> may_spend(TenantId house,
                                          Money cost,
                                          Time at,
-                                         std::span<const tenancy::Commitment> more) const;
+                                         std::span<const tenancy::Commitment> more,
+                                         std::optional<Money> budget_of_job) const;
 
     // A job was accepted, and until it is over it may cost what cost_at_most() says.
     void accepted(JobId job, const sched::Request& request);

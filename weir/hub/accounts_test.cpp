@@ -124,6 +124,24 @@ TEST_F(AccountsOfAHub, MembersOfAnArrayAndJobsOfOneSubmissionCostTogether) {
     ASSERT_TRUE(world.submit(array));
 }
 
+TEST_F(AccountsOfAHub, AJobKeepsItsOwnBudgetAlsoWhereThereAreNoOrganisations) {
+    Submission careful = submission_of("careful", 1, 4);
+    careful.spec.tenant = "lab";
+    careful.spec.budget = *parse_money("31 CNY");
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_THAT(world.submit(careful).error().message,
+                    HasSubstr("the job costs up to 32 CNY, and its own budget is 31 CNY"));
+        Submission foreign = careful;
+        foreign.spec.budget = *parse_money("500 EUR");
+        EXPECT_THAT(world.submit(foreign).error().message, HasSubstr("this hub counts in CNY"));
+        Submission enough = careful;
+        enough.spec.limit = hour / 2;
+        EXPECT_TRUE(world.submit(enough));
+        world.options.tenants = {};
+        open();
+    }
+}
+
 TEST_F(AccountsOfAHub, ARestartGivesTheSameLedger) {
     ASSERT_TRUE(submit("ends", "shop", 2));
     ASSERT_TRUE(submit("runs", "shop", 1));

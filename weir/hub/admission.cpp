@@ -348,16 +348,17 @@ Result<void> Admission::enter_house(Admitted& admitted) const {
 }
 
 // What all its members may cost at most must be left.
-Result<void> Admission::enter_budgets(const sched::Request& request, std::size_t members) {
+Result<void> Admission::enter_budgets(const job::JobSpec& spec,
+                                      const sched::Request& request,
+                                      std::size_t members) {
     const Accounts& accounts = book_.accounts();
-    if (!accounts.any()) return {};
     WEIR_TRY(Money cost, accounts.cost_at_most(request));
     if (cost.micros == 0) return {};
     if (cost.micros > std::numeric_limits<std::int64_t>::max() / std::int64_t{members_max}) {
         return fail(Code::too_large, "budget: it may cost more than can be counted");
     }
     cost.micros *= static_cast<std::int64_t>(members);
-    WEIR_CHECK(accounts.may_spend(request.tenant, cost, now_, earlier_cost_));
+    WEIR_CHECK(accounts.may_spend(request.tenant, cost, now_, earlier_cost_, spec.budget));
     earlier_cost_.push_back({request.tenant, cost.micros});
     return {};
 }
@@ -432,7 +433,7 @@ Result<void> Admission::fill(Admitted& admitted) {
         request.array_at_once_max = spec.array->at_once_max;
         admitted.submitted.indices = spec.array->indices;
     }
-    WEIR_CHECK(enter_budgets(request, members));
+    WEIR_CHECK(enter_budgets(spec, request, members));
     if (!spec.limit) {
         notes.push_back("no time limit was given, so " + format_duration(request.limit) +
                         " is in force; a job with a shorter one may start earlier");

@@ -50,7 +50,9 @@ private:
 
     Result<void> fill(Admitted& admitted);
     Result<void> enter_house(Admitted& admitted) const;
-    Result<void> enter_budgets(const sched::Request& request, std::size_t members);
+    Result<void> enter_budgets(const job::JobSpec& spec,
+                               const sched::Request& request,
+                               std::size_t members);
     Result<void> enter_reservation(const job::JobSpec& spec, sched::Request& request) const;
     Result<void> add_dependencies(Admitted& admitted,
                                   const char* key,

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/money.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/fleet/fleet.hpp"
@@ -76,6 +77,7 @@ struct JobSpec {
     std::optional<Duration> limit;   // none = the hub's default
     std::optional<Duration> expected;
     std::optional<Time> deadline;  // it has to have ended by then
+    std::optional<Money> budget;   // it may cost so much at most, all members of an array together
     std::string reservation;       // the advance reservation that it runs inside; "" = none
     std::uint32_t retries = 0;     // on infrastructure failures
     std::optional<Checkpoint> checkpoint;
@@ -92,7 +94,7 @@ struct JobSpec {
     Duration grace = seconds(10);  // between the polite signal and SIGKILL
     std::string comment;
     // Parts of the language that this version checks but does not honour yet, by key ("data",
-    // "budget", ...): the hub refuses jobs that would be served wrongly without them.
+    // "train", ...): the hub refuses jobs that would be served wrongly without them.
     std::vector<std::string> not_honoured;
 
     friend bool operator==(const JobSpec&, const JobSpec&) = default;

@@ -185,6 +185,9 @@ JobSpec spec_of(const View& view, std::string_view source) {
     if (const auto deadline = view.text("deadline")) {
         if (const auto at = parse_time(*deadline)) spec.deadline = *at;
     }
+    if (const auto budget = view.text("budget")) {
+        if (const auto amount = parse_money(*budget)) spec.budget = *amount;
+    }
     spec.reservation = view.text("reservation").value_or("");
     spec.retries = static_cast<std::uint32_t>(view.integer("retries").value_or(0));
     if (const auto checkpoint = view.object("checkpoint")) {
@@ -373,6 +376,7 @@ std::string print_job(const JobSpec& spec) {
         job.put("time", std::move(time.node));
     }
     if (spec.deadline) job.put("deadline", format_time(*spec.deadline));
+    if (spec.budget) job.put("budget", format_money(*spec.budget));
     job.put_unless_empty("reservation", spec.reservation);
     job.put("retries", std::to_string(spec.retries));
     if (spec.checkpoint) {

@@ -113,7 +113,8 @@ TEST(JobFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(spec.work[0].flops, 6.3e17);
     EXPECT_EQ(spec.work[0].dim, 16384U);
     EXPECT_EQ(spec.work[1].format, catalog::Format::fp64);
-    EXPECT_THAT(spec.not_honoured, ElementsAre("data", "budget"));
+    EXPECT_THAT(spec.not_honoured, ElementsAre("data"));
+    EXPECT_EQ(spec.budget, *parse_money("500 CNY"));
     EXPECT_EQ(spec.deadline, *parse_time("2026-12-01T08:00:00Z"));
 }
 

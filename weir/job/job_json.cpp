@@ -282,6 +282,7 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.duration("limit_ms", spec.limit);
     json.duration("expected_ms", spec.expected);
     json.time("deadline_ms", spec.deadline);
+    json.word("budget", spec.budget, parse_money, "500 CNY, 0.75 EUR");
     json.text("reservation", spec.reservation);
     json.integer("retries", spec.retries);
     json.object("checkpoint", [&](Reader& inner) {
@@ -342,6 +343,7 @@ std::string spec_to_json(const JobSpec& spec) {
     if (spec.limit) json["limit_ms"] = spec.limit->count();
     if (spec.expected) json["expected_ms"] = spec.expected->count();
     if (spec.deadline) json["deadline_ms"] = spec.deadline->time_since_epoch().count();
+    if (spec.budget) json["budget"] = format_money(*spec.budget);
     put("reservation", spec.reservation, standard.reservation);
     put("retries", spec.retries, standard.retries);
     if (spec.checkpoint) {
