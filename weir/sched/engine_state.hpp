@@ -170,7 +170,7 @@ struct Engine::State {
     [[nodiscard]] KindSet allowed_for(const Job& job) const;
     [[nodiscard]] bool owns(const Job& job) const;
     [[nodiscard]] std::vector<std::uint32_t> behind_it(const Job& job) const;
-    [[nodiscard]] bool owns_in_order(const Job& job) const;
+    [[nodiscard]] KindSet owned_in_order(const Job& job) const;
     template <class Visit>
     void for_who_shares(PoolId pool, Visit visit) const;
     void retry(PoolId pool);

@@ -98,16 +98,16 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     if (!quotas.any()) return first_untried(shape, now);
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
-    Front front;
-    if (blocked <= now) return front;
+    if (blocked <= now) return {};
     const Waiting& in_order = own_order ? overtaking : waiting;
     const ShapeKinds& kinds = shapes[shape].kinds;
     // Whoever owns what it asks for, and borrows nothing elsewhere, is before all others; often it
     // is among the first.
     const Rank* after = nullptr;
     for (int tried = 0; tried < first_tried; ++tried) {
+        Front front;
         front.slot = in_order.first(shape, until(blocked, now), after);
-        if (!front.found()) return front;
+        if (!front.found()) break;
         const Job& job = jobs.at(front.slot);
         front.rank = own_order ? job.overtaking : job.rank;
         after = own_order ? &job.overtaking : &job.rank;
@@ -159,7 +159,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
     to_try.clear();
     const auto standing_of = [&](const Job& job, KindSet allowed) {
         tenancy::Standing its = quotas.standing(job.tenant, shapes[job.shape].kinds, allowed);
-        if (owns_in_order(job))
+        if (owned_in_order(job) != 0)
             for (std::uint32_t& level : its.at)
                 level &= ~tenancy::Standing::borrows;
         return its;
@@ -204,7 +204,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
         }
         heads.pop_back();
         const std::vector<PoolId>& pools = shape.shape.demand.pools;
-        const bool is_owner = owns_in_order(job);
+        const bool is_owner = owned_in_order(job) != 0;
         if (head.allowed == 0) {
             if (is_owner) give_way(head.slot, now, decisions);
             continue;
@@ -218,8 +218,10 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
             if (!is_owner) continue;
             make_room(head.slot, now, {}, decisions);
             if (may_stop_others(job)) reclaims_at = std::min(reclaims_at, job.reclaim_at);
+            const KindSet owned = owned_in_order(job);
             for (const PoolId pool : pools)
-                kept[pool.value] = true;
+                if ((owned >> Quotas::kind_of(shape.shape, shape.kinds, pool) & 1) != 0)
+                    kept[pool.value] = true;
             continue;
         }
         start(head.slot, now, Cause::fits_now, decisions);

@@ -24,18 +24,18 @@ std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
     return slots;
 }
 
-// Whether it would own what it asks for if those behind it did not run.
-bool Engine::State::owns_in_order(const Job& job) const {
-    if (owns(job)) return true;
+// Where it would own what it asks for if those behind it did not run.
+KindSet Engine::State::owned_in_order(const Job& job) const {
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
     const std::vector<std::uint32_t> others = behind_it(job);
-    if (others.empty()) return false;
+    if (others.empty()) return quotas.owned(job.tenant, kinds);
     tenancy::QuotaTree tree = quotas.tree();
     for (const std::uint32_t slot : others) {
         const Job& each = jobs.at(slot);
         for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
             tree.give_back(each.tenant, one.resource, one.amount);
     }
-    return quotas.owned(tree, job.tenant, shapes[job.shape].kinds) != 0;
+    return Quotas::owned(tree, job.tenant, kinds);
 }
 
 // In strict order: those of its own organisation that overtook it, when it was stopped, use up what
@@ -70,7 +70,7 @@ bool Engine::State::may_stop_others(const Job& job) const {
     if (!policy.preempt) return false;
     if (job.priority >= job::Priority::high) return true;
     if (!quotas.any()) return false;
-    if (!behind_it(job).empty() && owns_in_order(job)) return true;
+    if (!behind_it(job).empty() && owned_in_order(job) != 0) return true;
     const ShapeKinds& kinds = shapes[job.shape].kinds;
     const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
                               ? KindSet{1} << job.charged
