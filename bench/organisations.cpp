@@ -6,7 +6,8 @@
 //            limits on lending and borrowing, weights, dominant shares and reclaim
 // reclaim    an owner asks for 4,000 chips, of which others have borrowed every single one, each
 //            with a job of its own: one pass that finds and stops them
-// why        the time of "why does it wait?" for jobs that wait in the steady state
+// why        the time of "why does it wait?", and of what would help, for jobs that wait in the
+//            steady state
 // helios     the demand of the 16 virtual clusters of a real month (FILE: a line whenever quota,
 //            use or demand of one changes): how many of the chips that some wait for, while others
 //            with nobody waiting leave theirs idle, would be given at once
@@ -61,12 +62,21 @@ tenancy::Organisations two_hundred(const fleet::Fleet& fleet, std::uint64_t seed
 }
 
 struct Why {
-    double p50_us = 0, p99_us = 0;
+    double p50_us = 0, p99_us = 0;            // Engine::explain
+    double help_p50_us = 0, help_p99_us = 0;  // Engine::counterfactuals, with other pools
+    double start_us = 0;                      // the first Engine::estimate after a change
 };
+
+double share(std::vector<double>& values, double part) {
+    std::sort(values.begin(), values.end());
+    if (values.empty()) return 0;
+    return values[static_cast<std::size_t>(static_cast<double>(values.size() - 1) * part)];
+}
 
 // Of every n-th job that waits.
 Why why(World& world, std::size_t count) {
     std::vector<double> each_us;
+    std::vector<double> help_us;
     std::uint64_t job = 1;
     const std::uint64_t step = std::max<std::uint64_t>(1, world.submitted() / (4 * count));
     for (; job <= world.submitted() && each_us.size() < count; job += step) {
@@ -75,10 +85,21 @@ Why why(World& world, std::size_t count) {
         const sched::Explanation answer = world.engine().explain(JobId{job}, world.now());
         each_us.push_back(seconds_since(began) * 1e6);
         if (answer.sentence.empty()) std::abort();
+        if (each_us.size() % 4 != 0) continue;
+        std::vector<PoolId> others;  // all of them: those it accepts come first
+        for (std::uint32_t pool = 0; pool < world.engine().fleet().pools.size(); ++pool)
+            others.push_back(PoolId{pool});
+        const Clock::time_point asked = Clock::now();
+        (void)world.engine().counterfactuals(JobId{job}, others, world.now());
+        help_us.push_back(seconds_since(asked) * 1e6);
     }
-    std::sort(each_us.begin(), each_us.end());
-    if (each_us.empty()) return {};
-    return {each_us[each_us.size() / 2], each_us[each_us.size() * 99 / 100]};
+    const Clock::time_point began = Clock::now();
+    (void)world.engine().estimate(JobId{job}, world.now());
+    return {.p50_us = share(each_us, 0.5),
+            .p99_us = share(each_us, 0.99),
+            .help_p50_us = share(help_us, 0.5),
+            .help_p99_us = share(help_us, 0.99),
+            .start_us = seconds_since(began) * 1e6};
 }
 
 // One owner, one borrower with so many jobs of one chip each; milliseconds of the pass.
@@ -245,11 +266,13 @@ int main(int argc, char** argv) {
     std::printf(
         json ? "{\"nodes\":%llu,\"running\":%llu,\"pending\":%llu,\"decisions_per_s\":%.0f,"
                "\"us_each\":%.2f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"peak_gib\":%.2f,\"stops\":%llu,"
-               "\"why_p50_us\":%.1f,\"why_p99_us\":%.1f,\"reclaim_ms\":%.1f,\"reclaimed\":%llu,"
+               "\"why_p50_us\":%.1f,\"why_p99_us\":%.1f,\"help_p50_us\":%.1f,\"help_p99_us\":%.1f,"
+               "\"start_us\":%.1f,\"reclaim_ms\":%.1f,\"reclaimed\":%llu,"
                "\"could_be_lent\":%.2f,\"given\":%.2f,\"borrowed\":%.2f}\n"
              : "200 organisations on %llu nodes: %llu run, %llu wait; %.0f decisions/s, %.2f us "
                "each, p50 %.1f us, p99 %.1f us, %.2f GiB, %llu stopped\n"
-               "why it waits: p50 %.1f us, p99 %.1f us\n"
+               "why it waits: p50 %.1f us, p99 %.1f us; what would help: p50 %.1f us, p99 %.1f us; "
+               "when it starts: %.1f us\n"
                "reclaim of 4,000 chips lent one by one: %.1f ms, %llu stopped\n"
                "helios: of %.2f chips that could be lent %.2f are given, %.2f of them beyond the "
                "own quota\n",
@@ -264,6 +287,9 @@ int main(int argc, char** argv) {
         static_cast<unsigned long long>(world.stops()),
         reasons.p50_us,
         reasons.p99_us,
+        reasons.help_p50_us,
+        reasons.help_p99_us,
+        reasons.start_us,
         ms,
         static_cast<unsigned long long>(stopped),
         lending.could_be_lent,

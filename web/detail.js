@@ -109,7 +109,8 @@ export async function refreshDetail() {
       const why = await askJson(`${path}/explain`);
       if (parts !== current) return;
       say(parts.sentence, why.sentence);
-      parts.more.replaceChildren(...why.details.map((line) => make("li", {}, line)));
+      const helps = (why.would_help ?? []).map((help) => `what would help: ${help.sentence}`);
+      parts.more.replaceChildren(...[...why.details, ...helps].map((line) => make("li", {}, line)));
     }
   } catch (error) {
     if (parts === current) say(parts.problem, error.message);

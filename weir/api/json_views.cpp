@@ -178,6 +178,12 @@ std::string cancelled_json(std::uint32_t count) {
 }
 
 std::string explain_json(const hub::ExplainView& view) {
+    Json would_help = Json::array();
+    for (const hub::ExplainView::Help& help : view.would_help) {
+        would_help.push_back({{"change", help.change},
+                              {"starts_at_ms", milliseconds_of(help.starts_at)},
+                              {"sentence", help.sentence}});
+    }
     return text_of({{"id", view.id},
                     {"state", hub::name_of(view.state)},
                     {"sentence", view.sentence},
@@ -185,7 +191,8 @@ std::string explain_json(const hub::ExplainView& view) {
                     {"ahead", view.ahead},
                     {"starts_at_ms", milliseconds_of(view.starts_at)},
                     {"starts_promised", view.starts_promised},
-                    {"details", view.details}});
+                    {"details", view.details},
+                    {"would_help", std::move(would_help)}});
 }
 
 std::string fleet_json(const std::vector<hub::PoolView>& pools,

@@ -295,6 +295,8 @@ Result<Answer<ExplainInfo>> HubLink::explain(const std::string& reference) {
         info.starts_at_ms = optional_field<std::int64_t>(json, "starts_at_ms");
         info.starts_promised = field<bool>(json, "starts_promised");
         info.details = field<std::vector<std::string>>(json, "details");
+        for (const Json& help : json.at("would_help"))
+            info.would_help.push_back(field<std::string>(help, "sentence"));
         return info;
     });
 }

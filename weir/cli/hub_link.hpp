@@ -138,6 +138,7 @@ struct ExplainInfo {
     std::optional<std::int64_t> starts_at_ms;
     bool starts_promised = false;
     std::vector<std::string> details;
+    std::vector<std::string> would_help;
 };
 
 struct RateInfo {

@@ -203,6 +203,9 @@ int explain(const ShowOptions& options) {
                  ? fmt::format("it is promised to start by {}", when)
                  : fmt::format("as it looks now it starts at {}; that is no promise", when));
     }
+    if (!info.would_help.empty()) text += "What would help, as tried just now:\n";
+    for (const std::string& help : info.would_help)
+        item(help);
     out(text);
     return status_ok;
 }

@@ -80,6 +80,10 @@ public:
     [[nodiscard]] bool fits(const Shape& shape, Time end = never);
     // The same for one of the domains of the shape, by number.
     [[nodiscard]] bool fits_in(const Shape& shape, std::uint32_t domain, Time end = never);
+    // The same if nobody had a budget of watts. Cost: where the gang must stay in a rack or a pod,
+    // that of looking at every node.
+    [[nodiscard]] bool fits_without_budgets(const Shape& shape, Time end = never);
+    [[nodiscard]] bool has_budgets(PoolId pool) const { return has_budgets(pools_[pool.value]); }
     // Where it would go; false (and an empty placement) when it does not fit. Takes nothing.
     [[nodiscard]] bool find(const Shape& shape, Placement& placement, Time end = never);
 
@@ -106,6 +110,9 @@ public:
     // stay beyond `until`. The amounts may exceed what is free; taking and giving leave them as
     // they are. Cost: that of one node for each run of equal ones.
     void set_horizon(PoolId pool, std::uint32_t first, std::uint32_t count, const Horizon& horizon);
+    [[nodiscard]] const Horizon& horizon(PoolId pool, std::uint32_t node) const {
+        return horizons_[pools_[pool.value].class_of_node(node).key.horizon];
+    }
     // Sets or (with a default one) clears what is promised of the watts of a rack, a pod or a site.
     // Nothing is where there is no budget.
     void set_power_promised(PoolId pool,
@@ -248,6 +255,9 @@ private:
     };
 
     // holding.cpp: how much there is room for.
+    [[nodiscard]] bool has_budgets_inside(const PowerBudgets& budgets) const {
+        return !budgets_lifted_ && budgets.any_inside();
+    }
     [[nodiscard]] std::uint64_t holds(const PoolIndex& pool,
                                       const NodeKey& key,
                                       const Ask& ask) const;
@@ -345,7 +355,8 @@ private:
     std::vector<Group> groups_;
     std::vector<Deferred> deferred_;
     std::vector<Drawn> drawn_;
-    bool thrifty_ = false;  // pools in which a replica draws less come first
+    bool budgets_lifted_ = false;  // for one question
+    bool thrifty_ = false;         // pools in which a replica draws less come first
     std::vector<const NodeSet*> sets_;
     std::vector<std::uint64_t> by_class_;
     std::vector<std::uint32_t> option_of_class_;

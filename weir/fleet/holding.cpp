@@ -49,6 +49,7 @@ std::uint64_t FreeIndex::holds(const PoolIndex& pool, const NodeKey& key, const 
 std::uint64_t FreeIndex::holds_by_power(const NodeKey& key,
                                         const Ask& ask,
                                         std::int64_t each_mw) const {
+    if (budgets_lifted_) return unbounded;
     if (key.power == NodeKey::no_limit && key.power_promised == 0) return unbounded;
     std::int64_t left = key.power == NodeKey::no_limit ? unlimited_mw : std::int64_t{key.power} - 1;
     if (key.power_promised != 0) {
@@ -83,6 +84,7 @@ std::uint64_t FreeIndex::powered(const PoolIndex& pool, std::uint32_t node, cons
 }
 
 bool FreeIndex::has_budgets(const PoolIndex& pool) const {
+    if (budgets_lifted_) return false;
     return pool.rack_power.any() || pool.pod_power.any() || sites_[pool.site].budget_mw != 0;
 }
 
@@ -125,13 +127,13 @@ std::uint64_t FreeIndex::domain_holds(const PoolIndex& pool,
                 in_rack += holds(pool, pool.classes[cls].key, ask);
             }
         }
-        if (pool.rack_power.any_inside()) {
+        if (has_budgets_inside(pool.rack_power)) {
             in_rack =
                 std::min(in_rack, replicas_in(pool.rack_power.left_mw(rack, ask.end), each_mw));
         }
         held += in_rack;
     }
-    if (level == Level::pod && pool.pod_power.any_inside()) {
+    if (level == Level::pod && has_budgets_inside(pool.pod_power)) {
         held = std::min(held, replicas_in(pool.pod_power.left_mw(domain, ask.end), each_mw));
     }
     return held;
@@ -196,6 +198,11 @@ std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
                                                         const Ask& ask,
                                                         bool any_will_do) {
     if (around(pool, ask) < ask.replicas) return std::nullopt;
+    if (budgets_lifted_) {  // the tables count with budgets
+        list_domains(pool, level, ask);
+        if (domains_.empty()) return std::nullopt;
+        return domains_.front().domain;
+    }
     const DomainCounts& counts = domain_counts(pool, level, ask);
     const std::uint32_t domains = static_cast<std::uint32_t>(counts.held.size());
     const bool pods_matter = level == Level::rack && pool.pod_power.any_inside();
@@ -235,8 +242,17 @@ std::optional<std::uint32_t> FreeIndex::tightest_domain(PoolIndex& pool,
 
 // All that hold the part, those with the least to spare first, into domains_.
 void FreeIndex::list_domains(PoolIndex& pool, Level level, const Ask& ask) {
-    const DomainCounts& counts = domain_counts(pool, level, ask);
     domains_.clear();
+    if (budgets_lifted_) {
+        const std::uint32_t all = (level == Level::rack ? pool.racks : pool.pods).domains();
+        for (std::uint32_t domain = 0; domain < all; ++domain) {
+            const std::uint64_t held = domain_holds(pool, level, domain, ask, nullptr);
+            if (held >= ask.replicas) domains_.push_back({held, domain});
+        }
+        std::sort(domains_.begin(), domains_.end());
+        return;
+    }
+    const DomainCounts& counts = domain_counts(pool, level, ask);
     for (std::uint32_t domain = 0; domain < counts.held.size(); ++domain) {
         std::uint64_t held = counts.held[domain];
         if (held < ask.replicas) continue;

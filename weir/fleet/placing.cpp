@@ -44,6 +44,13 @@ bool FreeIndex::fits(const Shape& shape, Time end) {
     return false;
 }
 
+bool FreeIndex::fits_without_budgets(const Shape& shape, Time end) {
+    budgets_lifted_ = true;
+    const bool fits_so = fits(shape, end);
+    budgets_lifted_ = false;
+    return fits_so;
+}
+
 bool FreeIndex::fits_in(const Shape& shape, std::uint32_t number, Time end) {
     const std::vector<PoolId>& domain = shape.domains[number];
     if (!could_hold(domain, shape.demand)) return false;

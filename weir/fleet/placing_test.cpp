@@ -233,6 +233,17 @@ void expect_equal_sums(World& world) {
     }
 }
 
+FreeIndex without_budgets(FreeIndex index, const Fleet& fleet) {
+    for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
+        for (std::uint32_t rack = 0; rack < fleet.pools[p].racks(); ++rack)
+            index.set_rack_power(PoolId{p}, rack, 0);
+        for (std::uint32_t pod = 0; pod < fleet.pools[p].pods(); ++pod)
+            index.set_pod_power(PoolId{p}, pod, 0);
+        index.set_site_power(PoolId{p}, 0);
+    }
+    return index;
+}
+
 TEST(Placing, GivesThePlacementsOfThePlainRules) {
     int found = 0;
     int refused = 0;
@@ -259,6 +270,11 @@ TEST(Placing, GivesThePlacementsOfThePlainRules) {
             Placement placement;
             const bool fits = world.index.fits(shape, end);
             ASSERT_EQ(world.index.find(shape, placement, end), fits);
+            if (random.chance(0.1)) {
+                ASSERT_EQ(world.index.fits_without_budgets(shape, end),
+                          without_budgets(world.index, fleet).fits(shape, end));
+                ASSERT_EQ(world.index.fits(shape, end), fits);
+            }
             const auto pieces = world.plain.find(demand, end);
             ASSERT_EQ(fits, pieces.has_value());
             if (!fits) {

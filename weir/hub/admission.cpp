@@ -457,6 +457,22 @@ Result<Admitted> Admission::admit(const Submission& submission) {
     return admitted;
 }
 
+std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
+                                       const job::JobSpec& spec,
+                                       const std::vector<PoolId>& accepted,
+                                       const catalog::Catalog& catalog) {
+    job::JobSpec anywhere = spec;
+    anywhere.chips_any_of.clear();
+    anywhere.sites.clear();
+    const Result<Pools> all = pools_of(fleet, anywhere, catalog);
+    if (!all) return {};
+    std::vector<PoolId> others;
+    for (const PoolId pool : all->accepted)
+        if (std::find(accepted.begin(), accepted.end(), pool) == accepted.end())
+            others.push_back(pool);
+    return others;
+}
+
 Result<sched::Request> request_for_fleet(const sched::Request& request,
                                          const job::JobSpec& spec,
                                          std::vector<sched::Dependency> unmet,

@@ -75,6 +75,12 @@ private:
 // Who a client's key belongs to.
 std::string owner_of(const Submission& submission);
 
+// Pools that keep what the job demands, but have a chip or are at a site that it does not accept.
+std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
+                                       const job::JobSpec& spec,
+                                       const std::vector<PoolId>& accepted,
+                                       const catalog::Catalog& catalog);
+
 // A time that users gave, too far ahead to be meant: job::duration_max from now at most.
 Error too_far(const std::string& what, Time at, Time now);
 

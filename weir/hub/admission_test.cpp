@@ -126,6 +126,26 @@ TEST(Admission, RefusesAContractThatNoChipKeepsWithAReasonForEachKind) {
     EXPECT_TRUE(world.view("linpack").spec.planned.front().degraded);
 }
 
+TEST(Admission, WhatIsAcceptedInFewPoolsIsToldWhichOthersWouldHaveStartedIt) {
+    fleet::Fleet fleet = small_fleet(1);
+    fleet.pools.push_back(fleet.pools[0]);
+    fleet.pools[1].name = "second";
+    fleet.pools[1].chip = "h100";
+    HubWorld world{fleet};
+    ASSERT_TRUE(world.open());
+    Submission job = submission_of("first");
+    job.spec.chips_any_of = {fleet.pools[0].chip};
+    ASSERT_TRUE(world.submit(job));
+    job.spec.name = "next";
+    ASSERT_TRUE(world.submit(job));
+    const auto explained = world.keeper->explain("next");
+    ASSERT_TRUE(explained);
+    ASSERT_FALSE(explained->would_help.empty());
+    EXPECT_EQ(explained->would_help.front().change, "other_pool");
+    EXPECT_EQ(explained->would_help.front().sentence,
+              "it would start now if h100 were accepted (pool second)");
+}
+
 TEST(Admission, FindsAChipByAnyOfItsNames) {
     fleet::Fleet fleet = of_three_kinds();
     fleet.pools[1].chip = "h100-pcie-80g";

@@ -87,12 +87,13 @@ Result<ExplainView> Keeper::explain(const std::string& reference) {
     for (const JobId id : found) {
         const Job* job = book_->find(id);
         if (job == nullptr || !job->waits()) continue;
-        ExplainView view = hub::explain(*job, *book_, now_);
+        ExplainView view = hub::explain(*job, *book_, catalog_of(options_), now_);
         if (auto change = pending_change()) view.sentence = "It waits: " + change->sentence + ".";
         return view;
     }
     for (const JobId id : found) {
-        if (const Job* job = book_->find(id)) return hub::explain(*job, *book_, now_);
+        if (const Job* job = book_->find(id))
+            return hub::explain(*job, *book_, catalog_of(options_), now_);
     }
     WEIR_TRY(const JobView ended, load(found.back()));
     return hub::explain(ended);

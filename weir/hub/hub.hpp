@@ -162,6 +162,13 @@ struct ExplainView {
     std::optional<Time> starts_at;  // as in JobView
     bool starts_promised = false;
     std::vector<std::string> details;  // further sentences: who is in front, who has the room
+    // What would let it start, each tried on the state as it is.
+    struct Help {
+        std::string change;  // name_of(sched::Counterfactual::Change)
+        Time starts_at{};
+        std::string sentence;
+    };
+    std::vector<Help> would_help;
 };
 
 struct PoolView {

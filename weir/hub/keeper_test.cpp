@@ -98,6 +98,19 @@ TEST_F(KeeperStory, KeepsTheNextJobWaitingAndExplainsWhoHoldsTheRoomUntilWhen) {
     EXPECT_EQ(world.started(), "1.1 2.1");
 }
 
+TEST_F(KeeperStory, SaysWhatWouldHelpAndNamesTheJobThatHasToEnd) {
+    accepted(submission_of("long"));
+    accepted(submission_of("next", 2));
+    const auto explained = world.keeper->explain("next");
+    ASSERT_TRUE(explained);
+    std::string would_help;
+    for (const ExplainView::Help& help : explained->would_help)
+        would_help += help.change + ": " + help.sentence + "\n";
+    EXPECT_THAT(would_help, HasSubstr("it would start now with 1 replica fewer (1 of 2)"));
+    EXPECT_THAT(would_help, HasSubstr("others_end: "));
+    EXPECT_THAT(would_help, HasSubstr(", when job 1 (long) ends"));
+}
+
 TEST_F(KeeperStory, GivesTheSameAnswerForTheSameKeyAlsoAfterARestart) {
     Submission keyed = submission_of("a");
     keyed.key = "k";

@@ -4,6 +4,7 @@
 #include <set>
 #include <string_view>
 
+#include "weir/hub/admission.hpp"
 #include "weir/hub/houses.hpp"
 #include "weir/hub/launching.hpp"
 
@@ -241,7 +242,32 @@ std::string sentence_of(const Book::BrokenPromise& broken, const Book& book) {
     return trouble.empty() ? text : text + ": " + trouble;
 }
 
-ExplainView explain(const Job& job, const Book& book, Time now) {
+namespace {
+
+// A job inside a reservation has but its nodes.
+std::vector<ExplainView::Help> would_help(const Job& job,
+                                          const Book& book,
+                                          const catalog::Catalog& catalog,
+                                          Time now) {
+    const fleet::Demand& demand = job.family->request.demand;
+    std::vector<PoolId> others;
+    if (demand.tag == 0) {
+        others = pools_not_accepted(book.engine().fleet(), job.family->spec, demand.pools, catalog);
+    }
+    std::vector<ExplainView::Help> all;
+    for (sched::Counterfactual& one : book.engine().counterfactuals(job.id, others, now)) {
+        ExplainView::Help help{.change = std::string(sched::name_of(one.change)),
+                               .starts_at = one.at,
+                               .sentence = std::move(one.sentence)};
+        if (one.other.valid()) help.sentence += ", when " + book.described(one.other) + " ends";
+        all.push_back(std::move(help));
+    }
+    return all;
+}
+
+}  // namespace
+
+ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& catalog, Time now) {
     ExplainView view;
     view.id = book.everybody().id_of(job.id);
     view.state = job.state;
@@ -277,6 +303,8 @@ ExplainView explain(const Job& job, const Book& book, Time now) {
         explain_held(view, job, book);
         return view;
     }
+    view.details = told.also;
+    view.would_help = would_help(job, book, catalog, now);
     if (told.reason.other.valid() && told.reason.other != job.id) {
         view.details.push_back("in front of it: " + book.described(told.reason.other));
     }

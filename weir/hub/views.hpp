@@ -29,7 +29,7 @@ private:
 };
 
 // The binding cause of a job that waits, with its numbers; of others, what is to be said.
-ExplainView explain(const Job& job, const Book& book, Time now);
+ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& catalog, Time now);
 ExplainView explain(const JobView& ended);
 
 // "job 12 (mesh) was promised to start by ...; ... now nothing can be promised".

@@ -537,7 +537,8 @@ void Engine::State::on(const NodeChanged& event) {
     const bool failed = known == NodeHealth::down;
     known = event.health;
     const bool in_service = event.health == NodeHealth::up;
-    free.set_in_service(event.pool, event.node, in_service);
+    change_supply(
+        [&](fleet::FreeIndex& index) { index.set_in_service(event.pool, event.node, in_service); });
     plan.set_in_service(event.pool, event.node, in_service);
     if (failed && in_service && policy.suspect_for > Duration{}) {
         free.set_suspect(event.pool, event.node, true);
@@ -558,7 +559,7 @@ void Engine::State::on(const ReplicaLost& event) {
 
 void Engine::State::on(const PowerCapSet& event) {
     const PowerDomain& domain = event.domain;
-    set_budget(free, domain, event.watts);
+    change_supply([&](fleet::FreeIndex& index) { set_budget(index, domain, event.watts); });
     plan.set_power(domain, event.watts);
     caps[domain] = event.watts;
     empty.reset();
@@ -584,8 +585,10 @@ void Engine::State::on(const AdvanceEnded& event) {
 
 void Engine::State::end_advance(const SetApart& apart) {
     for (const Advance::Nodes& nodes : apart.advance.nodes) {
-        for (std::uint32_t n = 0; apart.begun && n < nodes.count; ++n)
-            free.set_tag(nodes.pool, nodes.first + n, 0);
+        for (std::uint32_t n = 0; apart.begun && n < nodes.count; ++n) {
+            change_supply(
+                [&](fleet::FreeIndex& index) { index.set_tag(nodes.pool, nodes.first + n, 0); });
+        }
     }
     plan.give_back(apart.advance);
     for (const Advance::Nodes& nodes : apart.advance.nodes)

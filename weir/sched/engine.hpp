@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,9 +54,34 @@ struct Counts {
 struct Explanation {
     Phase phase = Phase::unknown;
     Reason reason;
-    std::uint64_t ahead = 0;  // jobs before it in the queue
-    std::string sentence;     // for people, with the numbers
+    std::uint64_t ahead = 0;          // jobs before it in the queue
+    std::string sentence;             // for people, with the numbers
+    std::vector<std::string> also{};  // what else keeps it from starting, beside that
 };
+
+// What would have to be otherwise for a job that waits to start now, or when it could at the
+// earliest. Each was tried on the state as it is.
+struct Counterfactual {
+    enum class Change : std::uint8_t {
+        fewer_replicas,
+        fewer_chips,    // for each replica
+        shorter_limit,  // it would end before somebody else's promise
+        wider_level,    // it need not be so close together
+        other_pool,
+        more_rights,  // of its organisation
+        others_end,   // nothing: others have to end, at `at`
+    };
+    Change change = Change::others_end;
+    std::uint32_t to = 0;                      // fewer_replicas, fewer_chips: so many at most
+    Duration limit{};                          // shorter_limit: so much at most
+    fleet::Level within = fleet::Level::site;  // wider_level
+    PoolId pool = PoolId::none();              // other_pool
+    Time at{};                                 // when it would start; nearly always now
+    JobId other{};                             // others_end: the last of them, if one is
+    std::string sentence{};                    // "it would start now with 2 replicas fewer (6)"
+};
+
+std::string_view name_of(Counterfactual::Change change);
 
 class Engine {
 public:
@@ -128,6 +154,11 @@ public:
     [[nodiscard]] Phase phase(JobId job) const;
     [[nodiscard]] const fleet::Placement* placement(JobId job) const;  // null unless running
     [[nodiscard]] Explanation explain(JobId job, Time now) const;
+    // Of a job that waits for room or rights, when the last pass has left nobody who could start.
+    // other_pools: those that it does not accept, but might.
+    [[nodiscard]] std::vector<Counterfactual> counterfactuals(JobId job,
+                                                              std::span<const PoolId> other_pools,
+                                                              Time now) const;
     [[nodiscard]] Counts counts() const;
     [[nodiscard]] const fleet::Fleet& fleet() const;
     // What organisations use now (running and promised), and may use. Requires: there are any.

@@ -1,6 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// order.cpp, room_made.cpp, reclaim.cpp, follow.cpp, outlook.cpp, takeover.cpp, obstacle.cpp and
-// explain.cpp.
+// order.cpp, room_made.cpp, reclaim.cpp, follow.cpp, outlook.cpp, takeover.cpp, obstacle.cpp,
+// counterfactual.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -76,7 +76,8 @@ struct Engine::State {
     fleet::FreeIndex free;  // now
     Plan plan;              // and later
     Quotas quotas;
-    std::optional<fleet::FreeIndex> empty;  // nothing taken; made when somebody asks
+    std::optional<fleet::FreeIndex> empty;     // nothing taken; made when somebody asks
+    std::optional<fleet::FreeIndex> deserted;  // the same as the fleet is today; then kept up
     JobTable jobs;
     Queue queue;                                        // all that wait for room
     std::set<std::pair<Rank, std::uint32_t>> promised;  // those of them that hold a promise
@@ -194,6 +195,12 @@ struct Engine::State {
     void watch_budgets(const fleet::Placement& placement);
     [[nodiscard]] fleet::FreeIndex::PowerUse use_of(const PowerDomain& domain) const;
     [[nodiscard]] fleet::FreeIndex emptied() const;
+    // Changes what there is, whoever uses it.
+    template <class Change>
+    void change_supply(Change change) {
+        change(free);
+        if (deserted) change(*deserted);
+    }
     // Each pool of the placement once.
     template <class Change>
     static void for_pools_of(const fleet::Placement& placement, Change change) {
@@ -305,8 +312,13 @@ struct Engine::State {
         std::string words;
     };
     class Lifting;
+    class Trial;
     [[nodiscard]] Obstacle obstacle_for(const Job& job, Time now);
-    [[nodiscard]] fleet::FreeIndex deserted() const;
+    // counterfactual.cpp
+    [[nodiscard]] bool may_overtake(const Job& job) const;
+
+    [[nodiscard]] Obstacle obstacle_in_time(const Job& job, Time now);
+    [[nodiscard]] fleet::FreeIndex without_jobs() const;
 };
 
 }  // namespace weir::sched

@@ -10,7 +10,7 @@ namespace weir::sched {
 Explanation Engine::explain(JobId id, Time now) const {
     State& state = *state_;
     const JobTable::Mark mark = state.jobs.mark(id);
-    Explanation answer{.phase = mark.phase, .reason = {}, .ahead = 0, .sentence = {}};
+    Explanation answer{.phase = mark.phase, .reason = {}, .ahead = 0, .sentence = {}, .also = {}};
     if (mark.slot == no_slot) {
         answer.sentence = mark.phase == Phase::ended ? "It has ended." : "It is not known.";
         return answer;
@@ -36,13 +36,7 @@ Explanation Engine::explain(JobId id, Time now) const {
         return answer;
     }
 
-    std::uint32_t first = no_slot;
-    state.queue.walk([&](const Queued& other) {
-        if (first == no_slot) first = other.slot;
-        if (other.slot == mark.slot) return false;
-        ++answer.ahead;
-        return true;
-    });
+    answer.ahead = state.queue.up_to(job.rank).count - 1;
     const std::string asked = demand_in_words(shape.demand);
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
     if (job.parked) {
@@ -52,13 +46,18 @@ Explanation Engine::explain(JobId id, Time now) const {
                           " members, which is as many as it asked to run at once.";
         return answer;
     }
+    const State::Obstacle obstacle = state.obstacle_for(job, now);
     if (state.allowed_for(job) == 0) {
         answer.reason.cause = Cause::over_quota;
         answer.sentence = "It asks for " + asked + ", but " +
                           state.quotas.in_words(job.tenant, state.shapes[job.shape].kinds) + ".";
+        if (!obstacle.words.empty()) {
+            answer.also.push_back(obstacle.words);
+        } else if (!state.free.fits(shape, Time::min())) {
+            answer.also.push_back("and there is no room for it: " + free_now);
+        }
         return answer;
     }
-    const State::Obstacle obstacle = state.obstacle_for(job, now);
     const std::string in_its_way = obstacle.words.empty() ? free_now : obstacle.words;
     if (job.promise.found()) {
         answer.reason = {.cause = Cause::reserved, .until = job.promise.at};
@@ -87,7 +86,10 @@ Explanation Engine::explain(JobId id, Time now) const {
                                : "; when that will change is not known, so no start is promised.";
         return answer;
     }
-    const JobId other = before != nullptr ? before->id : state.jobs.at(first).id;
+    const auto any = [](const Stretch&, const Stretch&) { return true; };
+    const JobId other = before != nullptr
+                            ? before->id
+                            : state.jobs.at(state.queue.first(nullptr, {}, any)->slot).id;
     const Time until = before != nullptr ? before->promise.at : never;
     if (!state.policy.backfill) {
         answer.reason = {.cause = Cause::behind, .other = other};

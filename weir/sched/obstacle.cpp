@@ -1,10 +1,11 @@
 // What keeps a demand from starting beside those who run: watts, nodes that are set apart, nodes
-// that are out of service. Nothing is concluded from numbers: each is taken away on a copy of what
-// is free (or would be if nobody ran, where even that does not do), and whatever lets the demand
-// fit was in its way.
+// that are out of service. Nothing is concluded from numbers: each is taken away from what is free
+// (or would be if nobody ran, where even that does not do), whatever lets the demand fit was in its
+// way, and then everything is put back.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "weir/base/units.hpp"
 #include "weir/fleet/power.hpp"
@@ -20,28 +21,27 @@ bool accepts(const fleet::Demand& demand, PoolId pool) {
     return std::find(demand.pools.begin(), demand.pools.end(), pool) != demand.pools.end();
 }
 
-// No budget is left around these pools; false if there was none.
-bool lift_budgets(fleet::FreeIndex& free, const fleet::Fleet& fleet, const fleet::Demand& demand) {
-    bool any = false;
-    for (const PoolId id : demand.pools) {
-        const fleet::Pool& pool = fleet.pool(id);
-        for (std::uint32_t rack = 0; rack < pool.racks(); ++rack) {
-            if (free.rack_power(id, rack).budget_watts == 0) continue;
-            free.set_rack_power(id, rack, 0);
-            any = true;
-        }
-        for (std::uint32_t pod = 0; pod < pool.pods(); ++pod) {
-            if (free.pod_power(id, pod).budget_watts == 0) continue;
-            free.set_pod_power(id, pod, 0);
-            any = true;
-        }
-        if (free.site_power(id).budget_watts > 0) {
-            free.set_site_power(id, 0);
-            any = true;
-        }
+// Changes to an index that are taken back in the end, the last one first.
+class Changes {
+public:
+    explicit Changes(fleet::FreeIndex& index) : index_(index) {}
+    ~Changes() {
+        for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo)
+            (*undo)(index_);
     }
-    return any;
-}
+    Changes(const Changes&) = delete;
+    Changes& operator=(const Changes&) = delete;
+
+    template <class Change, class Undo>
+    void make(Change change, Undo undo) {
+        change(index_);
+        undo_.emplace_back(std::move(undo));
+    }
+
+private:
+    fleet::FreeIndex& index_;
+    std::vector<std::function<void(fleet::FreeIndex&)>> undo_;
+};
 
 // "a replica draws 1.2 kW more than idle, and pool p has 800 W left in one of its racks (2.1 kW in
 // all), 5 kW in its site".
@@ -97,43 +97,45 @@ public:
     Lifting(const State& state, const fleet::Shape& shape)
         : state_(state), shape_(shape), demand_(shape.demand) {}
 
-    [[nodiscard]] Obstacle from(const fleet::FreeIndex& base) const {
-        fleet::FreeIndex all = base;
+    [[nodiscard]] Obstacle from(fleet::FreeIndex& base) const {
+        const bool budgets = std::any_of(demand_.pools.begin(),
+                                         demand_.pools.end(),
+                                         [&](PoolId id) { return base.has_budgets(id); });
+        if (budgets && base.fits_without_budgets(shape_, Time::min())) {
+            return {Cause::waits_for_power, never, watts_in_words(state_.fleet, base, demand_)};
+        }
         std::string together;
         const auto join = [&together](std::string_view what) {
             together += (together.empty() ? "" : " and ") + std::string(what);
         };
-        fleet::FreeIndex trial = base;
-        if (lift_budgets(trial, state_.fleet, demand_)) {
-            if (fits(trial)) {
-                return {Cause::waits_for_power, never, watts_in_words(state_.fleet, base, demand_)};
+        if (budgets) join("budgets of watts");
+        Obstacle apart;
+        {
+            Changes changes(base);
+            apart = lift_reservations(changes);
+            if (!apart.words.empty() && base.fits(shape_, Time::min())) return apart;
+        }
+        if (!apart.words.empty()) join(apart.words);
+        std::string out;
+        {
+            Changes changes(base);
+            out = put_back(changes);
+            if (!out.empty() && base.fits(shape_, Time::min())) {
+                return {Cause::out_of_service, never, out};
             }
-            lift_budgets(all, state_.fleet, demand_);
-            join("budgets of watts");
         }
-        trial = base;
-        if (Obstacle apart = lift_reservations(trial); !apart.words.empty()) {
-            if (fits(trial)) return apart;
-            lift_reservations(all);
-            join(apart.words);
-        }
-        trial = base;
-        if (const std::string out = put_back(trial); !out.empty()) {
-            if (fits(trial)) return {Cause::out_of_service, never, out};
-            put_back(all);
-            join(out);
-        }
-        if (together.empty() || !fits(all)) return {};
+        if (!out.empty()) join(out);
+        if (together.empty()) return {};
+        Changes changes(base);
+        lift_reservations(changes);
+        put_back(changes);
+        if (!base.fits_without_budgets(shape_, Time::min())) return {};
         return {Cause::out_of_service, never, "together stand in its way: " + together};
     }
 
 private:
-    [[nodiscard]] bool fits(fleet::FreeIndex& trial) const {
-        return trial.fits(shape_, Time::min());
-    }
-
     // Those that have begun.
-    Obstacle lift_reservations(fleet::FreeIndex& trial) const {
+    Obstacle lift_reservations(Changes& changes) const {
         Obstacle obstacle{Cause::set_apart, never, ""};
         std::uint64_t nodes = 0;
         for (const auto& [id, apart] : state_.set_apart) {
@@ -142,8 +144,13 @@ private:
                 if (!accepts(demand_, each.pool)) continue;
                 nodes += each.count;
                 obstacle.until = std::min(obstacle.until, apart.advance.until);
-                for (std::uint32_t n = 0; n < each.count; ++n)
-                    trial.set_tag(each.pool, each.first + n, demand_.tag);
+                const auto tag_with = [each](std::uint32_t tag) {
+                    return [each, tag](fleet::FreeIndex& index) {
+                        for (std::uint32_t n = 0; n < each.count; ++n)
+                            index.set_tag(each.pool, each.first + n, tag);
+                    };
+                };
+                changes.make(tag_with(demand_.tag), tag_with(id.value));
             }
         }
         if (nodes > 0) {
@@ -155,7 +162,7 @@ private:
         return obstacle;
     }
 
-    std::string put_back(fleet::FreeIndex& trial) const {
+    std::string put_back(Changes& changes) const {
         std::uint64_t drained = 0;
         std::uint64_t down = 0;
         for (const PoolId pool : demand_.pools) {
@@ -163,7 +170,12 @@ private:
             for (std::uint32_t node = 0; node < nodes.size(); ++node) {
                 if (nodes[node] == NodeHealth::up) continue;
                 ++(nodes[node] == NodeHealth::drained ? drained : down);
-                trial.set_in_service(pool, node, true);
+                const auto put = [pool, node](bool in_service) {
+                    return [pool, node, in_service](fleet::FreeIndex& index) {
+                        index.set_in_service(pool, node, in_service);
+                    };
+                };
+                changes.make(put(true), put(false));
             }
         }
         if (drained + down == 0) return "";
@@ -181,7 +193,7 @@ private:
 };
 
 // The fleet as it is today, if nobody ran.
-fleet::FreeIndex Engine::State::deserted() const {
+fleet::FreeIndex Engine::State::without_jobs() const {
     fleet::FreeIndex alone(fleet);
     for (const auto& [domain, watts] : caps)
         set_budget(alone, domain, watts);
@@ -201,39 +213,47 @@ fleet::FreeIndex Engine::State::deserted() const {
 Engine::State::Obstacle Engine::State::obstacle_for(const Job& job, Time now) {
     const fleet::Shape& shape = shapes[job.shape].shape;
     const fleet::Demand& demand = shape.demand;
-    const Time end = job.limit >= forever ? never : now + job.limit;
     if (const auto its = set_apart.find(AdvanceId{demand.tag});
         its != set_apart.end() && !its->second.begun) {
         const Time begins = its->second.advance.from;
         return {Cause::set_apart, begins, "its reservation begins " + in_words(begins, now)};
     }
-    if (free.fits(shape, Time::min())) {
-        // Only what is promised, or will be set apart before it would end, can be in its way.
-        fleet::FreeIndex trial = free;
-        Time first = never;
-        for (const auto& [id, apart] : set_apart) {
-            if (apart.begun || id.value == demand.tag || apart.advance.from >= end) continue;
-            for (const Advance::Nodes& each : apart.advance.nodes) {
-                if (!accepts(demand, each.pool)) continue;
-                first = std::min(first, apart.advance.from);
-                for (std::uint32_t node = each.first; node < each.first + each.count; ++node) {
-                    trial.set_horizon(
-                        each.pool, node, 1, plan.horizon_without_reservations(each.pool, node));
-                }
-            }
-        }
-        if (first == never || !trial.fits(shape, end)) return {};
-        return {Cause::set_apart,
-                first,
-                "by its time limit it would still run when nodes are set apart, " +
-                    in_words(first, now)};
-    }
+    if (free.fits(shape, Time::min())) return obstacle_in_time(job, now);
     const Lifting lifting(*this, shape);
-    fleet::FreeIndex alone = deserted();
-    if (alone.fits(shape, Time::min())) return lifting.from(free);
-    Obstacle obstacle = lifting.from(alone);
+    if (!deserted) deserted = without_jobs();
+    if (deserted->fits(shape, Time::min())) return lifting.from(free);
+    Obstacle obstacle = lifting.from(*deserted);
     if (!obstacle.words.empty()) obstacle.words += "; even if nobody else ran it could not start";
     return obstacle;
+}
+
+// It fits now: only what is promised, or will be set apart before it would end, can be in its way.
+Engine::State::Obstacle Engine::State::obstacle_in_time(const Job& job, Time now) {
+    const fleet::Shape& shape = shapes[job.shape].shape;
+    const Time end = job.limit >= forever ? never : now + job.limit;
+    Time first = never;
+    Changes lifted(free);
+    for (const auto& [id, apart] : set_apart) {
+        if (apart.begun || id.value == shape.demand.tag || apart.advance.from >= end) continue;
+        for (const Advance::Nodes& each : apart.advance.nodes) {
+            if (!accepts(shape.demand, each.pool)) continue;
+            first = std::min(first, apart.advance.from);
+            for (std::uint32_t node = each.first; node < each.first + each.count; ++node) {
+                const auto set = [pool = each.pool, node](const fleet::Horizon& horizon) {
+                    return [pool, node, horizon](fleet::FreeIndex& index) {
+                        index.set_horizon(pool, node, 1, horizon);
+                    };
+                };
+                lifted.make(set(plan.horizon_without_reservations(each.pool, node)),
+                            set(free.horizon(each.pool, node)));
+            }
+        }
+    }
+    if (first == never || !free.fits(shape, end)) return {};
+    return {
+        Cause::set_apart,
+        first,
+        "by its time limit it would still run when nodes are set apart, " + in_words(first, now)};
 }
 
 }  // namespace weir::sched

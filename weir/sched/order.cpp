@@ -135,7 +135,7 @@ void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) 
     for (const std::uint32_t shape : to_try)
         shapes[shape].to_try = false;
     to_try.clear();
-    const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+    const auto any = [](const Stretch&, const Stretch&) { return true; };
     Rank last;
     for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
          next = queue.first(&last, {}, any)) {
@@ -165,7 +165,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
         return its;
     };
     const auto next_of = [&](TenantId tenant, const Rank* after) {
-        const auto any = [](const ShortestLimit&, const ShortestLimit&) { return true; };
+        const auto any = [](const Stretch&, const Stretch&) { return true; };
         const Queue& its_queue = queue_of_tenant[tenant.value];
         Front front;
         for (const Queued* next = its_queue.first(after, {}, any); next != nullptr;

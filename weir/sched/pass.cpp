@@ -84,8 +84,11 @@ void Engine::State::come_to(Time now) {
             apart.begun = true;
             plan.begin(apart.advance);
             for (const Advance::Nodes& nodes : apart.advance.nodes) {
-                for (std::uint32_t n = 0; n < nodes.count; ++n)
-                    free.set_tag(nodes.pool, nodes.first + n, apart.advance.id.value);
+                for (std::uint32_t n = 0; n < nodes.count; ++n) {
+                    change_supply([&](fleet::FreeIndex& index) {
+                        index.set_tag(nodes.pool, nodes.first + n, apart.advance.id.value);
+                    });
+                }
                 gained(nodes.pool);
             }
         }

@@ -72,14 +72,6 @@ const fleet::Shape& Quotas::inside(const fleet::Shape& shape, ShapeKinds& kinds,
     return part;
 }
 
-bool Quotas::may(TenantId x, const Charges& charges) const {
-    return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
-        return each.amount <= tree_.subtree(x, each.resource) - tree_.usage(x, each.resource) ||
-               each.amount <= tree_.available(x, each.resource) ||
-               tree_.owns(x, each.resource, each.amount);
-    });
-}
-
 namespace {
 
 template <class Test>
@@ -92,8 +84,14 @@ KindSet those(const ShapeKinds& kinds, Test test) {
 
 }  // namespace
 
-KindSet Quotas::allowed(TenantId x, const ShapeKinds& kinds) const {
-    return those(kinds, [&](const Charges& charges) { return may(x, charges); });
+KindSet Quotas::allowed(const tenancy::QuotaTree& tree, TenantId x, const ShapeKinds& kinds) {
+    return those(kinds, [&](const Charges& charges) {
+        return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+            return each.amount <= tree.subtree(x, each.resource) - tree.usage(x, each.resource) ||
+                   each.amount <= tree.available(x, each.resource) ||
+                   tree.owns(x, each.resource, each.amount);
+        });
+    });
 }
 
 KindSet Quotas::owned(const tenancy::QuotaTree& tree, TenantId x, const ShapeKinds& kinds) {

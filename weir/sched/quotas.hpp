@@ -58,7 +58,12 @@ public:
 
     // Where a gang of x may start by its rights; where it owns what it counts; where it might if
     // nobody used anything.
-    [[nodiscard]] KindSet allowed(TenantId x, const ShapeKinds& kinds) const;
+    [[nodiscard]] KindSet allowed(TenantId x, const ShapeKinds& kinds) const {
+        return allowed(tree_, x, kinds);
+    }
+    [[nodiscard]] static KindSet allowed(const tenancy::QuotaTree& tree,
+                                         TenantId x,
+                                         const ShapeKinds& kinds);
     [[nodiscard]] KindSet owned(TenantId x, const ShapeKinds& kinds) const {
         return owned(tree_, x, kinds);
     }
@@ -101,7 +106,6 @@ public:
     [[nodiscard]] std::string limits_in_words(TenantId x, const ShapeKinds& kinds) const;
 
 private:
-    [[nodiscard]] bool may(TenantId x, const tenancy::Charges& charges) const;
     [[nodiscard]] std::string name_of(TenantId x) const;
     [[nodiscard]] std::string amount_in_words(std::uint32_t resource, tenancy::Amount amount) const;
 

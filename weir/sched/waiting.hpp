@@ -36,14 +36,15 @@ struct Queued {
     Duration limit{};
     [[nodiscard]] const Rank& key() const { return rank; }
 };
-struct ShortestLimit {
-    Duration limit = Duration::max();
-    static ShortestLimit of(const Queued& one) { return {one.limit}; }
-    [[nodiscard]] ShortestLimit then(const ShortestLimit& next) const {
-        return {std::min(limit, next.limit)};
+struct Stretch {  // of a queue
+    Duration shortest_limit = Duration::max();
+    std::uint64_t count = 0;
+    static Stretch of(const Queued& one) { return {one.limit, 1}; }
+    [[nodiscard]] Stretch then(const Stretch& next) const {
+        return {std::min(shortest_limit, next.shortest_limit), count + next.count};
     }
 };
-using Queue = Sequence<Queued, ShortestLimit>;
+using Queue = Sequence<Queued, Stretch>;
 
 class Waiting {
 public:
@@ -61,9 +62,9 @@ public:
                                       Duration limit = Duration::max(),
                                       const Rank* after = nullptr) const {
         if (group >= groups_.size()) return no_slot;
-        const Queued* const one = groups_[group].first(
-            after, {}, [limit](const ShortestLimit&, const ShortestLimit& stretch) {
-                return stretch.limit < limit;
+        const Queued* const one =
+            groups_[group].first(after, {}, [limit](const Stretch&, const Stretch& stretch) {
+                return stretch.shortest_limit < limit;
             });
         return one == nullptr ? no_slot : one->slot;
     }
