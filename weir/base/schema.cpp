@@ -578,6 +578,9 @@ std::optional<Duration> View::duration(std::string_view key) const {
 std::optional<double> View::power_watts(std::string_view key) const {
     return parsed(text(key), parse_power_watts);
 }
+std::optional<double> View::bandwidth_bytes_per_s(std::string_view key) const {
+    return parsed(text(key), parse_bandwidth_bytes_per_s);
+}
 
 Result<void> check_money(std::string_view text) {
     const auto money = parse_money(text);

@@ -151,6 +151,7 @@ public:
     [[nodiscard]] std::optional<Bytes> bytes(std::string_view key) const;
     [[nodiscard]] std::optional<Duration> duration(std::string_view key) const;
     [[nodiscard]] std::optional<double> power_watts(std::string_view key) const;
+    [[nodiscard]] std::optional<double> bandwidth_bytes_per_s(std::string_view key) const;
 
 private:
     const yaml::Node* node_;

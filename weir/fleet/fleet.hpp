@@ -56,11 +56,30 @@ struct Pool {
     friend bool operator==(const Pool&, const Pool&) = default;
 };
 
+// What all nodes of a site share to keep data on.
+struct Storage {
+    double bytes_per_s = 0;                   // of all together; 0 = no limit
+    Bytes capacity;                           // 0 = not counted
+    std::map<std::string, Bytes> datasets{};  // that lie there for good, by name
+
+    friend bool operator==(const Storage&, const Storage&) = default;
+};
+
+// Between two sites, each way.
+struct SiteLink {
+    std::string between[2];  // names of the sites
+    double bytes_per_s = 0;
+    Duration latency{};  // there and back
+
+    friend bool operator==(const SiteLink&, const SiteLink&) = default;
+};
+
 struct Site {
     std::string name;
     std::string executor = "simulated";    // local | slurm | simulated
     double power_watts = 0;                // 0 = no budget
     std::map<std::string, Price> price{};  // of a chip, by kind; what is not here is not priced
+    Storage storage{};
 
     friend bool operator==(const Site&, const Site&) = default;
 };
@@ -68,6 +87,7 @@ struct Site {
 struct Fleet {
     std::vector<Site> sites;
     std::vector<Pool> pools;  // a PoolId is a position in here
+    std::vector<SiteLink> links{};
 
     [[nodiscard]] const Pool& pool(PoolId id) const { return pools.at(id.value); }
     [[nodiscard]] std::uint64_t nodes_total() const;

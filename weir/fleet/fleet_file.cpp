@@ -242,11 +242,8 @@ const schema::Object& site_schema() {
              "{ascend-910b3: 8 CNY/chip-hour}"},
             {"storage",
              schema::object(storage_schema()),
-             "Shared storage",
-             "{bandwidth: 200GB/s, capacity: 2PiB}",
-             "",
-             false,
-             Use::checked},
+             "Shared storage, and the datasets that lie there for good",
+             "{bandwidth: 200GB/s, capacity: 2PiB}"},
         }};
     return table;
 }
@@ -311,6 +308,9 @@ private:
             site.executor = executor->text("kind").value_or(site.executor);
         }
         site.power_watts = budget(view, path, "power");
+        if (const auto storage = view.object("storage")) {
+            site.storage = storage_in(*storage, path + ".storage");
+        }
         if (view.node("pools")->items.empty()) {
             problems_.add(
                 view.place("pools"), path + ".pools", "is empty; a site has at least one pool");
@@ -331,6 +331,38 @@ private:
             }
         }
         fleet_.sites.push_back(std::move(site));
+    }
+
+    Storage storage_in(const View& view, const std::string& path) {
+        Storage storage{.bytes_per_s = view.bandwidth_bytes_per_s("bandwidth").value_or(0),
+                        .capacity = view.bytes("capacity").value_or(Bytes{})};
+        const yaml::Node* const datasets = view.node("datasets");
+        if (datasets == nullptr) return storage;
+        Bytes sum;
+        for (std::size_t i = 0; i < datasets->keys.size(); ++i) {
+            const yaml::Key& key = datasets->keys[i];
+            const Bytes size = *parse_bytes(datasets->items[i].text);
+            storage.datasets.emplace(key.text, size);
+            sum = sum + size;
+            const auto [known, added] =
+                datasets_.emplace(key.text, std::pair{size, key.place.line});
+            if (added || known->second.first == size) continue;
+            problems_.add(key.place,
+                          path + ".datasets",
+                          fmt::format("'{}' has {} here and {} in line {}; a dataset has one size",
+                                      key.text,
+                                      format_bytes(size),
+                                      format_bytes(known->second.first),
+                                      known->second.second));
+        }
+        if (storage.capacity.count > 0 && sum > storage.capacity) {
+            problems_.add(view.place("datasets"),
+                          path + ".datasets",
+                          fmt::format("{} of datasets do not fit into a capacity of {}",
+                                      format_bytes(sum),
+                                      format_bytes(storage.capacity)));
+        }
+        return storage;
     }
 
     // Gives the kind of its chips.
@@ -451,12 +483,23 @@ private:
                                       end,
                                       near ? fmt::format("; did you mean '{}'?", *near) : ""));
         }
+        SiteLink its{.between = {ends[0], ends[1]},
+                     .bytes_per_s = view.bandwidth_bytes_per_s("bandwidth").value_or(0),
+                     .latency = view.duration("latency").value_or(Duration{})};
+        if (its.bytes_per_s <= 0) {
+            problems_.add(view.place("bandwidth"),
+                          path + ".bandwidth",
+                          "is nothing; write what goes over the link, such as 10GB/s, or leave the "
+                          "link out");
+        }
+        fleet_.links.push_back(std::move(its));
     }
 
     Problems& problems_;
     Fleet fleet_;
     std::map<std::string, std::uint32_t> sites_;  // and the line of their names
     std::map<std::string, std::uint32_t> pools_;
+    std::map<std::string, std::pair<Bytes, std::uint32_t>> datasets_;  // size, and line
 };
 
 std::string quoted(std::string_view text) {
@@ -466,6 +509,21 @@ std::string quoted(std::string_view text) {
 
 std::string exact(double value, std::string_view unit) {
     return fmt::format("{:f}{}", value, unit);
+}
+
+std::string print_storage(const Storage& storage) {
+    std::string parts;
+    const auto add = [&parts](std::string_view key, const std::string& value) {
+        parts += fmt::format("{}{}: {}", parts.empty() ? "" : ", ", key, value);
+    };
+    if (storage.bytes_per_s > 0) add("bandwidth", exact(storage.bytes_per_s, "B/s"));
+    if (storage.capacity.count > 0) add("capacity", fmt::format("{}B", storage.capacity.count));
+    std::string datasets;
+    for (const auto& [name, size] : storage.datasets)
+        datasets +=
+            fmt::format("{}{}: {}B", datasets.empty() ? "" : ", ", quoted(name), size.count);
+    if (!datasets.empty()) add("datasets", "{" + datasets + "}");
+    return fmt::format("    storage: {{{}}}\n", parts);
 }
 
 }  // namespace
@@ -479,10 +537,7 @@ const schema::Object& fleet_schema() {
             {"links",
              schema::list_of(schema::object(site_link_schema())),
              "Connections between sites",
-             "[{between: [hefei-ai, wuxi-hpc], bandwidth: 10GB/s, latency: 12ms}]",
-             "",
-             false,
-             Use::checked},
+             "[{between: [hefei-ai, wuxi-hpc], bandwidth: 10GB/s, latency: 12ms}]"},
         },
         {{"pools", "pools belong to a site: write sites: [{name: …, pools: …}]"}}};
     return table;
@@ -552,6 +607,7 @@ std::string print_fleet(const Fleet& fleet) {
             }
             out += fmt::format("    price: {{{}}}\n", prices);
         }
+        if (site.storage != Storage{}) out += print_storage(site.storage);
         out += "    pools:\n";
         for (const Pool& pool : fleet.pools) {
             if (pool.site != site.name) continue;
@@ -596,6 +652,14 @@ std::string print_fleet(const Fleet& fleet) {
                 line("node_names", "[" + names + "]");
             }
         }
+    }
+    if (!fleet.links.empty()) out += "links:\n";
+    for (const SiteLink& link : fleet.links) {
+        out += fmt::format("  - {{between: [{}, {}], bandwidth: {}, latency: {}ms}}\n",
+                           quoted(link.between[0]),
+                           quoted(link.between[1]),
+                           exact(link.bytes_per_s, "B/s"),
+                           link.latency.count());
     }
     return out;
 }

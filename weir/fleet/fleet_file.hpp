@@ -2,8 +2,8 @@
 //
 // The language is the table fleet_schema(); what reads it, checks it, documents it and describes
 // it to editors is base/schema.hpp. Beyond the table the sense of the whole is checked: names are
-// unique, links join sites that exist, a pool with chips says which. Parts that this version only
-// checks (storage, links, ...) are named by notes.
+// unique, links join sites that exist, a dataset has one size, a pool with chips says which. Parts
+// that this version only checks (the link inside a pool, ...) are named by notes.
 //
 // Threads: pure functions.
 #pragma once

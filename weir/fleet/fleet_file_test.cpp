@@ -82,6 +82,27 @@ TEST(FleetFile, ReadsTheWholeLanguage) {
     EXPECT_THAT(parsed->notes, ::testing::Not(::testing::Contains(HasSubstr("reliability"))));
 }
 
+TEST(FleetFile, KnowsWhatLiesWhereAndThatADatasetHasOneSize) {
+    const auto parsed = read_fleet_text(example, "f.yaml");
+    ASSERT_TRUE(parsed.has_value());
+    const Storage& storage = parsed->fleet.sites[0].storage;
+    EXPECT_EQ(storage.bytes_per_s, 200e9);
+    EXPECT_EQ(storage.datasets.at("era5-2020"), *parse_bytes("40TiB"));
+    ASSERT_EQ(parsed->fleet.links.size(), 1U);
+    EXPECT_EQ(parsed->fleet.links[0].between[1], "wuxi-hpc");
+    EXPECT_EQ(parsed->fleet.links[0].bytes_per_s, 10e9);
+    const auto two = [](const std::string& a, const std::string& b) {
+        return "sites:\n- {name: a, pools: [{name: p, nodes: 1, cpus: 1}], storage: {" + a +
+               "}}\n- {name: b, pools: [{name: q, nodes: 1, cpus: 1}], storage: {" + b + "}}\n";
+    };
+    EXPECT_EQ(refusal(two("datasets: {x: 1TiB}", "datasets: {x: 1TiB}")), "accepted");
+    EXPECT_THAT(refusal(two("datasets: {x: 1TiB}", "datasets: {x: 2TiB}")),
+                HasSubstr("f.yaml:3:73: sites[1].storage.datasets: 'x' has 2TiB here and 1TiB in "
+                          "line 2; a dataset has one size"));
+    EXPECT_THAT(refusal(two("capacity: 1TiB, datasets: {x: 2TiB}", "capacity: 1TiB")),
+                HasSubstr("2TiB of datasets do not fit into a capacity of 1TiB"));
+}
+
 TEST(FleetFile, ReadsBackWhatItPrints) {
     const auto parsed = read_fleet_text(example, "f.yaml");
     ASSERT_TRUE(parsed.has_value());
@@ -155,6 +176,8 @@ TEST(FleetFile, RefusesNamesThatAreTakenOrUnknown) {
     EXPECT_EQ(refusal(two + "links: [{between: [a, b], bandwidth: 1GB/s}]\n"), "accepted");
     EXPECT_THAT(refusal(two + "links: [{between: [a, bb], bandwidth: 1GB/s}]\n"),
                 HasSubstr("links[0].between: no site is called 'bb'; did you mean 'b'?"));
+    EXPECT_THAT(refusal(two + "links: [{between: [a, b], bandwidth: 0GB/s}]\n"),
+                HasSubstr("links[0].bandwidth: is nothing"));
     EXPECT_THAT(refusal(two + "links: [{between: [a, a], bandwidth: 1GB/s}]\n"),
                 HasSubstr("two different sites"));
     EXPECT_THAT(

@@ -63,6 +63,8 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights 
       free(fleet),
       plan(fleet, free),
       quotas(std::move(its_rights), policy),
+      staging(fleet),
+      backlog(fleet.sites.size(), 0),
       shapes_of_pool(fleet.pools.size()),
       changes(fleet.pools.size(), 1),
       gains(fleet.pools.size(), 1),
@@ -72,6 +74,8 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights 
     }
     if (quotas.any()) running_of_tenant.resize(quotas.tree().tenants());
     if (policy.placement == PlacementRule::supply) free.place_by_supply(fleet);
+    for (const fleet::Site& site : fleet.sites)
+        data_matters = data_matters || !site.storage.datasets.empty();
     for (const fleet::Pool& pool : fleet.pools)
         health.emplace_back(pool.nodes, NodeHealth::up);
 }
@@ -280,6 +284,7 @@ void Engine::State::enter(std::uint32_t slot) {
             date_of(job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
     }
     queue.insert({job.rank, slot, job.limit});
+    count_backlog(job, true);
     if (!queue_of_tenant.empty()) {
         queue_of_tenant[job.tenant.value].insert({job.rank, slot, job.limit});
     }
@@ -299,6 +304,7 @@ void Engine::State::enter(std::uint32_t slot) {
 void Engine::State::leave(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     queue.erase(job.rank);
+    count_backlog(job, false);
     if (!queue_of_tenant.empty()) queue_of_tenant[job.tenant.value].erase(job.rank);
     --counts.pending;
     ++step;
@@ -471,11 +477,22 @@ void Engine::State::on(const JobSubmitted& event) {
         dependencies[request.job].push_back(dependency);
         ++job.unmet;
     }
-    const bool dropped = !doomed.empty() && doomed.back().job == request.job;
-    if (job.unmet == 0 && !dropped) {
-        --counts.held;
-        enter(jobs.slot_of(request.job));
+    if (!request.data.empty()) {
+        data_matters = true;
+        WithData& its = with_data[request.job];
+        its.asked = request.demand;
+        for (const std::string& name : request.data)
+            its.datasets.push_back(staging.id_of(name));
     }
+    const bool dropped = !doomed.empty() && doomed.back().job == request.job;
+    if (job.unmet == 0 && !dropped) may_wait_for_room(jobs.slot_of(request.job));
+}
+
+// Nothing but its data holds it any more.
+void Engine::State::may_wait_for_room(std::uint32_t slot) {
+    if (with_data.count(jobs.at(slot).id) > 0) return want_data(slot);
+    --counts.held;
+    enter(slot);
 }
 
 // What it held is free again.
@@ -485,6 +502,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     free.give(shape, job.placement);
     plan.ended(job.id, shape, job.placement, job.end_by);
     discharge(job);
+    stop_using_data(job);
     gained(job.placement);
     running.leave(slot, job.started_at, job.end_by);
     if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].erase({job.rank, slot});
@@ -506,6 +524,7 @@ void Engine::State::on(const JobEnded& event) {
         job.placement.ranges.clear();
         job.stopping = false;
         job.stopped_for = JobId::none();
+        if (with_data.count(event.job) > 0) narrow(slot);
         enter(slot);
     } else {
         if (event.outcome == Outcome::succeeded && policy.prediction == Prediction::history) {
@@ -604,6 +623,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
     }
     if (--shapes[job.shape].jobs == 0) --shapes_in_use;
     if (quotas.any()) --lines[job.line].jobs;
+    forget_data(id);
     jobs.end(job, outcome);
     dependencies.erase(id);
 
@@ -625,8 +645,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
         });
         if (dropped) continue;
         dependencies.erase(dependent.job);
-        --counts.held;
-        enter(slot);
+        may_wait_for_room(slot);
     }
 }
 
@@ -646,6 +665,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     running.join(slot, at, job.end_by);
     if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].emplace(job.rank, slot);
     charge(job, job.placement.ranges.front().pool);
+    use_data(job);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);

@@ -1,6 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
 // order.cpp, room_made.cpp, reclaim.cpp, follow.cpp, outlook.cpp, takeover.cpp, obstacle.cpp,
-// counterfactual.cpp and explain.cpp.
+// counterfactual.cpp, data.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -20,6 +20,7 @@
 #include "weir/sched/job_table.hpp"
 #include "weir/sched/plan.hpp"
 #include "weir/sched/running.hpp"
+#include "weir/sched/staging.hpp"
 #include "weir/sched/victims.hpp"
 #include "weir/sched/waiting.hpp"
 
@@ -64,6 +65,12 @@ struct Engine::State {
         Advance advance;
         bool begun = false;
     };
+    struct WithData {  // a job that reads datasets and has not ended
+        fleet::Demand asked;
+        std::vector<DatasetId> datasets;
+        SiteId home;     // where its data is brought; none while its dependencies are not met
+        SiteId runs_at;  // while it runs
+    };
     struct Lost {  // a node of a gang that wants another one
         JobId job;
         PoolId pool;
@@ -76,6 +83,12 @@ struct Engine::State {
     fleet::FreeIndex free;  // now
     Plan plan;              // and later
     Quotas quotas;
+    Staging staging;
+    std::map<JobId, WithData> with_data;
+    std::set<JobId> homeless;                  // those of them that wait for a home
+    std::vector<__int128> backlog;             // by site: work that waits
+    bool data_matters = false;                 // somebody read a dataset, or there are some
+    std::vector<Decision> told_later;          // in the next pass
     std::optional<fleet::FreeIndex> empty;     // nothing taken; made when somebody asks
     std::optional<fleet::FreeIndex> deserted;  // the same as the fleet is today; then kept up
     JobTable jobs;
@@ -158,6 +171,9 @@ struct Engine::State {
     void on(const PowerCapSet& event);
     void on(const AdvanceMade& event);
     void on(const AdvanceEnded& event);
+    void on(const DatasetStaged& event);
+    void on(const DatasetMade& event);
+    void on(const DatasetLost& event);
     void advance(Time to);
     std::uint32_t shape_for(const fleet::Demand& demand);
     std::uint32_t line_for(std::uint32_t shape, TenantId tenant);
@@ -178,6 +194,7 @@ struct Engine::State {
     void gained(PoolId pool);
     void gained(const fleet::Placement& placement);
     void try_again(std::uint32_t shape);
+    void may_wait_for_room(std::uint32_t slot);
     void enter(std::uint32_t slot);  // pending: into the queue
     void leave(std::uint32_t slot);  // out of it
     void make_eligible(std::uint32_t slot);
@@ -223,6 +240,8 @@ struct Engine::State {
     Result<void> follow(const Preempt& preempt, Cause cause, Time at);
     Result<void> follow(const Replace& replace, Cause cause, Time at);
     Result<void> follow(const OverPower& over, Cause cause, Time at);
+    Result<void> follow(const Stage& stage, Cause cause, Time at);
+    Result<void> follow(const Forget& forget, Cause cause, Time at);
 
     // Who is first among those who wait, and where it may start.
     struct Front {
@@ -242,6 +261,30 @@ struct Engine::State {
         friend bool operator==(const FrontKnown&, const FrontKnown&) = default;
     };
     std::vector<FrontKnown> fronts_known;
+
+    // data.cpp: jobs that read datasets
+    struct Home {
+        SiteId site;
+        Time starts = never;  // as it is expected
+        Time data_there = never;
+    };
+    [[nodiscard]] Home best_home(const fleet::Demand& asked,
+                                 const std::vector<DatasetId>& datasets,
+                                 Duration limit,
+                                 Time now);
+    [[nodiscard]] bool all_at(const std::vector<DatasetId>& datasets, SiteId site) const;
+    void count_backlog(Job& job, bool enters);
+    void want_data(std::uint32_t slot);
+    void order_missing(JobId job);
+    void admit(std::uint32_t slot);
+    void narrow(std::uint32_t slot);
+    void review_users_of(DatasetId dataset);
+    void review(JobId job);
+    void leave_home(WithData& its);
+    void use_data(const Job& job);
+    void stop_using_data(const Job& job);
+    void forget_data(JobId job);
+    [[nodiscard]] std::string data_in_words(const WithData& its, Time now) const;
 
     // order.cpp: who is next
     [[nodiscard]] Front front_of(std::uint32_t shape);

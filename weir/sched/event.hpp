@@ -14,6 +14,7 @@
 #include "weir/base/time.hpp"
 #include "weir/fleet/demand.hpp"
 #include "weir/job/job.hpp"
+#include "weir/sched/staging.hpp"
 
 namespace weir::sched {
 
@@ -55,6 +56,8 @@ struct Request {
     // also called alike have equal `likeness`; 0 = not known.
     std::uint64_t owner = 0;
     std::uint64_t likeness = 0;
+    // Datasets that have to lie at the site where it runs, by name. Requires: each once.
+    std::vector<std::string> data{};
     TenantId tenant{0};  // whose rights it uses; the root where there are no organisations
     // What the driver expects instead of a prediction from history; 0 = nothing. For experiments
     // with the quality of predictions.
@@ -103,6 +106,11 @@ struct ReplicaLost  { JobId job; PoolId pool; std::uint32_t node = 0; };
 struct PowerCapSet  { PowerDomain domain; double watts = 0; };  // 0 = no cap
 struct AdvanceMade  { Advance advance; };
 struct AdvanceEnded { AdvanceId id; };  // given back before its time
+// A copy is there: the end of what a Stage ordered, or somebody else made it.
+struct DatasetStaged { std::string dataset; SiteId site; };
+// A dataset is new, or another one of that name; it lies there for good.
+struct DatasetMade  { std::string dataset; Bytes size; SiteId site; };
+struct DatasetLost  { std::string dataset; SiteId site; };  // the copy, or it will never come
 // clang-format on
 
 using Event = std::variant<JobSubmitted,
@@ -113,7 +121,10 @@ using Event = std::variant<JobSubmitted,
                            ReplicaLost,
                            PowerCapSet,
                            AdvanceMade,
-                           AdvanceEnded>;
+                           AdvanceEnded,
+                           DatasetStaged,
+                           DatasetMade,
+                           DatasetLost>;
 
 // New ones go to the end: their numbers are in the digests of decisions.
 enum class Cause : std::uint8_t {
@@ -137,6 +148,7 @@ enum class Cause : std::uint8_t {
     out_of_service,     // would fit on nodes that are drained or down
     over_quota,         // its organisation has no right to so much now
     reclaimed,          // stopped because an organisation wants back what it lent
+    waits_for_data,     // a dataset that it reads is not where it is to run
 };
 std::string_view name_of(Cause cause);
 
@@ -163,10 +175,13 @@ struct Preempt { JobId job; JobId for_job; };
 struct Replace { JobId job; fleet::Placement placement; };
 // A budget is exceeded and nothing that may be stopped is left in its domain.
 struct OverPower { PowerDomain domain; double watts = 0; };
+// A dataset is copied; DatasetStaged is its end. `begins` and `ends` are expected.
+struct Stage   { std::string dataset; SiteId from; SiteId to; Time begins{}; Time ends{}; };
+struct Forget  { std::string dataset; SiteId site; };  // its copy there made room
 // clang-format on
 
 struct Decision {
-    std::variant<Start, Reserve, Drop, Preempt, Replace, OverPower> what;
+    std::variant<Start, Reserve, Drop, Preempt, Replace, OverPower, Stage, Forget> what;
     Reason why;
 };
 

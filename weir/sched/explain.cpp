@@ -23,6 +23,12 @@ Explanation Engine::explain(JobId id, Time now) const {
                           "; by its limit it ends " + in_words(job.end_by, now) + ".";
         return answer;
     }
+    if (const auto its = state.with_data.find(id);
+        job.phase == Phase::held && job.unmet == 0 && its != state.with_data.end()) {
+        answer.reason.cause = Cause::waits_for_data;
+        answer.sentence = "It waits for its data: " + state.data_in_words(its->second, now) + ".";
+        return answer;
+    }
     if (job.phase == Phase::held) {
         answer.reason.cause = Cause::dependency;
         if (const auto its = state.dependencies.find(id); its != state.dependencies.end()) {

@@ -112,6 +112,14 @@ Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
     return {};
 }
 
+// What is copied and forgotten follows from the events alone.
+Result<void> Engine::State::follow(const Stage&, Cause, Time) {
+    return {};
+}
+Result<void> Engine::State::follow(const Forget&, Cause, Time) {
+    return {};
+}
+
 Result<void> Engine::follow(const Decision& decision, Time at) {
     const auto* const reserve = std::get_if<Reserve>(&decision.what);
     const bool counts = reserve == nullptr || !state_->is_promised(reserve->job, reserve->at);

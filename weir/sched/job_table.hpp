@@ -33,6 +33,7 @@ struct Job {
     bool stopping = false;          // running: it was asked to stop for others
     bool parked = false;            // pending: as many of its array run as may
     bool replace_failed = false;
+    bool in_backlog = false;  // pending: counted in the work that waits at its sites
     std::uint32_t shape = 0;  // position in Shapes
     std::uint32_t line = 0;   // position in Lines
     TenantId tenant{0};

@@ -112,6 +112,23 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
                                 format_time(request.deadline - request.limit)));
     }
     if (!request.after.empty()) return {};  // when the others end is not known
+    if (!request.data.empty()) {
+        std::vector<DatasetId> datasets;
+        for (const std::string& name : request.data)
+            datasets.push_back(state.staging.id_of(name));
+        const State::Home home = state.best_home(request.demand, datasets, request.limit, now);
+        const bool in_sight = home.site.valid() && home.starts != never;
+        if (in_sight && home.starts + request.limit <= request.deadline) return {};
+        return fail(Code::never_fits,
+                    in_sight
+                        ? fmt::format("deadline: with its data it is expected to start at {}, and "
+                                      "with its limit of {} to end at {}; {} is needed",
+                                      format_time(home.starts),
+                                      format_duration(request.limit),
+                                      format_time(home.starts + request.limit),
+                                      format_time(request.deadline))
+                        : std::string("deadline: no room beside its data is in sight"));
+    }
     const Place place = state.plan.ask(shape, now, request.limit, {}, never);
     if (place.found() && place.at + request.limit <= request.deadline) return {};
     return fail(

@@ -49,6 +49,9 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     reclaims_at = never;
     come_to(now);
     if (!doomed.empty()) drop_doomed(decisions);
+    for (Decision& told : told_later)
+        announce(decisions, std::move(told));
+    told_later.clear();
     if (!caps.empty()) keep_budgets(now, decisions);
     if (!lost.empty()) replace_lost(now, decisions);
     if (!policy.backfill) {

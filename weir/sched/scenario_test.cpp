@@ -1,5 +1,6 @@
 // Plays every file in scenarios/: a small world in the words of a user, and what must come of it.
 // The language is described in scenarios/README.md.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,6 +24,8 @@ struct Expectation {
     std::optional<Time> stopped;      // was asked to stop then
     bool refused = false;             // its deadline, or what it asks for, was not accepted
     std::optional<std::uint32_t> on;  // node that it (last) started on
+    std::string site{};               // where it (last) started
+    std::string dataset{};            // "copied hefei 1h": what became of a dataset
 };
 
 struct Scenario {
@@ -40,7 +43,7 @@ Time time_in(const std::string& word) {
 }
 
 Cause cause_in(const std::string& word) {
-    for (int i = 0; i <= static_cast<int>(Cause::reclaimed); ++i) {
+    for (int i = 0; i <= static_cast<int>(Cause::waits_for_data); ++i) {
         if (name_of(static_cast<Cause>(i)) == word) return static_cast<Cause>(i);
     }
     throw std::runtime_error("not a cause: " + word);
@@ -63,9 +66,27 @@ fleet::Pool pool_in(const std::vector<std::string>& words) {
         if (words[i] == "idle") pool.node_idle_watts = watts();
         if (words[i] == "busy") pool.node_busy_watts = watts();
         if (words[i] == "kind") pool.chip = unit;
+        if (words[i] == "site") pool.site = unit;
     }
     if (pool.chip.empty() && pool.chips_per_node > 0) pool.chip = "chip";
     return pool;
+}
+
+// "storage hefei rate=1GB/s capacity=10TiB era5=4TiB"
+void add_storage(fleet::Fleet& fleet, const std::vector<std::string>& words) {
+    fleet::Storage storage;
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        const std::string key = words[i].substr(0, words[i].find('='));
+        const std::string value = words[i].substr(words[i].find('=') + 1);
+        if (key == "rate") {
+            storage.bytes_per_s = parse_bandwidth_bytes_per_s(value).value();
+        } else if (key == "capacity") {
+            storage.capacity = parse_bytes(value).value();
+        } else {
+            storage.datasets[key] = parse_bytes(value).value();
+        }
+    }
+    fleet.sites.push_back({.name = words.at(1), .storage = storage});
 }
 
 // "tenant bigco/search quota=8 lend=4 borrow.h20=0 weight=2"
@@ -113,6 +134,12 @@ Scenario read(const std::filesystem::path& path) {
         if (words[0] == "cluster") {
             scenario.fleet.pools.push_back(pool_in(words));
             scenario.fleet.pools.back().name = std::to_string(scenario.fleet.pools.size());
+        } else if (words[0] == "storage") {
+            add_storage(scenario.fleet, words);
+        } else if (words[0] == "link") {
+            scenario.fleet.links.push_back(
+                {.between = {words.at(1), words.at(2)},
+                 .bytes_per_s = parse_bandwidth_bytes_per_s(words.at(3)).value()});
         } else if (words[0] == "tenant") {
             add_tenant(scenario.house, words);
         } else if (words[0] == "policy") {
@@ -133,6 +160,11 @@ Scenario read(const std::filesystem::path& path) {
             expected.refused = words.at(2) == "refused";
             if (words.at(2) == "on") {
                 expected.on = static_cast<std::uint32_t>(std::stoul(words.at(4)));
+            }
+            if (words.at(2) == "at") expected.site = words.at(3);
+            if (words.at(2) == "copied" || words.at(2) == "forgotten") {
+                expected.dataset = words.at(2) + " " + words.at(3) + " " +
+                                   format_duration(time_in(words.at(4)) - Time{});
             }
             for (std::size_t i = 3; i + 1 < words.size(); ++i) {
                 if (words[i] == "because") expected.because = cause_in(words[i + 1]);
@@ -156,13 +188,18 @@ public:
     void play() {
         auto next = scenario_.events.begin();
         const auto something_will_happen = [&] {
-            return next != scenario_.events.end() || !ends_.empty() ||
+            return next != scenario_.events.end() || !ends_.empty() || !copies_.empty() ||
                    (engine_.counts().pending > 0 && engine_.wakes_at() != never);
         };
         while (something_will_happen()) {
             Time now = engine_.wakes_at();
             if (next != scenario_.events.end()) now = std::min(now, next->first);
             if (!ends_.empty()) now = std::min(now, ends_.begin()->first);
+            if (!copies_.empty()) now = std::min(now, copies_.begin()->first);
+            for (; !copies_.empty() && copies_.begin()->first == now;
+                 copies_.erase(copies_.begin())) {
+                engine_.apply(copies_.begin()->second, now);
+            }
             while (!ends_.empty() && ends_.begin()->first == now) {
                 end(ends_.begin()->second, now);
             }
@@ -183,7 +220,16 @@ public:
                 EXPECT_EQ(refused_.count(expected.job), 1U);
                 continue;
             }
+            if (!expected.dataset.empty()) {
+                EXPECT_THAT(datasets_, ::testing::Contains(expected.job + " " + expected.dataset));
+                continue;
+            }
             const JobId job = ids_.at(expected.job);
+            if (!expected.site.empty()) {
+                ASSERT_EQ(sites_.count(job), 1U) << "it never started";
+                EXPECT_EQ(sites_.at(job), expected.site);
+                continue;
+            }
             if (expected.stopped) {
                 const auto its = stopped_.find({job, *expected.stopped});
                 ASSERT_TRUE(its != stopped_.end()) << "it was not stopped then";
@@ -267,9 +313,21 @@ private:
                           now);
         } else if (what == "reserve") {
             reserve(words, now);
+        } else if (what == "made") {  // made era5 4TiB hefei
+            engine_.apply(
+                DatasetMade{words.at(1), parse_bytes(words.at(2)).value(), site_in(words.at(3))},
+                now);
+        } else if (what == "lost") {  // lost era5 hefei
+            engine_.apply(DatasetLost{words.at(1), site_in(words.at(2))}, now);
         } else {
             throw std::runtime_error("not an event: " + what);
         }
+    }
+
+    [[nodiscard]] SiteId site_in(const std::string& name) const {
+        for (std::uint32_t i = 0; i < scenario_.fleet.sites.size(); ++i)
+            if (scenario_.fleet.sites[i].name == name) return SiteId{i};
+        throw std::runtime_error("no site is called " + name);
     }
 
     // A node failed: gangs on it go on with another one if they may, else they begin again.
@@ -363,6 +421,10 @@ private:
             } else if (key == "tenant") {
                 request.tenant = scenario_.house.find(value);
                 ASSERT_TRUE(request.tenant.valid()) << value;
+            } else if (key == "data") {
+                std::istringstream names(value);
+                for (std::string name; std::getline(names, name, '+');)
+                    request.data.push_back(name);
             } else if (key == "members") {
                 members = number();
             } else if (key == "at_once") {
@@ -397,6 +459,8 @@ private:
         if (const auto* start = std::get_if<Start>(&decision.what)) {
             starts_[start->job] = {now, decision.why.cause};
             nodes_[start->job] = start->placement.ranges.front().first;
+            const PoolId pool = start->placement.ranges.front().pool;
+            sites_[start->job] = scenario_.fleet.pool(pool).site;
             ends_.emplace(now + runs_.at(start->job), start->job);
         }
         if (const auto* preempt = std::get_if<Preempt>(&decision.what)) {
@@ -405,6 +469,17 @@ private:
         if (const auto* replace = std::get_if<Replace>(&decision.what)) {
             ASSERT_FALSE(replace->placement.ranges.empty()) << "no other node";
             nodes_[replace->job] = replace->placement.ranges.back().first;
+        }
+        if (const auto* stage = std::get_if<Stage>(&decision.what)) {
+            copies_.emplace(stage->ends, DatasetStaged{stage->dataset, stage->to});
+            datasets_.insert(stage->dataset + " copied " +
+                             scenario_.fleet.sites.at(stage->to.value).name + " " +
+                             format_duration(stage->ends - Time{}));
+        }
+        if (const auto* forget = std::get_if<Forget>(&decision.what)) {
+            datasets_.insert(forget->dataset + " forgotten " +
+                             scenario_.fleet.sites.at(forget->site.value).name + " " +
+                             format_duration(now - Time{}));
         }
         if (const auto* reserve = std::get_if<Reserve>(&decision.what)) {
             reserved_.insert({reserve->job, reserve->at});
@@ -420,6 +495,9 @@ private:
     std::set<JobId> replaces_;
     std::map<JobId, Checkpointing> checkpoints_;
     std::map<JobId, std::uint32_t> nodes_;  // first one of the last start
+    std::map<JobId, std::string> sites_;    // of the last start
+    std::multimap<Time, DatasetStaged> copies_;
+    std::set<std::string> datasets_;  // what became of them, in words
     std::uint64_t last_id_ = 0;
     std::map<std::string, JobId> ids_;
     std::map<JobId, Duration> runs_;

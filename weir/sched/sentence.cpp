@@ -111,6 +111,8 @@ std::string_view name_of(Cause cause) {
             return "over_quota";
         case Cause::reclaimed:
             return "reclaimed";
+        case Cause::waits_for_data:
+            return "waits_for_data";
     }
     return "unknown";
 }

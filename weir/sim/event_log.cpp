@@ -171,6 +171,21 @@ What said(const sched::Replace& replace, const sched::Reason&) {
     if (replace.placement.ranges.empty()) return {};  // the end that follows says it
     return audit::Replaced{replace.job, replace.placement, {}};
 }
+What said(const sched::DatasetStaged&) {
+    return {};
+}
+What said(const sched::DatasetMade&) {
+    return {};
+}
+What said(const sched::DatasetLost&) {
+    return {};
+}
+What said(const sched::Stage&, const sched::Reason&) {
+    return {};
+}
+What said(const sched::Forget&, const sched::Reason&) {
+    return {};
+}
 What said(const sched::OverPower&, const sched::Reason&) {
     return {};  // a report: whoever reads the log finds it out alone
 }

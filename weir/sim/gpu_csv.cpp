@@ -31,6 +31,7 @@ enum Column : std::size_t {
     cpus,
     mem_gb,
     chip,
+    datasets,
     priority,
     state,
     plan_efficiency,
@@ -49,6 +50,7 @@ constexpr std::array<std::string_view, column_count> column_names = {"job_id",
                                                                      "cpus",
                                                                      "mem_gb",
                                                                      "chip",
+                                                                     "datasets",
                                                                      "priority",
                                                                      "state",
                                                                      "plan_efficiency",
@@ -99,7 +101,9 @@ private:
     // A number in [0, most], or nothing where the field is empty.
     Result<std::optional<double>> number(Column column, double most) const;
     std::uint32_t name_position(std::string_view name);
-    std::uint32_t chip_set_position(std::string_view chips);
+    std::uint32_t set_position(std::string_view names,
+                               Positions& known,
+                               std::vector<std::vector<std::string>>& sets);
 
     LineReader& lines_;
     CsvReader records_;
@@ -109,6 +113,7 @@ private:
     std::vector<std::string_view> fields_;
     Positions names_;
     Positions chip_sets_;
+    Positions data_sets_;
     std::uint64_t never_started_ = 0;
     std::uint64_t cut_ = 0;
 };
@@ -187,14 +192,17 @@ std::uint32_t JobReader::name_position(std::string_view name) {
     return position;
 }
 
-std::uint32_t JobReader::chip_set_position(std::string_view chips) {
-    if (chips.empty()) return unknown_name;
-    const auto found = chip_sets_.find(chips);
-    if (found != chip_sets_.end()) return found->second;
+// "a|b": where its list stands among `sets`.
+std::uint32_t JobReader::set_position(std::string_view names,
+                                      Positions& known,
+                                      std::vector<std::vector<std::string>>& sets) {
+    if (names.empty()) return unknown_name;
+    const auto found = known.find(names);
+    if (found != known.end()) return found->second;
     std::vector<std::string> set;
-    for (std::size_t begin = 0; begin <= chips.size();) {
-        const std::size_t bar = std::min(chips.find('|', begin), chips.size());
-        const std::string_view one = chips.substr(begin, bar - begin);
+    for (std::size_t begin = 0; begin <= names.size();) {
+        const std::size_t bar = std::min(names.find('|', begin), names.size());
+        const std::string_view one = names.substr(begin, bar - begin);
         if (!one.empty() && std::find(set.begin(), set.end(), one) == set.end()) {
             set.emplace_back(one);
         }
@@ -202,10 +210,10 @@ std::uint32_t JobReader::chip_set_position(std::string_view chips) {
     }
     std::uint32_t position = unknown_name;
     if (!set.empty()) {
-        position = static_cast<std::uint32_t>(trace_.chip_sets.size());
-        trace_.chip_sets.push_back(std::move(set));
+        position = static_cast<std::uint32_t>(sets.size());
+        sets.push_back(std::move(set));
     }
-    chip_sets_.emplace(chips, position);
+    known.emplace(names, position);
     return position;
 }
 
@@ -266,7 +274,8 @@ Result<void> JobReader::read_job() {
     job.memory = {std::llround(gibibytes_wanted.value_or(0) * 0x1p30)};
     job.user = name_position(text(user));
     job.group = name_position(text(group));
-    job.accepts = chip_set_position(text(chip));
+    job.accepts = set_position(text(chip), chip_sets_, trace_.chip_sets);
+    job.reads = set_position(text(datasets), data_sets_, trace_.data_sets);
     if (!text(priority).empty()) {
         const auto named = job::priority_from_name(text(priority));
         if (!named) return wrong(priority, "valid are low, normal, high, urgent, or empty");

@@ -1,10 +1,10 @@
 // The CSV of accelerator clusters: one job a line, columns found by the names of the first line.
 //
 // Needed: job_id, submit_s, duration_s. Used where present: user, group, req_time_s, nodes,
-// devices, device_share, cpus, mem_gb, chip ("a|b": accepted devices), priority, state. Other
-// columns are ignored; an empty field is "not known". Seconds may carry fractions, which are cut. A
-// job that never started (state PENDING without a duration) is dropped, and a run above its limit
-// is cut to it; both with a note.
+// devices, device_share, cpus, mem_gb, chip ("a|b": accepted devices), datasets ("a|b": that it
+// reads), priority, state. Other columns are ignored; an empty field is "not known". Seconds may
+// carry fractions, which are cut. A job that never started (state PENDING without a duration) is
+// dropped, and a run above its limit is cut to it; both with a note.
 #pragma once
 
 #include <functional>

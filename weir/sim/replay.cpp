@@ -139,6 +139,7 @@ void Replay::submit(std::uint32_t index, Time now) {
     request.priority = its.priority;
     if (its.group != unknown_name && tenants_[its.group].valid())
         request.tenant = tenants_[its.group];
+    if (its.reads != unknown_name) request.data = trace_.data_sets[its.reads];
     run.every = checkpoint_interval(request.demand);
     if (run.every > Duration{}) {
         const CheckpointOptions& how = options_.checkpoints;
@@ -418,6 +419,12 @@ bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
     return true;
 }
 
+bool Replay::carry_out(const sched::Stage& stage, Time now) {
+    copies_.push({stage.ends, ++copies_made_, {stage.dataset, stage.to}});
+    (void)now;
+    return false;
+}
+
 bool Replay::carry_out(const sched::Replace& replace, Time now) {
     const auto index = static_cast<std::uint32_t>(replace.job.value);
     JobRun& run = run_of(index);
@@ -491,6 +498,8 @@ void Replay::full_instant(Time now) {
         finish(one.job, now);
     if (failures_.next_at() <= now) node_changes(now);
     if (!timers_.empty() && timers_.top().at <= now) timers(now);
+    for (; !copies_.empty() && copies_.top().at <= now; copies_.pop())
+        tell(copies_.top().there, now);
     for (; next_cap_ < caps_.size() && caps_[next_cap_].at <= now; ++next_cap_) {
         const auto& [at, domain, watts] = caps_[next_cap_];
         if (domain.level == fleet::Level::rack) {
@@ -581,6 +590,7 @@ Time Replay::next_of_jobs() {
 Time Replay::next_of_others() const {
     Time next = std::min(failures_.next_at(), wakes_at_);
     if (!timers_.empty()) next = std::min(next, timers_.top().at);
+    if (!copies_.empty()) next = std::min(next, copies_.top().at);
     if (next_cap_ < caps_.size()) next = std::min(next, caps_[next_cap_].at);
     if (next_advance_ < advances_.size()) next = std::min(next, advances_[next_advance_].at);
     return next;

@@ -102,6 +102,14 @@ private:
             return a.at != b.at ? a.at > b.at : a.order > b.order;
         }
     };
+    struct Copy {  // of a dataset, under way
+        Time at;
+        std::uint64_t order;  // of being ordered: breaks ties
+        sched::DatasetStaged there;
+        friend bool operator>(const Copy& a, const Copy& b) {
+            return a.at != b.at ? a.at > b.at : a.order > b.order;
+        }
+    };
     static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     template <class Entry>
     using Soonest = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>;
@@ -139,6 +147,8 @@ private:
     bool carry_out(const sched::Preempt& preempt, Time now);
     bool carry_out(const sched::Replace& replace, Time now);
     bool carry_out(const sched::OverPower&, Time) { return false; }
+    bool carry_out(const sched::Stage& stage, Time now);
+    bool carry_out(const sched::Forget&, Time) { return false; }
     bool fail_unreplaced(Time now);
 
     [[nodiscard]] Time next_of_jobs();
@@ -180,6 +190,8 @@ private:
     Duration log_mtbf_{};  // of a node, where faults come from a log
     Soonest<Timer> timers_;
     std::uint64_t timers_set_ = 0;
+    Soonest<Copy> copies_;
+    std::uint64_t copies_made_ = 0;
     bool tells_checkpoints_ = false;
     std::vector<CapChange> caps_;  // by time
     std::size_t next_cap_ = 0;

@@ -9,6 +9,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/base/digest.hpp"
+#include "weir/base/schema.hpp"
 #include "weir/fleet/power.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/replay.hpp"
@@ -174,6 +175,31 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
         return fail(Code::invalid,
                     "--apart: nodes fail with --faults, and nobody says which of them belong to "
                     "which virtual cluster; replay without --apart, or with --faults none");
+    }
+    if (!trace.data_sets.empty()) {
+        if (options.apart) {
+            return fail(Code::invalid,
+                        "--apart: jobs read datasets, and nobody says which part of a storage or a "
+                        "link belongs to which virtual cluster; replay without --apart");
+        }
+        std::vector<std::string_view> known;
+        for (const fleet::Site& site : trace.fleet.sites)
+            for (const auto& [name, size] : site.storage.datasets)
+                known.push_back(name);
+        for (const std::vector<std::string>& set : trace.data_sets) {
+            for (const std::string& name : set) {
+                if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+                const auto near = schema::nearest(name, known);
+                return fail(Code::invalid,
+                            fmt::format("{}: datasets: no site of the fleet has '{}'{}; write it "
+                                        "under storage: {{datasets: {{{}: 40TiB}}}} in the fleet "
+                                        "file",
+                                        trace.name,
+                                        name,
+                                        near ? fmt::format(" (did you mean '{}'?)", *near) : "",
+                                        name));
+            }
+        }
     }
     const bool from_log = options.failures.faults == Faults::log;
     if (options.failures.faults == Faults::reliability && no_pool_says(&fleet::Pool::node_mtbf)) {
@@ -430,13 +456,17 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         const sched::Counts counts = replay.engine().counts();
         if (counts.pending + counts.held + counts.running > 0) {
             const bool nodes_fail = options.failures.faults != Faults::none;
-            return fail(nodes_fail || !options.caps.empty() || !options.advances.empty()
+            const bool reads = !trace.data_sets.empty();
+            return fail(nodes_fail || reads || !options.caps.empty() || !options.advances.empty()
                             ? Code::never_fits
                             : Code::internal,
                         fmt::format("{}: {} jobs were never started{}",
                                     trace.name,
                                     counts.pending + counts.held,
-                                    nodes_fail ? "; too few nodes were up at once" : ""));
+                                    nodes_fail ? "; too few nodes were up at once"
+                                    : reads    ? "; what they read cannot be brought together at "
+                                                 "a site where they may run"
+                                               : ""));
         }
         add(replay.tally(), simulation.metrics);
         simulation.pauses.insert(

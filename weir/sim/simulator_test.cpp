@@ -68,6 +68,44 @@ TEST(Simulator, CountsAJobAtItsLimitAsGoneForSubmissionsOfThatSecond) {
     EXPECT_EQ(starts(trace, sched::Policy::easy), (std::vector<std::int64_t>{0, 10}));
 }
 
+// Two sites of one processor each, an hour apart for what lies at the second one.
+Trace with_data(const std::vector<std::array<std::int64_t, 4>>& jobs) {
+    Trace trace = classic(1, jobs);
+    trace.classic = false;
+    trace.fleet.sites.push_back({.name = "far"});
+    trace.fleet.sites.back().storage.datasets["era5"] = Bytes{3'600'000'000'000};
+    trace.fleet.links = {{.between = {"machine", "far"}, .bytes_per_s = 1e9}};
+    fleet::Pool far = trace.fleet.pools.front();
+    far.name = "far";
+    far.site = "far";
+    trace.fleet.pools.push_back(far);
+    trace.data_sets = {{"era5"}};
+    for (TraceJob& job : trace.jobs)
+        job.reads = 0;
+    return trace;
+}
+
+TEST(Simulator, CopiesDataWhereThatLetsAJobStartSooner) {
+    // The second one could start at its data after 10,000 s, and beside a copy after 3,600 s.
+    const Trace trace = with_data({{0, 10'000, 10'000, 1}, {0, 100, 100, 1}});
+    EXPECT_EQ(starts(trace, sched::Policy::easy), (std::vector<std::int64_t>{0, 3600}));
+    const Result<Simulation> simulation = simulate(trace, {.policy = sched::Policy::easy});
+    ASSERT_TRUE(simulation.has_value());
+    EXPECT_EQ(simulation->jobs[0].pool, PoolId{1});
+    EXPECT_EQ(simulation->jobs[1].pool, PoolId{0});
+}
+
+TEST(Simulator, SaysWhichDatasetNoSiteHas) {
+    Trace trace = with_data({{0, 100, 100, 1}});
+    trace.data_sets = {{"era"}};
+    const Result<Simulation> simulation = simulate(trace, {.policy = sched::Policy::easy});
+    ASSERT_FALSE(simulation.has_value());
+    EXPECT_EQ(
+        simulation.error().message,
+        "small: datasets: no site of the fleet has 'era' (did you mean 'era5'?); write it under "
+        "storage: {datasets: {era: 40TiB}} in the fleet file");
+}
+
 TEST(Simulator, MeasuresWhatItSays) {
     const Trace trace = classic(2, {{0, 100, 100, 2}, {0, 100, 100, 1}, {50, 5, 10, 1}});
     const Result<Simulation> simulation = simulate(trace, {.policy = sched::Policy::easy});

@@ -38,6 +38,7 @@ struct TraceJob {
     std::uint64_t cpus_milli = 0;          // whole job
     Bytes memory;                          // whole job
     std::uint32_t accepts = unknown_name;  // position in Trace::chip_sets; unknown = any chip
+    std::uint32_t reads = unknown_name;    // position in Trace::data_sets; unknown = nothing
     job::Priority priority = job::Priority::normal;
     std::optional<tenancy::Efficiency> efficiency{};  // measured; what of its run was useful
 
@@ -49,6 +50,7 @@ struct Trace {
     std::vector<TraceJob> jobs;                       // by submission, then as in the file
     std::vector<std::string> names;                   // users and groups
     std::vector<std::vector<std::string>> chip_sets;  // accepted chips, in order of preference
+    std::vector<std::vector<std::string>> data_sets;  // datasets that jobs read
     fleet::Fleet fleet;  // from the header or the sidecar; may be empty
     std::map<std::string, std::uint32_t> quotas_chips;  // by group, where the sidecar gives them
     std::optional<Time> zero_utc;                       // wall-clock time of the trace's zero

@@ -26,6 +26,7 @@ void check_jobs(const Trace& trace) {
         WEIR_ASSERT(job.run >= Duration{} && job.run <= job.limit && job.limit > Duration{});
         WEIR_ASSERT(job.user == unknown_name || job.user < trace.names.size());
         WEIR_ASSERT(job.group == unknown_name || job.group < trace.names.size());
+        WEIR_ASSERT(job.reads == unknown_name || job.reads < trace.data_sets.size());
         WEIR_ASSERT(job.accepts == unknown_name || job.accepts < trace.chip_sets.size());
         WEIR_ASSERT(job.chip_permille >= 1 && job.chip_permille <= 1000);
         WEIR_ASSERT(job.chip_permille == 1000 || job.chips == 1);

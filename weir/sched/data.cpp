@@ -1,0 +1,292 @@
+// Jobs that read datasets: where each is to run, what has to be copied there first, and when it may
+// wait for room.
+//
+// Such a job is held until its data lies at the site that was chosen for it, its *home*: the one
+// where it is expected to start first, by when the data is there, by the plan, and by the work that
+// waits there already. From then on it waits in its old place in the queue, for every site at which
+// its data lies by then.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/base/assert.hpp"
+#include "weir/base/units.hpp"
+#include "weir/sched/engine_state.hpp"
+#include "weir/sched/sentence.hpp"
+
+namespace weir::sched {
+namespace {
+
+// Nobody's word that it may take for ever counts for more than this when work is added up.
+constexpr Duration counted_max = seconds(30 * 86'400);
+
+std::vector<SiteId> sites_of(const fleet::Demand& demand, const Staging& staging) {
+    std::vector<SiteId> sites;
+    for (const PoolId pool : demand.pools) {
+        const SiteId site = staging.site_of(pool);
+        if (std::find(sites.begin(), sites.end(), site) == sites.end()) sites.push_back(site);
+    }
+    return sites;
+}
+
+template <class Keep>
+fleet::Demand at_sites(const fleet::Demand& demand, const Staging& staging, Keep keep) {
+    fleet::Demand narrowed = demand;
+    std::erase_if(narrowed.pools, [&](PoolId pool) { return !keep(staging.site_of(pool)); });
+    return narrowed;
+}
+
+// What a chip of one fleet is worth is not asked: only sites that serve the same job are compared.
+std::int64_t size_of(const fleet::Demand& demand) {
+    const std::uint64_t chips = demand.chips_milli();
+    return static_cast<std::int64_t>(chips > 0 ? chips : demand.cpus_milli());
+}
+
+}  // namespace
+
+bool Engine::State::all_at(const std::vector<DatasetId>& datasets, SiteId site) const {
+    return std::all_of(datasets.begin(), datasets.end(), [&](DatasetId dataset) {
+        return staging.is_at(dataset, site);
+    });
+}
+
+// Work that waits at a site, in thousandths of a chip (or CPU) times milliseconds.
+void Engine::State::count_backlog(Job& job, bool enters) {
+    // Only where somebody asks, and those who came before that are few.
+    if (enters ? !data_matters : !job.in_backlog) return;
+    job.in_backlog = enters;
+    const fleet::Demand& demand = shapes[job.shape].shape.demand;
+    const std::vector<SiteId> sites = sites_of(demand, staging);
+    const Duration limit = std::min(job.limit, counted_max);
+    const __int128 work = static_cast<__int128>(size_of(demand)) * limit.count() /
+                          static_cast<std::int64_t>(sites.size());
+    for (const SiteId site : sites)
+        backlog.at(site.value) += enters ? work : -work;
+}
+
+Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
+                                             const std::vector<DatasetId>& datasets,
+                                             Duration limit,
+                                             Time now) {
+    Home best;
+    for (const SiteId site : sites_of(asked, staging)) {
+        Time there = now;
+        for (const DatasetId dataset : datasets)
+            there = std::max(there, staging.there_at(dataset, site, now));
+        if (there == never || !staging.has_room_for(datasets, site)) continue;
+        const fleet::Demand here =
+            at_sites(asked, staging, [site](SiteId its) { return its == site; });
+        const fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
+        Time starts = plan.ask(shape, there, limit, {}, never).at;
+        std::int64_t capacity = 0;
+        for (const PoolId pool : here.pools) {
+            const fleet::Pool& its = fleet.pool(pool);
+            capacity += std::int64_t{its.nodes} * (here.chips_milli() > 0
+                                                       ? std::int64_t{its.chips_per_node} * 1000
+                                                       : std::int64_t{its.cpus_milli});
+        }
+        if (starts != never && capacity > 0) {
+            const __int128 queued = backlog.at(site.value) / capacity;
+            starts = std::max(starts,
+                              now + Duration{static_cast<std::int64_t>(
+                                        std::min<__int128>(queued, (forever / 4).count()))});
+        }
+        if (best.site.valid() &&
+            std::pair(starts, there) >= std::pair(best.starts, best.data_there)) {
+            continue;
+        }
+        best = {site, starts, there};
+    }
+    return best;
+}
+
+// Its dependencies are met: from here on it waits for its data, and then for room.
+void Engine::State::want_data(std::uint32_t slot) {
+    const Job& job = jobs.at(slot);
+    WithData& its = with_data.at(job.id);
+    WEIR_ASSERT(!its.home.valid());
+    its.home = best_home(its.asked, its.datasets, job.limit, told_at).site;
+    if (!its.home.valid()) {  // nobody made it, nothing leads from where it is, or no room
+        homeless.insert(job.id);
+        return;
+    }
+    homeless.erase(job.id);
+    for (const DatasetId dataset : its.datasets)
+        staging.hold(dataset, its.home);
+    order_missing(job.id);
+    if (all_at(its.datasets, its.home)) admit(slot);
+}
+
+void Engine::State::order_missing(JobId id) {
+    WithData& its = with_data.at(id);
+    for (const DatasetId dataset : its.datasets) {
+        if (staging.is_at(dataset, its.home) || staging.is_coming(dataset, its.home)) continue;
+        // Between its choice and here an earlier one of its datasets may have taken the room.
+        if (staging.there_at(dataset, its.home, told_at) == never) continue;
+        std::vector<DatasetId> forgotten;
+        const Staging::Copy copy = staging.order(dataset, its.home, told_at, forgotten);
+        for (const DatasetId gone : forgotten) {
+            told_later.push_back({Forget{staging.name(gone), its.home},
+                                  {.cause = Cause::waits_for_data, .other = id}});
+            review_users_of(gone);
+        }
+        digest.add(std::uint64_t{dataset.value} << 32 | copy.to.value);
+        digest.add(copy.ends.time_since_epoch().count());
+        told_later.push_back(
+            {Stage{staging.name(dataset), copy.from, copy.to, copy.begins, copy.ends},
+             {.cause = Cause::waits_for_data, .other = id, .until = copy.ends}});
+    }
+}
+
+// Its data is at its home: it may wait for room wherever the data lies.
+void Engine::State::admit(std::uint32_t slot) {
+    --counts.held;
+    narrow(slot);
+    enter(slot);
+}
+
+// Requires: it is in no queue, and holds nothing.
+void Engine::State::narrow(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
+    const WithData& its = with_data.at(job.id);
+    const fleet::Demand demand =
+        at_sites(its.asked, staging, [&](SiteId site) { return all_at(its.datasets, site); });
+    if (demand == shapes[job.shape].shape.demand) return;
+    if (--shapes[job.shape].jobs == 0) --shapes_in_use;
+    if (quotas.any()) --lines[job.line].jobs;
+    job.shape = shape_for(demand);
+    if (quotas.any()) job.line = line_for(job.shape, job.tenant);
+}
+
+// A dataset came to a site, or left one.
+void Engine::State::review_users_of(DatasetId dataset) {
+    std::vector<JobId> users;
+    for (const auto& [job, its] : with_data)
+        if (std::find(its.datasets.begin(), its.datasets.end(), dataset) != its.datasets.end())
+            users.push_back(job);
+    for (const JobId job : users)
+        review(job);
+}
+
+void Engine::State::review(JobId id) {
+    const std::uint32_t slot = jobs.slot_of(id);
+    Job& job = jobs.at(slot);
+    WithData& its = with_data.at(id);
+    if (job.phase == Phase::held) {
+        if (job.unmet > 0) return;
+        if (!its.home.valid()) return want_data(slot);
+        order_missing(id);
+        if (all_at(its.datasets, its.home)) return admit(slot);
+        const bool hopeless =
+            std::any_of(its.datasets.begin(), its.datasets.end(), [&](DatasetId dataset) {
+                return staging.there_at(dataset, its.home, told_at) == never;
+            });
+        if (!hopeless) return;
+        leave_home(its);
+        return want_data(slot);
+    }
+    if (job.phase != Phase::pending) return;
+    // What it was promised stands as long as its data is there.
+    const fleet::Demand& now = shapes[job.shape].shape.demand;
+    const bool stands = std::all_of(now.pools.begin(), now.pools.end(), [&](PoolId pool) {
+        return all_at(its.datasets, staging.site_of(pool));
+    });
+    if (stands && (job.promise.found() || job.parked)) return;
+    leave(slot);
+    if (all_at(its.datasets, its.home)) {
+        narrow(slot);
+        return enter(slot);
+    }
+    jobs.set_phase(job, Phase::held);
+    ++counts.held;
+    leave_home(its);
+    want_data(slot);
+}
+
+void Engine::State::leave_home(WithData& its) {
+    for (const DatasetId dataset : its.datasets)
+        staging.release(dataset, its.home, told_at);
+    its.home = SiteId::none();
+}
+
+void Engine::State::use_data(const Job& job) {
+    const auto its = with_data.find(job.id);
+    if (its == with_data.end()) return;
+    its->second.runs_at = staging.site_of(job.placement.ranges.front().pool);
+    for (const DatasetId dataset : its->second.datasets)
+        staging.hold(dataset, its->second.runs_at);
+}
+
+void Engine::State::stop_using_data(const Job& job) {
+    const auto its = with_data.find(job.id);
+    if (its == with_data.end()) return;
+    for (const DatasetId dataset : its->second.datasets)
+        staging.release(dataset, its->second.runs_at, told_at);
+    its->second.runs_at = SiteId::none();
+}
+
+void Engine::State::forget_data(JobId job) {
+    const auto its = with_data.find(job);
+    if (its == with_data.end()) return;
+    if (its->second.home.valid()) leave_home(its->second);
+    with_data.erase(its);
+    homeless.erase(job);
+    // What it held may make room for others.
+    const std::set<JobId> others = homeless;
+    for (const JobId other : others)
+        want_data(jobs.slot_of(other));
+}
+
+void Engine::State::on(const DatasetStaged& event) {
+    const DatasetId dataset = staging.id_of(event.dataset);
+    staging.arrived(dataset, event.site, told_at);
+    ++step;
+    review_users_of(dataset);
+}
+
+void Engine::State::on(const DatasetMade& event) {
+    const DatasetId dataset = staging.id_of(event.dataset);
+    staging.made(dataset, event.size, event.site, told_at);
+    ++step;
+    review_users_of(dataset);
+}
+
+void Engine::State::on(const DatasetLost& event) {
+    const DatasetId dataset = staging.id_of(event.dataset);
+    staging.lost(dataset, event.site);
+    ++step;
+    review_users_of(dataset);
+}
+
+std::string Engine::State::data_in_words(const WithData& its, Time now) const {
+    std::string text;
+    const auto add = [&text](const std::string& sentence) {
+        text += (text.empty() ? "" : "; ") + sentence;
+    };
+    for (const DatasetId dataset : its.datasets) {
+        const std::string name = fmt::format(
+            "dataset {} ({})", staging.name(dataset), format_bytes(staging.size(dataset)));
+        if (!staging.is_anywhere(dataset)) {
+            add("dataset " + staging.name(dataset) + " lies nowhere yet");
+        } else if (!its.home.valid()) {
+            const std::vector<SiteId> sites = sites_of(its.asked, staging);
+            const bool leads = std::any_of(sites.begin(), sites.end(), [&](SiteId site) {
+                return staging.there_at(dataset, site, now) != never;
+            });
+            if (!leads) {
+                add(name +
+                    " lies at no site where it may run, and no link leads to one, or there "
+                    "is no room");
+            }
+        } else if (!staging.is_at(dataset, its.home)) {
+            const Time there = staging.there_at(dataset, its.home, now);
+            add(fmt::format("{} is being copied to {} and there {}",
+                            name,
+                            fleet.sites.at(its.home.value).name,
+                            in_words(there, now)));
+        }
+    }
+    return text.empty() ? "its datasets are not together at any site" : text;
+}
+
+}  // namespace weir::sched

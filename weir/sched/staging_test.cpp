@@ -1,0 +1,271 @@
+// Random jobs that read random datasets, at three sites with little storage: whatever is decided is
+// checked against books that are kept here from the decisions alone.
+#include "weir/sched/staging.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "weir/base/random.hpp"
+#include "weir/sched/engine.hpp"
+
+namespace weir::sched {
+namespace {
+
+constexpr std::int64_t gb = 1'000'000'000;
+
+// Site 0 and 1 are joined, 1 and 2 as well; 0 and 2 are not.
+fleet::Fleet three_sites(Random& random) {
+    fleet::Fleet fleet;
+    for (int s = 0; s < 3; ++s) {
+        const std::string name = "s" + std::to_string(s);
+        fleet::Storage storage;
+        if (random.chance(0.5)) storage.bytes_per_s = static_cast<double>(gb) / 2;
+        for (int d = s; d < 6; d += 3)
+            storage.datasets["d" + std::to_string(d)] = Bytes{(d + 1) * 100 * gb};
+        if (random.chance(0.7)) storage.capacity = Bytes{random.between(1000, 1900) * gb};
+        fleet.sites.push_back({.name = name, .storage = storage});
+        fleet::Pool pool;
+        pool.name = "p" + std::to_string(s);
+        pool.site = name;
+        pool.chip = "a";
+        pool.nodes = 2;
+        pool.chips_per_node = 4;
+        fleet.pools.push_back(pool);
+    }
+    fleet.links = {{.between = {"s0", "s1"}, .bytes_per_s = gb, .latency = seconds(1)},
+                   {.between = {"s2", "s1"}, .bytes_per_s = gb / 4.0, .latency = Duration{5}}};
+    return fleet;
+}
+
+class Books {
+public:
+    explicit Books(const fleet::Fleet& fleet) : fleet_(fleet) {
+        for (std::uint32_t s = 0; s < fleet.sites.size(); ++s) {
+            for (const auto& [name, size] : fleet.sites[s].storage.datasets) {
+                sizes_[name] = size;
+                whole_[s].insert(name);
+                for_good_[s].insert(name);
+            }
+        }
+    }
+
+    void submitted(const Request& request) { reads_[request.job] = request.data; }
+
+    void on(const Stage& stage, Time now) {
+        EXPECT_GE(stage.begins, now);
+        EXPECT_EQ(whole_[stage.from.value].count(stage.dataset), 1U) << "it is not there";
+        EXPECT_EQ(whole_[stage.to.value].count(stage.dataset), 0U);
+        EXPECT_TRUE(coming_[stage.to.value].insert(stage.dataset).second) << "it comes already";
+        // The link carries nothing else meanwhile, and as fast as everything on the way allows.
+        Time& free_from = free_from_[{stage.from, stage.to}];
+        EXPECT_GE(stage.begins, free_from);
+        free_from = stage.ends;
+        const fleet::SiteLink* link = nullptr;
+        const std::string& from = fleet_.sites[stage.from.value].name;
+        const std::string& to = fleet_.sites[stage.to.value].name;
+        for (const fleet::SiteLink& each : fleet_.links)
+            if (std::set{each.between[0], each.between[1]} == std::set{from, to}) link = &each;
+        ASSERT_NE(link, nullptr);
+        double rate = link->bytes_per_s;
+        for (const SiteId end : {stage.from, stage.to}) {
+            const double its = fleet_.sites[end.value].storage.bytes_per_s;
+            if (its > 0) rate = std::min(rate, its);
+        }
+        const double ms = static_cast<double>(sizes_[stage.dataset].count) / rate * 1000;
+        const auto took = static_cast<double>((stage.ends - stage.begins - link->latency).count());
+        EXPECT_NEAR(took, ms, 1.0);
+        check_room(stage.to);
+        copies_.emplace(stage.ends, DatasetStaged{stage.dataset, stage.to});
+    }
+    void on(const Forget& forget) {
+        EXPECT_EQ(for_good_[forget.site.value].count(forget.dataset), 0U);
+        EXPECT_EQ(whole_[forget.site.value].erase(forget.dataset), 1U);
+        for (const auto& [job, site] : running_)
+            EXPECT_FALSE(site == forget.site && reads(job, forget.dataset)) << job.value;
+    }
+    void on(const Start& start) {
+        const fleet::Pool& pool = fleet_.pool(start.placement.ranges.front().pool);
+        const SiteId site{static_cast<std::uint32_t>(pool.name[1] - '0')};
+        for (const std::string& name : reads_[start.job])
+            EXPECT_EQ(whole_[site.value].count(name), 1U) << "job " << start.job.value;
+        running_[start.job] = site;
+        started_.insert(start.job);
+    }
+    void ended(JobId job) { running_.erase(job); }
+    void arrived(const DatasetStaged& event) {
+        EXPECT_EQ(coming_[event.site.value].erase(event.dataset), 1U);
+        whole_[event.site.value].insert(event.dataset);
+    }
+
+    [[nodiscard]] std::multimap<Time, DatasetStaged>& copies() { return copies_; }
+    [[nodiscard]] const std::map<JobId, SiteId>& running() const { return running_; }
+    [[nodiscard]] bool has_started(JobId job) const { return started_.count(job) > 0; }
+
+    // Could all that a job reads be brought together at a site over one link each?
+    [[nodiscard]] bool can_be_together(const std::vector<std::string>& names) {
+        for (std::uint32_t s = 0; s < 3; ++s) {
+            std::int64_t sum = 0;
+            for (const std::string& name : for_good_[s])
+                sum += sizes_[name].count;
+            bool all = true;
+            for (const std::string& name : names) {
+                if (for_good_[s].count(name) > 0) continue;
+                sum += sizes_[name].count;
+                bool leads = false;
+                for (std::uint32_t from = 0; from < 3; ++from)
+                    leads |= for_good_[from].count(name) > 0 && (s == 1) != (from == 1);
+                all &= leads;
+            }
+            const std::int64_t capacity = fleet_.sites[s].storage.capacity.count;
+            if (all && (capacity == 0 || sum <= capacity)) return true;
+        }
+        return false;
+    }
+
+private:
+    [[nodiscard]] bool reads(JobId job, const std::string& dataset) const {
+        const auto& names = reads_.at(job);
+        return std::find(names.begin(), names.end(), dataset) != names.end();
+    }
+    void check_room(SiteId site) {
+        std::int64_t sum = 0;
+        for (const std::string& name : whole_[site.value])
+            sum += sizes_[name].count;
+        for (const std::string& name : coming_[site.value])
+            sum += sizes_[name].count;
+        const std::int64_t capacity = fleet_.sites[site.value].storage.capacity.count;
+        EXPECT_TRUE(capacity == 0 || sum <= capacity) << sum;
+    }
+
+    const fleet::Fleet& fleet_;
+    std::map<std::string, Bytes> sizes_;
+    std::set<std::string> whole_[3];
+    std::set<std::string> coming_[3];
+    std::set<std::string> for_good_[3];
+    std::map<std::pair<SiteId, SiteId>, Time> free_from_;
+    std::multimap<Time, DatasetStaged> copies_;
+    std::map<JobId, std::vector<std::string>> reads_;
+    std::map<JobId, SiteId> running_;
+    std::set<JobId> started_;
+};
+
+TEST(Staging, DataIsThereBeforeAStartAndNothingIsOverfullAndNobodyIsForgotten) {
+    int copied = 0;
+    int forgotten = 0;
+    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        const fleet::Fleet fleet = three_sites(random);
+        const char* const policies[] = {"easy", "weir", "fcfs"};
+        const Policy policy = policy_from_text(policies[seed % 3]).value();
+        Engine engine(fleet, policy);
+        Engine follower(fleet, policy);  // hears the same, and is told what was decided
+        Books books(fleet);
+        std::multimap<Time, JobId> ends;
+        std::map<JobId, std::vector<std::string>> jobs;
+        Time arrival = at_seconds(0);
+        for (int left = 25; left > 0 || !ends.empty() || !books.copies().empty();) {
+            Time now = left > 0 ? arrival : never;
+            if (!ends.empty()) now = std::min(now, ends.begin()->first);
+            if (!books.copies().empty()) now = std::min(now, books.copies().begin()->first);
+            const auto happens = [&](const Event& event) {
+                engine.apply(event, now);
+                follower.apply(event, now);
+            };
+            while (!books.copies().empty() && books.copies().begin()->first == now) {
+                const DatasetStaged event = books.copies().begin()->second;
+                books.copies().erase(books.copies().begin());
+                books.arrived(event);
+                happens(event);
+            }
+            while (!ends.empty() && ends.begin()->first == now) {
+                const JobId job = ends.begin()->second;
+                ends.erase(ends.begin());
+                books.ended(job);
+                happens(JobEnded{job});
+            }
+            if (left > 0 && now == arrival) {
+                Request request;
+                request.job = JobId{jobs.size() + 1};
+                request.limit = seconds(random.between(100, 5000));
+                request.demand.parts = {
+                    {.replicas = 1,
+                     .each = {.chips = static_cast<std::uint32_t>(random.between(1, 4))}}};
+                request.demand.pools = {PoolId{0}, PoolId{1}, PoolId{2}};
+                for (int d = 0; d < 6; ++d)
+                    if (random.chance(0.25)) request.data.push_back("d" + std::to_string(d));
+                jobs[request.job] = request.data;
+                books.submitted(request);
+                happens(JobSubmitted{request});
+                --left;
+                arrival += seconds(random.between(1, 2000));
+            }
+            std::vector<Decision> decisions;
+            engine.decide(now, decisions);
+            for (const Decision& decision : decisions) {
+                ASSERT_TRUE(follower.follow(decision, now));
+                if (const auto* stage = std::get_if<Stage>(&decision.what)) {
+                    books.on(*stage, now);
+                    ++copied;
+                }
+                if (const auto* forget = std::get_if<Forget>(&decision.what)) {
+                    books.on(*forget);
+                    ++forgotten;
+                }
+                if (const auto* start = std::get_if<Start>(&decision.what)) {
+                    books.on(*start);
+                    ends.emplace(now + seconds(random.between(50, 5000)), start->job);
+                }
+                if (testing::Test::HasFailure()) return;
+            }
+        }
+        for (const auto& [job, names] : jobs) {
+            if (!books.can_be_together(names)) continue;
+            EXPECT_TRUE(books.has_started(job)) << job.value;
+        }
+        EXPECT_EQ(follower.counts().pending, engine.counts().pending);
+        if (testing::Test::HasFailure()) return;
+    }
+    EXPECT_GT(copied, 1000);
+    EXPECT_GT(forgotten, 200);
+}
+
+TEST(Staging, SaysWhatIsBeingCopiedAndWhenItIsThere) {
+    Random random(1);
+    fleet::Fleet fleet = three_sites(random);
+    fleet.sites[0].storage.bytes_per_s = fleet.sites[1].storage.bytes_per_s = 0;
+    fleet.sites[1].storage.capacity = Bytes{};
+    Engine engine(fleet, Policy::easy);
+    Request request;
+    request.job = JobId{1};
+    request.limit = seconds(100);
+    request.demand.parts = {{.replicas = 1, .each = {.chips = 1}}};
+    request.demand.pools = {PoolId{1}};
+    request.data = {"d0"};
+    const Time now = at_seconds(0);
+    engine.apply(JobSubmitted{request}, now);
+    const Explanation told = engine.explain(JobId{1}, now);
+    EXPECT_EQ(told.reason.cause, Cause::waits_for_data);
+    EXPECT_EQ(told.sentence,
+              "It waits for its data: dataset d0 (93.1GiB) is being copied to s1 and there in 1m "
+              "41s.");
+    request.job = JobId{2};
+    request.data = {"d9"};
+    engine.apply(JobSubmitted{request}, now);
+    EXPECT_EQ(engine.explain(JobId{2}, now).sentence,
+              "It waits for its data: dataset d9 lies nowhere yet.");
+    request.job = JobId{3};
+    request.data = {"d2"};
+    request.demand.pools = {PoolId{0}};
+    engine.apply(JobSubmitted{request}, now);
+    EXPECT_EQ(engine.explain(JobId{3}, now).sentence,
+              "It waits for its data: dataset d2 (279GiB) lies at no site where it may run, and no "
+              "link leads to one, or there is no room.");
+}
+
+}  // namespace
+}  // namespace weir::sched
