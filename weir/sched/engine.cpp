@@ -7,6 +7,8 @@
 // would end before `blocked_from` and fits now.
 #include "weir/sched/engine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -766,10 +768,19 @@ Result<void> Engine::can_ever_fit(const fleet::Demand& demand) const {
 Result<void> Engine::can_ever_have(TenantId tenant, const fleet::Demand& demand) const {
     const Quotas& quotas = state_->quotas;
     if (!quotas.any()) return {};
-    const ShapeKinds kinds =
-        quotas.kinds_of({demand, fleet::FreeIndex::domains_of(state_->fleet, demand)});
-    if (quotas.possible(tenant, kinds) != 0) return {};
-    return fail(Code::never_fits, "quota: " + quotas.limits_in_words(tenant, kinds));
+    const fleet::Shape shape{demand, fleet::FreeIndex::domains_of(state_->fleet, demand)};
+    ShapeKinds kinds = quotas.kinds_of(shape);
+    const KindSet possible = quotas.possible(tenant, kinds);
+    if (possible == 0)
+        return fail(Code::never_fits, "quota: " + quotas.limits_in_words(tenant, kinds));
+    if (possible == kinds.all()) return {};
+    // There has to be room where there is a right.
+    const auto fits = can_ever_fit(Quotas::inside(shape, kinds, possible).demand);
+    if (fits) return {};
+    return fail(Code::never_fits,
+                fmt::format("quota: {}, and elsewhere {}",
+                            quotas.limits_in_words(tenant, kinds),
+                            fits.error().message));
 }
 
 bool Engine::fits_now(JobId job) const {

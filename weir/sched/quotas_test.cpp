@@ -367,5 +367,29 @@ RC_GTEST_PROP(Organisations, KeepTheirLimitsUnderEveryPolicy, ()) {
     }
 }
 
+// Room in one kind of chips and a right in another are no way to run.
+TEST(Organisations, AGangThatFitsOnlyWhereItHasNoRightIsRefused) {
+    fleet::Fleet fleet = chips(2);
+    fleet.pools.push_back(fleet.pools[0]);
+    fleet.pools[1].name = "q";
+    fleet.pools[1].chip = "b";
+    fleet.pools[1].chips_per_node = 8;
+    Organisations house = small_house({{"lab", 8}});
+    house.resources.push_back({tenancy::Resource::Kind::chips, "b"});
+    house.tenants[0].quota.push_back({1, 8000});
+    house.tenants[1].borrow = {{1, 0}};
+    const Engine engine(fleet, Policy::fcfs, tenancy::rights_on(fleet, house, {}));
+    fleet::Demand demand;
+    demand.pools = {PoolId{0}, PoolId{1}};
+    demand.parts = {{.replicas = 1, .each = {.chips = 4}}};
+    ASSERT_TRUE(engine.can_ever_fit(demand));
+    const auto refused = engine.can_ever_have(TenantId{1}, demand);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("lab may have 0 b at most"), std::string::npos)
+        << refused.error().message;
+    demand.parts[0].each.chips = 2;
+    EXPECT_TRUE(engine.can_ever_have(TenantId{1}, demand));
+}
+
 }  // namespace
 }  // namespace weir::sched
