@@ -47,20 +47,28 @@ void Checker::State::on(const Header& what) {
         return;
     }
     books.emplace(what.fleet);
-    if (what.counted_in != Unit::none) counted.emplace(what.fleet, what.counted_in);
+    quotas.emplace(what);
+    for (std::size_t i = 0; i < what.organisations.size(); ++i) {
+        sense(*quotas->find(what.organisations[i].path) == i + 1, [&] {
+            return fmt::format("organisation {} is named twice", what.organisations[i].path);
+        });
+    }
+    if (what.counted_in != Unit::none) counted.emplace(what);
     pool_excuses.assign(what.fleet.pools.size(), {});
 }
 
 void Checker::State::on(const Submitted& what) {
     const fleet::Demand& demand = what.demand;
-    const bool pools_exist =
-        std::all_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
+    const auto exist = [&](const std::vector<PoolId>& pools) {
+        return std::all_of(pools.begin(), pools.end(), [&](PoolId pool) {
             return pool.value < header->fleet.pools.size();
         });
+    };
+    const bool pools_exist = exist(demand.pools) && exist(what.barred);
     if (!sense(pools_exist && !jobs.contains(what.job) && !over.contains(what.job), [&] {
             return pools_exist
                        ? fmt::format("job {} is submitted twice", what.job.value)
-                       : fmt::format("job {} accepts a pool that does not exist", what.job.value);
+                       : fmt::format("job {} names a pool that does not exist", what.job.value);
         })) {
         return;
     }
@@ -68,6 +76,12 @@ void Checker::State::on(const Submitted& what) {
     Job& job = jobs[what.job];
     job.asked = what;
     job.line = line;
+    const auto house = quotas->find(what.organisation);
+    sense(house.has_value(), [&] {
+        return fmt::format(
+            "job {} is of {}, which the header does not name", what.job.value, what.organisation);
+    });
+    job.house = house.value_or(0);
     came_in_front(what.priority);
     if (!counted) return;
     if (!what.after.empty() || what.array_at_once_max > 0) conditional.push_back(what.job);
@@ -112,6 +126,8 @@ void Checker::State::on(const Started& what) {
         judge_domain(*job, what.on);
         judge_health(*job, what.on, {});
         judge_apart(*job, what.on);
+        judge_contract(*job, what.on);
+        charge(*job, what.on.ranges.front().pool);
         take(*job, what.on);
     } else if (counted) {
         counted->started(what.job, {}, now);
@@ -133,6 +149,7 @@ void Checker::State::on(const Ended& what) {
     judge_limit(*job, now);
     books->give(job->asked.demand, job->on);
     job->on.ranges.clear();
+    discharge(*job);
     const bool came_out = what.outcome == Came::succeeded && !what.requeue;
     if (counted) {
         expect(Rule::waterfall, counted->stopped(what.job, what.spent, came_out, now), [&] {
@@ -171,6 +188,10 @@ void Checker::State::on(const Promised& what) {
         return fmt::format("job {} is promised nodes that do not exist", what.job.value);
     });
     if (counted) counted->promised(what.job, exist ? what.nodes : std::vector<NodeRun>{}, now);
+    if (quotas->any() && exist && !what.nodes.empty()) {
+        const QuotaBooks::Charges charges = charges_in(*job, what.nodes.front().pool);
+        if (quotas->has_right(job->house, charges)) job->promised_rights.push_back(charges);
+    }
     if (what.by >= never) return;
     while (!job->promises.empty() && job->promises.back().by >= what.by)
         job->promises.pop_back();
@@ -179,9 +200,20 @@ void Checker::State::on(const Promised& what) {
 }
 
 void Checker::State::on(const Dropped& what) {
-    if (known(what.job, Stage::waits, Rule::sense, "is dropped")) {
-        finish(what.job, Came::cancelled);
+    const Job* const job = known(what.job, Stage::waits, Rule::sense, "is dropped");
+    if (job == nullptr) return;
+    if (what.cause == "over_quota") {
+        const std::vector<PoolId>& pools = job->asked.demand.pools;
+        const bool never = std::none_of(pools.begin(), pools.end(), [&](PoolId pool) {
+            return quotas->might_ever(job->house, charges_in(*job, pool));
+        });
+        expect(Rule::quota, never, [&] {
+            return fmt::format("job {} is dropped as over_quota, and {} might have so much",
+                               what.job.value,
+                               quotas->name_of(job->house));
+        });
     }
+    finish(what.job, Came::cancelled);
 }
 
 void Checker::State::on(const Preempted& what) {
@@ -194,13 +226,7 @@ void Checker::State::on(const Preempted& what) {
     if (!what.for_job.valid()) return;  // watts come before everybody's rights
     const Job* const winner = known(what.for_job, Stage::waits, Rule::preemption, "gets the room");
     if (winner == nullptr) return;
-    expect(Rule::preemption, winner->asked.priority > victim->asked.priority, [&] {
-        return fmt::format("job {} of class {} is stopped for job {} of class {}",
-                           what.job.value,
-                           name_of(victim->asked.priority),
-                           what.for_job.value,
-                           name_of(winner->asked.priority));
-    });
+    what.cause == "reclaimed" ? judge_reclaim(*victim, *winner) : judge_class(*victim, *winner);
     expect(Rule::preemption, now - victim->started >= header->min_run, [&] {
         return fmt::format("job {} is stopped after {} s; everybody may run for {} s",
                            what.job.value,
@@ -254,7 +280,10 @@ void Checker::State::on(const Replaced& what) {
     judge_domain(*job, what.on);
     judge_health(*job, what.on, job->on);
     judge_apart(*job, what.on);
+    judge_contract(*job, what.on);
     books->give(job->asked.demand, job->on);
+    discharge(*job);
+    charge(*job, what.on.ranges.front().pool);
     if (counted) {
         expect(Rule::waterfall, counted->stopped(what.job, what.spent, false, now), [&] {
             return fmt::format("job {} spent more time than it had", what.job.value);
@@ -364,6 +393,7 @@ void Checker::State::close_run() {
     }
     header.reset();
     books.reset();
+    quotas.reset();
     counted.reset();
     conditional.clear();
     jobs.clear();

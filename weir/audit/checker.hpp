@@ -8,6 +8,9 @@
 //     for each line: checker.add(record, line_number);
 //     const Report& report = checker.finish();
 //
+// Where organisations have rights, what each one owns, lends and borrows is worked out again
+// (quota_books.hpp) and every start and every stop for others is held against it.
+//
 // A promise of a start may be broken only for a listed excuse that came between the promise and
 // the start; both are counted. A log may hold several runs; each Header begins anew.
 //
@@ -45,21 +48,25 @@ enum class Rule : std::uint8_t {
     replacement,   // a gang that goes on keeps its other nodes
     deadlines,     // who was admitted with one ends by it
     waterfall,     // where every chip-second went
+    contract,      // nothing on chips that a precision contract forbids
+    quota,         // what organisations may use, at every level
+    reclaim,       // who gives back what owners want
 };
-inline constexpr std::size_t rules = 16;
+inline constexpr std::size_t rules = 19;
 std::string_view name_of(Rule rule);
 std::string_view sentence_of(Rule rule);
 
-// What may break a promise.
+// What may break a promise; the last one: a limit on borrowing.
 enum class Excuse : std::uint8_t {
     none,
     node_lost,
     cap_lowered,
     reservation_made,
     higher_class,
-    own_array
+    own_array,
+    owner_came  // and took what is its own, so that a house is over its limits for a time
 };
-inline constexpr std::size_t excuses = 6;
+inline constexpr std::size_t excuses = 7;
 std::string_view name_of(Excuse excuse);
 
 struct Violation {
@@ -80,7 +87,7 @@ struct Report {
     std::uint64_t starts = 0;
     std::uint64_t ends = 0;
     std::array<Verdict, rules> verdicts;
-    std::array<std::uint64_t, excuses> excused{};  // promises and deadlines, by excuse
+    std::array<std::uint64_t, excuses> excused{};  // promises, deadlines and limits, by excuse
     // Of each run that counted, as the checker finds it: the pools' sum at its last line.
     std::vector<Split> waterfalls;
 

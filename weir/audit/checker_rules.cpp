@@ -28,10 +28,18 @@ constexpr std::array<RuleText, rules> rule_texts = {{
     {"replacement", "a gang that goes on after a failure keeps its other nodes"},
     {"deadlines", "a job that was accepted with a deadline ends by it"},
     {"waterfall", "every chip-second is in one class, and the sums close"},
+    {"contract", "nothing runs on chips that its precision contract forbids"},
+    {"quota", "an organisation uses what it owns, or what others lend, within all limits"},
+    {"reclaim", "owners get back what others borrowed, from those who borrowed it"},
 }};
 
-constexpr std::array<std::string_view, excuses> excuse_names = {
-    "none", "node lost", "cap lowered", "reservation made", "higher class", "its own array"};
+constexpr std::array<std::string_view, excuses> excuse_names = {"none",
+                                                                "node lost",
+                                                                "cap lowered",
+                                                                "reservation made",
+                                                                "higher class",
+                                                                "its own array",
+                                                                "owner came"};
 
 bool overlap(const fleet::NodeRange& range, const NodeRun& run) {
     return range.pool == run.pool && range.first < run.first + run.count &&
@@ -260,6 +268,139 @@ void Checker::State::judge_apart(const Job& job, const fleet::Placement& on) {
                                at_text(one.from));
         });
     }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Rights
+
+void Checker::State::judge_contract(const Job& job, const fleet::Placement& on) {
+    const std::vector<PoolId>& barred = job.asked.barred;
+    const auto forbidden =
+        std::find_if(on.ranges.begin(), on.ranges.end(), [&](const fleet::NodeRange& range) {
+            return std::find(barred.begin(), barred.end(), range.pool) != barred.end();
+        });
+    expect(Rule::contract, forbidden == on.ranges.end(), [&] {
+        return fmt::format("job {} is put on pool {}, whose chips its contract forbids",
+                           job.asked.job.value,
+                           header->fleet.pool(forbidden->pool).name);
+    });
+}
+
+QuotaBooks::Charges Checker::State::charges_in(const Job& job, PoolId pool) const {
+    return quotas->charges(job.asked.demand.chips_milli(), job.asked.demand.cpus_milli(), pool);
+}
+
+// Books what it takes of the rights of its organisation, and judges whether it might.
+void Checker::State::charge(Job& job, PoolId pool) {
+    if (!quotas->any()) return;
+    job.charged = charges_in(job, pool);
+    const bool was_right =
+        std::find(job.promised_rights.begin(), job.promised_rights.end(), job.charged) !=
+        job.promised_rights.end();
+    job.promised_rights.clear();
+    bool owner_came = false;
+    for (const QuotaBooks::Charge& each : job.charged) {
+        const bool right = quotas->has_right(job.house, {each});
+        owner_came = owner_came || (!right && was_right);
+        expect(Rule::quota, right || was_right, [&] {
+            return fmt::format("job {} starts, and {}",
+                               job.asked.job.value,
+                               quotas->in_words(job.house, each.resource));
+        });
+    }
+    // Those who own something take it, even where others have borrowed it and the house uses more
+    // than it may until they are gone.
+    std::vector<bool> owned;
+    for (const QuotaBooks::Charge& each : job.charged)
+        owned.push_back(was_right || quotas->owner(job.house, each).has_value());
+    quotas->use(job.house, job.charged, true);
+    for (std::size_t i = 0; i < job.charged.size(); ++i) {
+        const auto excess = quotas->exceeded(job.house, job.charged[i].resource);
+        owner_came = owner_came || (excess && owned[i]);
+        expect(Rule::quota, !excess || owned[i], [&] {
+            return fmt::format("job {} starts, and {}", job.asked.job.value, *excess);
+        });
+    }
+    if (owner_came) ++report.excused[static_cast<std::size_t>(Excuse::owner_came)];
+}
+
+void Checker::State::discharge(Job& job) {
+    quotas->use(job.house, job.charged, false);
+    job.charged.clear();
+}
+
+// For a higher class; where there are organisations, of its own.
+void Checker::State::judge_class(const Job& victim, const Job& winner) {
+    expect(Rule::preemption, winner.asked.priority > victim.asked.priority, [&] {
+        return fmt::format("job {} of class {} is stopped for job {} of class {}",
+                           victim.asked.job.value,
+                           name_of(victim.asked.priority),
+                           winner.asked.job.value,
+                           name_of(winner.asked.priority));
+    });
+    if (!quotas->any()) return;
+    expect(Rule::reclaim, winner.house == victim.house, [&] {
+        return fmt::format("job {} of {} is stopped for job {} of {}, and not to take back",
+                           victim.asked.job.value,
+                           quotas->name_of(victim.house),
+                           winner.asked.job.value,
+                           quotas->name_of(winner.house));
+    });
+}
+
+bool Checker::State::comes_behind(const Job& job, const Job& other) const {
+    return job.asked.priority != other.asked.priority ? job.asked.priority < other.asked.priority
+                                                      : job.line > other.line;
+}
+
+// Whether the winner owns what it asks for, but for those who are on their way out and those of its
+// own organisation that come behind it, and the victim has borrowed of that.
+bool Checker::State::may_take_back(const Job& victim, const Job& winner) {
+    if (victim.house == winner.house) return comes_behind(victim, winner);
+    const std::size_t top = quotas->common(victim.house, winner.house);
+    const auto borrows = [&](std::uint32_t resource) {
+        return std::any_of(victim.charged.begin(),
+                           victim.charged.end(),
+                           [&](const auto& each) { return each.resource == resource; }) &&
+               quotas->borrows_below(victim.house, resource, top);
+    };
+    std::vector<std::uint32_t> borrowed;
+    for (const QuotaBooks::Charge& each : victim.charged)
+        if (borrows(each.resource)) borrowed.push_back(each.resource);
+    if (borrowed.empty() || top == winner.house) return false;
+    QuotaBooks without = *quotas;
+    for (const auto& [id, job] : jobs) {
+        const bool out_of_the_way =
+            job.asked_to_stop || (job.house == winner.house && comes_behind(job, winner));
+        if (job.stage == Stage::runs && out_of_the_way) without.use(job.house, job.charged, false);
+    }
+    for (const PoolId pool : winner.asked.demand.pools) {
+        const QuotaBooks::Charges charges = charges_in(winner, pool);
+        bool all_owned = true;
+        bool of_the_victim = false;
+        for (const QuotaBooks::Charge& each : charges) {
+            const auto owner = without.owner(winner.house, each);
+            all_owned = all_owned && owner;
+            of_the_victim =
+                of_the_victim ||
+                (owner && quotas->depth(*owner) > quotas->depth(top) &&
+                 std::find(borrowed.begin(), borrowed.end(), each.resource) != borrowed.end());
+        }
+        if (all_owned && of_the_victim) return true;
+    }
+    return false;
+}
+
+void Checker::State::judge_reclaim(const Job& victim, const Job& winner) {
+    expect(Rule::reclaim, may_take_back(victim, winner), [&] {
+        return fmt::format(
+            "job {} of {} is stopped for job {} of {}, which has nothing to take "
+            "back from it",
+            victim.asked.job.value,
+            quotas->name_of(victim.house),
+            winner.asked.job.value,
+            quotas->name_of(winner.house));
+    });
 }
 
 // ---------------------------------------------------------------------------------------------

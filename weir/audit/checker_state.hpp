@@ -14,6 +14,7 @@
 
 #include "weir/audit/books.hpp"
 #include "weir/audit/checker.hpp"
+#include "weir/audit/quota_books.hpp"
 #include "weir/audit/waterfall_books.hpp"
 
 namespace weir::audit {
@@ -33,6 +34,10 @@ struct Job {
     Came outcome = Came::succeeded;
     Time started{};
     fleet::Placement on;
+    std::size_t house = 0;        // of the quota books
+    QuotaBooks::Charges charged;  // while it runs
+    // What it had a right to when it was promised it; whoever owns more may have come since then.
+    std::vector<QuotaBooks::Charges> promised_rights;
     // By line and by time: one that is no stricter than a later one says nothing more.
     std::vector<Promise> promises;
     std::vector<std::pair<PoolId, std::uint32_t>> lost;  // nodes, not replaced yet
@@ -51,6 +56,7 @@ struct Checker::State {
     // One run.
     std::optional<Header> header;
     std::optional<Books> books;
+    std::optional<QuotaBooks> quotas;
     std::unordered_map<JobId, Job> jobs;  // that wait or run
     std::unordered_map<JobId, Came> over;
     std::unordered_map<JobId, Array> arrays;
@@ -83,6 +89,14 @@ struct Checker::State {
     void judge_domain(const Job& job, const fleet::Placement& on);
     void judge_health(const Job& job, const fleet::Placement& on, const fleet::Placement& kept);
     void judge_apart(const Job& job, const fleet::Placement& on);
+    void judge_contract(const Job& job, const fleet::Placement& on);
+    [[nodiscard]] QuotaBooks::Charges charges_in(const Job& job, PoolId pool) const;
+    void charge(Job& job, PoolId pool);
+    void discharge(Job& job);
+    void judge_class(const Job& victim, const Job& winner);
+    void judge_reclaim(const Job& victim, const Job& winner);
+    [[nodiscard]] bool comes_behind(const Job& job, const Job& other) const;
+    [[nodiscard]] bool may_take_back(const Job& victim, const Job& winner);
     void take(Job& job, const fleet::Placement& on);
     void finish(JobId id, Came outcome, const Ended* end = nullptr);
     bool asks(const Job& job) const;

@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t any32 = std::numeric_limits<std::uint32_t>::max() - 1;
 constexpr std::uint64_t any63 = std::uint64_t{1} << 62;
+constexpr std::uint64_t any_amount = std::uint64_t{1} << 60;  // of a resource
 
 std::string shown(const Json& value) {
     std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -285,6 +286,51 @@ std::vector<Waterfall::Row> rows_in(Fields& record, const char* key) {
     return rows;
 }
 
+Allowances allowances_in(Fields& record, const char* key, std::size_t resources) {
+    Allowances list;
+    if (!record.has(key)) return list;
+    for (const Json& entry : record.list(key)) {
+        const bool good = entry.is_array() && entry.size() == 2 && entry[0].is_number_unsigned() &&
+                          entry[1].is_number_unsigned() &&
+                          entry[0].get<std::uint64_t>() < resources &&
+                          entry[1].get<std::uint64_t>() <= any_amount;
+        if (!good) {
+            record.wrong(
+                key,
+                entry,
+                fmt::format(
+                    "[resource, amount], of {} resources and from 0 to {}", resources, any_amount));
+            break;
+        }
+        list.push_back({entry[0].get<std::uint32_t>(), entry[1].get<std::int64_t>()});
+    }
+    if (list.empty()) record.wrong(key, Json::array(), "absent where it names nothing");
+    return list;
+}
+
+void organisations_in(Fields& record, Header& header) {
+    if (!record.has("organisations")) return;
+    for (const Json& resource : record.list("resources")) {
+        if (!resource.is_string()) record.wrong("resources", resource, "the name of a resource");
+        header.resources.push_back(resource.is_string() ? resource.get<std::string>() : "");
+    }
+    std::size_t at = 0;
+    for (const Json& entry : record.list("organisations")) {
+        Fields its(entry, fmt::format("organisations[{}]", at++), record.problem());
+        Organisation& house = header.organisations.emplace_back();
+        house.path = its.text("path");
+        if (house.path.empty()) its.wrong("path", "", "a path such as bigco/search");
+        house.weight_milli = static_cast<std::uint32_t>(its.number_or("weight_milli", 1000, any32));
+        house.quota = allowances_in(its, "quota", header.resources.size());
+        house.lend = allowances_in(its, "lend", header.resources.size());
+        house.borrow = allowances_in(its, "borrow", header.resources.size());
+        its.no_more();
+    }
+    if (header.organisations.empty()) {
+        record.wrong("organisations", Json::array(), "absent where there are none");
+    }
+}
+
 Header header_in(Fields& record) {
     Header header;
     record.number("format", 1, 1);
@@ -295,6 +341,7 @@ Header header_in(Fields& record) {
     if (record.has("counted_in") && header.counted_in == Unit::none) {
         record.wrong("counted_in", "none", "chips or cpus");
     }
+    organisations_in(record, header);
     std::size_t at = 0;
     for (const Json& entry : record.list("sites")) {
         Fields site(entry, fmt::format("sites[{}]", at++), record.problem());
@@ -319,6 +366,11 @@ Header header_in(Fields& record) {
         pool.pod_power_watts = its.watts_or("pod_power_watts");
         pool.node_idle_watts = its.watts_or("node_idle_watts");
         pool.node_busy_watts = its.watts_or("node_busy_watts");
+        if (!header.organisations.empty()) {
+            Measure& measure = header.measures.emplace_back();
+            measure.per_chip = allowances_in(its, "per_chip", header.resources.size());
+            measure.per_cpu = allowances_in(its, "per_cpu", header.resources.size());
+        }
         its.no_more();
         header.fleet.pools.push_back(std::move(pool));
     }
@@ -326,6 +378,20 @@ Header header_in(Fields& record) {
         record.wrong("pools", Json::array(), "a list with at least one pool");
     }
     return header;
+}
+
+std::vector<PoolId> pools_in(Fields& record, const char* key) {
+    std::vector<PoolId> pools;
+    const Json& list = record.list(key);
+    if (list.empty()) record.wrong(key, list, "a list with at least one pool");
+    for (const Json& pool : list) {
+        if (!pool.is_number_unsigned() || pool.get<std::uint64_t>() > any32) {
+            record.wrong(key, pool, "the position of a pool in the header");
+            break;
+        }
+        pools.emplace_back(pool.get<std::uint32_t>());
+    }
+    return pools;
 }
 
 Submitted submitted_in(Fields& record) {
@@ -350,15 +416,8 @@ Submitted submitted_in(Fields& record) {
         job.demand.parts.push_back(its);
     }
     job.demand.within = record.word_or("within", fleet::Level::site, fleet::Level::site);
-    const Json& pools = record.list("pools");
-    if (pools.empty()) record.wrong("pools", pools, "a list with at least one pool");
-    for (const Json& pool : pools) {
-        if (!pool.is_number_unsigned() || pool.get<std::uint64_t>() > any32) {
-            record.wrong("pools", pool, "the position of a pool in the header");
-            break;
-        }
-        job.demand.pools.emplace_back(pool.get<std::uint32_t>());
-    }
+    job.demand.pools = pools_in(record, "pools");
+    if (record.has("barred")) job.barred = pools_in(record, "barred");
     job.demand.tag = record.small_or("tag");
     job.limit = Duration{static_cast<std::int64_t>(
         record.number_or("limit_ms", static_cast<std::uint64_t>(forever.count()), any63))};
@@ -384,6 +443,12 @@ Submitted submitted_in(Fields& record) {
     if (record.has("tenant")) {
         job.tenant = record.text("tenant");
         if (job.tenant.empty()) record.wrong("tenant", "", "absent where there is none");
+    }
+    if (record.has("organisation")) {
+        job.organisation = record.text("organisation");
+        if (job.organisation.empty()) {
+            record.wrong("organisation", "", "absent where it is the centre itself");
+        }
     }
     return job;
 }
@@ -459,7 +524,9 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
     if (kind == "promise") return promised_in(record);
     if (kind == "drop") return Dropped{record.job(), record.text("cause")};
     if (kind == "preempt") {
-        return Preempted{record.job(), JobId{record.number_or("for", JobId::none_value, any63)}};
+        Preempted preempted{record.job(), JobId{record.number_or("for", JobId::none_value, any63)}};
+        if (record.has("cause")) preempted.cause = record.text("cause");
+        return preempted;
     }
     if (kind == "lost") return NodeLost{record.job(), pool(), record.small("node")};
     if (kind == "replace") {

@@ -75,6 +75,7 @@ public:
     }
     void placement(const fleet::Placement& placement);
     void runs(std::string_view name, const std::vector<NodeRun>& runs);
+    void allowances(std::string_view name, const Allowances& list);
     void spent(const Spent& spent);
     void split(const Split& split);
     void rows(std::string_view name, const std::vector<Waterfall::Row>& rows);
@@ -136,6 +137,20 @@ void Writer::runs(std::string_view name, const std::vector<NodeRun>& runs) {
     close(']');
 }
 
+// [resource, amount] each.
+void Writer::allowances(std::string_view name, const Allowances& list) {
+    if (list.empty()) return;
+    key(name);
+    open('[');
+    for (const Allowance& each : list) {
+        open('[');
+        number(each.resource);
+        whole(each.amount);
+        close(']');
+    }
+    close(']');
+}
+
 void Writer::spent(const Spent& spent) {
     span("staging_ms", spent.staging);
     span("start_up_ms", spent.start_up);
@@ -166,6 +181,17 @@ void Writer::rows(std::string_view name, const std::vector<Waterfall::Row>& rows
     close(']');
 }
 
+void write(Writer& to, const Organisation& house) {
+    to.open('{');
+    to.key("path");
+    to.text(house.path);
+    if (house.weight_milli != 1000) to.count("weight_milli", house.weight_milli);
+    to.allowances("quota", house.quota);
+    to.allowances("lend", house.lend);
+    to.allowances("borrow", house.borrow);
+    to.close('}');
+}
+
 void write(Writer& to, const Header& header) {
     to.key("is");
     to.text("run");
@@ -180,6 +206,18 @@ void write(Writer& to, const Header& header) {
         to.key("counted_in");
         to.text(name_of(header.counted_in));
     }
+    if (!header.organisations.empty()) {
+        to.key("resources");
+        to.open('[');
+        for (const std::string& resource : header.resources)
+            to.text(resource);
+        to.close(']');
+        to.key("organisations");
+        to.open('[');
+        for (const Organisation& house : header.organisations)
+            write(to, house);
+        to.close(']');
+    }
     to.key("sites");
     to.open('[');
     for (const fleet::Site& site : header.fleet.sites) {
@@ -192,7 +230,8 @@ void write(Writer& to, const Header& header) {
     to.close(']');
     to.key("pools");
     to.open('[');
-    for (const fleet::Pool& pool : header.fleet.pools) {
+    for (std::size_t i = 0; i < header.fleet.pools.size(); ++i) {
+        const fleet::Pool& pool = header.fleet.pools[i];
         to.open('{');
         to.key("name");
         to.text(pool.name);
@@ -213,6 +252,10 @@ void write(Writer& to, const Header& header) {
         to.watts("pod_power_watts", pool.pod_power_watts);
         to.watts("node_idle_watts", pool.node_idle_watts);
         to.watts("node_busy_watts", pool.node_busy_watts);
+        if (i < header.measures.size()) {
+            to.allowances("per_chip", header.measures[i].per_chip);
+            to.allowances("per_cpu", header.measures[i].per_cpu);
+        }
         to.close('}');
     }
     to.close(']');
@@ -248,6 +291,13 @@ void write(Writer& to, const Submitted& job) {
     for (const PoolId pool : job.demand.pools)
         to.number(pool.value);
     to.close(']');
+    if (!job.barred.empty()) {
+        to.key("barred");
+        to.open('[');
+        for (const PoolId pool : job.barred)
+            to.number(pool.value);
+        to.close(']');
+    }
     to.count("tag", job.demand.tag);
     if (job.limit < forever) to.must("limit_ms", job.limit);
     to.moment("deadline", job.deadline);
@@ -279,6 +329,10 @@ void write(Writer& to, const Submitted& job) {
     if (!job.tenant.empty()) {
         to.key("tenant");
         to.text(job.tenant);
+    }
+    if (!job.organisation.empty()) {
+        to.key("organisation");
+        to.text(job.organisation);
     }
 }
 
@@ -339,6 +393,10 @@ void write(Writer& to, const Preempted& preempted) {
     if (preempted.for_job.valid()) {
         to.key("for");
         to.number(preempted.for_job.value);
+    }
+    if (!preempted.cause.empty()) {
+        to.key("cause");
+        to.text(preempted.cause);
     }
 }
 

@@ -104,6 +104,32 @@ struct NodeRun {  // nodes in a row
     friend bool operator==(const NodeRun&, const NodeRun&) = default;
 };
 
+// So much of a resource: thousandths of a chip or CPU, or MFLOP/s of a format.
+struct Allowance {
+    std::uint32_t resource = 0;  // position in Header::resources
+    std::int64_t amount = 0;
+    friend bool operator==(const Allowance&, const Allowance&) = default;
+};
+using Allowances = std::vector<Allowance>;
+
+// Belongs to the one with the longest path that is a beginning of its own, or to the centre itself,
+// which owns what of the fleet no quota names and is not listed.
+struct Organisation {
+    std::string path;  // "bigco/search"
+    std::uint32_t weight_milli = 1000;
+    Allowances quota;   // not named: none
+    Allowances lend;    // at most; not named: all that is idle
+    Allowances borrow;  // at most above quota; not named: no limit
+    friend bool operator==(const Organisation&, const Organisation&) = default;
+};
+
+// What a whole chip and a whole CPU of a pool count of the resources.
+struct Measure {
+    Allowances per_chip;
+    Allowances per_cpu;
+    friend bool operator==(const Measure&, const Measure&) = default;
+};
+
 // clang-format off
 struct Header {
     fleet::Fleet fleet;  // without names of nodes, executors and reliability
@@ -111,6 +137,9 @@ struct Header {
     Duration min_run{};  // nobody is stopped for others before ...
     std::uint32_t preemptions_per_hour_max = 0;  // ... and at most so many are; 0 = nobody may be
     Unit counted_in = Unit::none;  // of the waterfall
+    std::vector<std::string> resources;       // that some quota or limit names
+    std::vector<Organisation> organisations;  // those above come first; none: nobody is limited
+    std::vector<Measure> measures;            // by pool; none where there are no organisations
     friend bool operator==(const Header&, const Header&) = default;
 };
 struct Submitted {
@@ -125,7 +154,9 @@ struct Submitted {
     Duration checkpoint_every{};
     Duration checkpoint_cost{};
     bool replace_failed = false;
-    std::string tenant;
+    std::string tenant;           // whose row of the waterfall it is in
+    std::string organisation;     // whose rights it uses; "" = the centre itself
+    std::vector<PoolId> barred;   // pools that would serve but for its precision contract
     friend bool operator==(const Submitted&, const Submitted&) = default;
 };
 struct Started {
@@ -161,6 +192,7 @@ struct Dropped {
 struct Preempted {  // is asked to stop; an Ended with requeue follows. None: for watts
     JobId job;
     JobId for_job;
+    std::string cause{};  // "" in logs that do not say
     friend bool operator==(const Preempted&, const Preempted&) = default;
 };
 struct NodeLost {  // a running gang goes on without it, until Replaced or Ended

@@ -14,8 +14,8 @@ namespace {
 
 TEST(LogFormat, EveryKindOfRecordReadsBackAsItWasWritten) {
     std::vector<Record> records = small_log();
-    const std::vector<Record> counted = counted_log();
-    records.insert(records.end(), counted.begin(), counted.end());
+    for (const std::vector<Record>& more : {counted_log(), house_log()})
+        records.insert(records.end(), more.begin(), more.end());
     const NodeRun run{PoolId{0}, 3, 2};
     records.push_back(
         {at_seconds(900), SetApart{AdvanceId{7}, at_seconds(1000), never, true, {run}}});
@@ -58,6 +58,11 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
         {R"({"at":0,"is":"account","job":1,"running":12})",
          "x.log:7: running: 12 is not valid; it has to be decimal digits in quotes, of a number "
          "above 0"},
+        {R"({"at":0,"is":"run","format":1,"policy":"","min_run_ms":0,"preemptions_per_hour_max":0,"resources":["chip"],"organisations":[{"path":"lab","quota":[[1,5]]}],"sites":[],"pools":[]})",
+         "x.log:7: organisations[0].quota: [1,5] is not valid; it has to be [resource, amount], of "
+         "1 resources and from 0 to 1152921504606846976"},
+        {R"({"at":0,"is":"submit","job":1,"parts":[{"replicas":1}],"pools":[0],"barred":[]})",
+         "x.log:7: barred: [] is not valid; it has to be a list with at least one pool"},
         {R"({"at":0,"is":"end",)", "x.log:7: is not a whole JSON object; was the log cut?"},
     };
     for (const auto& [line, sentence] : wrong) {
@@ -72,8 +77,8 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
 TEST(LogFormat, SurvivesDamagedLines) {
     Random random(11);
     std::vector<Record> records = small_log();
-    const std::vector<Record> counted = counted_log();
-    records.insert(records.end(), counted.begin(), counted.end());
+    for (const std::vector<Record>& more : {counted_log(), house_log()})
+        records.insert(records.end(), more.begin(), more.end());
     for (const Record& record : records) {
         std::string line;
         encode(record, line);

@@ -203,4 +203,64 @@ inline std::vector<Record> counted_log() {
     return log;
 }
 
+// A run of 90 s under organisations, on four nodes of four chips and, of another kind, two more.
+// The owner takes back what the park has borrowed; then somebody has room but no right, and
+// somebody else only chips that its contract forbids.
+inline std::vector<Record> house_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    Header header = small_fleet();
+    header.counted_in = Unit::chips;
+    header.fleet.pools[1] = header.fleet.pools[0];
+    header.fleet.pools[1].name = "c";
+    header.fleet.pools[1].chip = "other";
+    header.fleet.pools[1].nodes = 2;
+    header.fleet.pools[1].rack_power_watts = 0;
+    header.fleet.pools[1].node_idle_watts = 0;
+    header.fleet.pools[1].node_busy_watts = 0;
+    header.resources = {"chip"};
+    header.organisations = {
+        {.path = "owner", .quota = {{0, 8000}}, .lend = {}, .borrow = {}},
+        {.path = "park", .quota = {}, .lend = {}, .borrow = {}},
+        {.path = "park/one", .weight_milli = 500, .quota = {}, .lend = {}, .borrow = {{0, 8000}}},
+        {.path = "park/two", .quota = {{0, 8000}}, .lend = {}, .borrow = {}}};
+    header.measures = {{.per_chip = {{0, 1000}}, .per_cpu = {}}, {}};
+    say(0, header);
+    const auto job_of = [](std::uint64_t id, std::uint32_t replicas, const char* organisation) {
+        Submitted job = small_job(id, replicas, 4);
+        job.tenant = organisation;
+        job.organisation = organisation;
+        return job;
+    };
+    const char* const fits = "fits_now";
+    say(0, job_of(201, 1, "owner"));
+    say(0, Started{JobId{201}, fits, on({nodes(0, 1, 0xF)})});
+    say(0, job_of(205, 1, "park/two"));
+    say(0, Started{JobId{205}, fits, on({nodes(3, 1, 0xF)})});
+    say(0, job_of(202, 2, "park/one"));
+    say(0, Started{JobId{202}, fits, on({nodes(1, 2, 0xF)})});
+    say(0, job_of(203, 1, "park/one"));
+    say(20, job_of(204, 1, "owner"));
+    say(20, Preempted{JobId{202}, JobId{204}, "reclaimed"});
+    say(22, Cancelled{JobId{203}});
+    say(25,
+        Ended{.job = JobId{202},
+              .outcome = Came::lost,
+              .requeue = true,
+              .spent = {.kept = seconds(25)}});
+    say(25, Started{JobId{204}, fits, on({nodes(1, 1, 0xF)})});
+    Submitted exact = job_of(206, 2, "park/two");
+    exact.barred = {PoolId{1}};
+    say(30, exact);
+    for (const std::uint64_t id : {201, 204, 205})
+        say(60, Ended{.job = JobId{id}});
+    say(60, Started{JobId{202}, fits, on({nodes(0, 2, 0xF)})});
+    say(60, Started{JobId{206}, fits, on({nodes(2, 2, 0xF)})});
+    say(90, Ended{.job = JobId{202}});
+    say(90, Ended{.job = JobId{206}});
+    return log;
+}
+
 }  // namespace weir::audit

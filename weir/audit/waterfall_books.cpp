@@ -28,7 +28,9 @@ Wide milliwatts_for(std::uint64_t units, std::uint64_t node_units, std::int64_t 
 
 }  // namespace
 
-WaterfallBooks::WaterfallBooks(const fleet::Fleet& fleet, Unit unit) : unit_(unit) {
+WaterfallBooks::WaterfallBooks(const Header& header) : unit_(header.counted_in), quotas_(header) {
+    const fleet::Fleet& fleet = header.fleet;
+    const Unit unit = unit_;
     for (const fleet::Site& site : fleet.sites)
         sites_.emplace_back(site.name, site.power_watts);
     for (const fleet::Pool& facts : fleet.pools) {
@@ -137,7 +139,9 @@ void WaterfallBooks::submitted(const Submitted& what, bool asks_now, Time now) {
     }
     JobBook& job = jobs_[what.job];
     job.demand = what.demand;
+    job.barred = what.barred;
     job.tenant = what.tenant;
+    job.house = quotas_.find(what.organisation).value_or(0);
     of_tenant(job.tenant);
     asks(what.job, asks_now, now);
 }
@@ -149,7 +153,17 @@ void WaterfallBooks::asks(JobId id, bool asks_now, Time now) {
     job.asks = asks_now;
     const std::uint64_t units =
         unit_ == Unit::chips ? job.demand.chips_milli() : job.demand.cpus_milli();
-    asked_[{job.demand.pools.size(), job.demand.pools}] += asks_now ? units : -units;
+    Alike alike{.length = job.demand.pools.size(),
+                .pools = job.demand.pools,
+                .house = job.house,
+                .barred = job.barred};
+    if (quotas_.any()) {
+        alike.chips_milli = job.demand.chips_milli();
+        alike.cpus_milli = job.demand.cpus_milli();
+    }
+    std::uint64_t& asked = asked_[alike];
+    asked += asks_now ? units : -units;
+    if (asked == 0) asked_.erase(alike);
     changed_ = true;
 }
 
@@ -170,6 +184,11 @@ void WaterfallBooks::started(JobId id, const fleet::Placement& on, Time now) {
     job.on = on;
     job.since = now;
     hold(job, true);
+    if (on.ranges.empty()) return;
+    job.charged =
+        quotas_.charges(job.demand.chips_milli(), job.demand.cpus_milli(), on.ranges.front().pool);
+    quotas_.use(job.house, job.charged, true);
+    changed_ = true;
 }
 
 void WaterfallBooks::book(JobBook& job, std::size_t pool, Went way, Amount amount) {
@@ -202,6 +221,9 @@ bool WaterfallBooks::stopped(JobId id, const Spent& spent, bool all_kept, Time n
     }
     hold(job, false);
     job.on.ranges.clear();
+    quotas_.use(job.house, job.charged, false);
+    job.charged.clear();
+    changed_ = true;
     return possible;
 }
 
@@ -384,16 +406,40 @@ std::vector<std::uint64_t> WaterfallBooks::fed() const {
 // What is idle, pool by pool: why.
 void WaterfallBooks::judge() {
     std::vector<std::uint64_t> left = fed();
+    // Three rounds: where jobs have a right, where they accept but have none, where their contract
+    // forbids.
     std::vector<std::uint64_t> wanted(pools_.size(), 0);
-    for (const auto& [list, units] : asked_) {
-        std::uint64_t asked = units;
-        for (const PoolId pool : list.second) {
-            const std::uint64_t got = std::min(asked, left[pool.value]);
-            wanted[pool.value] += got;
-            left[pool.value] -= got;
-            asked -= got;
+    std::vector<std::uint64_t> stranded(pools_.size(), 0);
+    std::vector<std::uint64_t> mismatched(pools_.size(), 0);
+    std::vector<std::uint64_t> asked;
+    for (const auto& [alike, units] : asked_)
+        asked.push_back(units);
+    const auto round = [&](std::vector<std::uint64_t>& found, auto pools_of, auto admits) {
+        std::size_t at = 0;
+        for (const auto& [alike, units] : asked_) {
+            std::uint64_t& open = asked[at++];
+            for (const PoolId pool : pools_of(alike)) {
+                if (open == 0) break;
+                if (left[pool.value] == 0 || !admits(alike, pool)) continue;
+                const std::uint64_t got = std::min(open, left[pool.value]);
+                found[pool.value] += got;
+                left[pool.value] -= got;
+                open -= got;
+            }
         }
-    }
+    };
+    const auto accepted = [](const Alike& alike) { return alike.pools; };
+    const auto righted = [&](const Alike& alike, PoolId pool) {
+        return quotas_.has_right(alike.house,
+                                 quotas_.charges(alike.chips_milli, alike.cpus_milli, pool));
+    };
+    round(wanted, accepted, righted);
+    round(
+        stranded, accepted, [&](const Alike& alike, PoolId pool) { return !righted(alike, pool); });
+    round(
+        mismatched,
+        [](const Alike& alike) { return alike.barred; },
+        [](const Alike&, PoolId) { return true; });
     for (std::size_t i = 0; i < pools_.size(); ++i) {
         PoolBook& pool = pools_[i];
         const auto rate = [&](Went way) -> std::uint64_t& {
@@ -406,8 +452,11 @@ void WaterfallBooks::judge() {
         };
         rate(Went::failed) = pool.idle[failed];
         rate(Went::drained) = pool.idle[drained];
-        rate(Went::unpowered) = pool.idle[in_service] - left[i] - wanted[i];
+        rate(Went::unpowered) =
+            pool.idle[in_service] - left[i] - wanted[i] - stranded[i] - mismatched[i];
         rate(Went::not_demanded) = left[i];
+        rate(Went::over_quota) = stranded[i];
+        rate(Went::wrong_precision) = mismatched[i];
         rate(Went::promised) = explained(pool.idle[promised_to]);
         rate(Went::set_apart) = explained(pool.idle[apart]);
         rate(Went::shared_rest) = explained(pool.idle[rest]);

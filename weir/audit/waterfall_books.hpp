@@ -9,7 +9,8 @@
 // checker says elsewhere, but they are kept all the same.
 //
 // Threads: one at a time. Cost of a moment at which something changed: pools, lists of pools that
-// jobs accept, and the nodes of pools whose racks or pods have budgets.
+// jobs accept (of each organisation and size), organisations, and the nodes of pools whose racks or
+// pods have budgets.
 #pragma once
 
 #include <array>
@@ -21,12 +22,13 @@
 #include <vector>
 
 #include "weir/audit/log_format.hpp"
+#include "weir/audit/quota_books.hpp"
 
 namespace weir::audit {
 
 class WaterfallBooks {
 public:
-    WaterfallBooks(const fleet::Fleet& fleet, Unit unit);
+    explicit WaterfallBooks(const Header& header);
 
     // The first submission is where counting begins. Requires, of all that follows: times never go
     // back, and pools and nodes exist.
@@ -78,7 +80,10 @@ private:
     };
     struct JobBook {
         fleet::Demand demand;
+        std::vector<PoolId> barred;
         std::string tenant;
+        std::size_t house = 0;
+        QuotaBooks::Charges charged;  // while it runs
         bool asks = false;
         fleet::Placement on;
         Time since{};
@@ -111,7 +116,18 @@ private:
     std::vector<PoolBook> pools_;
     std::vector<std::pair<std::string, double>> sites_;  // name and budget
     std::unordered_map<JobId, JobBook> jobs_;
-    std::map<std::pair<std::size_t, std::vector<PoolId>>, std::uint64_t> asked_;
+    // Jobs that ask alike, in the order in which they ask. Without organisations only pools matter.
+    struct Alike {
+        std::size_t length = 0;
+        std::vector<PoolId> pools;
+        std::size_t house = 0;
+        std::uint64_t chips_milli = 0;
+        std::uint64_t cpus_milli = 0;
+        std::vector<PoolId> barred;
+        friend auto operator<=>(const Alike&, const Alike&) = default;
+    };
+    QuotaBooks quotas_;  // of what runs
+    std::map<Alike, std::uint64_t> asked_;
     std::vector<std::pair<SetApart, bool>> aparts_;  // and whether it has begun
     std::vector<Waterfall::Row> tenants_;
     std::unordered_map<std::string, std::size_t> tenant_at_;

@@ -17,6 +17,7 @@
 #include "weir/cli/simulate_table.hpp"
 #include "weir/cli/waterfall_text.hpp"
 #include "weir/fleet/fleet_file.hpp"
+#include "weir/match/match.hpp"
 #include "weir/sim/failures.hpp"
 #include "weir/sim/output_file.hpp"
 #include "weir/sim/report.hpp"
@@ -350,6 +351,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_TRY(sim::Trace read_trace, read(options));
     WEIR_TRY(common.organisations, organisations_for(options, read_trace));
     common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
+    common.keeps = match::keeps_in(catalog::Catalog::built_in());
     if (options.tenants.empty()) {
         for (const std::string& sentence : idle_keys(runs, read_trace))
             note(sentence);

@@ -464,6 +464,17 @@ private:
 
 }  // namespace
 
+std::function<bool(std::string_view, catalog::Format)> keeps_in(const catalog::Catalog& catalog) {
+    return [&catalog](std::string_view chip, catalog::Format format) {
+        const catalog::ChipRecord* const record = catalog.find(chip);
+        if (record == nullptr) return false;
+        Contract contract;
+        contract.phases.push_back({.name = "its work", .format = format});
+        contract.any_units = true;
+        return match_chip(contract, *record).offer.has_value();
+    };
+}
+
 Contract contract_of(const job::JobSpec& spec) {
     Contract contract;
     const double chips = spec.gang.replicas * (spec.gang.chips + spec.gang.chip_permille / 1000.0);

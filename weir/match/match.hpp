@@ -47,6 +47,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -209,6 +210,11 @@ struct Offers {
 Offers offers_of(const job::JobSpec& spec,
                  const fleet::Fleet& fleet,
                  const catalog::Catalog& catalog);
+
+// Whether a kind of chip keeps the contract of a job of which only the format of its results is
+// known. Requires: the catalogue lives on.
+std::function<bool(std::string_view chip, catalog::Format format)> keeps_in(
+    const catalog::Catalog& catalog);
 
 // "native", "emulated oz2-int8-15 (certified)", "native in fp32"; several phases that differ are
 // named: "gemm emulated …, panel native".

@@ -4,23 +4,44 @@
 
 namespace weir::sim {
 
-DemandsOf::DemandsOf(const Trace& trace, fleet::Fleet fleet)
-    : trace_(trace), fleet_(std::move(fleet)) {}
+DemandsOf::DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps)
+    : trace_(trace), fleet_(std::move(fleet)), keeps_(std::move(keeps)) {}
 
 DemandsOf::Known& DemandsOf::known(const TraceJob& job) {
-    const Key key{
-        job.chips, job.chip_permille, job.nodes, job.cpus_milli, job.memory.count, job.accepts};
+    const Key key{job.chips,
+                  job.chip_permille,
+                  job.nodes,
+                  job.cpus_milli,
+                  job.memory.count,
+                  job.accepts,
+                  job.precision};
     const auto [entry, added] = known_.try_emplace(key);
-    if (added) entry->second.demand = make(job);
-    return entry->second;
+    Known& its = entry->second;
+    if (!added) return its;
+    its.demand.pools = pools_for(job);
+    if (keeps_ && job.chips > 0 && job.precision) {
+        std::vector<PoolId>& pools = its.demand.pools;
+        const auto barred = std::stable_partition(pools.begin(), pools.end(), [&](PoolId pool) {
+            return keeps_(fleet_.pool(pool).chip, *job.precision);
+        });
+        its.barred.assign(barred, pools.end());
+        pools.erase(barred, pools.end());
+    }
+    make(job, its.demand);
+    return its;
 }
 
 const fleet::Demand& DemandsOf::of(const TraceJob& job) {
     return known(job).demand;
 }
 
+const std::vector<PoolId>& DemandsOf::barred_to(const TraceJob& job) {
+    return known(job).barred;
+}
+
 bool DemandsOf::can_ever_fit(const sched::Engine& engine, const TraceJob& job) {
     Known& its = known(job);
+    if (its.demand.pools.empty()) return false;
     if (its.fits < 0) its.fits = engine.can_ever_fit(its.demand).has_value() ? 1 : 0;
     return its.fits == 1;
 }
@@ -47,8 +68,7 @@ std::vector<PoolId> DemandsOf::pools_for(const TraceJob& job) const {
     return pools;
 }
 
-fleet::Demand DemandsOf::make(const TraceJob& job) const {
-    fleet::Demand demand{.parts = {}, .within = fleet::Level::site, .pools = pools_for(job)};
+void DemandsOf::make(const TraceJob& job, fleet::Demand& demand) const {
     if (trace_.classic) {
         const bool by_chips =
             std::any_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
@@ -57,7 +77,7 @@ fleet::Demand DemandsOf::make(const TraceJob& job) const {
         demand.parts = {
             {.replicas = job.chips,
              .each = {.chips = by_chips ? 1U : 0U, .cpus_milli = by_chips ? 0U : 1000U}}};
-        return demand;
+        return;
     }
 
     const auto part = [&](std::uint32_t replicas, std::uint32_t chips, std::uint64_t of) {
@@ -73,12 +93,12 @@ fleet::Demand DemandsOf::make(const TraceJob& job) const {
     };
     if (job.chips == 0) {
         part(std::max(job.nodes, 1U), 0, std::max(job.nodes, 1U));
-        return demand;
+        return;
     }
     if (job.chip_permille < 1000) {
         part(1, 0, 1);
         demand.parts.front().each.chip_permille = job.chip_permille;
-        return demand;
+        return;
     }
     std::uint32_t on_node = 0;
     for (const PoolId pool : demand.pools) {
@@ -92,7 +112,6 @@ fleet::Demand DemandsOf::make(const TraceJob& job) const {
         part(job.chips / on_node, on_node, job.chips);
         if (job.chips % on_node > 0) part(1, job.chips % on_node, job.chips);
     }
-    return demand;
 }
 
 }  // namespace weir::sim

@@ -7,10 +7,16 @@
 //   * more devices than a node has: as many whole nodes as they fill, and one part for the rest;
 //   * no devices: one replica with the CPUs and the memory, or one a node if the log says how many.
 // CPUs and memory are split in proportion to the chips.
+//
+// A job that says which number format it needs runs on chips that compute in it only; the other
+// chips, on which it would run but for that, are barred to it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -21,16 +27,22 @@
 
 namespace weir::sim {
 
+// Whether a kind of chip keeps the contract of a job whose results need this format.
+using KeepsOf = std::function<bool(std::string_view chip, catalog::Format format)>;
+
 class DemandsOf {
 public:
-    DemandsOf(const Trace& trace, fleet::Fleet fleet);
+    // Without `keeps`, every chip computes in everything.
+    DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps = {});
 
     const fleet::Demand& of(const TraceJob& job);
+    const std::vector<PoolId>& barred_to(const TraceJob& job);
     [[nodiscard]] bool can_ever_fit(const sched::Engine& engine, const TraceJob& job);
 
 private:
     struct Known {
         fleet::Demand demand;
+        std::vector<PoolId> barred;
         int fits = -1;  // -1 = not asked yet
     };
     using Key = std::tuple<std::uint32_t,
@@ -38,14 +50,17 @@ private:
                            std::uint32_t,
                            std::uint64_t,
                            std::int64_t,
-                           std::uint32_t>;
+                           std::uint32_t,
+                           std::optional<catalog::Format>>;
 
     Known& known(const TraceJob& job);
-    [[nodiscard]] fleet::Demand make(const TraceJob& job) const;
+    // Of a demand of which only the pools are set, the rest.
+    void make(const TraceJob& job, fleet::Demand& demand) const;
     [[nodiscard]] std::vector<PoolId> pools_for(const TraceJob& job) const;
 
     const Trace& trace_;
     fleet::Fleet fleet_;
+    KeepsOf keeps_;
     std::map<Key, Known> known_;
 };
 

@@ -164,8 +164,8 @@ What said(const sched::Reserve& reserve, const sched::Reason&) {
 What said(const sched::Drop& drop, const sched::Reason& why) {
     return audit::Dropped{drop.job, std::string(sched::name_of(why.cause))};
 }
-What said(const sched::Preempt& preempt, const sched::Reason&) {
-    return audit::Preempted{preempt.job, preempt.for_job};
+What said(const sched::Preempt& preempt, const sched::Reason& why) {
+    return audit::Preempted{preempt.job, preempt.for_job, std::string(sched::name_of(why.cause))};
 }
 What said(const sched::Replace& replace, const sched::Reason&) {
     if (replace.placement.ranges.empty()) return {};  // the end that follows says it
@@ -190,9 +190,35 @@ What said(const sched::OverPower&, const sched::Reason&) {
     return {};  // a report: whoever reads the log finds it out alone
 }
 
+audit::Allowances words_for(const std::vector<tenancy::Allowance>& list) {
+    audit::Allowances said;
+    for (const tenancy::Allowance& each : list)
+        said.push_back({each.resource, each.amount});
+    return said;
+}
+
+void add(const tenancy::Rights& rights, audit::Header& header) {
+    if (rights.empty()) return;
+    for (const tenancy::Resource& resource : rights.organisations.resources) {
+        const bool cpus = resource.kind == tenancy::Resource::Kind::cpus;
+        header.resources.push_back(cpus ? "cpus" : resource.name);
+    }
+    for (const tenancy::Tenant& tenant : rights.organisations.tenants) {
+        if (tenant.path.empty()) continue;
+        header.organisations.push_back({.path = tenant.path,
+                                        .weight_milli = tenant.weight_milli,
+                                        .quota = words_for(tenant.quota),
+                                        .lend = words_for(tenant.lend),
+                                        .borrow = words_for(tenant.borrow)});
+    }
+    for (const tenancy::Rights::PoolMeasure& measure : rights.measures)
+        header.measures.push_back({words_for(measure.per_chip), words_for(measure.per_cpu)});
+}
+
 }  // namespace
 
 EventLog::EventLog(const fleet::Fleet& fleet,
+                   const tenancy::Rights& rights,
                    const sched::Policy& policy,
                    tenancy::Unit unit,
                    Time begins,
@@ -204,6 +230,9 @@ EventLog::EventLog(const fleet::Fleet& fleet,
     header.min_run = policy.min_run;
     header.preemptions_per_hour_max = policy.preempt ? policy.preemptions_per_hour_max : 0;
     header.counted_in = unit == tenancy::Unit::chips ? audit::Unit::chips : audit::Unit::cpus;
+    add(rights, header);
+    for (const tenancy::Tenant& tenant : rights.organisations.tenants)
+        paths_.push_back(tenant.path);
     write(std::move(header), begins);
 }
 
@@ -218,9 +247,14 @@ void EventLog::event(const sched::Event& event, Time now) {
     if (what) write(std::move(*what), now);
 }
 
-void EventLog::submitted(const sched::JobSubmitted& event, std::string_view tenant, Time now) {
+void EventLog::submitted(const sched::JobSubmitted& event,
+                         std::string_view tenant,
+                         const std::vector<PoolId>& barred,
+                         Time now) {
     audit::Submitted job = submitted_as(event);
     job.tenant = tenant;
+    job.barred = barred;
+    if (!paths_.empty()) job.organisation = paths_.at(event.request.tenant.value);
     write(std::move(job), now);
 }
 

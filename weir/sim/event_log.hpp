@@ -18,6 +18,7 @@
 #include "weir/fleet/fleet.hpp"
 #include "weir/sched/event.hpp"
 #include "weir/sched/policy.hpp"
+#include "weir/tenancy/rights.hpp"
 #include "weir/tenancy/waterfall.hpp"
 
 namespace weir::sim {
@@ -28,13 +29,18 @@ public:
 
     // Writes the header. Requires: `begins` is not after anything that follows.
     EventLog(const fleet::Fleet& fleet,
+             const tenancy::Rights& rights,
              const sched::Policy& policy,
              tenancy::Unit unit,
              Time begins,
              Sink sink);
 
     void event(const sched::Event& event, Time now);
-    void submitted(const sched::JobSubmitted& event, std::string_view tenant, Time now);
+    // `barred`: by its precision contract.
+    void submitted(const sched::JobSubmitted& event,
+                   std::string_view tenant,
+                   const std::vector<PoolId>& barred,
+                   Time now);
     void ended(const sched::JobEnded& event,
                const tenancy::Spent& spent,
                const std::optional<tenancy::Efficiency>& efficiency,
@@ -51,6 +57,7 @@ private:
 
     Sink sink_;
     std::string line_;
+    std::vector<std::string> paths_;  // of organisations
 };
 
 }  // namespace weir::sim

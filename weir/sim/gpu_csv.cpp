@@ -32,6 +32,7 @@ enum Column : std::size_t {
     mem_gb,
     chip,
     datasets,
+    precision,
     priority,
     state,
     plan_efficiency,
@@ -51,6 +52,7 @@ constexpr std::array<std::string_view, column_count> column_names = {"job_id",
                                                                      "mem_gb",
                                                                      "chip",
                                                                      "datasets",
+                                                                     "precision",
                                                                      "priority",
                                                                      "state",
                                                                      "plan_efficiency",
@@ -276,6 +278,15 @@ Result<void> JobReader::read_job() {
     job.group = name_position(text(group));
     job.accepts = set_position(text(chip), chip_sets_, trace_.chip_sets);
     job.reads = set_position(text(datasets), data_sets_, trace_.data_sets);
+    if (!text(precision).empty()) {
+        job.precision = catalog::format_from_name(text(precision));
+        if (!job.precision) {
+            std::vector<std::string_view> valid;
+            for (const catalog::Format format : catalog::all_formats())
+                valid.push_back(catalog::name_of(format));
+            return wrong(precision, fmt::format("valid are {}, or empty", fmt::join(valid, ", ")));
+        }
+    }
     if (!text(priority).empty()) {
         const auto named = job::priority_from_name(text(priority));
         if (!named) return wrong(priority, "valid are low, normal, high, urgent, or empty");

@@ -55,10 +55,10 @@ Replay::Replay(const Trace& trace,
       engine_(
           fleet, options.policy, tenancy::rights_on(fleet, options.organisations, options.rate_of)),
       tenants_(tenants_of_names(trace, options.organisations)),
-      demands_(trace, fleet),
+      demands_(trace, fleet, options.keeps),
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
       meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
-      waterfall_(fleet, unit, job(0).submitted_at),
+      waterfall_(fleet, unit, job(0).submitted_at, engine_.rights()),
       tenant_(trace.tenant()),
       tenant_of_name_(trace.names.size() + 1, no_slot),
       caps_(options.caps),
@@ -93,7 +93,12 @@ Replay::Replay(const Trace& trace,
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
     if (options.log) {
-        log_.emplace(fleet, options.policy, unit, std::min(first, next_of_others()), options.log);
+        log_.emplace(fleet,
+                     engine_.rights(),
+                     options.policy,
+                     unit,
+                     std::min(first, next_of_others()),
+                     options.log);
     }
 }
 
@@ -140,6 +145,8 @@ void Replay::submit(std::uint32_t index, Time now) {
     if (its.group != unknown_name && tenants_[its.group].valid())
         request.tenant = tenants_[its.group];
     if (its.reads != unknown_name) request.data = trace_.data_sets[its.reads];
+    run.account.house = request.tenant;
+    run.barred = &demands_.barred_to(its);
     run.every = checkpoint_interval(request.demand);
     if (run.every > Duration{}) {
         const CheckpointOptions& how = options_.checkpoints;
@@ -160,9 +167,9 @@ void Replay::submit(std::uint32_t index, Time now) {
         request.predicted =
             predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
     }
-    if (log_) log_->submitted(event, tenant_name(its), now);
+    if (log_) log_->submitted(event, tenant_name(its), *run.barred, now);
     engine_.apply(event, now);
-    waterfall_.waits(run.account, *run.demand, tenancy::Bar::none, now);
+    waterfall_.waits(run.account, *run.demand, *run.barred, now);
 }
 
 // "" where the log does not name one.
@@ -261,7 +268,7 @@ void Replay::end_attempt(
     if (log_) log_->ended(event, spent, job(index).efficiency, now);
     engine_.apply(event, now);
     if (requeue) {
-        waterfall_.waits(run.account, *run.demand, tenancy::Bar::none, now);
+        waterfall_.waits(run.account, *run.demand, *run.barred, now);
         return;
     }
     const bool done = outcome == sched::Outcome::succeeded;

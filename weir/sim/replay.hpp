@@ -68,6 +68,7 @@ public:
 private:
     struct JobRun {
         const fleet::Demand* demand = nullptr;
+        const std::vector<PoolId>* barred = nullptr;  // by its contract
         tenancy::Waterfall::Account account;
         tenancy::Spent spent;       // since it holds what it holds, up to the last account()
         Attempt attempt;            // that runs

@@ -343,7 +343,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     std::uint64_t beyond_rights = 0;
     std::uint64_t never_fits = 0;
     std::map<std::string, std::vector<ScheduledJob>> queues;
-    DemandsOf demands(trace, simulation.fleet);
+    DemandsOf demands(trace, simulation.fleet, options.keeps);
     tenancy::Rights rights =
         tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
     simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());

@@ -21,6 +21,7 @@
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
 #include "weir/sched/engine.hpp"
+#include "weir/sim/demand_of.hpp"
 #include "weir/sim/failures.hpp"
 #include "weir/sim/trace.hpp"
 #include "weir/tenancy/rights.hpp"
@@ -72,6 +73,7 @@ struct SimulationOptions {
     // organisation owns as many (scale).
     tenancy::Organisations organisations{};
     tenancy::RateOf rate_of{};  // for quotas in what chips compute
+    KeepsOf keeps{};            // which chips the contracts of jobs allow
     FailureOptions failures{};
     CheckpointOptions checkpoints{};
     std::vector<CapChange> caps{};

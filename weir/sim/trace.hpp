@@ -17,6 +17,7 @@
 #include "weir/base/result.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
+#include "weir/catalog/format.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/job/job.hpp"
 #include "weir/tenancy/losses.hpp"
@@ -39,6 +40,8 @@ struct TraceJob {
     Bytes memory;                          // whole job
     std::uint32_t accepts = unknown_name;  // position in Trace::chip_sets; unknown = any chip
     std::uint32_t reads = unknown_name;    // position in Trace::data_sets; unknown = nothing
+    // The number format that its results need; it runs on chips that compute in it only.
+    std::optional<catalog::Format> precision{};
     job::Priority priority = job::Priority::normal;
     std::optional<tenancy::Efficiency> efficiency{};  // measured; what of its run was useful
 

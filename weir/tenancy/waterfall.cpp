@@ -25,8 +25,9 @@ ChipTime without(ChipTime amount, std::uint32_t ppm) {
 
 }  // namespace
 
-Waterfall::Waterfall(const fleet::Fleet& fleet, Unit unit, Time from)
-    : unit_(unit), from_(from), now_(from), bin_end_(from) {
+Waterfall::Waterfall(const fleet::Fleet& fleet, Unit unit, Time from, Rights rights)
+    : unit_(unit), rights_(std::move(rights)), from_(from), now_(from), bin_end_(from) {
+    if (!rights_.empty()) tree_ = QuotaTree(rights_.organisations, rights_.capacity);
     for (const fleet::Site& site : fleet.sites) {
         sites_.push_back(
             {.name = site.name, .budget_mw = fleet::milliwatts(site.power_watts), .pools = {}});
@@ -98,9 +99,7 @@ std::uint32_t Waterfall::merged(std::uint32_t a, std::uint32_t b) {
     to.lists.insert(to.lists.end(), from.lists.begin(), from.lists.end());
     std::sort(to.pools.begin(), to.pools.end());
     std::sort(to.lists.begin(), to.lists.end(), [this](std::uint32_t x, std::uint32_t y) {
-        const std::vector<PoolId>& left = lists_[x].pools;
-        const std::vector<PoolId>& right = lists_[y].pools;
-        return left.size() != right.size() ? left.size() < right.size() : left < right;
+        return lists_[x].key < lists_[y].key;
     });
     from.pools.clear();
     from.lists.clear();
@@ -108,18 +107,35 @@ std::uint32_t Waterfall::merged(std::uint32_t a, std::uint32_t b) {
     return a;
 }
 
-std::uint32_t Waterfall::list_of(const std::vector<PoolId>& pools) {
-    if (last_list_ < lists_.size() && lists_[last_list_].pools == pools) return last_list_;
-    const auto [its, added] =
-        list_of_.try_emplace(pools, static_cast<std::uint32_t>(lists_.size()));
+std::uint32_t Waterfall::list_of(const Account& account,
+                                 const fleet::Demand& demand,
+                                 const std::vector<PoolId>& barred) {
+    const bool limited = !rights_.empty();
+    const TenantId house = limited ? account.house : TenantId{0};
+    const std::uint64_t chips_milli = limited ? demand.chips_milli() : 0;
+    const std::uint64_t cpus_milli = limited ? demand.cpus_milli() : 0;
+    if (last_list_ < lists_.size()) {
+        const ListKey& last = lists_[last_list_].key;
+        if (last.pools == demand.pools && last.house == house && last.chips_milli == chips_milli &&
+            last.cpus_milli == cpus_milli && last.barred == barred)
+            return last_list_;
+    }
+    ListKey key{demand.pools.size(), demand.pools, house, chips_milli, cpus_milli, barred};
+    const auto [its, added] = list_of_.try_emplace(key, static_cast<std::uint32_t>(lists_.size()));
     last_list_ = its->second;
     if (!added) return last_list_;
-    lists_.push_back({.pools = pools});
+    List& list = lists_.emplace_back();
+    list.key = std::move(key);
+    if (limited) {
+        for (const PoolId pool : demand.pools)
+            list.charges.push_back(rights_.charges(demand, pool));
+    }
     // A group of its own that all its pools join.
     auto group = static_cast<std::uint32_t>(groups_.size());
     groups_.push_back({.pools = {}, .lists = {last_list_}});
-    for (const PoolId pool : pools)
-        group = merged(pools_.at(pool.value).group, group);
+    for (const std::vector<PoolId>* pools : {&demand.pools, &barred})
+        for (const PoolId pool : *pools)
+            group = merged(pools_.at(pool.value).group, group);
     lists_[last_list_].group = group;
     return last_list_;
 }
@@ -160,19 +176,29 @@ void Waterfall::hold_for(std::uint32_t tenant, std::uint64_t units, bool taking)
 
 void Waterfall::ask(Account& account, bool more) {
     List& list = lists_[account.list];
-    std::uint64_t& asked = list.asked[static_cast<std::size_t>(account.bar)];
-    asked += more ? account.asked : -account.asked;
+    list.asked += more ? account.asked : -account.asked;
     account.waits = more;
     touch(list.group);
 }
 
-void Waterfall::waits(Account& account, const fleet::Demand& demand, Bar bar, Time now) {
+void Waterfall::waits(Account& account,
+                      const fleet::Demand& demand,
+                      const std::vector<PoolId>& barred,
+                      Time now) {
     advance(now);
     if (account.waits) ask(account, false);
-    account.list = list_of(demand.pools);
-    account.bar = bar;
+    account.list = list_of(account, demand, barred);
     account.asked = unit_ == Unit::chips ? demand.chips_milli() : demand.cpus_milli();
     ask(account, true);
+}
+
+// What it takes of the rights of its organisation, in the pool where it runs.
+void Waterfall::charge(Account& account, const fleet::Demand& demand, PoolId pool) {
+    if (rights_.empty()) return;
+    account.charged = rights_.charges(demand, pool);
+    for (const Allowance& each : account.charged)
+        tree_.use(account.house, each.resource, each.amount);
+    rights_moved_ = true;
 }
 
 void Waterfall::forget_promise(Account& account) {
@@ -228,6 +254,7 @@ void Waterfall::starts(Account& account,
     if (account.waits) ask(account, false);
     forget_promise(account);
     hold(demand, placement, true);
+    charge(account, demand, placement.ranges.front().pool);
     account.since = now_;
     std::uint64_t sum = 0;
     for (const fleet::NodeRange& range : placement.ranges) {
@@ -279,6 +306,10 @@ void Waterfall::stops(Account& account,
     }
     hold_for(account.tenant, sum, false);
     account.held.clear();
+    for (const Allowance& each : account.charged)
+        tree_.give_back(account.house, each.resource, each.amount);
+    rights_moved_ = rights_moved_ || !account.charged.empty();
+    account.charged.clear();
 }
 
 Losses Waterfall::settles(Account& account,
@@ -435,11 +466,50 @@ void Waterfall::step(Time to) {
         WEIR_ASSERT(to == now_ || now_ == from_);
         return;
     }
+    rate_dirty();
+    add_to_bins(now_, to);
+    now_ = to;
+}
+
+void Waterfall::rate_dirty() {
+    if (std::exchange(rights_moved_, false)) {
+        // A right may go anywhere, whoever gave it back.
+        for (const List& list : lists_)
+            if (list.asked > 0) touch(list.group);
+    }
     for (const std::uint32_t group : dirty_)
         rate(groups_[group]);
     dirty_.clear();
-    add_to_bins(now_, to);
-    now_ = to;
+}
+
+// In which of the pools that it accepts its organisation has a right to one job of the list.
+void Waterfall::find_rights(List& list) {
+    const TenantId house = list.key.house;
+    list.right.resize(list.charges.size());
+    for (std::size_t i = 0; i < list.charges.size(); ++i) {
+        const Charges& charges = list.charges[i];
+        if (i > 0 && charges == list.charges[i - 1]) {
+            list.right[i] = list.right[i - 1];
+            continue;
+        }
+        list.right[i] = std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+            return each.amount <= tree_.available(house, each.resource) ||
+                   tree_.owns(house, each.resource, each.amount);
+        });
+    }
+}
+
+// It asks in these pools for what it has not found yet; where it has rights, only in those of them
+// to which it has one, or only in the others.
+void Waterfall::ask_round(List& list, const std::vector<PoolId>& pools, Loss loss, bool righted) {
+    for (std::size_t i = 0; i < pools.size() && list.left > 0; ++i) {
+        if (!list.right.empty() && list.right[i] != righted) continue;
+        Pool& pool = pools_[pools[i].value];
+        const std::uint64_t got = std::min(list.left, pool.left);
+        pool.rates[static_cast<std::size_t>(loss)] += got;
+        pool.left -= got;
+        list.left -= got;
+    }
 }
 
 // Closes what was so until now, and says what is so from now on.
@@ -474,22 +544,28 @@ void Waterfall::rate(Group& group) {
             pool.units - sums.held - sums.failed - sums.drained - pool.left;
         pool.rates[at_held] = sums.held;
     }
-    constexpr std::array<Loss, bars> loss_of_bar{
-        Loss::fragmented, Loss::over_quota, Loss::wrong_precision};
-    for (std::size_t bar = 0; bar < bars; ++bar) {
-        for (const std::uint32_t number : group.lists) {
-            const List& list = lists_[number];
-            std::uint64_t asked = list.asked[bar];
-            for (const PoolId id : list.pools) {
-                if (asked == 0) break;
-                Pool& pool = pools_[id.value];
-                const std::uint64_t got = std::min(asked, pool.left);
-                rate_of(pool, loss_of_bar[bar]) += got;
-                pool.left -= got;
-                asked -= got;
-            }
-        }
+    const auto all_ask = [&](auto ask) {
+        for (const std::uint32_t number : group.lists)
+            if (lists_[number].left > 0) ask(lists_[number]);
+    };
+    for (const std::uint32_t number : group.lists) {
+        List& list = lists_[number];
+        list.left = list.asked;
+        if (list.asked > 0 && !list.charges.empty()) find_rights(list);
     }
+    all_ask([this](List& its) { ask_round(its, its.key.pools, Loss::fragmented, true); });
+    if (!rights_.empty()) {
+        all_ask([this](List& its) { ask_round(its, its.key.pools, Loss::over_quota, false); });
+    }
+    all_ask([this](List& its) {
+        for (const PoolId id : its.key.barred) {
+            Pool& pool = pools_[id.value];
+            const std::uint64_t got = std::min(its.left, pool.left);
+            pool.rates[static_cast<std::size_t>(Loss::wrong_precision)] += got;
+            pool.left -= got;
+            its.left -= got;
+        }
+    });
     for (const std::uint32_t number : group.pools) {
         Pool& pool = pools_[number];
         rate_of(pool, Loss::not_demanded) = pool.left;
@@ -533,6 +609,7 @@ Books Waterfall::books(Time now) {
     for (Group& group : groups_)
         rate(group);
     dirty_.clear();
+    rights_moved_ = false;
     Books books{.unit = unit_,
                 .from = from_,
                 .until = now_,

@@ -22,11 +22,13 @@
 //   3. What is left could run somebody, and is wanted as far as jobs wait that could use it: a job
 //      asks for its chips once, in whichever of its pools they are idle. So when one job waits for
 //      8 chips and a thousand are idle, 8 are a loss of scheduling and the others of demand. Jobs
-//      with equal lists of pools ask together; shorter lists ask first (then those that are smaller
-//      in alphabetical order), each along its order of preference. First ask those who may start:
-//      what they ask for is not placeable. Then those held back by quota, then those held back by
-//      their precision contract: what they ask for is not admissible. What is left, nobody waits
-//      for.
+//      with equal lists of pools (and of one organisation, and as large) ask together; shorter
+//      lists ask first, then those that are smaller in alphabetical order, each along its order of
+//      preference. All ask three times, each time for what they have not found yet. First in the
+//      pools that they accept and have a right to: what they ask for there is not placeable. Then
+//      in those that they accept, but where their organisation has no right to so much at this
+//      moment: that is stranded by quota. Then in those that would serve but for their precision
+//      contract. What is left, nobody waits for.
 //   4. Why what was wanted and may be used is idle: as far as idle chips are promised, on nodes
 //      that the promise of a waiting job names, for a promise; then as far as they are set apart
 //      (an advance reservation); then what is left of shared chips; the rest is fragmentation: in
@@ -35,11 +37,16 @@
 //      and not held: nobody has it, and a small share may still use it.
 // Jobs that wait for other jobs, or for their turn in an array, ask for nothing.
 //
+// A right is counted over what runs, not over what is promised: an organisation has it where it
+// owns what the job counts, or where so much is available to it (quota_tree.hpp). Who holds what is
+// known here anyway, so nobody has to tell who is held back.
+//
 // Where a run is counted in CPUs, pools whose watts follow chips are outside of all budgets here.
 //
 // Threads: one at a time. Cost: of a start, an end or a promise as pool_nodes.hpp says of each run
 // of its nodes, not of each node; of anything else O(1); and for each moment at which something
-// changed, O(lists of pools and pools that have to do with each other).
+// changed, O(lists of pools and pools that have to do with each other), with organisations times
+// the depth of their tree for those lists with which somebody waits.
 #pragma once
 
 #include <array>
@@ -58,13 +65,12 @@
 #include "weir/fleet/fleet.hpp"
 #include "weir/tenancy/losses.hpp"
 #include "weir/tenancy/pool_nodes.hpp"
+#include "weir/tenancy/quota_tree.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::tenancy {
 
 enum class Unit : std::uint8_t { chips, cpus };
-
-// What keeps a job from starting beside want of room.
-enum class Bar : std::uint8_t { none, quota, precision };
 
 // How the time since an attempt began (or moved to other nodes) was spent; the rest was work.
 struct Spent {
@@ -102,10 +108,11 @@ struct Books {
 
 class Waterfall {
 public:
-    // A job's own book. The driver keeps it, hands it in, and looks at nothing but the tenant.
+    // A job's own book. The driver keeps it, hands it in, and looks at nothing but whose it is.
     class Account {
     public:
         std::uint32_t tenant = 0;  // from Waterfall::tenant()
+        TenantId house{0};         // whose rights it uses; the root where nobody is limited
 
     private:
         friend class Waterfall;
@@ -118,27 +125,31 @@ public:
             ChipTime amount;
         };
         std::uint32_t list = 0;  // of pools that it accepts
-        Bar bar = Bar::none;
         bool waits = false;
         std::uint64_t asked = 0;  // thousandths
         Time since{};             // it holds what it holds
         std::vector<Held> held;
+        Charges charged;                                // of its organisation, while it runs
         std::vector<Kept> kept;                         // of ended attempts
         std::uint64_t promise = 0;                      // that it has; 0 = none
         std::vector<std::uint32_t> promised_in;         // pools
         std::vector<std::pair<Loss, ChipTime>> booked;  // of ended attempts
     };
 
-    // Counts from `from` on; what is told of times before shapes the state at that time.
-    Waterfall(const fleet::Fleet& fleet, Unit unit, Time from);
+    // Counts from `from` on; what is told of times before shapes the state at that time. Requires:
+    // the rights are on this fleet.
+    Waterfall(const fleet::Fleet& fleet, Unit unit, Time from, Rights rights = {});
 
     // The row for jobs of this tenant; "" is a name like any other.
     std::uint32_t tenant(std::string_view name);
 
     // Requires, of all that follows: times never go back.
 
-    // It asks for room from now on, or is held back by something else than before.
-    void waits(Account& account, const fleet::Demand& demand, Bar bar, Time now);
+    // It asks for room from now on. `barred`: pools that would serve it but for its contract.
+    void waits(Account& account,
+               const fleet::Demand& demand,
+               const std::vector<PoolId>& barred,
+               Time now);
     // It asks for nothing any more, and will not start for now.
     void rests(Account& account, Time now);
     void starts(Account& account,
@@ -208,11 +219,23 @@ private:
         std::int64_t budget_mw = 0;        // 0 = none
         std::vector<std::uint32_t> pools;  // with watts, those that draw least first
     };
-    static constexpr std::size_t bars = 3;
-    struct List {  // jobs that accept the same pools
-        std::vector<PoolId> pools;
+    // Of jobs that ask alike. Without organisations only pools matter. In the order of asking.
+    struct ListKey {
+        std::size_t length = 0;
+        std::vector<PoolId> pools;  // that they accept
+        TenantId house;
+        std::uint64_t chips_milli = 0;
+        std::uint64_t cpus_milli = 0;
+        std::vector<PoolId> barred;
+        friend auto operator<=>(const ListKey&, const ListKey&) = default;
+    };
+    struct List {
+        ListKey key;
+        std::vector<Charges> charges;  // beside key.pools; empty where nobody is limited
         std::uint32_t group = 0;
-        std::array<std::uint64_t, bars> asked{};
+        std::uint64_t asked = 0;
+        std::vector<bool> right{};  // beside key.pools, as of the last time that it mattered
+        std::uint64_t left = 0;     // scratch: what it has not found yet
     };
     struct Group {  // pools that jobs or watts tie together
         std::vector<std::uint32_t> pools;
@@ -235,7 +258,12 @@ private:
     };
 
     [[nodiscard]] std::uint64_t units_of(const Pool& pool, const fleet::ReplicaDemand& each) const;
-    [[nodiscard]] std::uint32_t list_of(const std::vector<PoolId>& pools);
+    [[nodiscard]] std::uint32_t list_of(const Account& account,
+                                        const fleet::Demand& demand,
+                                        const std::vector<PoolId>& barred);
+    void charge(Account& account, const fleet::Demand& demand, PoolId pool);
+    void find_rights(List& list);
+    void ask_round(List& list, const std::vector<PoolId>& pools, Loss loss, bool righted);
     std::uint32_t merged(std::uint32_t a, std::uint32_t b);
     void touch(std::uint32_t group);
     void ask(Account& account, bool more);
@@ -249,17 +277,21 @@ private:
     void book(Account& account, std::uint32_t pool, Loss loss, ChipTime amount);
     void advance(Time now);
     void step(Time to);
+    void rate_dirty();
     void rate(Group& group);
     void limit_site(const Site& site);
     void add_to_bins(Time begin, Time end);
 
     Unit unit_;
+    Rights rights_;
+    QuotaTree tree_;             // of what runs
+    bool rights_moved_ = false;  // at this moment
     Time from_{};
     Time now_{};
     std::vector<Site> sites_;
     std::vector<Pool> pools_;
     std::vector<List> lists_;
-    std::map<std::vector<PoolId>, std::uint32_t> list_of_;
+    std::map<ListKey, std::uint32_t> list_of_;
     std::uint32_t last_list_ = 0;
     std::vector<Group> groups_;
     std::vector<std::uint32_t> dirty_;

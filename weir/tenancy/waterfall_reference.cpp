@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
+#include <utility>
 
 #include "weir/fleet/power.hpp"
 
@@ -14,8 +16,8 @@ bool holds(const fleet::NodeRange& range, std::size_t pool, std::uint32_t node) 
 
 }  // namespace
 
-WaterfallReference::WaterfallReference(const fleet::Fleet& fleet, Unit unit)
-    : fleet_(fleet), unit_(unit) {
+WaterfallReference::WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rights rights)
+    : fleet_(fleet), unit_(unit), rights_(std::move(rights)) {
     for (const fleet::Pool& pool : fleet.pools) {
         nodes.emplace_back(pool.nodes);
         rack_watts.emplace_back(pool.racks(), pool.rack_power_watts);
@@ -146,6 +148,23 @@ std::int64_t WaterfallReference::units_in(const Job& job, std::size_t pool) cons
     return sum;
 }
 
+bool WaterfallReference::has_right(const Job& job, PoolId pool) const {
+    if (rights_.empty()) return true;
+    QuotaTree tree(rights_.organisations, rights_.capacity);
+    for (const auto& [id, other] : jobs) {
+        if (other.on.ranges.empty()) continue;
+        for (const Allowance& each : rights_.charges(other.demand, other.on.ranges.front().pool))
+            tree.use(other.house, each.resource, each.amount);
+    }
+    for (const Allowance& each : rights_.charges(job.demand, pool)) {
+        if (each.amount > tree.available(job.house, each.resource) &&
+            !tree.owns(job.house, each.resource, each.amount)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void WaterfallReference::tick(std::int64_t now_ms) {
     const std::size_t pools = nodes.size();
     std::vector<std::vector<std::int64_t>> idle(pools);  // and in service
@@ -196,24 +215,41 @@ void WaterfallReference::tick(std::int64_t now_ms) {
         of_pool[p][Loss::unpowered] += static_cast<std::uint64_t>(all - left[p]);
     }
     std::vector<std::int64_t> wanted(pools);
-    for (const Bar bar : {Bar::none, Bar::quota, Bar::precision}) {
-        std::map<std::pair<std::size_t, std::vector<PoolId>>, std::int64_t> asked;
-        for (const auto& [id, job] : jobs) {
-            if (!job.waits || job.bar != bar) continue;
-            asked[{job.demand.pools.size(), job.demand.pools}] += static_cast<std::int64_t>(
-                unit_ == Unit::chips ? job.demand.chips_milli() : job.demand.cpus_milli());
-        }
-        for (auto& [list, units] : asked) {
-            for (const PoolId pool : list.second) {
+    // Who asks, in order, with what each has not found yet.
+    using Asks = std::tuple<std::size_t,
+                            std::vector<PoolId>,
+                            TenantId,
+                            std::uint64_t,
+                            std::uint64_t,
+                            std::vector<PoolId>>;
+    std::map<Asks, std::pair<const Job*, std::int64_t>> asked;
+    for (const auto& [id, job] : jobs) {
+        if (!job.waits) continue;
+        const std::uint64_t chips = job.demand.chips_milli();
+        const std::uint64_t cpus = job.demand.cpus_milli();
+        const Asks alike{job.demand.pools.size(),
+                         job.demand.pools,
+                         job.house,
+                         rights_.empty() ? 0 : chips,
+                         rights_.empty() ? 0 : cpus,
+                         job.barred};
+        auto& [one_of_them, units] = asked[alike];
+        one_of_them = &job;
+        units += static_cast<std::int64_t>(unit_ == Unit::chips ? chips : cpus);
+    }
+    for (const Loss loss : {Loss::fragmented, Loss::over_quota, Loss::wrong_precision}) {
+        for (auto& [alike, who] : asked) {
+            auto& [job, units] = who;
+            const bool barred = loss == Loss::wrong_precision;
+            for (const PoolId pool : barred ? job->barred : job->demand.pools) {
+                if (!barred && has_right(*job, pool) != (loss == Loss::fragmented)) continue;
                 const std::int64_t got = std::min(units, left[pool.value]);
                 units -= got;
                 left[pool.value] -= got;
-                if (bar == Bar::none) {
+                if (loss == Loss::fragmented) {
                     wanted[pool.value] += got;
                 } else {
-                    of_pool[pool.value]
-                           [bar == Bar::quota ? Loss::over_quota : Loss::wrong_precision] +=
-                        static_cast<std::uint64_t>(got);
+                    of_pool[pool.value][loss] += static_cast<std::uint64_t>(got);
                 }
             }
         }

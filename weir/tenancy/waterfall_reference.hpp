@@ -16,8 +16,9 @@ class WaterfallReference {
 public:
     struct Job {
         std::string tenant;
+        TenantId house{0};
         fleet::Demand demand;
-        Bar bar = Bar::none;
+        std::vector<PoolId> barred;
         bool waits = false;
         fleet::Placement on;                          // while it runs
         fleet::Placement promised;                    // while it is promised something
@@ -29,7 +30,7 @@ public:
         Waterfall::Health health = Waterfall::Health::up;
     };
 
-    WaterfallReference(const fleet::Fleet& fleet, Unit unit);
+    WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rights rights);
 
     std::map<std::uint64_t, Job> jobs;  // that are not settled
     std::vector<std::vector<Node>> nodes;
@@ -61,10 +62,13 @@ public:
 private:
     [[nodiscard]] std::int64_t units_in(const Job& job, std::size_t pool) const;
     [[nodiscard]] std::vector<std::int64_t> fed(const std::vector<std::vector<std::int64_t>>& idle);
+    // Whether its organisation might let it run in this pool beside all that runs.
+    [[nodiscard]] bool has_right(const Job& job, PoolId pool) const;
     void book(Job& job, std::size_t pool, Loss loss, std::int64_t amount);
 
     fleet::Fleet fleet_;
     Unit unit_;
+    Rights rights_;
 };
 
 }  // namespace weir::tenancy

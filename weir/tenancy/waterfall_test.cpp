@@ -58,7 +58,7 @@ TEST(Waterfall, AJobThatRunsAloneLeavesTheRestToNobody) {
     Waterfall::Account job;
     job.tenant = waterfall.tenant("lab");
     const fleet::Demand demand = demand_of(2, 2, {PoolId{0}});
-    waterfall.waits(job, demand, Bar::none, at(0));
+    waterfall.waits(job, demand, {}, at(0));
     waterfall.starts(job, demand, nodes(0, 2), at(0));
     waterfall.stops(job, demand, nodes(0, 2), {.kept = Duration{10}}, at(10));
     const Losses row = waterfall.settles(job, true, {}, at(10));
@@ -73,11 +73,10 @@ TEST(Waterfall, AJobThatRunsAloneLeavesTheRestToNobody) {
 
 TEST(Waterfall, WhatWaitsMakesIdleChipsALossOfSchedulingOnlyAsFarAsItAsks) {
     Waterfall waterfall(fleet_of({pool_of("a", 4, 2), pool_of("b", 4, 2)}), Unit::chips, at(0));
-    Waterfall::Account wide, small, barred;
+    Waterfall::Account wide, small;
     waterfall.tenant("");
-    waterfall.waits(wide, demand_of(5, 1, {PoolId{0}}), Bar::none, at(0));
-    waterfall.waits(small, demand_of(2, 1, {PoolId{0}, PoolId{1}}), Bar::none, at(0));
-    waterfall.waits(barred, demand_of(9, 1, {PoolId{1}, PoolId{0}}), Bar::quota, at(0));
+    waterfall.waits(wide, demand_of(5, 1, {PoolId{0}}), {}, at(0));
+    waterfall.waits(small, demand_of(2, 1, {PoolId{0}, PoolId{1}}), {}, at(0));
     waterfall.promised(wide, nodes(0, 1), at(0));
     const Books books = waterfall.books(at(1));
     const Losses& a = books.pools.at(0).losses;
@@ -85,9 +84,55 @@ TEST(Waterfall, WhatWaitsMakesIdleChipsALossOfSchedulingOnlyAsFarAsItAsks) {
     // Pool a: 5 for the wide one (2 of them on the node that it is promised), 2 for the small one.
     EXPECT_EQ(in(a, Loss::promised), 2000);
     EXPECT_EQ(in(a, Loss::fragmented), 5000);
-    EXPECT_EQ(in(a, Loss::over_quota), 1000);
-    EXPECT_EQ(in(b, Loss::over_quota), 8000);
-    EXPECT_EQ(in(a, Loss::not_demanded) + in(b, Loss::not_demanded), 0);
+    EXPECT_EQ(in(a, Loss::not_demanded), 1000);
+    EXPECT_EQ(in(b, Loss::not_demanded), 8000);
+}
+
+TEST(Waterfall, IdleChipsThatAContractForbidsAreAsMuchAsItsJobFindsNowhereElse) {
+    Waterfall waterfall(fleet_of({pool_of("a", 4, 2), pool_of("b", 4, 2)}), Unit::chips, at(0));
+    Waterfall::Account exact, any;
+    waterfall.tenant("");
+    waterfall.waits(exact, demand_of(10, 1, {PoolId{0}}), {PoolId{1}}, at(0));
+    waterfall.waits(any, demand_of(1, 1, {PoolId{1}}), {}, at(0));
+    const Books books = waterfall.books(at(1));
+    EXPECT_EQ(in(books.pools.at(0).losses, Loss::fragmented), 8000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::fragmented), 1000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::wrong_precision), 2000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::not_demanded), 5000);
+}
+
+// Two pools with chips of their own kind; a owns 4 of each and lends nothing of the first, b owns
+// nothing and may borrow 3 of the second.
+Rights rights_of_two(const fleet::Fleet& fleet) {
+    Organisations house;
+    house.resources = {{Resource::Kind::chips, "x"}, {Resource::Kind::chips, "y"}};
+    house.tenants = {
+        {},
+        {.path = "a", .parent = TenantId{0}, .quota = {{0, 4000}, {1, 4000}}, .lend = {{0, 0}}},
+        {.path = "b", .parent = TenantId{0}, .borrow = {{1, 3000}}}};
+    return rights_on(fleet, house, {});
+}
+
+TEST(Waterfall, WhoHasRoomButNoRightIsStrandedByQuotaUntilTheRightComesBack) {
+    fleet::Fleet fleet = fleet_of({pool_of("px", 2, 2), pool_of("py", 2, 2)});
+    fleet.pools[0].chip = "x";
+    fleet.pools[1].chip = "y";
+    Waterfall waterfall(fleet, Unit::chips, at(0), rights_of_two(fleet));
+    Waterfall::Account first, second;
+    first.house = second.house = TenantId{2};
+    const fleet::Demand two = demand_of(2, 1, {PoolId{0}, PoolId{1}});
+    waterfall.tenant("");
+    waterfall.starts(first, two, nodes(0, 2, 1), at(0));
+    // Of pool x nothing is lent, and of y one more may be borrowed, which is too little.
+    waterfall.waits(second, two, {}, at(0));
+    Books books = waterfall.books(at(1));
+    EXPECT_EQ(in(books.pools.at(0).losses, Loss::over_quota), 2000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::over_quota), 0);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::not_demanded), 2000);
+    waterfall.stops(first, two, nodes(0, 2, 1), {}, at(1));
+    books = waterfall.books(at(2));
+    EXPECT_EQ(in(books.total, Loss::over_quota), 2000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::fragmented), 2000);
 }
 
 TEST(Waterfall, ABudgetLeavesChipsDarkWhetherAnybodyWaitsOrNot) {
@@ -102,7 +147,7 @@ TEST(Waterfall, ABudgetLeavesChipsDarkWhetherAnybodyWaitsOrNot) {
     const fleet::Demand demand = demand_of(1, 4, {PoolId{0}});
     EXPECT_EQ(in(waterfall.books(at(1)).total, Loss::unpowered), 3000);
     waterfall.starts(job, demand, nodes(0, 1), at(1));
-    waterfall.waits(job, demand, Bar::none, at(1));
+    waterfall.waits(job, demand, {}, at(1));
     EXPECT_EQ(in(waterfall.books(at(2)).total, Loss::unpowered), 6000);
     EXPECT_EQ(in(waterfall.books(at(2)).total, Loss::fragmented), 1000);
     // A node that fails is broken first and dark second: of its four chips none is dark any more.
@@ -159,8 +204,9 @@ public:
         : random_(random),
           fleet_(random_fleet(random)),
           unit_(unit),
-          waterfall_(fleet_, unit, at(0)),
-          reference_(fleet_, unit) {}
+          rights_(random_rights(random, fleet_)),
+          waterfall_(fleet_, unit, at(0), rights_),
+          reference_(fleet_, unit, rights_) {}
 
     void run(std::int64_t until_ms) {
         for (; now_ < until_ms; ++now_) {
@@ -215,6 +261,7 @@ private:
                                        static_cast<std::uint32_t>(random.between(1, 5)),
                                        static_cast<std::uint32_t>(random.between(0, 3)));
             pool.site = random.chance(0.7) ? "s0" : "s1";
+            pool.chip = random.chance(0.5) ? "x" : "y";
             if (random.chance(0.1)) pool.cpus_milli = 0;
             pool.nodes_per_rack = static_cast<std::uint32_t>(random.between(0, 2));
             pool.racks_per_pod = static_cast<std::uint32_t>(random.between(0, 2));
@@ -227,6 +274,34 @@ private:
             fleet.pools.push_back(pool);
         }
         return fleet;
+    }
+
+    static Rights random_rights(Random& random, const fleet::Fleet& fleet) {
+        if (random.chance(0.4)) return {};
+        Organisations house;
+        house.resources = {{Resource::Kind::chips, "x"},
+                           {Resource::Kind::cpus, ""},
+                           {Resource::Kind::capability, "bf16"}};
+        house.tenants = {{}};
+        const auto some_of_each = [&](double chance) {
+            std::vector<Allowance> list;
+            for (std::uint32_t r = 0; r < 3; ++r) {
+                const std::int64_t most = r == 2 ? 60 : 12'000;
+                if (random.chance(chance)) list.push_back({r, random.between(0, most)});
+            }
+            return list;
+        };
+        for (std::uint32_t i = 1; i < 5; ++i) {
+            const TenantId parent{static_cast<std::uint32_t>(random.between(0, i - 1))};
+            house.tenants.push_back({.path = house.tenant(parent).path + "/" + std::to_string(i),
+                                     .parent = parent,
+                                     .quota = some_of_each(0.6),
+                                     .lend = some_of_each(0.3),
+                                     .borrow = some_of_each(0.3)});
+        }
+        return rights_on(fleet, house, [](std::string_view chip, std::string_view) {
+            return chip == "x" ? std::optional<double>(7e6) : std::optional<double>(3e6);
+        });
     }
 
     void something_happens() {
@@ -263,7 +338,7 @@ private:
                 set_apart();
                 break;
             default:
-                change_bar();
+                change_contract();
         }
     }
 
@@ -271,7 +346,18 @@ private:
         return PoolId{static_cast<std::uint32_t>(
             random_.between(0, static_cast<std::int64_t>(fleet_.pools.size()) - 1))};
     }
-    Bar some_bar() { return static_cast<Bar>(random_.between(0, 2)); }
+    // What a contract forbids is not among what it accepts.
+    std::vector<PoolId> some_barred(const fleet::Demand& demand) {
+        std::vector<PoolId> barred;
+        for (std::int64_t n = random_.between(0, 2); n > 0; --n) {
+            const PoolId pool = some_pool();
+            const auto has = [&](const std::vector<PoolId>& pools) {
+                return std::find(pools.begin(), pools.end(), pool) != pools.end();
+            };
+            if (!has(demand.pools) && !has(barred)) barred.push_back(pool);
+        }
+        return barred;
+    }
     WaterfallReference::Job* some_job() {
         if (reference_.jobs.empty()) return nullptr;
         auto its = reference_.jobs.begin();
@@ -301,9 +387,12 @@ private:
             each.chip_permille = static_cast<std::uint32_t>(random_.between(0, 3)) * 230;
         }
         account().tenant = waterfall_.tenant(job.tenant);
+        if (!rights_.empty())
+            job.house = TenantId{static_cast<std::uint32_t>(random_.between(0, 4))};
+        account().house = job.house;
         job.waits = true;
-        job.bar = some_bar();
-        waterfall_.waits(account(), job.demand, job.bar, at(now_));
+        job.barred = some_barred(job.demand);
+        waterfall_.waits(account(), job.demand, job.barred, at(now_));
     }
 
     // Node by node, chip by chip, wherever there is room.
@@ -397,7 +486,7 @@ private:
         if (job == nullptr || job->on.ranges.empty()) return;
         stop(chosen_);
         job->waits = true;
-        waterfall_.waits(account(), job->demand, job->bar, at(now_));
+        waterfall_.waits(account(), job->demand, job->barred, at(now_));
     }
     void end(std::uint64_t id) {
         stop(id);
@@ -422,12 +511,12 @@ private:
         job.promised.ranges.clear();
         waterfall_.rests(account(), at(now_));
     }
-    void change_bar() {
+    void change_contract() {
         WaterfallReference::Job* job = some_job();
         if (job == nullptr || !job->on.ranges.empty()) return;
         job->waits = true;
-        job->bar = some_bar();
-        waterfall_.waits(account(), job->demand, job->bar, at(now_));
+        job->barred = some_barred(job->demand);
+        waterfall_.waits(account(), job->demand, job->barred, at(now_));
     }
     void promise() {
         WaterfallReference::Job* job = some_job();
@@ -499,6 +588,7 @@ private:
     Random& random_;
     fleet::Fleet fleet_;
     Unit unit_;
+    Rights rights_;
     Waterfall waterfall_;
     WaterfallReference reference_;
     std::map<std::uint64_t, Waterfall::Account> accounts_;
