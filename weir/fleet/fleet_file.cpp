@@ -543,6 +543,28 @@ const schema::Object& fleet_schema() {
     return table;
 }
 
+namespace {
+
+// The core keeps sets of kinds in words of 64 bits; one bit is for nodes without chips.
+Result<void> check_kinds(const Fleet& fleet, std::string_view source) {
+    std::set<std::string_view> kinds;
+    for (const Pool& pool : fleet.pools) {
+        if (pool.chips_per_node > 0) kinds.insert(pool.chip);
+        if (kinds.size() <= chip_kinds_max) continue;
+        return fail(Code::too_large,
+                    fmt::format("{}: sites: pool '{}' brings kind of chip number {}, '{}'; a fleet "
+                                "has at most {}",
+                                source,
+                                pool.name,
+                                kinds.size(),
+                                pool.chip,
+                                chip_kinds_max));
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<ParsedFleet> read_fleet_text(std::string_view text, std::string_view source) {
     WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, yaml::fleet_limits));
     WEIR_CHECK(schema::check(fleet_schema(), tree, source));
@@ -550,6 +572,7 @@ Result<ParsedFleet> read_fleet_text(std::string_view text, std::string_view sour
     ParsedFleet parsed;
     parsed.fleet = Reader(problems).read(View(tree));
     WEIR_CHECK(problems.result());
+    WEIR_CHECK(check_kinds(parsed.fleet, source));
     for (const std::string& path : schema::checked_only(fleet_schema(), tree)) {
         parsed.notes.push_back(
             fmt::format("{} is checked, but does not change what this version decides", path));

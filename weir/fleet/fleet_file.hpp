@@ -8,6 +8,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,9 @@ struct ParsedFleet {
 
 // `source` stands in front of every error: "fleet.yaml:7:9: sites[0].pools[1].nodes: ...".
 Result<ParsedFleet> read_fleet_text(std::string_view text, std::string_view source);
+// Kinds of chips that a file may name; nodes without chips are one more.
+inline constexpr std::size_t chip_kinds_max = 63;
+
 // The file at `path` ("-" = standard input), at most 16 MiB; without its notes.
 Result<Fleet> read_fleet(const std::string& path);
 

@@ -188,6 +188,20 @@ TEST(FleetFile, RefusesNamesThatAreTakenOrUnknown) {
                 HasSubstr("8 CNY/chip-hour"));
 }
 
+TEST(FleetFile, RefusesMoreKindsOfChipsThanTheCoreTellsApart) {
+    const auto fleet_of = [](int kinds) {
+        std::string text = "sites:\n  - name: a\n    pools:\n";
+        for (int i = 0; i < kinds; ++i)
+            text += "      - {name: p" + std::to_string(i) + ", chip: kind-" + std::to_string(i) +
+                    ", nodes: 1, chips_per_node: 1, cpus: 1}\n";
+        return text + "      - {name: plain, nodes: 1, cpus: 1}\n";
+    };
+    EXPECT_EQ(refusal(fleet_of(63)), "accepted");
+    EXPECT_EQ(refusal(fleet_of(64)),
+              "f.yaml: sites: pool 'p63' brings kind of chip number 64, 'kind-63'; a fleet has at "
+              "most 63");
+}
+
 TEST(FleetFile, SaysWhichFileIsMissing) {
     const auto fleet = read_fleet("/no/such/fleet.yaml");
     ASSERT_FALSE(fleet.has_value());

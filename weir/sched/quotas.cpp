@@ -5,8 +5,11 @@
 #include <algorithm>
 
 #include "weir/base/assert.hpp"
+#include "weir/fleet/fleet_file.hpp"
 
 namespace weir::sched {
+
+static_assert(fleet::chip_kinds_max < kinds_max);
 
 using tenancy::Allowance;
 using tenancy::Amount;
