@@ -187,11 +187,28 @@ def failures(table):
     return chart
 
 
+def converged(table):
+    rows = table["A converged centre"][1]
+    chart = Chart("A converged centre", "Where the chips of a month went, under fixed quotas and under lending.", 138)
+    y, start, scale = 12, 110, 5.6
+    for row in rows:
+        chart.text(start - 8, y + 15, row[0], anchor="end")
+        x = start
+        for shade, cell in zip("adbc", row[1:5]):
+            chart.bar(x, y, number(cell) * scale, shade, 20)
+            x += number(cell) * scale
+        chart.bar(x, y, sum(number(cell) for cell in row[5:]) * scale, "o", 20)
+        y += 32
+    chart.legend(10, y + 14, [("a", "running"), ("d", "overhead"), ("b", "fragmentation, promises")])
+    chart.legend(10, y + 36, [("c", "held back by quota"), ("o", "precision, no demand, no watts")])
+    return chart
+
+
 def main():
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
     check, found, wrong = bool(sys.argv[1:]), tables(), []
-    for draw in (waiting, packing, power, failures):
+    for draw in (waiting, packing, power, failures, converged):
         path = os.path.join(HERE, f"results-{draw.__name__}.svg")
         drawn = draw(found).svg()
         if not check:

@@ -457,7 +457,7 @@ private:
         c->add_option("--vary",
                       s.vary,
                       "compare values of a key of the policy, or of rack_power, pod_power, "
-                      "site_power, nodes, load, seed; repeatable: all combinations")
+                      "site_power, nodes, load, seed, fleet, tenants; repeatable: all combinations")
             ->type_name("KEY=A,B,...")
             ->allow_extra_args(false);
         c->add_option(
@@ -558,7 +558,8 @@ private:
             "write a synthetic log from a published workload model",
             "  weir trace generate --model lublin --jobs 10000 --load 0.8 --output month.swf.gz",
             [&given = given_] { return generate_trace(given.generate); });
-        one_of(c->add_option("--model", g.model, "workload model [lublin]"), {"lublin", "gpu-mix"});
+        one_of(c->add_option("--model", g.model, "workload model [lublin]"),
+               {"lublin", "gpu-mix", "converged"});
         c->add_option("--jobs", g.jobs, "number of jobs [10000]")
             ->type_name("N")
             ->check(whole_number(1));
@@ -568,6 +569,9 @@ private:
         c->add_option("--load", g.load, "offered work as a part of the capacity [0.7]")
             ->type_name("X");
         c->add_option("--fleet", g.fleet, "fleet file [--nodes equal nodes]")->type_name("FILE");
+        c->add_option(
+             "--tenants", g.tenants, "of converged: whose jobs they are, and what each owns")
+            ->type_name("FILE");
         c->add_option("--nodes", g.nodes, "nodes, without a fleet file [128]")
             ->type_name("N")
             ->check(whole_number(1));

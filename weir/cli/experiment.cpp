@@ -66,6 +66,11 @@ std::optional<Amount> load_amount(std::string_view text) {
     return load && *load <= 1000 ? std::optional(Amount{*load, false}) : std::nullopt;
 }
 
+// Of a file there is only its name.
+std::optional<Amount> no_amount(std::string_view) {
+    return Amount{};
+}
+
 std::optional<Amount> seed_amount(std::string_view text) {
     return whole_amount(text, 9e15);
 }
@@ -76,13 +81,15 @@ struct Key {
     std::string_view valid;
     std::optional<Amount> (*amount)(std::string_view);
 };
-constexpr std::array<Key, 6> other_keys{{
+constexpr std::array<Key, 8> other_keys{{
     {"rack_power", "a power above 0 (15kW), a factor (0.8x) or none", watts_amount},
     {"pod_power", "a power above 0 (200kW), a factor (0.8x) or none", watts_amount},
     {"site_power", "a power above 0 (12MW), a factor (0.8x) or none", watts_amount},
     {"nodes", "a factor (0.5x), or nodes (64) where the fleet is one pool", nodes_amount},
     {"load", "work over capacity (0.9), or a factor of what the log has (1.2x)", load_amount},
     {"seed", "a whole number", seed_amount},
+    {"fleet", "the path of a fleet file", no_amount},
+    {"tenants", "the path of a tenants file, or trace", no_amount},
 }};
 
 const Key* other_key(std::string_view name) {
@@ -370,6 +377,12 @@ std::vector<std::string> idle_keys(const std::vector<ExperimentRun>& runs,
                         key));
     }
     return sentences;
+}
+
+std::string file_of(const ExperimentRun& run, std::string_view key) {
+    for (const auto& [name, value] : run.varied)
+        if (name == key) return value;
+    return {};
 }
 
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run) {

@@ -1,5 +1,7 @@
 // Experiments: which runs `weir simulate` makes of one trace, and what each of them changes.
 //
+// A key may also name files, a fleet or a tenants file for each run.
+//
 // --policy gives a list of policies, each --vary a key and a list of values; the runs are all
 // combinations, policies first and the last key fastest. A key is one of a policy, or one that
 // changes the fleet, the load or the seed. Everything is checked before anything is read, so a slip
@@ -10,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +47,9 @@ Result<void> apply(const ExperimentRun& run,
 // A sentence for each key of preemption that a run sets although all jobs of the trace are of one
 // class, so that nobody is ever stopped for another.
 std::vector<std::string> idle_keys(const std::vector<ExperimentRun>& runs, const sim::Trace& trace);
+
+// The file that the run names for `fleet` or `tenants`; "" = none.
+std::string file_of(const ExperimentRun& run, std::string_view key);
 
 // The seed that the run asks for, if any.
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run);

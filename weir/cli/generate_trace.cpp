@@ -10,9 +10,12 @@
 #include "weir/cli/print.hpp"
 #include "weir/cli/simulate.hpp"
 #include "weir/fleet/fleet_file.hpp"
+#include "weir/match/match.hpp"
+#include "weir/sim/converged_model.hpp"
 #include "weir/sim/output_file.hpp"
 #include "weir/sim/workload_file.hpp"
 #include "weir/sim/workload_model.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -57,9 +60,9 @@ Result<Generated> generate(const GenerateOptions& options) {
     } else if (options.model == "gpu-mix") {
         how.model = sim::WorkloadModel::gpu_mix;
     } else {
-        return fail(
-            Code::invalid,
-            fmt::format("--model: '{}' is not known; valid: lublin, gpu-mix", options.model));
+        return fail(Code::invalid,
+                    fmt::format("--model: '{}' is not known; valid: lublin, gpu-mix, converged",
+                                options.model));
     }
     how.jobs = options.jobs;
     how.seed = options.seed;
@@ -91,9 +94,69 @@ Result<Generated> generate(const GenerateOptions& options) {
     return made;
 }
 
+// Who owns how many chips, and whether most of them compute in full precision.
+Result<std::vector<sim::ConvergedOwner>> owners_in(const std::string& path) {
+    if (path.empty()) {
+        return fail(Code::invalid,
+                    "--model converged: whose jobs? Give a tenants file with --tenants");
+    }
+    const auto read = tenancy::read_organisations(path);
+    if (!read) return fail(read.error().at("--tenants"));
+    const tenancy::Organisations& house = read->file.organisations;
+    const auto keeps = match::keeps_in(catalog::Catalog::built_in());
+    std::vector<sim::ConvergedOwner> owners;
+    for (const tenancy::Tenant& tenant : house.tenants) {
+        std::int64_t full = 0;
+        std::int64_t all = 0;
+        for (const tenancy::Allowance& each : tenant.quota) {
+            const tenancy::Resource& resource = house.resources[each.resource];
+            if (resource.kind != tenancy::Resource::Kind::chips) continue;
+            all += each.amount / 1000;
+            if (keeps(resource.name, catalog::Format::fp64)) full += each.amount / 1000;
+        }
+        if (all == 0) continue;
+        owners.push_back({.name = tenant.path,
+                          .chips = static_cast<std::uint64_t>(all),
+                          .full_precision = 2 * full > all});
+    }
+    return owners;
+}
+
+int generate_converged_trace(const GenerateOptions& options) {
+    sim::ConvergedOptions how{.owners = {}, .load = options.load, .seed = options.seed};
+    auto owners = owners_in(options.tenants);
+    if (!owners) return report(owners.error());
+    how.owners = std::move(*owners);
+    const auto jobs = sim::generate_converged(how);
+    if (!jobs) return report(jobs.error());
+    const auto written =
+        sim::write_converged(options.output.empty() ? "-" : options.output, how, *jobs);
+    if (!written) return report(written.error());
+    if (options.output.empty() || options.output == "-") return status_ok;
+    if (options.json) {
+        nlohmann::ordered_json json;
+        json["model"] = options.model;
+        json["jobs"] = jobs->size();
+        json["seed"] = options.seed;
+        json["load"] = options.load;
+        json["organisations"] = how.owners.size();
+        json["span_s"] = jobs->back().submit_s;
+        json["output"] = options.output;
+        out_json(json.dump(2));
+        return status_ok;
+    }
+    out(fmt::format("{}: {} of {} over {}\n",
+                    options.output,
+                    format_count(jobs->size(), "job"),
+                    format_count(how.owners.size(), "organisation"),
+                    format_duration(seconds(jobs->back().submit_s))));
+    return status_ok;
+}
+
 }  // namespace
 
 int generate_trace(const GenerateOptions& options) {
+    if (options.model == "converged") return generate_converged_trace(options);
     const auto made = generate(options);
     const bool to_stdout = options.output.empty() || options.output == "-";
     if (!made && to_stdout) end_if_nobody_reads();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -59,6 +60,16 @@ Result<std::optional<Time>> parse_edge(const std::string& text,
     return std::optional<Time>{Time{*moment - *zero_utc}};
 }
 
+Result<void> put_on(const std::string& fleet_path, sim::Trace& trace) {
+    WEIR_TRY(trace.fleet, fleet::read_fleet(fleet_path));
+    // What was said about the machine of the trace is beside the point now.
+    std::erase_if(trace.notes, [](const std::string& note) {
+        return note.find("has to be given as a fleet") != std::string::npos;
+    });
+    trace.notes.push_back(fmt::format("replayed on {} instead of its own machine", fleet_path));
+    return {};
+}
+
 // The log on the machine that it is replayed on.
 Result<sim::Trace> read(const SimulateOptions& options) {
     constexpr std::uint64_t whole = 1000;  // progress in thousandths
@@ -69,23 +80,16 @@ Result<sim::Trace> read(const SimulateOptions& options) {
         progress.at(static_cast<std::uint64_t>(share * static_cast<double>(whole)));
     };
     WEIR_TRY(sim::Trace trace, sim::read_trace(options.trace, reading));
-    if (options.fleet.empty()) return trace;
-    WEIR_TRY(trace.fleet, fleet::read_fleet(options.fleet));
-    // What was said about the machine of the trace is beside the point now.
-    std::erase_if(trace.notes, [](const std::string& note) {
-        return note.find("has to be given as a fleet") != std::string::npos;
-    });
-    trace.notes.push_back(fmt::format("replayed on {} instead of its own machine", options.fleet));
+    if (!options.fleet.empty()) WEIR_CHECK(put_on(options.fleet, trace));
     return trace;
 }
 
 // Whose rights the groups of the log are. A file says it in place of the quotas of the log, so
 // these leave no job out any more.
-Result<tenancy::Organisations> organisations_for(const SimulateOptions& options,
-                                                 sim::Trace& trace) {
-    if (options.tenants.empty()) return tenancy::Organisations{};
-    if (options.tenants == "trace") return sim::organisations_of(trace);
-    const auto read = tenancy::read_organisations(options.tenants);
+Result<tenancy::Organisations> organisations_for(const std::string& path, sim::Trace& trace) {
+    if (path.empty()) return tenancy::Organisations{};
+    if (path == "trace") return sim::organisations_of(trace);
+    const auto read = tenancy::read_organisations(path);
     if (!read) {
         if (read.error().code != Code::not_found) return fail(read.error());
         return fail(read.error().code,
@@ -96,7 +100,7 @@ Result<tenancy::Organisations> organisations_for(const SimulateOptions& options,
     trace.quotas_chips.clear();
     trace.notes.insert(trace.notes.end(), read->notes.begin(), read->notes.end());
     if (!read->file.loans.empty()) {
-        trace.notes.push_back("the loans of " + options.tenants +
+        trace.notes.push_back("the loans of " + path +
                               " are of days of the calendar and not of the log: they are left out");
     }
     return read->file.organisations;
@@ -232,6 +236,11 @@ Result<Outcome> replay(const SimulateOptions& options,
     Outcome outcome;
     if (changes_trace(run)) {
         outcome.changed = read;
+        if (const std::string path = file_of(run, "fleet"); !path.empty())
+            WEIR_CHECK(put_on(path, *outcome.changed));
+        if (const std::string path = file_of(run, "tenants"); !path.empty()) {
+            WEIR_TRY(how.organisations, organisations_for(path, *outcome.changed));
+        }
         WEIR_CHECK(apply(run, *outcome.changed, how.from, how.until));
     }
     const sim::Trace& trace = outcome.changed ? *outcome.changed : read;
@@ -327,6 +336,24 @@ Result<void> write_outputs(const SimulateOptions& options,
     return {};
 }
 
+// A slip in the last file should not cost the runs before it.
+Result<void> files_are_good(const std::vector<ExperimentRun>& runs, const sim::Trace& trace) {
+    std::set<std::string> seen;
+    for (const ExperimentRun& run : runs) {
+        sim::Trace trial{
+            .name = trace.name, .fleet = trace.fleet, .quotas_chips = trace.quotas_chips};
+        const std::string fleet = file_of(run, "fleet");
+        if (!fleet.empty() && seen.insert("fleet=" + fleet).second)
+            WEIR_CHECK(put_on(fleet, trial));
+        const std::string tenants = file_of(run, "tenants");
+        if (!tenants.empty() && seen.insert("tenants=" + tenants).second) {
+            const auto good = organisations_for(tenants, trial);
+            if (!good) return fail(good.error().at("--vary tenants"));
+        }
+    }
+    return {};
+}
+
 Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_TRY(const std::vector<ExperimentRun> runs, runs_of(options.policy, options.vary));
     if (options.scale < 1 || options.scale > 100'000) {
@@ -349,10 +376,11 @@ Result<void> simulate_all(const SimulateOptions& options) {
     note_idle_options(options);
     WEIR_CHECK(can_write(options));
     WEIR_TRY(sim::Trace read_trace, read(options));
-    WEIR_TRY(common.organisations, organisations_for(options, read_trace));
+    WEIR_CHECK(files_are_good(runs, read_trace));
+    WEIR_TRY(common.organisations, organisations_for(options.tenants, read_trace));
     common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
     common.keeps = match::keeps_in(catalog::Catalog::built_in());
-    if (options.tenants.empty()) {
+    if (options.tenants.empty() && file_of(runs.front(), "tenants").empty()) {
         for (const std::string& sentence : idle_keys(runs, read_trace))
             note(sentence);
     }

@@ -38,11 +38,12 @@ struct SimulateOptions {
 int simulate(const SimulateOptions& options);
 
 struct GenerateOptions {
-    std::string model = "lublin";  // lublin | gpu-mix
+    std::string model = "lublin";  // lublin | gpu-mix | converged
     std::uint64_t jobs = 10000;
     std::uint64_t seed = 1;
-    double load = 0.7;  // offered load: work / capacity
-    std::string fleet;  // path of a fleet file; "" = --nodes identical nodes
+    double load = 0.7;    // offered load: work / capacity
+    std::string fleet;    // path of a fleet file; "" = --nodes identical nodes
+    std::string tenants;  // path of a tenants file, for `converged`
     std::uint32_t nodes = 128;
     std::uint32_t chips_per_node = 0;  // 0 = the model's default: 1 for lublin, 8 for gpu-mix
     std::string output;                // path; .gz compresses; "" or "-" = standard output
