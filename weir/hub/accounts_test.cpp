@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "weir/hub/hub_world.hpp"
-#include "weir/hub/replay.hpp"
 
 namespace weir::hub {
 namespace {
@@ -24,9 +23,9 @@ tenants:
     tenants: [{name: front}]
 )";
 
-class AccountsOfAHub : public testing::Test {
+class AccountsOfAHub : public HubStory {
 protected:
-    AccountsOfAHub() {
+    AccountsOfAHub() : HubStory(small_fleet(2)) {
         world.fleet.sites[0].price["a100"] = *parse_price("8 CNY/chip-hour");
         world.options.policy.slack = Duration{};
         open_with(two_houses);
@@ -36,19 +35,7 @@ protected:
         for (const auto& [account, balance] : ledger().balances())
             sum += balance;
         EXPECT_EQ(sum, 0);
-        const auto report = replay(world.memory, nullptr);
-        ASSERT_TRUE(report) << report.error().message;
-        EXPECT_FALSE(report->difference) << report->difference->sentence;
-    }
-    void open() {
-        const auto opened = world.open();
-        ASSERT_TRUE(opened) << opened.error().message;
-    }
-    void open_with(const std::string& text) {
-        const auto read = tenancy::read_organisations_text(text, "tenants.yaml");
-        ASSERT_TRUE(read) << read.error().message;
-        world.options.tenants = read->file;
-        open();
+        HubStory::TearDown();
     }
     Result<Accepted> submit(const std::string& name,
                             const std::string& tenant,
@@ -77,8 +64,6 @@ protected:
         world.pass(started_at + time - world.now);
         world.end(name);
     }
-
-    HubWorld world{small_fleet(2)};
 };
 
 TEST_F(AccountsOfAHub, WhatIsBorrowedCostsTheListPriceAndOwnQuotaNothing) {

@@ -21,19 +21,9 @@ sched::Policy weir_with(std::uint32_t preemptions_per_hour) {
     return policy;
 }
 
-class FleetChange : public testing::Test {
+class FleetChange : public HubStory {
 protected:
-    FleetChange() { world.options.policy = weir_with(100); }
-    void TearDown() override {
-        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
-        const auto report = replay(world.memory, nullptr);
-        ASSERT_TRUE(report) << report.error().message;
-        EXPECT_FALSE(report->difference) << report->difference->sentence;
-    }
-    void open() {
-        const auto opened = world.open();
-        ASSERT_TRUE(opened) << opened.error().message;
-    }
+    FleetChange() : HubStory(small_fleet(2)) { world.options.policy = weir_with(100); }
     JobId accepted(const std::string& name, std::uint32_t replicas, Duration limit) {
         Submission submission = submission_of(name, replicas);
         submission.spec.limit = limit;
@@ -54,7 +44,6 @@ protected:
         return world.keeper->book().promise(world.view(reference).job) != nullptr;
     }
 
-    HubWorld world{small_fleet(2)};
     Time promised = never;
 };
 

@@ -6,19 +6,12 @@
 
 #include "weir/base/random.hpp"
 #include "weir/hub/hub_world.hpp"
-#include "weir/hub/replay.hpp"
 
 namespace weir::hub {
 namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-
-tenancy::OrganisationsFile file_of(const std::string& text) {
-    const auto read = tenancy::read_organisations_text(text, "tenants.yaml");
-    EXPECT_TRUE(read) << (read ? "" : read.error().message);
-    return read ? read->file : tenancy::OrganisationsFile{};
-}
 
 // Two nodes with 4 chips each: lab owns one of them, shop half of the other, and the centre the
 // rest.
@@ -28,25 +21,11 @@ tenants:
   - {name: shop, quota: {a100: 2}, tenants: [{name: front, borrow: {a100: 2}}]}
 )";
 
-class Houses : public testing::Test {
+class Houses : public HubStory {
 protected:
-    Houses() {
-        world.options.tenants = file_of(two_houses);
+    Houses() : HubStory(small_fleet(2)) {
+        set_tenants(two_houses);
         world.options.policy.slack = Duration{};
-    }
-    void TearDown() override {
-        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
-        const auto report = replay(world.memory, nullptr);
-        ASSERT_TRUE(report) << report.error().message;
-        EXPECT_FALSE(report->difference) << report->difference->sentence;
-    }
-    void open() {
-        const auto opened = world.open();
-        ASSERT_TRUE(opened) << opened.error().message;
-    }
-    void open_with(const std::string& text) {
-        world.options.tenants = file_of(text);
-        open();
     }
     Result<Accepted> submit(const std::string& name, const std::string& tenant, unsigned chips) {
         Submission submission = submission_of(name, 1, chips);
@@ -64,8 +43,6 @@ protected:
         ADD_FAILURE() << "no organisation " << path;
         return {};
     }
-
-    HubWorld world{small_fleet(2)};
 };
 
 TEST_F(Houses, AJobBelongsToTheNearestOrganisationOfItsTenant) {

@@ -4,6 +4,8 @@
 //     ...)
 //
 // A Keeper over a memory store and a fake executor, with a virtual clock that the story moves.
+// HubStory is the fixture around it: at the end of each story nothing was started twice, and the
+// journal replayed gives the same decisions.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +19,9 @@
 #include "weir/hub/fake_executor.hpp"
 #include "weir/hub/faulty_store.hpp"
 #include "weir/hub/keeper.hpp"
+#include "weir/hub/replay.hpp"
 #include "weir/store/memory_store.hpp"
+#include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::hub {
 
@@ -149,6 +153,33 @@ public:
     Time now = at_seconds(1'000'000);  // of the wall clock, which a story may set
     Duration steady = seconds(50);
     std::unique_ptr<Keeper> keeper;
+};
+
+class HubStory : public testing::Test {
+protected:
+    explicit HubStory(fleet::Fleet fleet) : world(std::move(fleet)) {}
+    void TearDown() override {
+        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
+        const auto report = replay(world.memory, nullptr);
+        ASSERT_TRUE(report) << report.error().message;
+        EXPECT_FALSE(report->difference) << report->difference->sentence;
+    }
+    void open() {
+        const auto opened = world.open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    // The text of a tenants file, for the next open().
+    void set_tenants(const std::string& text) {
+        const auto read = tenancy::read_organisations_text(text, "tenants.yaml");
+        ASSERT_TRUE(read) << read.error().message;
+        world.options.tenants = read->file;
+    }
+    void open_with(const std::string& tenants) {
+        set_tenants(tenants);
+        open();
+    }
+
+    HubWorld world;
 };
 
 }  // namespace weir::hub

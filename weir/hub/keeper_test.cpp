@@ -17,20 +17,9 @@ namespace {
 
 using testing::HasSubstr;
 
-class KeeperStory : public testing::Test {
+class KeeperStory : public HubStory {
 protected:
-    KeeperStory() { open(); }
-    void TearDown() override {
-        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
-        const auto report = replay(world.memory, nullptr);
-        ASSERT_TRUE(report) << report.error().message;
-        EXPECT_FALSE(report->difference) << report->difference->sentence;
-    }
-
-    void open() {
-        const auto opened = world.open();
-        ASSERT_TRUE(opened) << opened.error().message;
-    }
+    KeeperStory() : HubStory(small_fleet(2)) { open(); }
     JobId accepted(Submission submission) {
         const auto answer = world.submit(std::move(submission));
         EXPECT_TRUE(answer) << (answer ? "" : answer.error().message);
@@ -43,8 +32,6 @@ protected:
         EXPECT_EQ(world.keeper->status().journal_entries, before) << "something changed";
         return answer ? Error{} : answer.error();
     }
-
-    HubWorld world{small_fleet(2)};
 };
 
 TEST_F(KeeperStory, StartsAJobThatFitsAndRecordsHowItEnded) {

@@ -7,7 +7,6 @@
 
 #include "weir/hub/hub_world.hpp"
 #include "weir/hub/power.hpp"
-#include "weir/hub/replay.hpp"
 
 namespace weir::hub {
 namespace {
@@ -26,19 +25,9 @@ fleet::Fleet racks_of_two() {
     return fleet;
 }
 
-class OperatorStory : public testing::Test {
+class OperatorStory : public HubStory {
 protected:
-    OperatorStory() { open(); }
-    void TearDown() override {
-        EXPECT_TRUE(world.executor.breaches.empty()) << world.executor.breaches.front();
-        const auto report = replay(world.memory, nullptr);
-        ASSERT_TRUE(report) << report.error().message;
-        EXPECT_FALSE(report->difference) << report->difference->sentence;
-    }
-    void open() {
-        const auto opened = world.open();
-        ASSERT_TRUE(opened) << opened.error().message;
-    }
+    OperatorStory() : HubStory(racks_of_two()) { open(); }
     std::string done(Operation operation) {
         const auto answer = world.operate(std::move(operation));
         EXPECT_TRUE(answer) << answer.error().message;
@@ -66,8 +55,6 @@ protected:
         wish.duration = seconds(4 * 3600);
         return wish;
     }
-
-    HubWorld world{racks_of_two()};
 };
 
 TEST_F(OperatorStory, ADrainedNodeTakesNoMoreJobsAcrossRestartsAndFleets) {
