@@ -84,11 +84,57 @@ Result<sim::Trace> read(const SimulateOptions& options) {
     return trace;
 }
 
+// The loans of the file as if they had been agreed on, on the days of the log.
+std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
+                                      const std::string& name,
+                                      sim::Trace& trace) {
+    std::vector<sched::LoanTerm> terms;
+    if (file.loans.empty() || trace.jobs.empty()) return terms;
+    if (!trace.zero_utc) {
+        trace.notes.push_back("the log does not say when its zero was, so the loans of " + name +
+                              " are left out: they are of days of the calendar");
+        return terms;
+    }
+    const Duration zero = *trace.zero_utc - Time{};
+    std::uint32_t outside = 0;
+    for (std::uint32_t i = 0; i < file.loans.size(); ++i) {
+        tenancy::Loan loan{.id = tenancy::LoanId{i},
+                           .contract = file.loans[i],
+                           .state = tenancy::LoanState::accepted,
+                           .since = Time{},
+                           .deadline = std::nullopt};
+        loan.contract.window.begins -= zero;
+        loan.contract.window.ends -= zero;
+        const tenancy::Span& window = loan.contract.window;
+        if (window.ends <= trace.jobs.front().submitted_at ||
+            window.begins > trace.jobs.back().submitted_at) {
+            ++outside;
+        } else {
+            terms.push_back(sched::term_of(loan, trace.jobs.front().submitted_at));
+        }
+    }
+    if (outside > 0) {
+        trace.notes.push_back(
+            fmt::format("{} of {} left out: of other days than the log, which begins {}",
+                        format_count(outside, "loan"),
+                        name,
+                        format_time(*trace.zero_utc)));
+    }
+    return terms;
+}
+
 // Whose rights the groups of the log are. A file says it in place of the quotas of the log, so
 // these leave no job out any more.
-Result<tenancy::Organisations> organisations_for(const std::string& path, sim::Trace& trace) {
-    if (path.empty()) return tenancy::Organisations{};
-    if (path == "trace") return sim::organisations_of(trace);
+Result<void> set_organisations(const std::string& path,
+                               sim::Trace& trace,
+                               sim::SimulationOptions& how) {
+    how.organisations = {};
+    how.loans.clear();
+    if (path.empty()) return {};
+    if (path == "trace") {
+        WEIR_TRY(how.organisations, sim::organisations_of(trace));
+        return {};
+    }
     const auto read = tenancy::read_organisations(path);
     if (!read) {
         if (read.error().code != Code::not_found) return fail(read.error());
@@ -99,11 +145,9 @@ Result<tenancy::Organisations> organisations_for(const std::string& path, sim::T
     }
     trace.quotas_chips.clear();
     trace.notes.insert(trace.notes.end(), read->notes.begin(), read->notes.end());
-    if (!read->file.loans.empty()) {
-        trace.notes.push_back("the loans of " + path +
-                              " are of days of the calendar and not of the log: they are left out");
-    }
-    return read->file.organisations;
+    how.organisations = read->file.organisations;
+    how.loans = loans_in(read->file, path, trace);
+    return {};
 }
 
 Result<Duration> duration_of(const std::string& text, std::string_view option) {
@@ -239,7 +283,7 @@ Result<Outcome> replay(const SimulateOptions& options,
         if (const std::string path = file_of(run, "fleet"); !path.empty())
             WEIR_CHECK(put_on(path, *outcome.changed));
         if (const std::string path = file_of(run, "tenants"); !path.empty()) {
-            WEIR_TRY(how.organisations, organisations_for(path, *outcome.changed));
+            WEIR_CHECK(set_organisations(path, *outcome.changed, how));
         }
         WEIR_CHECK(apply(run, *outcome.changed, how.from, how.until));
     }
@@ -347,7 +391,8 @@ Result<void> files_are_good(const std::vector<ExperimentRun>& runs, const sim::T
             WEIR_CHECK(put_on(fleet, trial));
         const std::string tenants = file_of(run, "tenants");
         if (!tenants.empty() && seen.insert("tenants=" + tenants).second) {
-            const auto good = organisations_for(tenants, trial);
+            sim::SimulationOptions unused;
+            const auto good = set_organisations(tenants, trial, unused);
             if (!good) return fail(good.error().at("--vary tenants"));
         }
     }
@@ -377,7 +422,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_CHECK(can_write(options));
     WEIR_TRY(sim::Trace read_trace, read(options));
     WEIR_CHECK(files_are_good(runs, read_trace));
-    WEIR_TRY(common.organisations, organisations_for(options.tenants, read_trace));
+    WEIR_CHECK(set_organisations(options.tenants, read_trace, common));
     common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
     common.keeps = match::keeps_in(catalog::Catalog::built_in());
     if (options.tenants.empty() && file_of(runs.front(), "tenants").empty()) {

@@ -78,8 +78,7 @@ public:
         if (shape.domains.empty()) return false;
         if (state_.quotas.any() && !any_rights) {
             ShapeKinds kinds = state_.quotas.kinds_of(shape);
-            const KindSet allowed = Quotas::allowed(
-                without_it_ ? *without_it_ : state_.quotas.tree(), job_.tenant, kinds);
+            const KindSet allowed = rights_to(kinds, limit);
             if (allowed == 0) return false;
             if (allowed != kinds.all()) {
                 const fleet::Shape part = Quotas::inside(shape, kinds, allowed);
@@ -91,6 +90,17 @@ public:
         // Its own promise would be gone. Who runs past his limit is not in the plan any more.
         const Place place = state_.plan.ask(shape, now_, limit, own(), now_);
         return place.at <= now_ && state_.free.find_on(shape, place.placement, state_.found);
+    }
+
+    // If it started now. A shorter job may have a right that a loan takes from a longer one.
+    [[nodiscard]] KindSet rights_to(const ShapeKinds& kinds, Duration limit) const {
+        if (state_.quotas.lends()) {
+            const auto own = state_.held_by(job_);
+            const Quotas::Run run{now_, limit >= forever ? never : now_ + limit};
+            return state_.quotas.allowed(job_.tenant, kinds, run, own ? &*own : nullptr);
+        }
+        return Quotas::allowed(
+            without_it_ ? *without_it_ : state_.quotas.tree(), job_.tenant, kinds);
     }
 
     [[nodiscard]] Place earliest(const fleet::Demand& demand) {

@@ -85,6 +85,7 @@ Engine::State::State(fleet::Fleet its_fleet, Policy its_policy, tenancy::Rights 
 void Engine::State::advance(Time to) {
     WEIR_ASSERT(to >= told_at);
     told_at = to;
+    if (quotas.next_change() <= to) loans_come_to(to);
 }
 
 fleet::FreeIndex::PowerUse Engine::State::use_of(const PowerDomain& domain) const {
@@ -350,12 +351,13 @@ Time Engine::State::date_of(const Job& job, Duration takes) const {
 // Rights
 
 // Its organisation uses what it counts there.
-void Engine::State::charge(Job& job, PoolId pool) {
+void Engine::State::charge(Job& job, PoolId pool, Time until) {
     if (!quotas.any()) return;
     WEIR_ASSERT(job.charged == Job::not_charged);
     const ShapeInfo& shape = shapes[job.shape];
     job.charged = static_cast<std::uint8_t>(Quotas::kind_of(shape.shape, shape.kinds, pool));
-    quotas.hold(job.tenant, shape.kinds.charges[job.charged], told_at);
+    job.charged_until = until;
+    quotas.hold(job.tenant, shape.kinds.charges[job.charged], until, told_at);
 }
 
 void Engine::State::discharge(Job& job) {
@@ -363,7 +365,7 @@ void Engine::State::discharge(Job& job) {
     WEIR_ASSERT(job.charged != Job::not_charged);
     const tenancy::Charges& charges = shapes[job.shape].kinds.charges[job.charged];
     job.charged = Job::not_charged;
-    quotas.release(job.tenant, charges, told_at);
+    quotas.release(job.tenant, charges, job.charged_until, told_at);
     retry_rights(charges);
 }
 
@@ -380,15 +382,34 @@ const fleet::Shape& Engine::State::shape_in(std::uint32_t shape, KindSet allowed
     return quotas.any() ? Quotas::inside(info.shape, info.kinds, allowed) : info.shape;
 }
 
-KindSet Engine::State::allowed_for(const Job& job) const {
+KindSet Engine::State::allowed_for(const Job& job, Time start) const {
     if (!quotas.any()) return every_kind;
-    KindSet kinds = quotas.allowed(job.tenant, shapes[job.shape].kinds);
-    if (job.charged != Job::not_charged) kinds |= KindSet{1} << job.charged;
+    KindSet kinds = 0;
+    bool has_its_promise = job.charged != Job::not_charged;
+    if (quotas.lends()) {
+        const auto own = held_by(job);
+        kinds = quotas.allowed(
+            job.tenant, shapes[job.shape].kinds, run_of(job, start), own ? &*own : nullptr);
+        // A promise is a right to that time, which may begin only then.
+        has_its_promise = has_its_promise && start >= job.promise.at;
+    } else {
+        kinds = quotas.allowed(job.tenant, shapes[job.shape].kinds);
+    }
+    if (has_its_promise) kinds |= KindSet{1} << job.charged;
     return kinds;
 }
 
-bool Engine::State::owns(const Job& job) const {
-    return quotas.any() && quotas.owned(job.tenant, shapes[job.shape].kinds) != 0;
+std::uint32_t Engine::State::grade_by_rights(const Job& job) const {
+    if (!quotas.any()) return job.rank.lane;
+    if (!quotas.lends()) {
+        const auto own = held_by(job);
+        const ShapeKinds& kinds = shapes[job.shape].kinds;
+        const bool owns = quotas.owned_then(job.tenant, kinds, told_at, own ? &*own : nullptr) != 0;
+        return job.rank.lane + (owns ? 0 : lanes);
+    }
+    const Ownership its = ownership_of(job);
+    if (its.kinds != 0 && its.from <= told_at) return job.rank.lane;
+    return job.rank.lane + (allowed_for(job) != 0 ? lanes : first_ahead);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -401,7 +422,7 @@ void Engine::State::promise(std::uint32_t slot, Place place) {
     plan.claim(job.id, shapes[job.shape].shape, place);
     job.promise = std::move(place);
     job.grade = static_cast<std::uint8_t>(grade_of(job));
-    charge(job, job.promise.placement.ranges.front().pool);
+    charge(job, job.promise.placement.ranges.front().pool, job.promise.until);
     promised.emplace(job.rank, slot);
     for_pools_of(job.promise.placement, [&](PoolId pool) {
         ++promises_of_pool[pool.value * grades + job.grade];
@@ -666,7 +687,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
     if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].emplace(job.rank, slot);
-    charge(job, job.placement.ranges.front().pool);
+    charge(job, job.placement.ranges.front().pool, job.end_by);
     use_data(job);
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
@@ -716,6 +737,10 @@ void Engine::State::stop(std::uint32_t slot, JobId for_job, Time by, Time at) {
         plan.ended(job.id, shape, job.placement, job.end_by);
         running.change_end(job.end_by, by);
         job.end_by = by;
+        if (quotas.lends()) {
+            quotas.change_end(*held_by(job), by);
+            job.charged_until = by;
+        }
         plan.started(job.id, shape, job.placement, job.end_by);
     }
     if (for_job.valid()) {

@@ -1,6 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// order.cpp, room_made.cpp, reclaim.cpp, follow.cpp, outlook.cpp, takeover.cpp, obstacle.cpp,
-// counterfactual.cpp, data.cpp and explain.cpp.
+// order.cpp, room_made.cpp, reclaim.cpp, loans.cpp, follow.cpp, outlook.cpp, takeover.cpp,
+// obstacle.cpp, counterfactual.cpp, data.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -120,8 +120,10 @@ struct Engine::State {
     static constexpr std::uint32_t high_lane = 1;          // and above: may have others stopped
     std::uint32_t high_waiting = 0;                        // eligible jobs of these classes
     // A promise to somebody who has to borrow does not keep owners from having one: the lanes of
-    // borrowers come after all lanes of owners.
-    static constexpr std::uint32_t grades = 2 * lanes;
+    // borrowers come after all lanes of owners. Who will own only when a loan begins or ends has
+    // lanes of its own, and is in nobody's way.
+    static constexpr std::uint32_t first_ahead = 2 * lanes;
+    static constexpr std::uint32_t grades = 3 * lanes;
     std::vector<std::uint32_t> promises_of_pool;  // by pool and grade
     Time reclaims_at = never;  // in strict order, an owner tries again to have others stopped
     History history;
@@ -174,18 +176,19 @@ struct Engine::State {
     void on(const DatasetStaged& event);
     void on(const DatasetMade& event);
     void on(const DatasetLost& event);
+    void on(const LoanChanged& event);
     void advance(Time to);
     std::uint32_t shape_for(const fleet::Demand& demand);
     std::uint32_t line_for(std::uint32_t shape, TenantId tenant);
     void forget_shapes();
-    void charge(Job& job, PoolId pool);
+    void charge(Job& job, PoolId pool, Time until);
     void discharge(Job& job);
     void retry_rights(const tenancy::Charges& charges);
     // The shape of a job where it may start: in some kinds of pools only, by its rights.
     [[nodiscard]] const fleet::Shape& shape_in(std::uint32_t shape, KindSet allowed);
     // The kinds in which a job that waits may start, or may keep its promise.
-    [[nodiscard]] KindSet allowed_for(const Job& job) const;
-    [[nodiscard]] bool owns(const Job& job) const;
+    [[nodiscard]] KindSet allowed_for(const Job& job) const { return allowed_for(job, told_at); }
+    [[nodiscard]] KindSet allowed_for(const Job& job, Time start) const;
     [[nodiscard]] std::vector<std::uint32_t> behind_it(const Job& job) const;
     [[nodiscard]] KindSet owned_in_order(const Job& job) const;
     template <class Visit>
@@ -258,6 +261,7 @@ struct Engine::State {
     struct FrontKnown {
         std::uint64_t version = 0;         // ... rights and order are as then ...
         std::uint64_t joined_or_left = 0;  // ... and nobody came or went
+        Time at = Time::min();             // ... and, where there are loans, at that time
         friend bool operator==(const FrontKnown&, const FrontKnown&) = default;
     };
     std::vector<FrontKnown> fronts_known;
@@ -291,7 +295,12 @@ struct Engine::State {
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
     [[nodiscard]] Front first_untried(std::uint32_t shape, Time now) const;
     template <class First>
-    [[nodiscard]] Front front_by(std::uint32_t shape, bool own_order, First first) const;
+    [[nodiscard]] Front front_by(std::uint32_t shape,
+                                 bool own_order,
+                                 bool starts_now,
+                                 First first) const;
+    [[nodiscard]] Duration longest_now(const Line& line) const;
+    [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);
     void in_strict_orders(Time now, std::vector<Decision>& decisions);
 
@@ -338,11 +347,44 @@ struct Engine::State {
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
     [[nodiscard]] bool find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone);
 
+    // loans.cpp: rights that begin and end
+    [[nodiscard]] std::optional<Quotas::Held> held_by(const Job& job) const;
+    [[nodiscard]] Quotas::Run run_of(const Job& job, Time start) const {
+        return {start, job.limit >= forever ? never : start + job.limit};
+    }
+    void loans_come_to(Time now);
+    void grade_anew(std::uint32_t slot);
+    [[nodiscard]] std::uint32_t grade_by_rights(const Job& job) const;
+    void rebuild_rights(Time now);
+    void withdraw_unfounded(std::vector<Decision>& decisions);
+    // When it may start first, for all that rights say, and where then; in no kind: not by what is
+    // known.
+    struct Chance {
+        Time from = never;
+        KindSet allowed = 0;
+    };
+    [[nodiscard]] Chance first_chance(const Job& job) const;
+    // Whose it is, and from when on.
+    struct Ownership {
+        Time from;
+        KindSet kinds = 0;
+    };
+    [[nodiscard]] Ownership ownership_of(const Job& job) const;
+    // As Plan::earliest(), where it has a right to be.
+    [[nodiscard]] Place earliest_by_rights(const Job& job,
+                                           Time from,
+                                           const Plan::Own& own,
+                                           const std::function<bool(PoolId)>& is_wanted = {},
+                                           Time not_after = never);
+    // Why it has no right now, where that is a loan; "" = it is not.
+    [[nodiscard]] std::string loan_in_its_way(const Job& job) const;
+    bool rights_changed = false;  // so that a promise may have no ground any more
+
     // reclaim.cpp: what owners may take back
     void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
     [[nodiscard]] bool may_stop_others(const Job& job) const;
     [[nodiscard]] bool reclaims_now(const Job& job, Time now) const;
-    [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job) const;
+    [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job, Time at) const;
 
     // outlook.cpp: what is expected
     void look_ahead(Time now);

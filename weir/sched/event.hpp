@@ -15,6 +15,11 @@
 #include "weir/fleet/demand.hpp"
 #include "weir/job/job.hpp"
 #include "weir/sched/staging.hpp"
+#include "weir/tenancy/organisations.hpp"
+
+namespace weir::tenancy {
+struct Loan;
+}
 
 namespace weir::sched {
 
@@ -93,6 +98,23 @@ struct Advance {
     friend bool operator==(const Advance&, const Advance&) = default;
 };
 
+// Quota that one organisation leaves to another in [from, until). What of that is negotiable, paid
+// or called back is settled elsewhere (tenancy/loan.hpp); here it is a right with an end.
+struct LoanTerm {
+    std::uint32_t loan = 0;  // its number
+    TenantId lender;
+    TenantId borrower;
+    std::vector<tenancy::Allowance> amounts;
+    Time from{};
+    Time until = never;
+    bool recalled = false;  // nothing more starts on it; what runs has it until then
+    friend bool operator==(const LoanTerm&, const LoanTerm&) = default;
+};
+
+// What the core is to know of a loan; of one that its borrower does not have, or has no more, that
+// it is over.
+LoanTerm term_of(const tenancy::Loan& loan, Time now);
+
 // clang-format off
 struct JobSubmitted { Request request; };
 // The attempt that was running is over. requeue: the job goes back to its old place in the queue.
@@ -111,6 +133,8 @@ struct DatasetStaged { std::string dataset; SiteId site; };
 // A dataset is new, or another one of that name; it lies there for good.
 struct DatasetMade  { std::string dataset; Bytes size; SiteId site; };
 struct DatasetLost  { std::string dataset; SiteId site; };  // the copy, or it will never come
+// A loan was agreed on, or has other terms from now on; until <= now: it is over.
+struct LoanChanged  { LoanTerm term; };
 // clang-format on
 
 using Event = std::variant<JobSubmitted,
@@ -124,7 +148,8 @@ using Event = std::variant<JobSubmitted,
                            AdvanceEnded,
                            DatasetStaged,
                            DatasetMade,
-                           DatasetLost>;
+                           DatasetLost,
+                           LoanChanged>;
 
 // New ones go to the end: their numbers are in the digests of decisions.
 enum class Cause : std::uint8_t {
@@ -149,6 +174,7 @@ enum class Cause : std::uint8_t {
     over_quota,         // its organisation has no right to so much now
     reclaimed,          // stopped because an organisation wants back what it lent
     waits_for_data,     // a dataset that it reads is not where it is to run
+    on_loan,            // what it counts on is lent, or is called back before it would end
 };
 std::string_view name_of(Cause cause);
 

@@ -52,6 +52,15 @@ Explanation Engine::explain(JobId id, Time now) const {
                           " members, which is as many as it asked to run at once.";
         return answer;
     }
+    if (const std::string loan = state.loan_in_its_way(job); !loan.empty()) {
+        answer.reason = {.cause = Cause::on_loan, .until = job.promise.at};
+        answer.sentence = "It asks for " + asked + ", but " + loan;
+        answer.sentence +=
+            job.promise.found()
+                ? "; it is promised to start " + in_words(job.promise.at, now) + " at the latest."
+                : ".";
+        return answer;
+    }
     const State::Obstacle obstacle = state.obstacle_for(job, now);
     if (state.allowed_for(job) == 0) {
         answer.reason.cause = Cause::over_quota;

@@ -122,6 +122,7 @@ Result<void> Engine::State::follow(const Forget&, Cause, Time) {
 
 Result<void> Engine::follow(const Decision& decision, Time at) {
     const auto* const reserve = std::get_if<Reserve>(&decision.what);
+    if (state_->quotas.next_change() <= at) state_->loans_come_to(at);
     const bool counts = reserve == nullptr || !state_->is_promised(reserve->job, reserve->at);
     WEIR_CHECK(
         std::visit([&](const auto& what) { return state_->follow(what, decision.why.cause, at); },

@@ -38,7 +38,8 @@ struct Job {
     std::uint32_t line = 0;   // position in Lines
     TenantId tenant{0};
     std::uint8_t grade = 0;              // pending: of its promise
-    std::uint8_t charged = not_charged;  // the kind in which its organisation is charged
+    std::uint8_t charged = not_charged;  // the kind in which its organisation is charged ...
+    Time charged_until = never;          // ... by its limit
     // Pending, an owner: not before, it tries to have others stopped, after so many tries in vain.
     Time reclaim_at = Time::min();
     std::uint8_t reclaim_tries = 0;

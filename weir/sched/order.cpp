@@ -17,10 +17,12 @@ Time end_by(const Job& job, Time start) {
 
 }  // namespace
 
-// `first` gives the first of a line. Where there are no organisations a shape has one, its own.
+// `first` gives the first of a line. Who does not start now but wants a promise may have its rights
+// later, where there are loans. Where there are no organisations a shape has one line, its own.
 template <class First>
 Engine::State::Front Engine::State::front_by(std::uint32_t shape,
                                              bool own_order,
+                                             bool starts_now,
                                              First first) const {
     const ShapeInfo& info = shapes[shape];
     Front best;
@@ -29,15 +31,26 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         its.slot = first(number);
         if (!its.found()) return;
         const Line& line = lines[number];
-        its.allowed = quotas.allowed(line.tenant, info.kinds);
-        if (its.allowed == 0) return;
-        its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
+        if (quotas.lends()) {
+            // Rights differ by limits, and may be yet to come.
+            const Job& job = jobs.at(its.slot);
+            const Chance chance =
+                starts_now ? Chance{told_at, allowed_for(job)} : first_chance(job);
+            its.allowed = chance.allowed;
+            if (its.allowed == 0) return;
+            its.standing =
+                quotas.standing(line.tenant, info.kinds, its.allowed, run_of(job, chance.from));
+        } else {
+            its.allowed = quotas.allowed(line.tenant, info.kinds);
+            if (its.allowed == 0) return;
+            its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
+        }
         const Job& job = jobs.at(its.slot);
         its.rank = own_order ? job.overtaking : job.rank;
         if (!best.found() || its.before(best)) best = its;
     };
     const std::uint32_t resource = info.kinds.ordered_by;
-    if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
+    if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource || quotas.lends()) {
         for (const std::uint32_t line : info.lines)
             look_at(line);
         return best;
@@ -62,11 +75,15 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         fronts.resize(shapes.size());
         fronts_known.resize(shapes.size());
     }
-    const FrontKnown now{quotas.version(), shapes[shape].joined_or_left};
+    const FrontKnown now{
+        quotas.version(), shapes[shape].joined_or_left, quotas.lends() ? told_at : Time::min()};
     if (fronts_known[shape] != now) {
         fronts_known[shape] = now;
-        fronts[shape] =
-            front_by(shape, false, [&](std::uint32_t line) { return waiting_in_line.first(line); });
+        fronts[shape] = front_by(shape, false, false, [&](std::uint32_t line) {
+            const std::uint32_t slot = waiting_in_line.first(line);
+            if (!quotas.lends() || first_chance(jobs.at(slot)).allowed != 0) return slot;
+            return waiting_in_line.first(line, longest_now(lines[line]));
+        });
     }
     return fronts[shape];
 }
@@ -78,6 +95,12 @@ Duration until(Time from, Time now) {
 }
 
 }  // namespace
+
+// Where there are loans: only with a limit below this may one of the line start now.
+Duration Engine::State::longest_now(const Line& line) const {
+    const Time last = quotas.last_end(line.tenant, shapes[line.shape].kinds, told_at);
+    return last == never ? Duration::max() : last - told_at + Duration{1};
+}
 
 // The first to overtake, by the order of the queue alone, of those of whom it is not known that
 // they do not fit now.
@@ -100,7 +123,6 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& in_order = own_order ? overtaking : waiting;
-    const ShapeKinds& kinds = shapes[shape].kinds;
     // Whoever owns what it asks for, and borrows nothing elsewhere, is before all others; often it
     // is among the first.
     const Rank* after = nullptr;
@@ -113,22 +135,30 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
         after = own_order ? &job.overtaking : &job.rank;
         const Line& line = lines[job.line];
         if (line.blocked_in == passes && end_by(job, now) >= line.blocked_from) continue;
-        front.allowed = quotas.allowed(job.tenant, kinds);
+        front.allowed = allowed_for(job);
         if (front.allowed == 0) continue;
-        front.standing = quotas.standing(job.tenant, kinds, front.allowed);
+        front.standing = standing_of(job, front.allowed);
         if (front.standing == tenancy::Standing{}) return front;
     }
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    return front_by(shape, own_order, [&](std::uint32_t number) {
+    return front_by(shape, own_order, true, [&](std::uint32_t number) {
         Line& line = lines[number];
         const Time from =
             line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
-        const Duration limit = until(from, now);
+        Duration limit = until(from, now);
+        if (quotas.lends()) limit = std::min(limit, longest_now(line));
         if (limit <= line.nobody_below) return no_slot;
         const std::uint32_t slot = order.first(number, limit);
         if (slot == no_slot) line.nobody_below = limit;
         return slot;
     });
+}
+
+// Its place if it starts now.
+tenancy::Standing Engine::State::standing_of(const Job& job, KindSet allowed) const {
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
+    return quotas.lends() ? quotas.standing(job.tenant, kinds, allowed, run_of(job, told_at))
+                          : quotas.standing(job.tenant, kinds, allowed);
 }
 
 void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
@@ -157,8 +187,8 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
     for (const std::uint32_t shape : to_try)
         shapes[shape].to_try = false;
     to_try.clear();
-    const auto standing_of = [&](const Job& job, KindSet allowed) {
-        tenancy::Standing its = quotas.standing(job.tenant, shapes[job.shape].kinds, allowed);
+    const auto place_of = [&](const Job& job, KindSet allowed) {
+        tenancy::Standing its = standing_of(job, allowed);
         if (owned_in_order(job) != 0)
             for (std::uint32_t& level : its.at)
                 level &= ~tenancy::Standing::borrows;
@@ -176,8 +206,8 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
             const auto its = set_apart.find(AdvanceId{shape.shape.demand.tag});
             if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
             front.slot = next->slot;
-            front.allowed = quotas.allowed(tenant, shape.kinds);
-            front.standing = standing_of(job, front.allowed);
+            front.allowed = allowed_for(job);
+            front.standing = place_of(job, front.allowed);
             break;
         }
         return front;
@@ -194,8 +224,8 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
         const Job& job = jobs.at(head.slot);
         ShapeInfo& shape = shapes[job.shape];
         // What started meanwhile may have moved it back.
-        head.allowed = quotas.allowed(job.tenant, shape.kinds);
-        head.standing = standing_of(job, head.allowed);
+        head.allowed = allowed_for(job);
+        head.standing = place_of(job, head.allowed);
         const TenantId tenant = job.tenant;
         if (heads.size() > 1 && heads.front().before(head)) {
             heads.back() = head;

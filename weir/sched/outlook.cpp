@@ -193,6 +193,7 @@ Time Engine::wakes_at() const {
         !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
     if (high_promised) consider(state.next_stop_rule(state.told_at));
     consider(state.reclaims_at);
+    consider(state.quotas.next_change());
     if (state.quotas.any()) {
         for (const auto& [rank, slot] : state.promised)
             consider(state.next_stop_rule(state.jobs.at(slot)));

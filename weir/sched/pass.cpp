@@ -48,6 +48,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     ++passes;
     reclaims_at = never;
     come_to(now);
+    if (rights_changed) withdraw_unfounded(decisions);
     if (!doomed.empty()) drop_doomed(decisions);
     for (Decision& told : told_later)
         announce(decisions, std::move(told));
@@ -198,9 +199,6 @@ std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
 // Where the job gets its promise: see policy.hpp for slack. What it holds in the plan is its `own`.
 Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& own) {
     const Job& job = jobs.at(slot);
-    const KindSet allowed = allowed_for(job);
-    if (allowed == 0) return {};
-    const fleet::Shape& shape = shape_in(job.shape, allowed);
     const std::uint32_t grade = grade_of(job);
     if (job.promise.found()) {
         // A promise stays where it was made, unless it cannot be kept there.
@@ -208,7 +206,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
         const auto same = [its](PoolId pool) { return pool == its; };
         const auto at_its_time = [&] {
             const Time at = job.promise.at;
-            return at > now ? plan.earliest(shape, at, job.limit, own, same, at) : Place{};
+            return at > now ? earliest_by_rights(job, at, own, same, at) : Place{};
         };
         const bool tight = now - job.submitted_at > policy.tighten_after;
         if (!tight) {
@@ -216,15 +214,14 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
             Place kept = at_its_time();
             if (kept.found()) return kept;
         }
-        Place earliest =
-            plan.earliest(shape, now, job.limit, own, same, std::max(job.promise.at, now));
+        Place earliest = earliest_by_rights(job, now, own, same, std::max(job.promise.at, now));
         if (earliest.found()) return earliest;
         if (tight) {
             // Where watts stand in the way, a search may pass over the time it was promised.
             Place kept = at_its_time();
             if (kept.found()) return kept;
         }
-        return plan.earliest(shape, now, job.limit, own);
+        return earliest_by_rights(job, now, own);
     }
     const auto has_room = [&](PoolId pool) {
         return has_room_for_promise(pool, grade) &&
@@ -232,7 +229,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     };
     const std::function<bool(PoolId)> is_wanted =
         job.deadline == never ? std::function<bool(PoolId)>(has_room) : nullptr;
-    Place earliest = plan.earliest(shape, now, job.limit, own, is_wanted);
+    Place earliest = earliest_by_rights(job, now, own, is_wanted);
     if (!earliest.found()) return earliest;
 
     Duration slack = policy.slack;
@@ -242,7 +239,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     Time at = std::min(earliest.at + slack, job.submitted_at + policy.slack_until);
     if (job.deadline != never) at = std::min(at, job.deadline - job.limit);
     if (at <= earliest.at) return earliest;
-    Place later = plan.earliest(shape, at, job.limit, own, is_wanted, at);
+    Place later = earliest_by_rights(job, at, own, is_wanted, at);
     return later.found() ? later : earliest;
 }
 
@@ -320,7 +317,8 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         if (try_now) {
             release();           // what is promised to it is in its way, too
             cannot_start(slot);  // unless it does
-            if (free.find(shape_in(job.shape, allowed_for(job)), found, end_by(job, now))) {
+            const KindSet allowed = allowed_for(job);
+            if (allowed != 0 && free.find(shape_in(job.shape, allowed), found, end_by(job, now))) {
                 start_it();
                 continue;
             }
@@ -338,9 +336,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             continue;
         }
         const std::uint64_t work_before = plan.work();
-        Place place =
-            made_room ? plan.earliest(shape_in(job.shape, allowed_for(job)), now, job.limit, own)
-                      : place_for(slot, now, own);
+        Place place = made_room ? earliest_by_rights(job, now, own) : place_for(slot, now, own);
         charge_for_planning(work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
@@ -371,7 +367,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             });
             job.promise = place;
             discharge(job);
-            charge(job, place.placement.ranges.front().pool);
+            charge(job, place.placement.ranges.front().pool, place.until);
             for_pools_of(place.placement, [&](PoolId pool) {
                 ++promises_of_pool[pool.value * grades + job.grade];
                 ++changes[pool.value];
@@ -417,14 +413,13 @@ bool Engine::State::may_plan(const Job& job) const {
 }
 
 std::uint32_t Engine::State::grade_of(const Job& job) const {
-    if (job.charged != Job::not_charged) return job.grade;
-    return job.rank.lane + (!quotas.any() || owns(job) ? 0 : lanes);
+    return job.charged != Job::not_charged ? job.grade : grade_by_rights(job);
 }
 
 // Promises to lower classes do not count against it.
 bool Engine::State::has_room_for_promise(PoolId pool, std::uint32_t grade) const {
     std::uint32_t count = 0;
-    for (std::uint32_t above = 0; above <= grade; ++above)
+    for (std::uint32_t above = grade < first_ahead ? 0 : first_ahead; above <= grade; ++above)
         count += promises_of_pool[pool.value * grades + above];
     return count < policy.reservations_max;
 }
@@ -447,8 +442,10 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
     const auto settle = [&](std::uint32_t slot, bool afford) {
         Job& job = jobs.at(slot);
         const KindSet allowed = allowed_for(job);
-        if (allowed == 0) return;
-        const fleet::Shape& shape = shape_in(job.shape, allowed);
+        if (allowed == 0 && !quotas.lends()) return;
+        // Rights that are yet to come may be in other kinds.
+        const fleet::Shape& shape =
+            quotas.lends() ? shapes[job.shape].shape : shape_in(job.shape, allowed);
         if (find_now(slot, now, allowed)) {
             start(slot, now, cause_of_overtaking(found, end_by(job, now)), decisions);
             return;
@@ -460,8 +457,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         job.planned_when = now;
         if (!made_room && (!changed || !afford)) return;  // nothing changed since it failed
         const std::uint64_t work_before = plan.work();
-        Place place =
-            made_room ? plan.earliest(shape, now, job.limit, {}) : place_for(slot, now, {});
+        Place place = made_room ? earliest_by_rights(job, now, {}) : place_for(slot, now, {});
         charge_for_planning(work_before);
         if (!place.found()) {
             job.tried_at = its_changes;

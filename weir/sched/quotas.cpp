@@ -75,6 +75,14 @@ const fleet::Shape& Quotas::inside(const fleet::Shape& shape, ShapeKinds& kinds,
     return part;
 }
 
+bool Quotas::may(const tenancy::QuotaTree& tree, TenantId x, const Charges& charges) {
+    return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+        return each.amount <= tree.subtree(x, each.resource) - tree.usage(x, each.resource) ||
+               each.amount <= tree.available(x, each.resource) ||
+               tree.owns(x, each.resource, each.amount);
+    });
+}
+
 namespace {
 
 template <class Test>
@@ -88,13 +96,7 @@ KindSet those(const ShapeKinds& kinds, Test test) {
 }  // namespace
 
 KindSet Quotas::allowed(const tenancy::QuotaTree& tree, TenantId x, const ShapeKinds& kinds) {
-    return those(kinds, [&](const Charges& charges) {
-        return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
-            return each.amount <= tree.subtree(x, each.resource) - tree.usage(x, each.resource) ||
-                   each.amount <= tree.available(x, each.resource) ||
-                   tree.owns(x, each.resource, each.amount);
-        });
-    });
+    return those(kinds, [&](const Charges& charges) { return may(tree, x, charges); });
 }
 
 KindSet Quotas::owned(const tenancy::QuotaTree& tree, TenantId x, const ShapeKinds& kinds) {
@@ -109,7 +111,13 @@ KindSet Quotas::owned(const tenancy::QuotaTree& tree, TenantId x, const ShapeKin
 KindSet Quotas::possible(TenantId x, const ShapeKinds& kinds) const {
     return those(kinds, [&](const Charges& charges) {
         return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
-            return each.amount <= tree_.potential(x, each.resource);
+            const auto would_do = [&](const tenancy::QuotaTree& tree) {
+                return each.amount <= tree.potential(x, each.resource);
+            };
+            return would_do(tree_) ||
+                   std::any_of(later_.begin(), later_.end(), [&](const Later& later) {
+                       return would_do(later.tree);
+                   });
         });
     });
 }
@@ -140,18 +148,30 @@ std::string each_kind_in_words(const ShapeKinds& kinds, Tell tell) {
 
 }  // namespace
 
-void Quotas::hold(TenantId x, const Charges& charges, Time now) {
+void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
     refresh(now);
-    for (const Allowance& each : charges)
+    for (const Allowance& each : charges) {
         tree_.use(x, each.resource, each.amount);
+        if (without_recalled_) without_recalled_->use(x, each.resource, each.amount);
+        for (Later& later : later_) {
+            later.with_all.use(x, each.resource, each.amount);
+            if (later.from < until) later.tree.use(x, each.resource, each.amount);
+        }
+    }
     fair_.changed(tree_, x, charges, true, now);
     ++version_;
 }
 
-void Quotas::release(TenantId x, const Charges& charges, Time now) {
+void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
     refresh(now);
-    for (const Allowance& each : charges)
+    for (const Allowance& each : charges) {
         tree_.give_back(x, each.resource, each.amount);
+        if (without_recalled_) without_recalled_->give_back(x, each.resource, each.amount);
+        for (Later& later : later_) {
+            later.with_all.give_back(x, each.resource, each.amount);
+            if (later.from < until) later.tree.give_back(x, each.resource, each.amount);
+        }
+    }
     fair_.changed(tree_, x, charges, false, now);
     ++version_;
 }

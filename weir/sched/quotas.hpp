@@ -6,15 +6,27 @@
 // have borrowed it: then they are in its way, but not its rights), or if so much is available. What
 // runs counts as used, and what is promised, too: so a promise can be kept whatever others do.
 //
+// Loans make rights depend on time: from its start on a loan is quota of the borrower and no longer
+// of the lender, until its end, or until the deadline when it is called back. So a gang may start,
+// or be promised a start, if it has the right at every moment until its limit, by what will still
+// be held then; whoever would outlast a loan does not count on it. Once a loan is called back,
+// nothing more starts on it, and what runs keeps it until the deadline.
+//
+//     lender    ██ 4 ██│░░░░░░░░ 1 ░░░░░░░░░░░│██ 4 ██
+//     borrower         │████████ 3 ███████████│              (quota, by tree)
+//                      from       recall      until
+//
 // Threads: one at a time. Cost: O(kinds x depth of the tree) each.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "weir/fleet/free_index.hpp"
+#include "weir/sched/event.hpp"
 #include "weir/sched/policy.hpp"
 #include "weir/tenancy/fair_share.hpp"
 #include "weir/tenancy/quota_tree.hpp"
@@ -72,6 +84,60 @@ public:
                                        const ShapeKinds& kinds);
     [[nodiscard]] KindSet possible(TenantId x, const ShapeKinds& kinds) const;
 
+    // What somebody holds, and until when by its limit.
+    struct Held {
+        TenantId tenant;
+        const tenancy::Charges* charges = nullptr;
+        Time until = never;
+    };
+    // The time in which a gang would run, its end not included.
+    struct Run {
+        Time from{};
+        Time until = never;
+    };
+    // Where there are loans (else nothing of this may be asked): what was said of a gang at one
+    // moment, for all of its run. `own` is what it holds itself, by a promise; null = nothing.
+    [[nodiscard]] bool lends() const { return !terms_.empty(); }
+    [[nodiscard]] KindSet allowed(TenantId x,
+                                  const ShapeKinds& kinds,
+                                  const Run& run,
+                                  const Held* own) const;
+    // Beside that, a promise keeps a loan that was called back as long as what runs does.
+    [[nodiscard]] bool may_keep(TenantId x,
+                                const tenancy::Charges& charges,
+                                const Run& run,
+                                const Held& own) const;
+    [[nodiscard]] KindSet owned(TenantId x,
+                                const ShapeKinds& kinds,
+                                const Run& run,
+                                const Held* own) const;
+    // By the quotas of a later time, whoever holds something now still holding it.
+    [[nodiscard]] KindSet owned_then(TenantId x,
+                                     const ShapeKinds& kinds,
+                                     Time at,
+                                     const Held* own) const;
+    // The worst of its places in the order.
+    [[nodiscard]] tenancy::Standing standing(TenantId x,
+                                             const ShapeKinds& kinds,
+                                             KindSet allowed,
+                                             const Run& run) const;
+    // A gang of x that starts now has no right anywhere if it ends after this.
+    [[nodiscard]] Time last_end(TenantId x, const ShapeKinds& kinds, Time now) const;
+    // The times after `now` at which the rights of a gang with this limit may be others.
+    [[nodiscard]] std::vector<Time> borders(Duration limit, Time now) const;
+    // Rights as they will be at that time, by what is held now and will be then.
+    [[nodiscard]] const tenancy::QuotaTree& tree_at(Time at) const;
+    // When rights change next by time alone.
+    [[nodiscard]] Time next_change() const { return later_.empty() ? never : later_.front().from; }
+    // After this the rights have to be worked out anew from all that is held.
+    void set_term(const LoanTerm& term);
+    void rebuild(const std::vector<Held>& held, Time now);
+    void change_end(const Held& held, Time until);
+    // Pools that count anything that is on loan.
+    [[nodiscard]] std::vector<PoolId> pools_on_loan() const;
+    // "shop counts on the loan of 3 h200 from lab, which is called back for 12:00, before ...".
+    [[nodiscard]] std::string loan_in_words(TenantId x, const ShapeKinds& kinds, Time end) const;
+
     // The order among those who wait, by the first kind of `allowed`.
     [[nodiscard]] tenancy::Standing standing(TenantId x,
                                              const ShapeKinds& kinds,
@@ -86,8 +152,9 @@ public:
     }
     [[nodiscard]] std::uint32_t fair_value(TenantId x) const { return fair_.value(x); }
 
-    void hold(TenantId x, const tenancy::Charges& charges, Time now);
-    void release(TenantId x, const tenancy::Charges& charges, Time now);
+    // until: by the limit of who holds it.
+    void hold(TenantId x, const tenancy::Charges& charges, Time until, Time now);
+    void release(TenantId x, const tenancy::Charges& charges, Time until, Time now);
     // The past counts less.
     void refresh(Time now);
 
@@ -106,6 +173,12 @@ public:
     [[nodiscard]] std::string limits_in_words(TenantId x, const ShapeKinds& kinds) const;
 
 private:
+    [[nodiscard]] static bool may(const tenancy::QuotaTree& tree,
+                                  TenantId x,
+                                  const tenancy::Charges& charges);
+    // visit(tree) with the rights of every moment of a run, without what `own` holds then.
+    template <class Visit>
+    void at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const;
     [[nodiscard]] std::string name_of(TenantId x) const;
     [[nodiscard]] std::string amount_in_words(std::uint32_t resource, tenancy::Amount amount) const;
 
@@ -113,6 +186,15 @@ private:
     tenancy::Rights rights_;
     tenancy::QuotaTree tree_;
     tenancy::FairShare fair_;
+    std::vector<LoanTerm> terms_;  // by loan; none is over
+    // What starts has to do without loans that are called back, until their deadlines.
+    std::optional<tenancy::QuotaTree> without_recalled_;
+    struct Later {
+        Time from;
+        tenancy::QuotaTree tree;
+        tenancy::QuotaTree with_all;  // the same quotas, and all that is held now
+    };
+    std::vector<Later> later_;                   // by time
     std::vector<std::vector<PoolId>> pools_of_;  // by resource
     std::uint64_t version_ = 1;
 };

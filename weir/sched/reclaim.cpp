@@ -28,7 +28,9 @@ std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
 KindSet Engine::State::owned_in_order(const Job& job) const {
     const ShapeKinds& kinds = shapes[job.shape].kinds;
     const std::vector<std::uint32_t> others = behind_it(job);
-    if (others.empty()) return quotas.owned(job.tenant, kinds);
+    if (others.empty())
+        return quotas.lends() ? quotas.owned(job.tenant, kinds, run_of(job, told_at), nullptr)
+                              : quotas.owned(job.tenant, kinds);
     tenancy::QuotaTree tree = quotas.tree();
     for (const std::uint32_t slot : others) {
         const Job& each = jobs.at(slot);
@@ -66,21 +68,33 @@ void Engine::State::give_way(std::uint32_t slot, Time now, std::vector<Decision>
     }
 }
 
+namespace {
+
+bool someone_borrows(KindSet owned, const ShapeKinds& kinds, const tenancy::QuotaTree& tree) {
+    for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind) {
+        if ((owned >> kind & 1) == 0) continue;
+        for (const tenancy::Allowance& each : kinds.charges[kind])
+            if (tree.anybody_borrows(each.resource)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 bool Engine::State::may_stop_others(const Job& job) const {
     if (!policy.preempt) return false;
     if (job.priority >= job::Priority::high) return true;
     if (!quotas.any()) return false;
     if (!behind_it(job).empty() && owned_in_order(job) != 0) return true;
     const ShapeKinds& kinds = shapes[job.shape].kinds;
+    if (quotas.lends()) {
+        const Ownership its = ownership_of(job);
+        return someone_borrows(its.kinds, kinds, quotas.tree_at(its.from));
+    }
     const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
                               ? KindSet{1} << job.charged
                               : quotas.owned(job.tenant, kinds);
-    for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind) {
-        if ((owned >> kind & 1) == 0) continue;
-        for (const tenancy::Allowance& each : kinds.charges[kind])
-            if (quotas.tree().anybody_borrows(each.resource)) return true;
-    }
-    return false;
+    return someone_borrows(owned, kinds, quotas.tree());
 }
 
 // Whether it is worth a search who could be stopped for it.
@@ -91,12 +105,16 @@ bool Engine::State::reclaims_now(const Job& job, Time now) const {
 
 // Those who run on what the organisation of the job owns and others have borrowed. The jobs of an
 // organisation fill what it owns in the order of its queue; the last ones are those who borrow. Of
-// very many, the last ones that are surely enough.
-std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job) const {
+// very many, the last ones that are surely enough. Told by the rights at a time, and by what will
+// be held then.
+std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job, Time at) const {
     const std::size_t count_max = std::max<std::uint64_t>(
         borrowers_looked_at_min, 4 * shapes[job.shape].shape.demand.chips_milli() / 1000);
-    tenancy::QuotaTree tree = quotas.tree();
+    tenancy::QuotaTree tree = quotas.tree_at(at);
+    const bool is_later = &quotas.tree_at(at) != &quotas.tree();
+    const auto is_counted = [&](const Job& each) { return !is_later || each.charged_until > at; };
     const auto give_back = [&](const Job& each) {
+        if (!is_counted(each)) return;
         for (const tenancy::Allowance& one : shapes[each.shape].kinds.charges[each.charged])
             tree.give_back(each.tenant, one.resource, one.amount);
     };
@@ -153,7 +171,8 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job) const {
         const std::uint32_t slot = its_next->second;
         const Job& each = jobs.at(slot);
         const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];
-        if (!each.stopping && std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
+        if (!each.stopping && is_counted(each) &&
+            std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
                 return borrows(tenant, one.resource);
             })) {
             give_back(each);

@@ -83,11 +83,16 @@ bool Engine::State::make_room(std::uint32_t slot,
         job.reclaim_at = std::max(preemptions.front() + an_hour, now);
         return false;
     }
-    const KindSet allowed = allowed_for(job);
+    // Whoever owns what it asks for only when a loan is over has others stopped for that time.
+    Time from = now;
+    if (quotas.lends() && !high) from = ownership_of(job).from;
+    const bool is_ahead = from > now;
+    const KindSet allowed = allowed_for(job, from);
     if (allowed == 0) return false;
     const fleet::Shape& shape = shape_in(job.shape, allowed);
+    if (is_ahead && free.fits(shape, Time::min())) return false;  // nobody is in its way
     std::vector<std::uint32_t> borrowers;
-    if (quotas.any()) borrowers = borrowers_from(job);
+    if (quotas.any()) borrowers = borrowers_from(job, from);
     const std::size_t borrowers_count = borrowers.size();
     if (high && quotas.any() && policy.backfill)
         for (const auto& [rank, own_job] : running_of_tenant[job.tenant.value])
@@ -97,6 +102,11 @@ bool Engine::State::make_room(std::uint32_t slot,
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
         for (const PoolId pool : shape.domains[domain])
             domain_of_pool[pool.value] = domain;
+    if (is_ahead) {
+        // Who is gone by then makes room, too.
+        for (const std::uint32_t gone : running.slots())
+            if (jobs.at(gone).end_by <= from || jobs.at(gone).stopping) borrowers.push_back(gone);
+    }
     const std::vector<std::uint32_t>& slots = quotas.any() ? borrowers : running.slots();
     // A borrower that is too young is old enough then, and so is one that is yet to start.
     Time older = now + policy.min_run;
@@ -108,50 +118,68 @@ bool Engine::State::make_room(std::uint32_t slot,
         if (i + 2 * ahead < slots.size()) fetch(&jobs.at(slots[i + 2 * ahead]));
         if (i + ahead < slots.size()) fetch(jobs.at(slots[i + ahead]).placement.ranges.data());
         const Job& victim = jobs.at(slots[i]);
-        if (victim.stopped_for == job.id) return false;  // room is being made already
+        const bool is_gone = is_ahead && (victim.end_by <= from || victim.stopping);
+        if (victim.stopped_for == job.id && !is_ahead) return false;  // room is being made already
         const auto rank = i < borrowers_count ? std::optional<std::uint32_t>(Classes::borrower)
                                               : classes.of(victim.priority, job.priority);
-        if (!rank) continue;
-        if (protected_now(victim, now)) {
+        if (!rank && !is_gone) continue;
+        if (!is_gone && protected_now(victim, from)) {
             if (!victim.stopping) older = std::min(older, victim.started_at + policy.min_run);
             continue;
         }
-        const std::int64_t work = lost_work(victim, shapes[victim.shape].shape.demand, now);
+        const std::int64_t work =
+            is_gone ? 0 : lost_work(victim, shapes[victim.shape].shape.demand, now);
         for (const fleet::NodeRange& range : victim.placement.ranges) {
             const std::size_t domain = domain_of_pool[range.pool.value];
             if (domain == none) continue;
             std::vector<Victim>& list = candidates[domain];
             if (!list.empty() && list.back().job == &victim) continue;
-            list.push_back({.job = &victim, .lost = work, .rank = *rank});
+            list.push_back(
+                {.job = &victim, .lost = work, .rank = rank.value_or(Classes::borrower)});
         }
     }
     job.reclaim_at =
         std::max(older, now + policy.min_run / (std::int64_t{16} >> job.reclaim_tries));
     if (job.reclaim_tries < 4) ++job.reclaim_tries;
-    const std::vector<Victim> set = cheapest_set(free, fleet, shapes, shape, candidates, most);
-    if (set.empty()) return false;
+    if (is_ahead) job.reclaim_at = from;
+    std::vector<Victim> set =
+        cheapest_set(free, fleet, shapes, shape, candidates, is_ahead ? slots.size() : most);
+    std::erase_if(set, [&](const Victim& each) {
+        return is_ahead && (each.job->stopping || each.job->end_by <= from);
+    });
+    // Ahead of time, each is asked to save its work so late that it is gone just in time.
+    std::vector<Victim> leaving;
+    for (const Victim& each : set) {
+        const Time signal = is_ahead ? from - each.job->checkpoint.cost : now;
+        if (signal <= now && leaving.size() < most) leaving.push_back(each);
+        if (signal > now) job.reclaim_at = std::min(job.reclaim_at, signal);
+    }
+    if (leaving.empty()) return false;
+    const auto gone_by = [&](const Job& victim) {
+        return std::min(victim.end_by, std::max(stopped_by(victim, now), is_ahead ? from : now));
+    };
 
     // On paper first: with them gone, could it start before it would anyway?
-    Time gone = now;
+    Time gone = from;
     for (const Victim& each : set)
-        gone = std::max(gone, stopped_by(*each.job, now));
-    const Place without = plan.earliest(shape, now, job.limit, own, {}, gone);
+        gone = std::max(gone, gone_by(*each.job));
+    const Place without = plan.earliest(shape, from, job.limit, own, {}, gone);
     const auto on_paper = [&](bool gone_early) {
         for (const Victim& each : set) {
             const Job& victim = *each.job;
             const fleet::Shape& its = shapes[victim.shape].shape;
-            const Time early = stopped_by(victim, now);
+            const Time early = gone_by(victim);
             plan.ended(victim.id, its, victim.placement, gone_early ? victim.end_by : early);
             plan.started(victim.id, its, victim.placement, gone_early ? early : victim.end_by);
         }
     };
     on_paper(true);
-    const Place with = plan.earliest(shape, now, job.limit, own, {}, gone);
+    const Place with = plan.earliest(shape, from, job.limit, own, {}, gone);
     on_paper(false);
     if (!with.found() || (without.found() && without.at <= with.at)) return false;
 
     job.reclaim_tries = 0;
-    for (const Victim& each : set) {
+    for (const Victim& each : leaving) {
         const std::uint32_t victim = jobs.slot_of(each.job->id);
         stop(victim, job.id, stopped_by(jobs.at(victim), now), now);
         announce(decisions,

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "weir/sched/engine.hpp"
+#include "weir/tenancy/loan.hpp"
 
 namespace weir::sched {
 namespace {
@@ -32,6 +33,7 @@ struct Scenario {
     fleet::Fleet fleet;
     Policy policy = Policy::easy;
     tenancy::Organisations house;  // without resources and tenants: nobody is limited
+    std::map<std::string, tenancy::Loan> loans;
     std::multimap<Time, std::vector<std::string>> events;  // words after "at T"
     std::vector<Expectation> expectations;
 };
@@ -43,7 +45,7 @@ Time time_in(const std::string& word) {
 }
 
 Cause cause_in(const std::string& word) {
-    for (int i = 0; i <= static_cast<int>(Cause::waits_for_data); ++i) {
+    for (int i = 0; i <= static_cast<int>(Cause::on_loan); ++i) {
         if (name_of(static_cast<Cause>(i)) == word) return static_cast<Cause>(i);
     }
     throw std::runtime_error("not a cause: " + word);
@@ -121,6 +123,37 @@ void add_tenant(tenancy::Organisations& house, const std::vector<std::string>& w
     house.tenants.push_back(std::move(tenant));
 }
 
+// "loan NAME from=lab to=shop chips=8 start=1h end=10h notice=2h", agreed on beforehand
+void add_loan(Scenario& scenario, const std::vector<std::string>& words) {
+    const tenancy::Organisations& house = scenario.house;
+    tenancy::Loan loan;
+    loan.id = tenancy::LoanId{static_cast<std::uint32_t>(scenario.loans.size())};
+    loan.state = tenancy::LoanState::accepted;
+    loan.contract.window = {Time{}, never};
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        const std::string key = words[i].substr(0, words[i].find('='));
+        const std::string value = words[i].substr(words[i].find('=') + 1);
+        if (key == "from") {
+            loan.contract.lender = house.find(value);
+        } else if (key == "to") {
+            loan.contract.borrower = house.find(value);
+        } else if (key == "chips") {
+            loan.contract.amounts = {{0, std::stol(value) * 1000}};
+        } else if (key == "start") {
+            loan.contract.window.begins = time_in(value);
+        } else if (key == "end") {
+            loan.contract.window.ends = time_in(value);
+        } else if (key == "notice") {
+            loan.contract.notice = time_in(value) - Time{};
+        } else {
+            throw std::runtime_error("not a property of a loan: " + words[i]);
+        }
+    }
+    if (!loan.contract.lender.valid() || !loan.contract.borrower.valid())
+        throw std::runtime_error("a loan is from one organisation to another: " + words.at(1));
+    scenario.loans[words.at(1)] = loan;
+}
+
 Scenario read(const std::filesystem::path& path) {
     Scenario scenario;
     scenario.fleet.sites = {{.name = "here"}};
@@ -142,6 +175,8 @@ Scenario read(const std::filesystem::path& path) {
                  .bytes_per_s = parse_bandwidth_bytes_per_s(words.at(3)).value()});
         } else if (words[0] == "tenant") {
             add_tenant(scenario.house, words);
+        } else if (words[0] == "loan") {
+            add_loan(scenario, words);
         } else if (words[0] == "policy") {
             std::string keys = words.at(1);
             for (std::size_t i = 2; i < words.size(); ++i)
@@ -183,9 +218,12 @@ public:
         : scenario_(scenario),
           engine_(scenario.fleet,
                   scenario.policy,
-                  tenancy::rights_on(scenario.fleet, scenario.house, {})) {}
+                  tenancy::rights_on(scenario.fleet, scenario.house, {})),
+          loans_(scenario.loans) {}
 
     void play() {
+        for (const auto& [name, loan] : loans_)
+            engine_.apply(LoanChanged{term_of(loan, Time{})}, Time{});
         auto next = scenario_.events.begin();
         const auto something_will_happen = [&] {
             return next != scenario_.events.end() || !ends_.empty() || !copies_.empty() ||
@@ -311,6 +349,15 @@ private:
                                        static_cast<std::uint32_t>(std::stoul(words.at(2)))},
                                       parse_power_watts(words.at(3)).value()},
                           now);
+        } else if (what == "recall" || what == "return") {
+            tenancy::Loan& loan = loans_.at(words.at(1));
+            loan =
+                step(loan,
+                     what == "recall" ? tenancy::LoanEvent::recall : tenancy::LoanEvent::give_back,
+                     now)
+                    .value()
+                    .loan;
+            engine_.apply(LoanChanged{term_of(loan, now)}, now);
         } else if (what == "reserve") {
             reserve(words, now);
         } else if (what == "made") {  // made era5 4TiB hefei
@@ -488,6 +535,7 @@ private:
 
     const Scenario& scenario_;
     Engine engine_;
+    std::map<std::string, tenancy::Loan> loans_;
     std::map<std::string, std::uint32_t> tags_;  // of advance reservations
     std::set<std::string> refused_;
     std::map<std::pair<JobId, Time>, Cause> stopped_;

@@ -113,6 +113,8 @@ std::string_view name_of(Cause cause) {
             return "reclaimed";
         case Cause::waits_for_data:
             return "waits_for_data";
+        case Cause::on_loan:
+            return "on_loan";
     }
     return "unknown";
 }

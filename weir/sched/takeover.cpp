@@ -13,19 +13,21 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
     if (slot == no_slot || !state.policy.backfill) return promise;
     const Job& job = state.jobs.at(slot);
     if (job.phase != Phase::pending || job.parked) return promise;
-    const KindSet allowed = state.allowed_for(job);
-    if (allowed == 0) return promise;
-    const fleet::Shape& shape = state.shape_in(job.shape, allowed);
     const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
+    const auto ask = [&](Time from, Time not_after) {
+        const KindSet allowed = state.allowed_for(job, from);
+        if (allowed == 0) return Place{};
+        return state.plan.ask(state.shape_in(job.shape, allowed), from, job.limit, own, not_after);
+    };
     // What is due is kept when it can start at once.
     const Time last = std::max(by, now);
-    Place place = state.plan.ask(shape, last, job.limit, own, last);
+    Place place = ask(last, last);
     if (place.found()) {
         place.at = by;
     } else {
-        place = state.plan.ask(shape, now, job.limit, own, last);
+        place = ask(now, last);
     }
-    if (!place.found()) place = state.plan.ask(shape, now, job.limit, own, never);
+    if (!place.found()) place = ask(now, never);
     promise.at = place.at;
     promise.placement = std::move(place.placement);
     return promise;

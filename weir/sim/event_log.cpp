@@ -111,6 +111,9 @@ What said(const sched::AdvanceMade& event) {
 What said(const sched::AdvanceEnded& event) {
     return audit::GivenBack{event.id};
 }
+What said(const sched::LoanChanged&) {
+    return {};
+}
 
 audit::Spent words_for(const tenancy::Spent& spent) {
     return {spent.staging, spent.start_up, spent.restart, spent.checkpoint, spent.kept};

@@ -93,13 +93,18 @@ Replay::Replay(const Trace& trace,
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
     if (options.log) {
+        // The log has no word for rights that end: with loans it says nothing of any.
         log_.emplace(fleet,
-                     engine_.rights(),
+                     options.loans.empty() ? engine_.rights() : tenancy::Rights{},
                      options.policy,
                      unit,
                      std::min(first, next_of_others()),
                      options.log);
     }
+    const Time begins = std::min(first, next_of_others());
+    for (const sched::LoanTerm& term : options.loans)
+        tell(sched::LoanChanged{term}, begins);
+    if (!options.loans.empty()) wakes_at_ = engine_.wakes_at();
 }
 
 Duration Replay::checkpoint_interval(const fleet::Demand& demand) const {

@@ -293,6 +293,9 @@ std::vector<TenantId> tenants_of_names(const Trace& trace, const tenancy::Organi
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) {
     SimulationOptions options = given;
     options.organisations = scaled(std::move(options.organisations), options.scale);
+    for (sched::LoanTerm& term : options.loans)
+        for (tenancy::Allowance& lent : term.amounts)
+            lent.amount *= options.scale;
     WEIR_ASSERT(options.scale >= 1);
     if (trace.fleet.pools.empty()) {
         return fail(Code::invalid,
@@ -349,7 +352,9 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());
     const bool has_tenants = !rights.empty();
     const std::vector<TenantId> tenants = tenants_of_names(trace, options.organisations);
-    const sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
+    sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
+    for (const sched::LoanTerm& term : options.loans)
+        empty.apply(sched::LoanChanged{term}, trace.jobs.front().submitted_at);
     for (std::uint32_t index = 0; index < trace.jobs.size(); ++index) {
         const TraceJob& job = trace.jobs[index];
         if ((options.from && job.submitted_at < *options.from) ||

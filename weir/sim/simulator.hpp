@@ -72,8 +72,9 @@ struct SimulationOptions {
     // Whose rights the groups of the trace are; without tenants nobody is limited. Of copies each
     // organisation owns as many (scale).
     tenancy::Organisations organisations{};
-    tenancy::RateOf rate_of{};  // for quotas in what chips compute
-    KeepsOf keeps{};            // which chips the contracts of jobs allow
+    std::vector<sched::LoanTerm> loans{};  // of these organisations, in the time of the trace
+    tenancy::RateOf rate_of{};             // for quotas in what chips compute
+    KeepsOf keeps{};                       // which chips the contracts of jobs allow
     FailureOptions failures{};
     CheckpointOptions checkpoints{};
     std::vector<CapChange> caps{};

@@ -151,6 +151,18 @@ void FairShare::changed(
     }
 }
 
+void FairShare::rights_changed(const QuotaTree& tree, Time now) {
+    for (std::uint32_t i = 0; i < levels_.size(); ++i) {
+        for (std::uint32_t r = 0; r < resources_ && rule_ != FairRule::tree; ++r) {
+            Past& its = past(TenantId{i}, r);
+            if (const Amount borrowed = tree.borrowed(TenantId{i}, r); borrowed != its.now)
+                note(its, borrowed, now);
+        }
+        update(tree, TenantId{i});
+    }
+    place_all(tree);
+}
+
 void FairShare::refresh(const QuotaTree& tree, Time now) {
     next_refresh_ = now + sample_period;
     if (half_life_ > Duration{}) {

@@ -51,6 +51,8 @@ public:
 
     // The usage of x was changed in the tree, by so much more (less: if not `more`).
     void changed(const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now);
+    // Quotas themselves are others now.
+    void rights_changed(const QuotaTree& tree, Time now);
     // Time went by. Requires: `now` never goes back.
     void refresh(const QuotaTree& tree, Time now);
     [[nodiscard]] Time next_refresh() const { return next_refresh_; }

@@ -196,6 +196,20 @@ std::int64_t& amount_in(std::vector<Allowance>& list, std::uint32_t resource) {
 
 }  // namespace
 
+void move_quota(Organisations& organisations,
+                TenantId lender,
+                TenantId borrower,
+                std::span<const Allowance> amounts) {
+    for (const Allowance& lent : amounts) {
+        auto& of_lender = organisations.tenants.at(lender.value).quota;
+        auto& of_borrower = organisations.tenants.at(borrower.value).quota;
+        std::int64_t& left = amount_in(of_lender, lent.resource);
+        WEIR_ASSERT(left >= lent.amount);
+        left -= lent.amount;
+        amount_in(of_borrower, lent.resource) += lent.amount;
+    }
+}
+
 Organisations with_loans(const Organisations& organisations,
                          std::span<const Loan> loans,
                          Time now) {
@@ -203,14 +217,7 @@ Organisations with_loans(const Organisations& organisations,
     for (const Loan& loan : loans) {
         const auto span = availability(loan);
         if (!span || !span->holds(now)) continue;
-        for (const Allowance& lent : loan.contract.amounts) {
-            auto& of_lender = moved.tenants.at(loan.contract.lender.value).quota;
-            auto& of_borrower = moved.tenants.at(loan.contract.borrower.value).quota;
-            std::int64_t& left = amount_in(of_lender, lent.resource);
-            WEIR_ASSERT(left >= lent.amount);
-            left -= lent.amount;
-            amount_in(of_borrower, lent.resource) += lent.amount;
-        }
+        move_quota(moved, loan.contract.lender, loan.contract.borrower, loan.contract.amounts);
     }
     return moved;
 }

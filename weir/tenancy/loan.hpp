@@ -114,6 +114,12 @@ Result<LoanStep> step(const Loan& loan, LoanEvent event, Time now);
 // When the borrower may use it, as far as is known; none: not agreed, or over.
 std::optional<Span> availability(const Loan& loan);
 
+// So much of the lender's own quota counts as the borrower's. Requires: the lender has it.
+void move_quota(Organisations& organisations,
+                TenantId lender,
+                TenantId borrower,
+                std::span<const Allowance> amounts);
+
 // The organisations as they stand at `now`: what is lent at this moment counts as the borrower's
 // quota and no longer as the lender's. For the order of reclaim and for fair shares; who uses a
 // loan neither borrows nor owns. Requires: no lender lends more than it has.

@@ -1,0 +1,224 @@
+// Rights that loans move: trees of quotas for now, for what may still start now, and for each
+// moment at which a loan begins or ends. Each tree counts what will still be held at its time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/sched/quotas.hpp"
+#include "weir/tenancy/loan.hpp"
+
+namespace weir::sched {
+
+using tenancy::Allowance;
+using tenancy::Charges;
+using tenancy::QuotaTree;
+
+namespace {
+
+void give_back(QuotaTree& tree, const Quotas::Held& held) {
+    for (const Allowance& each : *held.charges)
+        tree.give_back(held.tenant, each.resource, each.amount);
+}
+
+}  // namespace
+
+template <class Visit>
+void Quotas::at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const {
+    const auto look_at = [&](const QuotaTree& tree, Time from) {
+        if (own == nullptr || (from != Time::min() && from >= own->until)) return visit(tree);
+        QuotaTree without = tree;
+        give_back(without, *own);
+        visit(without);
+    };
+    const Time changes = next_change();
+    if (run.from < changes) look_at(tree_, Time::min());
+    if (starts_anew && without_recalled_) {
+        Time deadline = Time::min();
+        for (const LoanTerm& term : terms_)
+            if (term.recalled) deadline = std::max(deadline, term.until);
+        if (run.from < deadline) look_at(*without_recalled_, Time::min());
+    }
+    for (std::size_t i = 0; i < later_.size(); ++i) {
+        const Time ends = i + 1 < later_.size() ? later_[i + 1].from : never;
+        if (later_[i].from < run.until && run.from < ends) look_at(later_[i].tree, later_[i].from);
+    }
+}
+
+KindSet Quotas::allowed(TenantId x,
+                        const ShapeKinds& kinds,
+                        const Run& run,
+                        const Held* own) const {
+    KindSet set = kinds.all();
+    at_every_moment(run, true, own, [&](const QuotaTree& tree) {
+        for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind)
+            if (!may(tree, x, kinds.charges[kind])) set &= ~(KindSet{1} << kind);
+    });
+    return set;
+}
+
+bool Quotas::may_keep(TenantId x, const Charges& charges, const Run& run, const Held& own) const {
+    bool it_may = true;
+    at_every_moment(
+        run, false, &own, [&](const QuotaTree& tree) { it_may = it_may && may(tree, x, charges); });
+    return it_may;
+}
+
+KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds, const Run& run, const Held* own) const {
+    KindSet set = kinds.all();
+    at_every_moment(run, true, own, [&](const QuotaTree& tree) { set &= owned(tree, x, kinds); });
+    return set;
+}
+
+KindSet Quotas::owned_then(TenantId x, const ShapeKinds& kinds, Time at, const Held* own) const {
+    const QuotaTree* tree = &tree_;
+    for (const Later& later : later_)
+        if (later.from <= at) tree = &later.with_all;
+    if (own == nullptr) return owned(*tree, x, kinds);
+    QuotaTree without = *tree;
+    give_back(without, *own);
+    return owned(without, x, kinds);
+}
+
+tenancy::Standing Quotas::standing(TenantId x,
+                                   const ShapeKinds& kinds,
+                                   KindSet allowed,
+                                   const Run& run) const {
+    tenancy::Standing worst;
+    std::size_t kind = 0;
+    while (kind < kinds.charges.size() && (allowed >> kind & 1) == 0)
+        ++kind;
+    if (kind == kinds.charges.size()) return worst;
+    at_every_moment(run, true, nullptr, [&](const QuotaTree& tree) {
+        worst = std::max(worst, fair_.standing(tree, x, kinds.charges[kind]));
+    });
+    return worst;
+}
+
+Time Quotas::last_end(TenantId x, const ShapeKinds& kinds, Time now) const {
+    // The longer it runs, the fewer places.
+    if (allowed(x, kinds, {now, now + Duration{1}}, nullptr) == 0) return now;
+    for (const Later& later : later_)
+        if (allowed(x, kinds, {now, later.from + Duration{1}}, nullptr) == 0) return later.from;
+    return never;
+}
+
+std::vector<Time> Quotas::borders(Duration limit, Time now) const {
+    std::vector<Time> times;
+    for (const Later& later : later_) {
+        if (later.from > now) times.push_back(later.from);
+        // Whoever starts later than this runs into that change.
+        if (limit < forever && later.from - limit >= now)
+            times.push_back(later.from - limit + Duration{1});
+    }
+    std::sort(times.begin(), times.end());
+    times.erase(std::unique(times.begin(), times.end()), times.end());
+    return times;
+}
+
+const QuotaTree& Quotas::tree_at(Time at) const {
+    const QuotaTree* tree = &tree_;
+    for (const Later& later : later_)
+        if (later.from <= at) tree = &later.tree;
+    return *tree;
+}
+
+void Quotas::set_term(const LoanTerm& term) {
+    const auto its = std::find_if(
+        terms_.begin(), terms_.end(), [&](const LoanTerm& each) { return each.loan >= term.loan; });
+    if (its != terms_.end() && its->loan == term.loan) {
+        *its = term;
+    } else {
+        terms_.insert(its, term);
+    }
+}
+
+void Quotas::rebuild(const std::vector<Held>& held, Time now) {
+    std::erase_if(terms_, [now](const LoanTerm& term) { return term.until <= now; });
+    // The rights at a moment, and what is held then.
+    const auto tree_with = [&](Time at, bool recalled_too, Time held_at) {
+        tenancy::Organisations moved = rights_.organisations;
+        for (const LoanTerm& term : terms_)
+            if (term.from <= at && at < term.until && (recalled_too || !term.recalled))
+                tenancy::move_quota(moved, term.lender, term.borrower, term.amounts);
+        QuotaTree tree(moved, rights_.capacity);
+        for (const Held& each : held) {
+            if (each.until <= held_at) continue;
+            for (const Allowance& one : *each.charges)
+                tree.use(each.tenant, one.resource, one.amount);
+        }
+        return tree;
+    };
+    tree_ = tree_with(now, true, Time::min());
+    const bool any_recalled = std::any_of(
+        terms_.begin(), terms_.end(), [](const LoanTerm& term) { return term.recalled; });
+    without_recalled_.reset();
+    if (any_recalled) without_recalled_ = tree_with(now, false, Time::min());
+    std::vector<Time> moments;
+    for (const LoanTerm& term : terms_) {
+        if (term.from > now) moments.push_back(term.from);
+        if (term.until < never) moments.push_back(term.until);
+    }
+    std::sort(moments.begin(), moments.end());
+    moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
+    later_.clear();
+    for (const Time at : moments)
+        later_.push_back({at, tree_with(at, true, at), tree_with(at, true, Time::min())});
+    fair_.rights_changed(tree_, now);
+    ++version_;
+}
+
+// Who stops is gone earlier than by its limit.
+void Quotas::change_end(const Held& held, Time until) {
+    for (Later& later : later_)
+        if (until <= later.from && later.from < held.until) give_back(later.tree, held);
+    ++version_;
+}
+
+std::vector<PoolId> Quotas::pools_on_loan() const {
+    std::vector<PoolId> pools;
+    for (const LoanTerm& term : terms_)
+        for (const Allowance& each : term.amounts)
+            pools.insert(
+                pools.end(), pools_of_[each.resource].begin(), pools_of_[each.resource].end());
+    std::sort(pools.begin(), pools.end());
+    pools.erase(std::unique(pools.begin(), pools.end()), pools.end());
+    return pools;
+}
+
+std::string Quotas::loan_in_words(TenantId x, const ShapeKinds& kinds, Time end) const {
+    std::string text;
+    for (const LoanTerm& term : terms_) {
+        for (const Allowance& lent : term.amounts) {
+            const bool asked = std::any_of(
+                kinds.charges.begin(), kinds.charges.end(), [&](const Charges& charges) {
+                    return std::any_of(charges.begin(), charges.end(), [&](const Allowance& one) {
+                        return one.resource == lent.resource;
+                    });
+                });
+            if (!asked) continue;
+            std::string words;
+            const std::string amount = amount_in_words(lent.resource, lent.amount);
+            if (tree_.is_inside(x, term.borrower) && (term.recalled || term.until < end)) {
+                words = fmt::format("the loan of {} from {} {} {}",
+                                    amount,
+                                    name_of(term.lender),
+                                    term.recalled ? "is called back for" : "ends at",
+                                    format_time(term.until));
+                if (term.until < end && end < never)
+                    words +=
+                        fmt::format(", and by its limit it would run until {}", format_time(end));
+            } else if (tree_.is_inside(x, term.lender)) {
+                words = fmt::format("{} has lent {} to {} until {}",
+                                    name_of(term.lender),
+                                    amount,
+                                    name_of(term.borrower),
+                                    format_time(term.until));
+            }
+            if (words.empty()) continue;
+            text += (text.empty() ? "" : "; ") + words;
+        }
+    }
+    return text;
+}
+
+}  // namespace weir::sched
