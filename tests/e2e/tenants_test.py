@@ -127,6 +127,34 @@ class Tenants(HubCase):
         self.assertIn("nobody is limited", self.hub.weir("tenants").err)
         self.assertEqual(self.hub.state(gone), "running")
 
+    def test_a_loan_is_offered_accepted_recalled_and_returned_across_a_restart(self):
+        offer = ["loan", "offer", "spring", "--from", "uni", "--to", "bigco/ads", "--chips", "a100=3",
+                 "--ends", "+30d", "--notice", "2h", "--price", "5 CNY/chip-hour"]
+        self.assertIn("may have 1 a100 at most", self.refusal("-", input=job("x", "bigco/ads", 3)))
+        self.assertIn("no loans", self.hub.weir("loan").err)
+        wrong = self.hub.weir(*[word.replace("a100=3", "a100=5") for word in offer])
+        self.assertNotEqual(wrong.status, 0, wrong)
+        self.assertIn("uni owns 4 a100 itself and would have lent 5 a100", wrong.err)
+        self.assertIn("loan spring: 3 a100 from uni to bigco/ads, offered", self.hub.weir(*offer).out)
+        self.assertIn("active until", self.hub.weir("loan", "accept", "spring").out)
+        guest = self.hub.submit(job("guest", "bigco/ads", 3))
+        self.hub.until(guest, "running")
+        self.assertEqual((self.use_of("uni")["owns"], self.use_of("bigco/ads")["owns"]), (1, 3))
+        self.hub.kill()
+        self.hub.start()
+        self.assertIn("recalling: back at", self.hub.weir("loan", "recall", "spring").out)
+        late = self.hub.submit(job("late", "bigco/ads", 2))
+        explained = self.hub.weir("explain", late, "--json").json
+        self.assertIn(explained["cause"], ("on_loan", "over_quota"))
+        loan = self.hub.weir("loan", "--json").json["loans"][0]
+        self.assertEqual((loan["state"], loan["notice_ms"]), ("recalling", 7_200_000))
+        self.assertEqual(loan["deadline_at_ms"] - loan["since_at_ms"], 7_200_000)
+        self.assertEqual(self.hub.state(guest), "running")
+        self.assertIn("returned", self.hub.weir("loan", "return", "spring").out)
+        self.assertEqual((self.use_of("uni")["owns"], self.use_of("bigco/ads")["owns"]), (4, 0))
+        self.assertRegex(self.hub.weir("loan").out, r"spring +uni +bigco/ads +3 a100 +returned")
+        self.assertIn('there is no loan "winter"', self.hub.weir("loan", "recall", "winter").err)
+
     def test_who_borrows_pays_a_budget_is_kept_and_a_statement_says_for_what(self):
         self.begin_with(TENANTS + """
   - {name: lab, quota: {a100: 2}}

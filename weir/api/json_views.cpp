@@ -273,6 +273,42 @@ Json amount_of(const tenancy::Resource& resource, tenancy::Amount amount) {
 
 }  // namespace
 
+std::string loans_json(const std::vector<hub::KnownLoan>& loans) {
+    using Kind = tenancy::Resource::Kind;
+    Json list = Json::array();
+    for (const hub::KnownLoan& known : loans) {
+        const hub::LoanTerms& terms = known.terms;
+        Json amounts = Json::array();
+        for (const auto& [resource, amount] : terms.amounts) {
+            const bool integers = resource.name.substr(0, 3) == "int";
+            amounts.push_back({{"resource", resource.name},
+                               {"unit",
+                                resource.kind == Kind::chips ? "chips"
+                                : integers                   ? "OP/s"
+                                                             : "FLOP/s"},
+                               {"amount", amount_of(resource, amount)}});
+        }
+        list.push_back(
+            {{"loan", terms.name},
+             {"number", known.loan.id.value + 1},
+             {"from", terms.lender},
+             {"to", terms.borrower},
+             {"amounts", std::move(amounts)},
+             {"state", name_of(known.loan.state)},
+             {"since_at_ms", milliseconds_of(known.loan.since)},
+             {"starts_at_ms", milliseconds_of(terms.window.begins)},
+             {"ends_at_ms", milliseconds_of(terms.window.ends)},
+             {"deadline_at_ms",
+              known.loan.deadline ? Json(milliseconds_of(*known.loan.deadline)) : Json(nullptr)},
+             {"notice_ms", terms.notice.count()},
+             {"price", format_price(terms.price)},
+             {"early_recall", format_money(terms.early_recall)},
+             {"penalty", format_money(terms.penalty)},
+             {"of_file", known.of_file}});
+    }
+    return text_of({{"loans", std::move(list)}});
+}
+
 std::string tenants_json(const std::vector<hub::TenantView>& tenants) {
     using Kind = tenancy::Resource::Kind;
     Json list = Json::array();

@@ -55,6 +55,7 @@ std::string fleet_json(const std::vector<hub::PoolView>& pools,
                        const std::vector<std::vector<Rate>>& rates);
 std::string reservations_json(const std::vector<hub::ReservationView>& reservations);
 std::string tenants_json(const std::vector<hub::TenantView>& tenants);
+std::string loans_json(const std::vector<hub::KnownLoan>& loans);
 std::string statement_json(const tenancy::Statement& statement);
 std::string power_json(const std::vector<hub::PowerView>& domains);
 std::string done_json(const std::string& sentence);  // of an operation

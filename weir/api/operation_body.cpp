@@ -108,6 +108,58 @@ Result<hub::MakeReservation> parse_reservation_body(std::string_view text) {
     return wish;
 }
 
+Result<hub::OfferLoan> parse_loan_body(std::string_view text) {
+    WEIR_TRY(const Json json,
+             object_in(text,
+                       {"name",
+                        "from",
+                        "to",
+                        "chips",
+                        "starts_at_ms",
+                        "ends_at_ms",
+                        "notice_ms",
+                        "price",
+                        "early_recall",
+                        "penalty"}));
+    hub::OfferLoan wish;
+    hub::LoanTerms& terms = wish.terms;
+    WEIR_CHECK(read(json, "name", terms.name));
+    WEIR_CHECK(read(json, "from", terms.lender));
+    WEIR_CHECK(read(json, "to", terms.borrower));
+    const Json& chips = member(json, "chips");
+    constexpr const char* amounts = "amounts by chip, as in a tenants file: {\"h20\": \"16\"}";
+    if (!chips.is_object()) return fail(wrong("chips", amounts));
+    for (const auto& [name, amount] : chips.items()) {
+        if (!amount.is_string()) return fail(wrong("chips", amounts));
+        wish.chips[name] = amount.get<std::string>();
+    }
+    WEIR_TRY(const auto starts, integer(json, "starts_at_ms"));
+    WEIR_TRY(const auto ends, integer(json, "ends_at_ms"));
+    if (!starts || !ends) return fail(wrong(starts ? "ends_at_ms" : "starts_at_ms", "a time"));
+    terms.window = {Time{Duration{*starts}}, Time{Duration{*ends}}};
+    WEIR_TRY(const auto notice, integer(json, "notice_ms"));
+    terms.notice = Duration{notice.value_or(0)};
+    std::string price;
+    WEIR_CHECK(read(json, "price", price));
+    if (const auto parsed = parse_price(price)) {
+        terms.price = *parsed;
+    } else {
+        return fail(parsed.error().at("price"));
+    }
+    const Currency currency = terms.price.of_chip_hour.currency;
+    for (const auto& [key, amount] :
+         {std::pair{"early_recall", &terms.early_recall}, std::pair{"penalty", &terms.penalty}}) {
+        std::string money;
+        WEIR_CHECK(read(json, key, money));
+        *amount = {0, currency};
+        if (money.empty()) continue;
+        const auto parsed = parse_money(money);
+        if (!parsed) return fail(parsed.error().at(key));
+        *amount = *parsed;
+    }
+    return wish;
+}
+
 Result<hub::DrainNode> parse_drain_body(std::string_view text, std::string node) {
     WEIR_TRY(const Json json, object_in(text, {"reason"}));
     hub::DrainNode wish{.node = std::move(node), .reason = {}};

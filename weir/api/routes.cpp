@@ -207,6 +207,12 @@ const std::vector<Routes::Route>& Routes::table() {
         {"POST", "v1/nodes/*/drain",  &Routes::drain},
         {"POST", "v1/nodes/*/restore", &Routes::restore},
         {"GET",  "v1/tenants",        &Routes::tenants},
+        {"GET",  "v1/loans",          &Routes::loans},
+        {"POST", "v1/loans",          &Routes::offer_loan},
+        {"POST", "v1/loans/*/accept", &Routes::accept_loan},
+        {"POST", "v1/loans/*/withdraw", &Routes::withdraw_loan},
+        {"POST", "v1/loans/*/recall", &Routes::recall_loan},
+        {"POST", "v1/loans/*/return", &Routes::return_loan},
         {"GET",  "v1/statement",      &Routes::statement},
         {"GET",  "v1/power",          &Routes::power},
         {"POST", "v1/power",          &Routes::set_power},
@@ -459,6 +465,43 @@ void Routes::tenants(Call call) {
     using Tenants = std::vector<hub::TenantView>;
     hub_.tenants(answer_with<Tenants>(
         call.responder, [](const Tenants& tenants) { return json(tenants_json(tenants)); }));
+}
+
+void Routes::loans(Call call) {
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
+    using Loans = std::vector<hub::KnownLoan>;
+    hub_.loans(answer_with<Loans>(call.responder,
+                                  [](const Loans& loans) { return json(loans_json(loans)); }));
+}
+
+void Routes::offer_loan(Call call) {
+    operate(call, parse_loan_body(call.request.body));
+}
+
+void Routes::accept_loan(Call call) {
+    using tenancy::LoanEvent;
+    operate(call,
+            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::accept}));
+}
+
+void Routes::withdraw_loan(Call call) {
+    using tenancy::LoanEvent;
+    operate(call,
+            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::withdraw}));
+}
+
+void Routes::recall_loan(Call call) {
+    using tenancy::LoanEvent;
+    operate(call,
+            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::recall}));
+}
+
+void Routes::return_loan(Call call) {
+    using tenancy::LoanEvent;
+    operate(call,
+            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::give_back}));
 }
 
 void Routes::statement(Call call) {

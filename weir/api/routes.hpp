@@ -55,6 +55,12 @@ private:
     void drain(Call call);
     void restore(Call call);
     void tenants(Call call);
+    void loans(Call call);
+    void offer_loan(Call call);
+    void accept_loan(Call call);
+    void withdraw_loan(Call call);
+    void recall_loan(Call call);
+    void return_loan(Call call);
     void statement(Call call);
     void power(Call call);
     void set_power(Call call);

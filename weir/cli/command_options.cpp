@@ -315,6 +315,37 @@ private:
                     [&given = given_] { return tenants(given.tenants); });
         common(c, given_.tenants);
 
+        auto& l = given_.loan;
+        c = command(app_,
+                    "loan",
+                    group,
+                    "quota that organisations leave to each other",
+                    "  weir loan\n"
+                    "  weir loan offer spring --from bigco --to sme-park/startup --chips h20=16 "
+                    "--ends +30d --notice 2h --price '5 CNY/chip-hour'\n"
+                    "  weir loan accept spring\n  weir loan recall spring",
+                    [&given = given_] { return loan(given.loan); });
+        one_of(c->add_option(
+                   "action", l.action, "list, offer, withdraw, accept, recall or return [list]"),
+               {"list", "offer", "withdraw", "accept", "recall", "return"});
+        c->add_option("name", l.name, "what the loan is called")->type_name("NAME");
+        c->add_option("--from", l.lender, "the lender; it lends of its own quota")
+            ->type_name("PATH");
+        c->add_option("--to", l.borrower, "the borrower")->type_name("PATH");
+        c->add_option("--chips", l.chips, "how much of what; repeatable")
+            ->type_name("CHIP=N")
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        c->add_option("--starts", l.starts, "a time, or +2h from now [now]")->type_name("TIME");
+        c->add_option("--ends", l.ends, "a time, or +30d from now")->type_name("TIME");
+        c->add_option("--notice", l.notice, "from a recall until it takes effect [0s]")
+            ->type_name("DURATION");
+        c->add_option("--price", l.price, "of a chip-hour, to the lender")->type_name("PRICE");
+        c->add_option("--early-recall", l.early_recall, "what a recall costs the lender [0]")
+            ->type_name("AMOUNT");
+        c->add_option("--penalty", l.penalty, "for breaking the contract [0]")->type_name("AMOUNT");
+        common(c, l.common);
+
         c = command(app_,
                     "statement",
                     group,

@@ -35,6 +35,7 @@ struct Given {
     LogsOptions logs;
     Common fleet;
     Common tenants;
+    LoanOptions loan;
     StatementOptions statement;
     JobsOptions cancel;
     JobsOptions wait;

@@ -137,6 +137,22 @@ int power(const PowerOptions& options);
 int fleet(const Common& common);
 int tenants(const Common& common);
 
+struct LoanOptions {
+    Common common;
+    std::string action = "list";
+    std::string name;
+    std::string lender;
+    std::string borrower;
+    std::vector<std::string> chips;  // a100=4
+    std::string starts;              // "" = now
+    std::string ends;
+    std::string notice = "0s";
+    std::string price;
+    std::string early_recall;
+    std::string penalty;
+};
+int loan(const LoanOptions& options);
+
 struct StatementOptions {
     Common common;
     std::string tenant;

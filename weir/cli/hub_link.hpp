@@ -210,6 +210,32 @@ struct TenantInfo {
     std::vector<TenantAmountInfo> resources;
 };
 
+struct LoanInfo {
+    std::string name;
+    std::string lender;
+    std::string borrower;
+    std::vector<TenantAmountInfo> amounts;  // in `owns`
+    std::string state;
+    std::int64_t starts_at_ms = 0;
+    std::int64_t ends_at_ms = 0;
+    std::optional<std::int64_t> deadline_at_ms;
+    std::int64_t notice_ms = 0;
+    std::string price;
+};
+// What is offered; money as text, "" = none.
+struct LoanRequest {
+    std::string name;
+    std::string lender;
+    std::string borrower;
+    std::map<std::string, std::string> chips;
+    std::int64_t starts_at_ms = 0;
+    std::int64_t ends_at_ms = 0;
+    std::int64_t notice_ms = 0;
+    std::string price;
+    std::string early_recall;
+    std::string penalty;
+};
+
 struct PowerInfo {
     std::string domain;
     std::optional<double> draw_watts;
@@ -297,6 +323,10 @@ public:
     Result<Answer<std::vector<ReservationInfo>>> reservations();
     // Empty where nobody is limited.
     Result<Answer<std::vector<TenantInfo>>> tenants();
+    Result<Answer<std::vector<LoanInfo>>> loans();
+    Result<Answer<std::string>> offer_loan(const LoanRequest& request);
+    // accept, withdraw, recall or return
+    Result<Answer<std::string>> move_loan(const std::string& name, const std::string& how);
     // month: "2026-11"; "" = this one.
     Result<Answer<tenancy::Statement>> statement(const std::string& tenant,
                                                  const std::string& month);

@@ -1,4 +1,5 @@
-// `weir reserve`, `weir drain`, `weir restore` and `weir power`: what operators do.
+// `weir reserve`, `weir drain`, `weir restore`, `weir power` and `weir loan`: what operators do,
+// and what the parties of a loan do.
 #include <fmt/format.h>
 
 #include "weir/base/text_table.hpp"
@@ -83,6 +84,83 @@ Result<ReserveRequest> request_of(const ReserveOptions& options) {
     return request;
 }
 
+Result<LoanRequest> request_of(const LoanOptions& options) {
+    LoanRequest request{.name = options.name,
+                        .lender = options.lender,
+                        .borrower = options.borrower,
+                        .chips = {},
+                        .starts_at_ms = now_ms(),
+                        .ends_at_ms = 0,
+                        .notice_ms = 0,
+                        .price = options.price,
+                        .early_recall = options.early_recall,
+                        .penalty = options.penalty};
+    for (const auto& [option, value] : {std::pair{"--from", &options.lender},
+                                        std::pair{"--to", &options.borrower},
+                                        std::pair{"--ends", &options.ends},
+                                        std::pair{"--price", &options.price}}) {
+        if (value->empty()) {
+            return fail(
+                Code::invalid,
+                fmt::format("loan offer: {} is missing; `weir help loan` shows an offer", option));
+        }
+    }
+    for (const std::string& each : options.chips) {
+        const auto equals = each.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            return fail(Code::invalid,
+                        fmt::format("--chips: '{}' does not say how much; write h20=16", each));
+        }
+        request.chips[each.substr(0, equals)] = each.substr(equals + 1);
+    }
+    if (request.chips.empty()) {
+        return fail(Code::invalid, "--chips: say how much of what, such as --chips h20=16");
+    }
+    if (!options.starts.empty()) {
+        const auto starts = moment_of(options.starts);
+        if (!starts) return fail(starts.error().at("--starts"));
+        request.starts_at_ms = *starts;
+    }
+    const auto ends = moment_of(options.ends);
+    if (!ends) return fail(ends.error().at("--ends"));
+    request.ends_at_ms = *ends;
+    const auto notice = parse_duration(options.notice);
+    if (!notice) return fail(notice.error().at("--notice"));
+    request.notice_ms = notice->count();
+    return request;
+}
+
+std::string loan_table(const std::vector<LoanInfo>& loans) {
+    TextTable table({{"loan", false, true},
+                     {"from", false, true},
+                     {"to", false, true},
+                     {"what", false, true},
+                     {"state"},
+                     {"starts"},
+                     {"ends"},
+                     {"notice", true},
+                     {"price"}});
+    for (const LoanInfo& info : loans) {
+        std::string amounts;
+        for (const TenantAmountInfo& each : info.amounts) {
+            const std::string words =
+                each.unit == "chips" ? fmt::format("{:g} {}", each.owns, each.resource)
+                                     : format_rate(each.owns, each.unit) + " of " + each.resource;
+            amounts += (amounts.empty() ? "" : ", ") + words;
+        }
+        table.row({info.name,
+                   info.lender,
+                   info.borrower,
+                   std::move(amounts),
+                   info.state,
+                   time_cell(info.starts_at_ms),
+                   time_cell(info.deadline_at_ms.value_or(info.ends_at_ms)),
+                   format_duration(Duration{info.notice_ms}),
+                   info.price});
+    }
+    return table.text(output_width());
+}
+
 }  // namespace
 
 std::string reservation_table(const std::vector<ReservationInfo>& reservations) {
@@ -119,6 +197,31 @@ int reserve(const ReserveOptions& options) {
     const auto request = request_of(options);
     if (!request) return report(request.error());
     return tell(hub.reserve(*request), options.common.json);
+}
+
+int loan(const LoanOptions& options) {
+    HubLink hub(hub_url(options.common.hub));
+    if (options.action == "list") {
+        const auto answer = hub.loans();
+        if (!answer) return report(answer.error());
+        if (options.common.json) {
+            out_json(answer->json);
+        } else if (answer->value.empty()) {
+            note("no loans; `weir loan offer` makes one");
+        } else {
+            out(loan_table(answer->value));
+        }
+        return status_ok;
+    }
+    if (options.name.empty()) {
+        return report({Code::invalid,
+                       "loan: NAME is missing: which loan; `weir loan` shows those there are"});
+    }
+    if (options.action != "offer")
+        return tell(hub.move_loan(options.name, options.action), options.common.json);
+    const auto request = request_of(options);
+    if (!request) return report(request.error());
+    return tell(hub.offer_loan(*request), options.common.json);
 }
 
 int drain(const NodesOptions& options) {

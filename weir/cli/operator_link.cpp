@@ -144,6 +144,50 @@ Result<Answer<std::vector<TenantInfo>>> HubLink::tenants() {
     });
 }
 
+Result<Answer<std::vector<LoanInfo>>> HubLink::loans() {
+    WEIR_TRY(std::string reply, client_->get("/v1/loans"));
+    return decoded<std::vector<LoanInfo>>(url_, std::move(reply), [](const Json& json) {
+        std::vector<LoanInfo> all;
+        for (const Json& one : json.at("loans")) {
+            LoanInfo& info = all.emplace_back();
+            info.name = field<std::string>(one, "loan");
+            info.lender = field<std::string>(one, "from");
+            info.borrower = field<std::string>(one, "to");
+            for (const Json& each : one.at("amounts")) {
+                TenantAmountInfo& amount = info.amounts.emplace_back();
+                amount.resource = field<std::string>(each, "resource");
+                amount.unit = field<std::string>(each, "unit");
+                amount.owns = field<double>(each, "amount");
+            }
+            info.state = field<std::string>(one, "state");
+            info.starts_at_ms = field<std::int64_t>(one, "starts_at_ms");
+            info.ends_at_ms = field<std::int64_t>(one, "ends_at_ms");
+            info.deadline_at_ms = optional_field<std::int64_t>(one, "deadline_at_ms");
+            info.notice_ms = field<std::int64_t>(one, "notice_ms");
+            info.price = field<std::string>(one, "price");
+        }
+        return all;
+    });
+}
+
+Result<Answer<std::string>> HubLink::offer_loan(const LoanRequest& request) {
+    Json body = {{"name", request.name},
+                 {"from", request.lender},
+                 {"to", request.borrower},
+                 {"chips", request.chips},
+                 {"starts_at_ms", request.starts_at_ms},
+                 {"ends_at_ms", request.ends_at_ms},
+                 {"notice_ms", request.notice_ms},
+                 {"price", request.price}};
+    if (!request.early_recall.empty()) body["early_recall"] = request.early_recall;
+    if (!request.penalty.empty()) body["penalty"] = request.penalty;
+    return operate("/v1/loans", text_of(body));
+}
+
+Result<Answer<std::string>> HubLink::move_loan(const std::string& name, const std::string& how) {
+    return operate("/v1/loans/" + api::encode_component(name) + "/" + how, "{}");
+}
+
 Result<Answer<tenancy::Statement>> HubLink::statement(const std::string& tenant,
                                                       const std::string& month) {
     std::string path = "/v1/statement?tenant=" + api::encode_component(tenant);

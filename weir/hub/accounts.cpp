@@ -130,6 +130,12 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     if (!any()) return;
     remember(file, at);
 
+    loans_.clear();
+    count_quotas();
+}
+
+// What every house owns, with all below it, as long as the loans in force last.
+void Accounts::count_quotas() {
     const std::vector<tenancy::Tenant>& tenants = file_.organisations.tenants;
     const std::vector<Amount> nothing(file_.organisations.resources.size(), 0);
     runs_.assign(tenants.size(), nothing);
@@ -137,10 +143,61 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     for (std::size_t i = tenants.size(); i-- > 0;) {
         for (const tenancy::Allowance& quota : tenants[i].quota)
             owns_[i][quota.resource] += quota.amount;
+        for (const LoanInForce& lent : loans_)
+            if (lent.loan.contract.lender == TenantId{static_cast<std::uint32_t>(i)})
+                owns_[i][lent.resource] -= lent.left;
         if (!tenants[i].parent.valid()) continue;
         for (std::size_t r = 0; r < nothing.size(); ++r)
             owns_[tenants[i].parent.value][r] += owns_[i][r];
     }
+}
+
+void Accounts::set_loans(const std::vector<KnownLoan>& loans, Time at) {
+    if (!any()) return;
+    std::map<JobId, Running> goes_on = running_;
+    for (const auto& [job, its] : goes_on)
+        ended(job, at);
+    loans_.clear();
+    for (const KnownLoan& known : loans) {
+        const auto span = tenancy::availability(known.loan);
+        if (!span || !span->holds(at)) continue;
+        for (const tenancy::Allowance& lent : known.loan.contract.amounts)
+            loans_.push_back({known.loan, lent.resource, lent.amount});
+    }
+    count_quotas();
+    for (const auto& [job, its] : goes_on)
+        started(job, its.request, its.placement, its.attempt, at);
+}
+
+void Accounts::settle(const tenancy::Loan& loan, const tenancy::LoanChange& change) {
+    if (change.debt == tenancy::LoanChange::Debt::none) return;
+    tenancy::LoanChange owed = change;
+    owed.payer = in_ledger_.at(change.payer.value);
+    owed.payee = in_ledger_.at(change.payee.value);
+    const auto settled = tenancy::settle(ledger_, loan, owed);
+    if (!settled) log::error("a debt cannot be counted: " + settled.error().message);
+}
+
+std::uint64_t Accounts::take_loan(std::size_t position, std::uint64_t chips_milli, Running& its) {
+    LoanInForce& from = loans_[position];
+    const auto houses = houses_above(its.house);
+    if (std::find(houses.begin(), houses.end(), from.loan.contract.borrower) == houses.end())
+        return 0;
+    for (const tenancy::Allowance& each : its.charges) {
+        if (each.resource != from.resource || each.amount == 0) continue;
+        // What one thousandth of a chip counts of it.
+        const std::uint64_t all = its.request.demand.chips_milli();
+        const long double one =
+            static_cast<long double>(each.amount) / static_cast<long double>(all);
+        const auto room = static_cast<std::uint64_t>(static_cast<long double>(from.left) / one);
+        const std::uint64_t taken = std::min(chips_milli, room);
+        const auto amount =
+            std::min(from.left, static_cast<Amount>(static_cast<long double>(taken) * one + 0.5L));
+        from.left -= amount;
+        its.on_loans[position] += amount;
+        return taken;
+    }
+    return 0;
 }
 
 std::optional<Price> Accounts::price_of(PoolId pool) const {
@@ -240,7 +297,11 @@ void Accounts::started(JobId job,
     if (!any() || request.tenant == tenancy::the_centre || placement.ranges.empty()) return;
     Running its{.house = request.tenant,
                 .charges = rights_.charges(request.demand, placement.ranges.front().pool),
-                .usages = {}};
+                .usages = {},
+                .on_loans = {},
+                .request = request,
+                .placement = placement,
+                .attempt = attempt};
     struct Chips {
         std::uint64_t milli = 0;
         Price price;
@@ -256,7 +317,7 @@ void Accounts::started(JobId job,
         if (price.of_chip_hour.micros >= kind.price.of_chip_hour.micros) kind.price = price;
     }
     for (const auto& [chip, kind] : chips) {
-        const std::uint64_t borrowed = borrowed_of(kind.milli, its);
+        std::uint64_t borrowed = borrowed_of(kind.milli, its);
         const auto add = [&](tenancy::Source source, std::uint64_t milli, Price price) {
             if (milli == 0) return;
             its.usages.push_back({.job = job,
@@ -273,6 +334,15 @@ void Accounts::started(JobId job,
                                   .price = price});
         };
         add(tenancy::Source::own, kind.milli - borrowed, Price{{0, currency_}});
+        for (std::size_t i = 0; i < loans_.size() && borrowed > 0; ++i) {
+            const std::uint64_t lent = take_loan(i, borrowed, its);
+            if (lent == 0) continue;
+            add(tenancy::Source::loan, lent, kind.price);
+            tenancy::Usage& usage = its.usages.back();
+            usage = tenancy::on_loan(usage, loans_[i].loan);
+            usage.payee = in_ledger_.at(loans_[i].loan.contract.lender.value);
+            borrowed -= lent;
+        }
         add(tenancy::Source::borrowed, borrowed, kind.price);
     }
     for (const TenantId house : houses_above(its.house))
@@ -288,6 +358,8 @@ void Accounts::ended(JobId job, Time at) {
     for (const TenantId house : houses_above(its.house))
         for (const tenancy::Allowance& each : its.charges)
             runs_[house.value][each.resource] -= each.amount;
+    for (const auto& [position, amount] : its.on_loans)
+        loans_.at(position).left += amount;
     for (tenancy::Usage& usage : its.usages) {
         usage.span.ends = at;
         if (usage.span.begins >= at) continue;

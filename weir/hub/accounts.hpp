@@ -5,8 +5,10 @@
 // under its job and attempt, at the price that the fleet in force has for the chip. By which right
 // chips are used is decided when an attempt starts: they are own quota, which costs nothing, as far
 // as the organisation, or a house that it is part of, runs no more than it owns; the rest is
-// borrowed, at the list price. When other organisations, prices or rights come into force, what
-// runs is charged until then and goes on under the new ones.
+// on a loan, at the price of its contract, which its lender gets, as far as there is one with so
+// much left; and what is neither is borrowed, at the list price. What is lent to others is not own
+// quota meanwhile. When a loan begins or ends, when other organisations, prices or rights come into
+// force, what runs is charged until then and goes on under the new ones.
 //
 // Organisations and vouchers are remembered for ever: by its path an organisation is the same one
 // in another file, and a voucher by what it says. Who is gone has a ledger that no longer changes.
@@ -24,6 +26,7 @@
 
 #include "weir/base/result.hpp"
 #include "weir/fleet/fleet.hpp"
+#include "weir/hub/loans.hpp"
 #include "weir/sched/event.hpp"
 #include "weir/tenancy/charge.hpp"
 #include "weir/tenancy/ledger.hpp"
@@ -61,6 +64,11 @@ public:
                                          std::span<const tenancy::Commitment> more,
                                          std::optional<Money> budget_of_job) const;
 
+    // So the loans stand from now on; what runs goes on by its new rights.
+    void set_loans(const std::vector<KnownLoan>& loans, Time at);
+    // What a change of a loan made due.
+    void settle(const tenancy::Loan& loan, const tenancy::LoanChange& change);
+
     // A job was accepted, and until it is over it may cost what cost_at_most() says.
     void accepted(JobId job, const sched::Request& request);
     void over(JobId job);
@@ -82,14 +90,26 @@ private:
     struct Running {
         TenantId house;  // of the file in force
         tenancy::Charges charges;
-        std::vector<tenancy::Usage> usages;  // that go on
+        std::vector<tenancy::Usage> usages;               // that go on
+        std::map<std::size_t, tenancy::Amount> on_loans;  // by position in loans_
+        sched::Request request;
+        fleet::Placement placement;
+        std::uint32_t attempt = 1;
+    };
+    struct LoanInForce {
+        tenancy::Loan loan;  // in terms of the file in force
+        std::uint32_t resource = 0;
+        tenancy::Amount left = 0;
     };
 
     void remember(const tenancy::OrganisationsFile& file, Time at);
+    void count_quotas();
     [[nodiscard]] std::optional<Price> price_of(PoolId pool) const;
     // The house and those that it is part of, without the centre.
     [[nodiscard]] std::vector<TenantId> houses_above(TenantId house) const;
     [[nodiscard]] std::uint64_t borrowed_of(std::uint64_t chips_milli, const Running& its) const;
+    // Of chips that are not own quota, what is on a loan: taken from it.
+    std::uint64_t take_loan(std::size_t position, std::uint64_t chips_milli, Running& its);
 
     tenancy::OrganisationsFile file_;  // in force
     fleet::Fleet fleet_;
@@ -97,6 +117,7 @@ private:
     Currency currency_;
     std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
     std::vector<std::vector<tenancy::Amount>> runs_;  // likewise
+    std::vector<LoanInForce> loans_;                  // by loan, then resource
 
     tenancy::Ledger ledger_;                   // of all organisations there ever were
     std::map<std::string, TenantId> by_path_;  // in the ledger

@@ -207,5 +207,35 @@ TEST_F(AccountsOfAHub, OneHubHasOneCurrency) {
     open();
 }
 
+TEST_F(AccountsOfAHub, WhatRunsOnALoanIsPaidToTheLenderAtItsPriceUntilItEndsAndARecallCosts) {
+    OfferLoan offer;
+    offer.terms = {.name = "spring",
+                   .lender = "lab",
+                   .borrower = "shop",
+                   .amounts = {},
+                   .window = {world.now, world.now + 100 * hour},
+                   .notice = hour,
+                   .price = *parse_price("5 CNY/chip-hour"),
+                   .early_recall = *parse_money("20 CNY"),
+                   .penalty = *parse_money("0 CNY")};
+    offer.chips = {{"a100", "3"}};
+    ASSERT_TRUE(world.operate(offer));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    ASSERT_TRUE(submit("guest", "shop/front", 4, 3 * hour));
+    const Time started = world.now;
+    world.pass(hour - Duration{1});
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
+    EXPECT_EQ(world.now, started + hour);
+    world.pass(hour - Duration{1});
+    world.housekeep();
+    end_after("guest", 3 * hour);
+    // Three chips on the loan for two hours and one borrowed; then, for an hour, four borrowed.
+    EXPECT_EQ(paid_by("shop"), 3 * 2 * 5 + 1 * 2 * 8 + 4 * 8);
+    const TenantId lab = ledger().organisations().find("lab");
+    EXPECT_EQ(ledger().balance({lab, tenancy::Book::loan_earned, {}}), 30 * unit);
+    EXPECT_EQ(ledger().balance({lab, tenancy::Book::compensation, {}}), -20 * unit);
+    EXPECT_EQ(statement("lab").total().received, 30 * unit);
+}
+
 }  // namespace
 }  // namespace weir::hub

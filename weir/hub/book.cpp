@@ -59,6 +59,9 @@ Result<void> Book::come_to(Time at) {
     if (at < now_ || at > never) {
         return fail(Code::io, "the journal's time goes back, or beyond all times");
     }
+    // What is used on a loan costs what its contract says, to the moment.
+    for (Time next = loans_.next_change(now_); next <= at; next = loans_.next_change(next))
+        accounts_.set_loans(loans_.at(next), next);
     now_ = at;
     return {};
 }
@@ -233,6 +236,15 @@ Result<void> Book::on(const journal::FleetSet& record, Time at) {
     rates_ = record.rates;
     accounts_.set(tenants_, record.fleet, engine_->rights(), at);
     written_as_ = record.written_as;
+    // Before, loans of a file were read and not kept.
+    if (written_as_ >= 6) {
+        loans_.set(tenants_, at);
+        accounts_.set_loans(loans_.at(at), at);
+        for (const KnownLoan& known : loans_.all())
+            if (tenancy::availability(known.loan)) {
+                tell(sched::LoanChanged{sched::term_of(known.loan, at)}, told_);
+            }
+    }
     // What still holds for the new engine follows.
     promises_.clear();
     reservations_.clear();

@@ -24,6 +24,7 @@
 #include "weir/hub/accounts.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/hub/journal.hpp"
+#include "weir/hub/loans.hpp"
 #include "weir/hub/register.hpp"
 #include "weir/job/job.hpp"
 #include "weir/sched/engine.hpp"
@@ -131,6 +132,7 @@ public:
     [[nodiscard]] const tenancy::OrganisationsFile& tenants() const { return tenants_; }
     [[nodiscard]] const journal::Rates& rates() const { return rates_; }
     [[nodiscard]] const Accounts& accounts() const { return accounts_; }
+    [[nodiscard]] const Loans& loans() const { return loans_; }
     [[nodiscard]] const Register& everybody() const { return register_; }
     [[nodiscard]] const std::map<JobId, Job>& jobs() const { return jobs_; }
     [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
@@ -211,6 +213,8 @@ private:
     Result<void> on(const journal::AdvanceEnded& record, Time at);
     Result<void> on(const journal::NodeChanged& record, Time at);
     Result<void> on(const journal::PowerCapSet& record, Time at);
+    Result<void> on(const journal::LoanOffered& record, Time at);
+    Result<void> on(const journal::LoanMoved& record, Time at);
     Result<void> on(const journal::Checkpointed& record, Time at);
     Result<void> on(const journal::Step& record, Time at);
     Result<void> come_to(Time at);
@@ -234,6 +238,7 @@ private:
     tenancy::OrganisationsFile tenants_;
     journal::Rates rates_;
     Accounts accounts_;
+    Loans loans_;
     std::uint32_t written_as_ = journal::format;
     Register register_;
     std::map<JobId, Job> jobs_;

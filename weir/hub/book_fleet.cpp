@@ -77,6 +77,27 @@ Result<void> Book::on(const journal::PowerCapSet& record, Time at) {
     return {};
 }
 
+Result<void> Book::on(const journal::LoanOffered& record, Time at) {
+    if (const auto checked = loans_.may_offer(record.terms, at); !checked) {
+        return fail(Code::io,
+                    "the journal offers a loan that cannot be: " + checked.error().message);
+    }
+    loans_.offer(record.terms, at);
+    return {};
+}
+
+Result<void> Book::on(const journal::LoanMoved& record, Time at) {
+    const auto moved = loans_.move(record.name, record.event, at);
+    if (!moved) {
+        return fail(Code::io, "the journal moves a loan out of turn: " + moved.error().message);
+    }
+    for (const tenancy::LoanChange& change : moved->changes)
+        accounts_.settle(moved->loan, change);
+    accounts_.set_loans(loans_.at(at), at);
+    tell(sched::LoanChanged{sched::term_of(moved->loan, at)}, at);
+    return {};
+}
+
 Result<void> Book::on(const journal::Checkpointed& record, Time at) {
     WEIR_TRY(Job * job, job_that(record.job, &Job::runs, "runs"));
     tell(sched::Checkpointed{job->id}, at);

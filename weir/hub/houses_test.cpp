@@ -216,5 +216,120 @@ TEST_F(Houses, WhateverFileComesNextTheJournalDecidesTheSameAgain) {
     }
 }
 
+// Lab lends three of its four chips to the shop's front.
+LoanTerms three_chips(Time now, const std::string& name = "spring") {
+    return {.name = name,
+            .lender = "lab",
+            .borrower = "shop/front",
+            .amounts = {},
+            .window = {now, now + seconds(100 * 3600)},
+            .notice = seconds(2 * 3600),
+            .price = *parse_price("5 CNY/chip-hour"),
+            .early_recall = *parse_money("20 CNY"),
+            .penalty = *parse_money("0 CNY")};
+}
+
+TEST_F(Houses, ALoanIsOfferedAcceptedUsedAndCalledBackAcrossRestarts) {
+    open();
+    EXPECT_THAT(refusal("shop/front", 3), HasSubstr("shop/front may have 2 a100 at most"));
+    const auto offered = world.operate(OfferLoan{three_chips(world.now), {{"a100", "3"}}});
+    ASSERT_TRUE(offered) << offered.error().message;
+    EXPECT_THAT(*offered, HasSubstr("loan spring: 3 a100 from lab to shop/front, offered"));
+    EXPECT_THAT(refusal("shop/front", 3), HasSubstr("may have 2 a100 at most")) << "not agreed yet";
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    Submission long_job = submission_of("guest", 1, 3);
+    long_job.spec.tenant = "shop/front";
+    long_job.spec.limit = seconds(50 * 3600);
+    ASSERT_TRUE(world.submit(long_job));
+    EXPECT_EQ(world.state("guest"), "running");
+    EXPECT_EQ(use_of("lab").owns, 1000);
+    EXPECT_EQ(use_of("shop/front").owns, 3000);
+    open();
+    EXPECT_EQ(use_of("shop/front").owns, 3000) << "the journal has it";
+
+    // The lab wants eight chips: its own four, and what the centre leaves idle.
+    ASSERT_TRUE(submit("owners", "lab", 4));
+    const auto recalled = world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall});
+    ASSERT_TRUE(recalled) << recalled.error().message;
+    EXPECT_THAT(*recalled, HasSubstr("recalling: back at"));
+    const auto entries = world.keeper->status().journal_entries;
+    EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
+    EXPECT_EQ(world.keeper->status().journal_entries, entries) << "asking twice changes nothing";
+    ASSERT_TRUE(submit("more", "shop/front", 1));
+    EXPECT_EQ(world.state("guest"), "running");
+    open();
+    world.pass(seconds(2 * 3600));
+    world.keeper->wake(world.moment());
+    EXPECT_EQ(use_of("lab").owns, 4000);
+    EXPECT_EQ(use_of("shop/front").owns, 0);
+    EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
+}
+
+TEST_F(Houses, WhatIsWrongWithALoanIsSaidAndChangesNothing) {
+    open();
+    const auto entries = world.keeper->status().journal_entries;
+    const auto wrong = [&](LoanTerms terms, const char* amount) {
+        const auto answer = world.operate(OfferLoan{std::move(terms), {{"a100", amount}}});
+        EXPECT_FALSE(answer);
+        return answer ? "" : answer.error().message;
+    };
+    LoanTerms terms = three_chips(world.now);
+    EXPECT_THAT(wrong(terms, "5"), HasSubstr("lab owns 4 a100 itself and would have lent 5 a100"));
+    terms.lender = "lap";
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("from: there is no organisation \"lap\""));
+    terms = three_chips(world.now);
+    terms.borrower = "lab";
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("to: nobody borrows from itself"));
+    terms = three_chips(world.now - seconds(200 * 3600));
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("has passed"));
+    terms = three_chips(world.now, "file-1");
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("is for loans of the file"));
+    EXPECT_THAT(world.operate(MoveLoan{"none", tenancy::LoanEvent::accept}).error().message,
+                HasSubstr("there is no loan \"none\""));
+    EXPECT_EQ(world.keeper->status().journal_entries, entries);
+
+    ASSERT_TRUE(world.operate(OfferLoan{three_chips(world.now), {{"a100", "3"}}}));
+    EXPECT_THAT(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}).error().message,
+                HasSubstr("a loan that is offered cannot be answered with recall"));
+    ASSERT_TRUE(world.operate(OfferLoan{three_chips(world.now, "other"), {{"a100", "3"}}}));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    EXPECT_THAT(world.operate(MoveLoan{"other", tenancy::LoanEvent::accept}).error().message,
+                HasSubstr("would have lent 6 a100"));
+    ASSERT_TRUE(world.operate(MoveLoan{"other", tenancy::LoanEvent::withdraw}));
+}
+
+TEST_F(Houses, ALoanThatWouldKeepALenderFromAGangItWaitsForIsRefused) {
+    open();
+    // Of one node the shop holds a half, of the other the front has borrowed one: a gang of the lab
+    // that needs a whole node waits until the front has run for a while.
+    ASSERT_TRUE(submit("first", "lab", 2));
+    ASSERT_TRUE(submit("half", "shop", 2));
+    ASSERT_TRUE(submit("guest", "shop/front", 2));
+    world.end("first");
+    ASSERT_TRUE(submit("whole", "lab", 4));
+    ASSERT_EQ(world.state("whole"), "pending");
+    ASSERT_TRUE(world.operate(OfferLoan{three_chips(world.now), {{"a100", "3"}}}));
+    const auto answer = world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept});
+    ASSERT_FALSE(answer) << *answer;
+    EXPECT_THAT(answer.error().message, HasSubstr("would keep lab from gangs that it waits for"));
+}
+
+TEST_F(Houses, TheLoansOfTheFileAreAgreedOnAndOverWhenItNoLongerHasThem) {
+    const std::string loan = R"(
+loans:
+  - {from: lab, to: shop, chips: {a100: 2}, starts: 1970-01-01, ends: 2100-01-01, notice: 1h,
+     price: 5 CNY/chip-hour}
+)";
+    open_with(two_houses + loan);
+    EXPECT_EQ(use_of("lab").owns, 2000);
+    EXPECT_EQ(use_of("shop").owns, 4000);
+    open();
+    ASSERT_EQ(world.keeper->loans().size(), 1U);
+    EXPECT_EQ(world.keeper->loans()[0].terms.name, "file-1");
+    open_with(two_houses);
+    EXPECT_EQ(use_of("lab").owns, 4000);
+    EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
+}
+
 }  // namespace
 }  // namespace weir::hub

@@ -215,6 +215,11 @@ void Hub::tenants(Reply<std::vector<TenantView>> reply) {
                 [](Keeper& keeper) { return Result<std::vector<TenantView>>(keeper.tenants()); });
 }
 
+void Hub::loans(Reply<std::vector<KnownLoan>> reply) {
+    state_->ask(std::move(reply),
+                [](Keeper& keeper) { return Result<std::vector<KnownLoan>>(keeper.loans()); });
+}
+
 void Hub::statement(std::string tenant, std::optional<Time> at, Reply<tenancy::Statement> reply) {
     state_->ask(std::move(reply), [tenant = std::move(tenant), at](Keeper& keeper) {
         return keeper.statement(tenant, at);

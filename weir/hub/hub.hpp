@@ -249,6 +249,7 @@ public:
     void reservations(Reply<std::vector<ReservationView>> reply);
     // The centre and all organisations; none where nobody is limited.
     void tenants(Reply<std::vector<TenantView>> reply);
+    void loans(Reply<std::vector<KnownLoan>> reply);  // every one there ever was
     // Of an organisation with everybody below it, "" = the centre itself, in the month in which
     // `at` lies; none: in this one.
     void statement(std::string tenant, std::optional<Time> at, Reply<tenancy::Statement> reply);

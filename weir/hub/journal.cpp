@@ -43,6 +43,15 @@ constexpr std::array<std::pair<job::Priority, const char*>, 4> priorities{
      {job::Priority::normal, "normal"},
      {job::Priority::high, "high"},
      {job::Priority::urgent, "urgent"}}};
+constexpr std::array<std::pair<tenancy::Resource::Kind, const char*>, 3> resource_kinds{
+    {{tenancy::Resource::Kind::chips, "chips"},
+     {tenancy::Resource::Kind::cpus, "cpus"},
+     {tenancy::Resource::Kind::capability, "capability"}}};
+constexpr std::array<std::pair<tenancy::LoanEvent, const char*>, 4> loan_events{
+    {{tenancy::LoanEvent::accept, "accept"},
+     {tenancy::LoanEvent::withdraw, "withdraw"},
+     {tenancy::LoanEvent::recall, "recall"},
+     {tenancy::LoanEvent::give_back, "give_back"}}};
 constexpr std::array<std::pair<fleet::Level, const char*>, 5> levels{
     {{fleet::Level::node, "node"},
      {fleet::Level::rack, "rack"},
@@ -259,6 +268,28 @@ Body body_of(const NodeChanged& record) {
 }
 Body body_of(const PowerCapSet& record) {
     return {"power_cap", text_of({{"domain", json_of(record.domain)}, {"watts", record.watts}})};
+}
+Body body_of(const LoanOffered& record) {
+    const LoanTerms& terms = record.terms;
+    Json amounts = Json::array();
+    for (const auto& [resource, amount] : terms.amounts)
+        amounts.push_back({word_for(resource_kinds, resource.kind), resource.name, amount});
+    return {"loan",
+            text_of({{"name", terms.name},
+                     {"from", terms.lender},
+                     {"to", terms.borrower},
+                     {"amounts", std::move(amounts)},
+                     {"begins_ms", milliseconds(terms.window.begins)},
+                     {"ends_ms", milliseconds(terms.window.ends)},
+                     {"notice_ms", terms.notice.count()},
+                     {"currency", terms.price.of_chip_hour.currency.text()},
+                     {"price_micros", terms.price.of_chip_hour.micros},
+                     {"early_recall_micros", terms.early_recall.micros},
+                     {"penalty_micros", terms.penalty.micros}})};
+}
+Body body_of(const LoanMoved& record) {
+    return {"loan_moved",
+            text_of({{"name", record.name}, {"event", word_for(loan_events, record.event)}})};
 }
 Body body_of(const Checkpointed& record) {
     return {"checkpointed", text_of({{"job", record.job.value}})};
@@ -511,6 +542,30 @@ AdvanceMade advance_made_of(const Json& json) {
     return record;
 }
 
+LoanOffered loan_offered_of(const Json& json) {
+    LoanOffered record;
+    LoanTerms& terms = record.terms;
+    json.at("name").get_to(terms.name);
+    json.at("from").get_to(terms.lender);
+    json.at("to").get_to(terms.borrower);
+    for (const Json& each : json.at("amounts")) {
+        terms.amounts.emplace_back(
+            tenancy::Resource{value_of(resource_kinds, each.at(0)), each.at(1).get<std::string>()},
+            each.at(2).get<tenancy::Amount>());
+    }
+    terms.window = {time_in(json.at("begins_ms")), time_in(json.at("ends_ms"))};
+    terms.notice = Duration{json.at("notice_ms").get<std::int64_t>()};
+    const auto money = [&json](const char* key) {
+        const auto known = parse_money("0 " + json.at("currency").get<std::string>());
+        if (!known) throw Damaged{"the currency is not known"};
+        return Money{json.at(key).get<std::int64_t>(), known->currency};
+    };
+    terms.price = {money("price_micros")};
+    terms.early_recall = money("early_recall_micros");
+    terms.penalty = money("penalty_micros");
+    return record;
+}
+
 NodeChanged node_changed_of(const Json& json) {
     return {.pool = PoolId{json.at("pool").get<std::uint32_t>()},
             .node = json.at("node").get<std::uint32_t>(),
@@ -580,6 +635,11 @@ Record record_of(const store::Entry& entry) {
     if (entry.kind == "node") return node_changed_of(json);
     if (entry.kind == "power_cap") {
         return PowerCapSet{domain_of(json.at("domain")), json.at("watts").get<double>()};
+    }
+    if (entry.kind == "loan") return loan_offered_of(json);
+    if (entry.kind == "loan_moved") {
+        return LoanMoved{json.at("name").get<std::string>(),
+                         value_of(loan_events, json.at("event"))};
     }
     if (entry.kind == "checkpointed") return Checkpointed{job_in(json.at("job"))};
     throw Damaged{"this weir does not know entries of the kind \"" + entry.kind + "\""};

@@ -25,6 +25,7 @@
 #include "weir/exec/executor.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/hub/hub.hpp"
+#include "weir/hub/loans.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/store/store.hpp"
 #include "weir/tenancy/organisations_file.hpp"
@@ -32,7 +33,7 @@
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 5;
+inline constexpr std::uint32_t format = 6;
 inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
 // What a chip computes in a number format, FLOP/s or OP/s: of the chips of the fleet in which some
@@ -111,6 +112,16 @@ struct AdvanceMade {
 
 struct AdvanceEnded {
     AdvanceId id;
+};
+
+struct LoanOffered {
+    LoanTerms terms;
+};
+
+// What a party did with a loan. What time alone brings is not recorded: it follows.
+struct LoanMoved {
+    std::string name;
+    tenancy::LoanEvent event = tenancy::LoanEvent::accept;
 };
 
 // By an operator: out of service for new jobs, or back in it.
@@ -197,6 +208,8 @@ using Record = std::variant<FleetSet,
                             AdvanceEnded,
                             NodeChanged,
                             PowerCapSet,
+                            LoanOffered,
+                            LoanMoved,
                             Checkpointed,
                             Step>;
 

@@ -260,6 +260,22 @@ journal::Record any_record(Random& random) {
                                            random.chance(0.3) ? never : any_time(random),
                                            any_placement(random),
                                            any_text(random)};
+        case 13: {
+            LoanTerms terms{.name = any_text(random),
+                            .lender = any_text(random),
+                            .borrower = any_text(random),
+                            .amounts = {{{tenancy::Resource::Kind::chips, any_text(random)},
+                                         any_small(random)}},
+                            .window = {any_time(random), any_time(random)},
+                            .notice = seconds(any_small(random)),
+                            .price = *parse_price("5 CNY/chip-hour"),
+                            .early_recall = *parse_money("20 CNY"),
+                            .penalty = *parse_money("0 CNY")};
+            return journal::LoanOffered{std::move(terms)};
+        }
+        case 14:
+            return journal::LoanMoved{any_text(random),
+                                      static_cast<tenancy::LoanEvent>(random.between(1, 4))};
         default:
             return any_step(random);
     }
@@ -337,10 +353,10 @@ TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
         journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy, {}, {}}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":6", "is of format 6 and this weir knows formats 2 to 5"},
-             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 5"}}) {
+             {"\"format\":7", "is of format 7 and this weir knows formats 2 to 6"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 6"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":5";
+        const std::string ours = "\"format\":6";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);

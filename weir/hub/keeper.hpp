@@ -102,6 +102,7 @@ public:
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<ReservationView> reservations() const;
     [[nodiscard]] std::vector<TenantView> tenants() const;
+    [[nodiscard]] std::vector<KnownLoan> loans() const;
     // Of the month in which `at` lies; none: of this one.
     [[nodiscard]] Result<tenancy::Statement> statement(const std::string& tenant,
                                                        std::optional<Time> at) const;
@@ -134,6 +135,8 @@ private:
     Result<std::string> operate(Work& work, const RestoreNode& wish);
     Result<std::string> operate(Work& work, const SetPowerCap& wish);
     Result<std::string> operate(Work& work, const NoteCheckpoint& wish);
+    Result<std::string> operate(Work& work, const OfferLoan& wish);
+    Result<std::string> operate(Work& work, const MoveLoan& wish);
     void end_reservation(Work& work, AdvanceId id, const std::string& reason);
     void end_reservations_that_are_over(Work& work);
     void on(Work& work, EndMessage& message);

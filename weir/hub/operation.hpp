@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "weir/base/time.hpp"
+#include "weir/hub/loans.hpp"
 #include "weir/tenancy/house_use.hpp"
 
 namespace weir::hub {
@@ -45,8 +47,23 @@ struct SetPowerCap {
 struct NoteCheckpoint {
     std::string reference;
 };
-using Operation = std::
-    variant<MakeReservation, EndReservation, DrainNode, RestoreNode, SetPowerCap, NoteCheckpoint>;
+// What the lender of a loan asks (offer, withdraw, recall), or its borrower (accept, give_back).
+struct OfferLoan {
+    LoanTerms terms;
+    std::map<std::string, std::string> chips;  // the amounts, as in a tenants file: by resource
+};
+struct MoveLoan {
+    std::string name;
+    tenancy::LoanEvent event = tenancy::LoanEvent::accept;
+};
+using Operation = std::variant<MakeReservation,
+                               EndReservation,
+                               DrainNode,
+                               RestoreNode,
+                               SetPowerCap,
+                               NoteCheckpoint,
+                               OfferLoan,
+                               MoveLoan>;
 
 struct ReservationView {
     std::string name;

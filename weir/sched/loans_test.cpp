@@ -356,5 +356,39 @@ INSTANTIATE_TEST_SUITE_P(
                     "fcfs preempt=yes min_run=0s preemptions_per_hour=1000000"),
     [](const auto& each) { return std::string(each.param[0] == 'w' ? "weir" : "fcfs"); });
 
+std::string explained(Engine& engine, TenantId tenant, std::uint32_t chips, Duration limit) {
+    Request request;
+    request.job = JobId{chips * 1000 + tenant.value};
+    request.demand.pools = {PoolId{0}};
+    request.demand.parts = {{.replicas = 1, .each = {.chips = chips}}};
+    request.limit = limit;
+    request.tenant = tenant;
+    engine.apply(JobSubmitted{request}, Time{});
+    std::vector<Decision> decisions;
+    engine.decide(Time{}, decisions);
+    const Explanation why = engine.explain(request.job, Time{});
+    return std::string(name_of(why.reason.cause)) + ": " + why.sentence;
+}
+
+TEST(LoanExplained, NamesTheLoanItsEndAndTheJobs) {
+    const Organisations& house = lenders_and_borrowers();
+    Engine engine(four_chips(), Policy::easy, tenancy::rights_on(four_chips(), house, {}));
+    const LoanTerm term{.loan = 0,
+                        .lender = a,
+                        .borrower = c,
+                        .amounts = {{0, 2000}},
+                        .from = Time{},
+                        .until = Time{} + 8 * hour};
+    engine.apply(LoanChanged{term}, Time{});
+    EXPECT_THAT(explained(engine, c, 2, 9 * hour),
+                testing::AllOf(testing::HasSubstr("on_loan: It asks for 2 chips, but the loan of "
+                                                  "2 a from a ends at 1970-01-01T08:00:00"),
+                               testing::HasSubstr("it would run until 1970-01-01T09:00:00")));
+    EXPECT_THAT(explained(engine, a, 3, hour),
+                testing::AllOf(testing::HasSubstr("on_loan: "),
+                               testing::HasSubstr("a has lent 2 a to c until 1970-01-01T08"),
+                               testing::HasSubstr("it is promised to start")));
+}
+
 }  // namespace
 }  // namespace weir::sched

@@ -1,0 +1,177 @@
+// What the parties of a loan ask of the Keeper. The hub knows no users of organisations, so whoever
+// may drain a node may speak for a party.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/hub/keeper.hpp"
+#include "weir/hub/keeper_work.hpp"
+#include "weir/tenancy/amount.hpp"
+#include "weir/tenancy/recoverable.hpp"
+
+namespace weir::hub {
+namespace {
+
+using tenancy::LoanEvent;
+
+// Whether every gang of the lender that waits for chips of its own can still be had at once by
+// evicting borrowers only, wherever the jobs of the loan may come to lie until its notice is over.
+// Chips alone do not say that (recoverable.hpp).
+Result<void> stays_recoverable(const KnownLoan& known, const Book& book) {
+    const sched::Engine& engine = book.engine();
+    const fleet::Fleet& fleet = engine.fleet();
+    const tenancy::LoanContract& contract = known.loan.contract;
+    for (const tenancy::Allowance& lent : contract.amounts) {
+        const tenancy::Resource& resource = engine.rights().organisations.resources[lent.resource];
+        if (resource.kind != tenancy::Resource::Kind::chips) continue;
+        std::vector<tenancy::Ground> grounds;
+        for (const fleet::Pool& pool : fleet.pools)
+            grounds.push_back({pool, std::vector<std::uint32_t>(pool.nodes, 0), {}});
+        std::vector<tenancy::Guarantee> guarantees;
+        // What those who run leave of its own; a promise is to somebody who waits.
+        tenancy::Amount own = engine.quotas().subtree(contract.lender, lent.resource);
+        for (const auto& [id, job] : book.jobs()) {
+            const sched::Request& request = job.family->request;
+            if (job.runs() && engine.quotas().is_inside(request.tenant, contract.lender))
+                own -= static_cast<tenancy::Amount>(request.demand.chips_milli());
+        }
+        for (const auto& [id, job] : book.jobs()) {
+            const sched::Request& request = job.family->request;
+            const TenantId house = request.tenant;
+            const bool of_lender = engine.quotas().is_inside(house, contract.lender);
+            if (job.waits() && of_lender && request.demand.parts.size() == 1) {
+                const fleet::GangPart& part = request.demand.parts.front();
+                const auto asks = static_cast<tenancy::Amount>(request.demand.chips_milli());
+                if (part.each.chips == 0 || asks > own) continue;
+                own -= asks;
+                guarantees.push_back({.tenant = house,
+                                      .gang = {.replicas = part.replicas,
+                                               .chips = part.each.chips,
+                                               .within = request.demand.within},
+                                      .waits = Duration{}});
+            }
+            const fleet::Placement* placed = job.runs() ? engine.placement(id) : nullptr;
+            if (placed == nullptr) continue;
+            const bool borrows = engine.quotas().borrowed(house, lent.resource) > 0;
+            for (const fleet::NodeRange& range : placed->ranges) {
+                const std::uint32_t chips =
+                    range.replicas * request.demand.parts.at(range.part).each.chips;
+                tenancy::Ground& ground = grounds[range.pool.value];
+                for (std::uint32_t n = 0; n < range.count; ++n) {
+                    if (borrows) {
+                        ground.lent.push_back({range.first + n, chips, Duration{}});
+                    } else {
+                        ground.kept_chips[range.first + n] += chips;
+                    }
+                }
+            }
+        }
+        // In one of the pools that have these chips.
+        Result<void> answer;
+        bool asked = false;
+        const auto chips = static_cast<std::uint64_t>((lent.amount + 999) / 1000);
+        for (const tenancy::Ground& ground : grounds) {
+            if (ground.pool.chip != resource.name) continue;
+            answer = tenancy::may_lend(ground, guarantees, chips, contract.notice);
+            asked = true;
+            if (answer) break;
+        }
+        if (asked && !answer) {
+            return fail(Code::conflict,
+                        fmt::format("the loan {} would keep {} from gangs that it waits for: {}",
+                                    known.terms.name,
+                                    known.terms.lender,
+                                    answer.error().message));
+        }
+    }
+    return {};
+}
+
+std::string told(const KnownLoan& known) {
+    const LoanTerms& terms = known.terms;
+    std::string words = fmt::format("loan {}: {} from {} to {}, {}",
+                                    terms.name,
+                                    amounts_in_words(terms),
+                                    terms.lender,
+                                    terms.borrower,
+                                    name_of(known.loan.state));
+    switch (known.loan.state) {
+        case tenancy::LoanState::accepted:
+        case tenancy::LoanState::offered:
+            return words + ", from " + format_time(terms.window.begins) + " to " +
+                   format_time(terms.window.ends);
+        case tenancy::LoanState::active:
+            return words + " until " + format_time(terms.window.ends);
+        case tenancy::LoanState::recalling:
+            return words + ": back at " + format_time(*known.loan.deadline);
+        default:
+            return words;
+    }
+}
+
+}  // namespace
+
+Result<std::string> Keeper::operate(Work& work, const OfferLoan& wish) {
+    LoanTerms terms = wish.terms;
+    const auto& resources = book_->engine().rights().organisations.resources;
+    if (resources.empty()) {
+        return fail(Code::not_found,
+                    "there are no organisations here; `weir up --tenants FILE` says who there is");
+    }
+    for (const auto& [name, amount] : wish.chips) {
+        const auto its = std::find_if(
+            resources.begin(), resources.end(), [&name](const tenancy::Resource& each) {
+                return each.name == name && each.kind != tenancy::Resource::Kind::cpus;
+            });
+        if (its == resources.end()) {
+            std::string names;
+            for (const tenancy::Resource& each : resources)
+                if (!each.name.empty()) names += (names.empty() ? "" : ", ") + each.name;
+            return fail(
+                Code::invalid,
+                fmt::format("chips: no quota is written in \"{}\"; there are: {}", name, names));
+        }
+        const auto parsed = tenancy::parse_amount(*its, amount);
+        if (!parsed) return fail(parsed.error().at("chips"));
+        terms.amounts.emplace_back(*its, *parsed);
+    }
+    WEIR_CHECK(book_->loans().may_offer(terms, now_));
+    record(work, journal::LoanOffered{terms});
+    return told(*book_->loans().find(terms.name));
+}
+
+Result<std::string> Keeper::operate(Work& work, const MoveLoan& wish) {
+    const std::vector<KnownLoan> all = book_->loans().at(now_);
+    const auto known = std::find_if(all.begin(), all.end(), [&](const KnownLoan& each) {
+        return each.terms.name == wish.name;
+    });
+    if (known == all.end()) {
+        return fail(
+            Code::not_found,
+            fmt::format("there is no loan \"{}\"; `weir loan` shows those there are", wish.name));
+    }
+    // Asked again is no error.
+    using tenancy::LoanState;
+    const LoanState state = known->loan.state;
+    if ((wish.event == LoanEvent::recall && state == LoanState::recalling) ||
+        (wish.event == LoanEvent::withdraw && state == LoanState::withdrawn) ||
+        (wish.event == LoanEvent::give_back && state == LoanState::returned) ||
+        (wish.event == LoanEvent::accept &&
+         (state == LoanState::accepted || state == LoanState::active))) {
+        return told(*known);
+    }
+    const auto possible = step(known->loan, wish.event, now_);
+    if (!possible) return fail(possible.error());
+    if (wish.event == LoanEvent::accept) {
+        WEIR_CHECK(book_->loans().may_accept(*known));
+        WEIR_CHECK(stays_recoverable(*known, *book_));
+    }
+    record(work, journal::LoanMoved{wish.name, wish.event});
+    return told(*book_->loans().find(wish.name));
+}
+
+std::vector<KnownLoan> Keeper::loans() const {
+    return book_->loans().at(now_);
+}
+
+}  // namespace weir::hub
