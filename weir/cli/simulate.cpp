@@ -91,11 +91,10 @@ std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
     std::vector<sched::LoanTerm> terms;
     if (file.loans.empty() || trace.jobs.empty()) return terms;
     if (!trace.zero_utc) {
-        trace.notes.push_back("the log does not say when its zero was, so the loans of " + name +
-                              " are left out: they are of days of the calendar");
-        return terms;
+        trace.notes.push_back("the log does not say when its zero was: the days of the loans of " +
+                              name + " count as if it had been " + format_time(Time{}));
     }
-    const Duration zero = *trace.zero_utc - Time{};
+    const Duration zero = trace.zero_utc.value_or(Time{}) - Time{};
     std::uint32_t outside = 0;
     for (std::uint32_t i = 0; i < file.loans.size(); ++i) {
         tenancy::Loan loan{.id = tenancy::LoanId{i},
@@ -118,7 +117,7 @@ std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
             fmt::format("{} of {} left out: of other days than the log, which begins {}",
                         format_count(outside, "loan"),
                         name,
-                        format_time(*trace.zero_utc)));
+                        format_time(trace.zero_utc.value_or(Time{}))));
     }
     return terms;
 }

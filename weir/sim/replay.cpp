@@ -93,9 +93,8 @@ Replay::Replay(const Trace& trace,
     std::stable_sort(caps_.begin(), caps_.end(), sooner);
     std::stable_sort(advances_.begin(), advances_.end(), sooner);
     if (options.log) {
-        // The log has no word for rights that end: with loans it says nothing of any.
         log_.emplace(fleet,
-                     options.loans.empty() ? engine_.rights() : tenancy::Rights{},
+                     engine_.rights(),
                      options.policy,
                      unit,
                      std::min(first, next_of_others()),

@@ -166,6 +166,12 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
                     "pod or a site belongs to which virtual cluster; replay without --apart, or on "
                     "a fleet without rack_power, pod_power and a site's power");
     }
+    // Rights that end have no word there, and a log without them would be judged wrongly.
+    if (options.log && !options.loans.empty()) {
+        return fail(Code::invalid,
+                    "--log: an event log cannot tell of loans yet; take them out of the tenants "
+                    "file, or write no log");
+    }
     if (options.apart && !options.organisations.empty()) {
         return fail(Code::invalid,
                     "--apart: organisations that have nodes of their own lend nothing; replay with "

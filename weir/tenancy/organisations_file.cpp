@@ -13,7 +13,6 @@ namespace weir::tenancy {
 namespace {
 
 using schema::Problems;
-using schema::Use;
 using schema::View;
 
 constexpr Duration notice_max = seconds(std::int64_t{10} * 366 * 86'400);
@@ -578,10 +577,7 @@ const schema::Object& organisations_schema() {
              schema::list_of(schema::object(loan_schema())),
              "Who lends to whom",
              "[{from: bigco, to: sme-park, chips: {ascend-910b3: 256}, starts: 2026-12-01, ends: "
-             "2027-03-01}]",
-             "",
-             false,
-             Use::checked},
+             "2027-03-01}]"},
             {"vouchers",
              schema::list_of(schema::object(voucher_schema())),
              "Compute vouchers",
@@ -599,10 +595,6 @@ Result<ParsedOrganisations> read_organisations_text(std::string_view text,
     ParsedOrganisations parsed;
     parsed.file = Reader(problems).read(View(tree));
     WEIR_CHECK(problems.result());
-    for (const std::string& path : schema::checked_only(organisations_schema(), tree)) {
-        parsed.notes.push_back(
-            fmt::format("{} is checked, but does not change what this version decides", path));
-    }
     return parsed;
 }
 

@@ -126,9 +126,8 @@ std::string organisations_reference() {
     return R"(# Organisations file
 
 Who there is, who has a right to how much, who lent what to whom, and who may spend how much. Checked by
-`weir schema check FILE`. YAML or JSON, at most 16 MiB; quantities carry units, and all amounts of money have one currency. Parts
-marked *(checked only)* must be right but do not change what this version decides. The rules, with worked numbers:
-[organisations](../concepts/organisations.md). This page is generated: `weir schema tenants --markdown`.
+`weir schema check FILE`. YAML or JSON, at most 16 MiB; quantities carry units, and all amounts of money have one currency.
+The rules, with worked numbers: [organisations](../concepts/organisations.md). This page is generated: `weir schema tenants --markdown`.
 
 ```yaml
 tenants:
