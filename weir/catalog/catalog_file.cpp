@@ -27,7 +27,7 @@ std::optional<Amount> amount_of(std::string_view text) {
     if (text == "none") return Amount{};
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || !(value >= 0) || value > 1e30) return std::nullopt;
+    if (error != std::errc{}) return std::nullopt;
     std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
     while (!unit.empty() && unit.front() == ' ')
         unit.remove_prefix(1);
@@ -44,11 +44,13 @@ std::optional<Amount> amount_of(std::string_view text) {
                           unit.substr(unit.size() - named.name.size()) == named.name;
         if (!ends) continue;
         const std::string_view prefix = unit.substr(0, unit.size() - named.name.size());
-        if (prefix.empty()) return Amount{value, named.unit};
-        const auto power = prefixes.find(prefix.front());
-        if (prefix.size() != 1 || power == std::string_view::npos) continue;
-        for (std::size_t i = 0; i <= power; ++i)
-            factor *= 1000;
+        if (!prefix.empty()) {
+            const auto power = prefixes.find(prefix.front());
+            if (prefix.size() != 1 || power == std::string_view::npos) continue;
+            for (std::size_t i = 0; i <= power; ++i)
+                factor *= 1000;
+        }
+        if (!is_sound_rate(value * factor)) return std::nullopt;
         return Amount{value * factor, named.unit};
     }
     return std::nullopt;
@@ -57,7 +59,7 @@ std::optional<Amount> amount_of(std::string_view text) {
 std::optional<std::string> test_rate(std::string_view text) {
     if (amount_of(text)) return std::nullopt;
     return "is not a rate: write a number and a unit, such as 989 TFLOP/s, 1979 TOP/s (integers) "
-           "or 4.8 TB/s (memory), or none where the chip has no such units";
+           "or 4.8 TB/s (memory), from 1 to 1e24 in all, or none where the chip has no such units";
 }
 
 std::optional<std::uint64_t> size_of(std::string_view text) {
@@ -114,9 +116,17 @@ const schema::Object& rate_schema() {
             {"method", schema::text(), "Of a way that is not native", "oz2-int8-15"},
             {"grade",
              schema::choice(grade_names()),
-             "What may be relied on; certified needs evidence, which source names",
+             "What may be relied on; certified needs evidence, which source names: a check of "
+             "every "
+             "call, or published accuracy for range_bits",
              "certified",
              "strict if native, else bounded"},
+            {"range_bits",
+             schema::integer(0, 2048),
+             "Of a way that is not native: for exponents that spread so far in a row or column it "
+             "has its grade; a job must declare a range within it",
+             "20",
+             "any if certified, 20 if bounded"},
             {"memory_factor",
              schema::number(1, 100),
              "Memory that it needs, over what the data takes",
@@ -239,6 +249,15 @@ private:
         rate.grade = replaces ? Grade::bounded : Grade::strict;
         if (const auto grade = view.text("grade")) rate.grade = *grade_from_name(*grade);
         rate.method = view.text("method").value_or("");
+        if (const auto bits = view.integer("range_bits")) {
+            rate.range_bits = static_cast<std::uint32_t>(*bits);
+            if (!replaces) {
+                problems_.add(
+                    view.place("range_bits"),
+                    path + ".range_bits",
+                    "native arithmetic holds for every range; leave it out, or write way");
+            }
+        }
         rate.memory_factor = view.number("memory_factor").value_or(1);
         if (const auto exact = view.text("exact")) rate.exact = *exact == "true";
         rate.source = view.text("source").value_or(source);
@@ -388,6 +407,7 @@ yaml::Node node_of(const Rate& rate) {
     out.put("way", name_of(rate.way));
     out.put("grade", name_of(rate.grade));
     out.put("method", rate.method);
+    if (rate.range_bits) out.put("range_bits", std::to_string(*rate.range_bits));
     out.put("memory_factor", fmt::format("{:.17g}", rate.memory_factor));
     if (rate.exact) out.put("exact", *rate.exact ? "true" : "false");
     out.put("source", rate.source);

@@ -71,6 +71,16 @@ TEST(CatalogFile, RefusesWithFileLineKeyValueAndWhatIsValid) {
                 AllOf(HasSubstr("c.yaml:4:"),
                       HasSubstr("chips[0].rates[0].value: '3' is not a rate: write a number and a "
                                 "unit, such as 989 TFLOP/s")));
+    // Slower or faster than anything that exists, so that sums with it stay finite.
+    for (const char* value : {"1e-300 FLOP/s", "1e10 EFLOP/s", "-1 TFLOP/s", "nan TFLOP/s"}) {
+        EXPECT_THAT(refusal(with_rate("op: gemm, format: fp64, basis: measured, value: " +
+                                      std::string(value))),
+                    HasSubstr("from 1 to 1e24 in all"))
+            << value;
+    }
+    EXPECT_THAT(refusal(with_rate(
+                    "op: gemm, format: fp64, value: 1 TFLOP/s, basis: measured, range_bits: 20")),
+                HasSubstr("native arithmetic holds for every range"));
     EXPECT_THAT(refusal(with_rate("op: gemm, format: fp65, value: 3 TFLOP/s, basis: measured")),
                 HasSubstr("'fp65' is not one of fp64, fp32"));
     EXPECT_THAT(refusal(with_rate("op: gemm, format: int8, value: 3 TFLOP/s, basis: measured")),

@@ -94,7 +94,7 @@ Result<void> read_sizes(const Json& json, Rate& rate) {
     if (!found->is_array()) return wrong(problem);
     for (const Json& pair : *found) {
         const bool sound = pair.is_array() && pair.size() == 2 && pair[0].is_number_unsigned() &&
-                           pair[1].is_number() && pair[1].get<double>() >= 0;
+                           pair[1].is_number() && is_sound_rate(pair[1].get<double>());
         if (!sound) return wrong(problem);
         const auto dim = pair[0].get<std::uint64_t>();
         if (dim <= (rate.by_dim.empty() ? 0 : rate.by_dim.back().first)) return wrong(problem);
@@ -111,6 +111,7 @@ Result<Rate> rate_of(const Json& json) {
     WEIR_CHECK(read(json, "basis", rate.basis, basis_from_name, bases));
     if (json.find("value") == json.end()) return wrong("value must be a number from 0");
     WEIR_CHECK(read(json, "value", rate.value));
+    if (!is_sound_rate(rate.value)) return wrong("value must be 0, or from 1 to 1e24");
     if (const auto date = json.find("date_ms"); date != json.end()) {
         if (!date->is_number_integer()) return wrong("date_ms must be an integer");
         rate.date = Time{Duration{date->get<std::int64_t>()}};
@@ -122,6 +123,9 @@ Result<Rate> rate_of(const Json& json) {
         WEIR_CHECK(read(json, "grade", rate.grade, grade_from_name, grade_names()));
     }
     WEIR_CHECK(read(json, "method", rate.method));
+    if (json.find("range_bits") != json.end()) {
+        WEIR_CHECK(read(json, "range_bits", rate.range_bits.emplace()));
+    }
     WEIR_CHECK(read_sizes(json, rate));
     WEIR_CHECK(read(json, "memory_factor", rate.memory_factor));
     if (const auto exact = json.find("exact"); exact != json.end()) {
@@ -141,6 +145,7 @@ Json json_of(const Rate& rate) {
     if (rate.way != Way::native) json["way"] = name_of(rate.way);
     if (!rate.method.empty()) json["method"] = rate.method;
     if (rate.grade != Grade::strict) json["grade"] = name_of(rate.grade);
+    if (rate.range_bits) json["range_bits"] = *rate.range_bits;
     for (const auto& [dim, value] : rate.by_dim)
         json["by_dim"].push_back(Json::array({dim, value}));
     if (rate.memory_factor != 1) json["memory_factor"] = rate.memory_factor;
@@ -171,6 +176,11 @@ double discount_of(Basis basis) {
     return shares.at(static_cast<std::size_t>(basis));
 }
 
+bool better_founded(const Rate& one, const Rate& other) {
+    if (one.basis != other.basis) return one.basis < other.basis;
+    return one.date > other.date;
+}
+
 double rate_at(const Rate& rate, std::uint64_t dim) {
     const auto& sizes = rate.by_dim;
     if (sizes.empty()) return rate.value;
@@ -194,9 +204,7 @@ const Rate* ChipRecord::rate(std::string_view format, std::string_view op, Way w
     const Rate* best = nullptr;
     for (const Rate& one : rates) {
         if (one.way != way || one.format != format || one.op != op) continue;
-        const bool better = best == nullptr || one.basis < best->basis ||
-                            (one.basis == best->basis && one.date > best->date);
-        if (better) best = &one;
+        if (best == nullptr || better_founded(one, *best)) best = &one;
     }
     return best;
 }

@@ -48,6 +48,9 @@ struct Rate {
     Way way = Way::native;
     std::string method{};  // of a way that is not native: "oz2-int8-15"
     Grade grade = Grade::strict;
+    // The grade holds for operands whose exponents spread over so many bits in a row or column;
+    // none = whatever they do.
+    std::optional<std::uint32_t> range_bits{};
     std::vector<std::pair<std::uint64_t, double>>
         by_dim{};                 // size of the matrices, rate; ascending
     double memory_factor = 1;     // memory that it needs, over what the data takes
@@ -56,6 +59,17 @@ struct Rate {
 
     friend bool operator==(const Rate&, const Rate&) = default;
 };
+
+// Whether one of two rates for the same thing counts rather than the other: by its basis, and among
+// equals by its date.
+bool better_founded(const Rate& one, const Rate& other);
+
+// What a chip does faster or slower than this nobody has built; 0 stands for what it does not do.
+inline constexpr double rate_min = 1;
+inline constexpr double rate_max = 1e24;
+constexpr bool is_sound_rate(double value) {
+    return value == 0 || (value >= rate_min && value <= rate_max);
+}
 
 // The rate for matrices of this size: between two measured sizes in proportion to the logarithms,
 // above the largest that of the largest, below the smallest in proportion to the size, as where

@@ -89,6 +89,7 @@ TEST(Admission, GivesAJobOnlyTheChipsThatKeepItsContractAndInTheOrderOfPreferenc
     emulated.spec.name = "emulated";
     emulated.spec.precision = job::Precision{};
     emulated.spec.precision->accept = {{}, {catalog::Way::emulated, catalog::Grade::certified}};
+    emulated.spec.precision->range_bits = 20;
     ASSERT_TRUE(world.submit(emulated));
     EXPECT_EQ(world.view("emulated").nodes, std::vector<std::string>{"b200-0"});
     // What was planned stays with the job.

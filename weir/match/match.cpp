@@ -25,11 +25,11 @@ using Demand = Contract::Demand;
 constexpr std::uint64_t dim_assumed = 8192;
 // Additions and products of FP32 numbers for one of two pairs of them: 10 to 20.
 constexpr double pair_operations = 15;
-constexpr double pair_bits = 46;
+constexpr int pair_bits = 46;
+// FP32 has 254 binades, and the lower number of a pair lies up to 46 of them below.
+constexpr std::uint32_t pair_range_bits = 208;
 constexpr double refinement_sweeps = 5;
-// Launching and collecting an emulated product.
-constexpr double emulation_call_s = 1e-4;
-// Up to this spread of exponents the bounds of the published emulations were found to hold.
+// Up to this spread of exponents a bounded emulation is taken to hold where nobody says how far.
 constexpr std::uint32_t bounded_range_bits = 20;
 
 // What a chip has of units for an operation in a format, by the catalogue.
@@ -72,6 +72,46 @@ Units units_of(
     return {};
 }
 
+// How far the exponents may spread for its grade to hold; none = whatever they do.
+std::optional<std::uint32_t> range_of(const Rate& rate, Way way) {
+    if (way == Way::native || way == Way::host) return std::nullopt;
+    if (rate.range_bits) return rate.range_bits;
+    if (way == Way::pair) return pair_range_bits;
+    if (way == Way::emulated && rate.grade == Grade::bounded) return bounded_range_bits;
+    return std::nullopt;
+}
+
+// Of the ways that have fewer digits than the format that was asked for.
+std::optional<int> digits_of(const PhaseOffer& offer) {
+    if (offer.way == Way::pair) return pair_bits;
+    if (offer.way == Way::quantised) return facts_of(offer.format).significand_bits;
+    return std::nullopt;
+}
+
+// Whether a way comes as close to the answer as was asked, for exponents that spread so far:
+// nothing if so, else what is amiss.
+std::optional<Why> short_of(const PhaseOffer& offer,
+                            const std::optional<job::Tolerance>& tolerance,
+                            std::optional<std::uint32_t> range_bits) {
+    if (tolerance) {
+        const bool backward = tolerance->metric == "backward_error";
+        // From a small backward error a small error follows only where the condition is known.
+        if (offer.way == Way::refined && !backward) return Why::tolerance;
+        const auto digits = digits_of(offer);
+        const bool of_digits = backward || tolerance->metric.empty();
+        if (digits && of_digits && tolerance->value < std::exp2(-*digits)) return Why::tolerance;
+    }
+    if (range_bits) {
+        if (offer.range_bits && *range_bits > *offer.range_bits) return Why::range_too_wide;
+        return std::nullopt;
+    }
+    // Without a range only what holds for every one can be promised, and best effort promises
+    // nothing.
+    if (offer.grade == Grade::best_effort) return std::nullopt;
+    if (offer.range_bits || offer.grade == Grade::bounded) return Why::range_unknown;
+    return std::nullopt;
+}
+
 // Matches one chip; keeps what belongs to it together.
 class Matcher {
 public:
@@ -79,7 +119,8 @@ public:
         : contract_(contract),
           chip_(chip),
           bandwidth_(chip.rate("", "memory")),
-          host_bandwidth_(chip.rate("", "memory", Way::host)) {}
+          host_bandwidth_(chip.rate("", "memory", Way::host)),
+          inexact_int8_(catalog::has_inexact_int8(chip)) {}
 
     Match match() {
         Match match;
@@ -171,27 +212,60 @@ private:
     std::vector<PhaseOffer> ways_of(const Demand& demand, std::vector<Reason>& why) const {
         std::vector<PhaseOffer> ways;
         add_native(demand, ways, why);
-        std::vector<Way> known;
-        for (const Rate& rate : chip_.rates) {
-            const bool replaces = rate.way != Way::native && rate.way != Way::host;
-            if (!replaces || rate.format != name_of(demand.format) || rate.value <= 0) continue;
-            const auto chain = chain_of(demand.op, contract_.any_units);
-            const bool same = std::any_of(
-                chain.begin(), chain.end(), [&rate](Op op) { return rate.op == name_of(op); });
-            if (!same) continue;
-            known.push_back(rate.way);
-            ways.push_back(offer_by(demand, rate, rate.way, demand.format, 1));
+        const std::vector<const Rate*> stand_ins = stand_ins_for(demand);
+        for (const Rate* rate : stand_ins) {
+            if (rate->value > 0)
+                ways.push_back(offer_by(demand, *rate, rate->way, demand.format, 1));
         }
-        const auto is_known = [&known](Way way) {
-            return std::find(known.begin(), known.end(), way) != known.end();
+        const auto is_known = [&stand_ins](Way way) {
+            return std::any_of(stand_ins.begin(), stand_ins.end(), [way](const Rate* rate) {
+                return rate->way == way;
+            });
         };
         if (demand.format == Format::fp64) {
-            if (!is_known(Way::emulated)) add_emulated(demand, ways);
+            add_emulated(demand, stand_ins, ways);
             if (!is_known(Way::refined)) add_refined(demand, ways);
             if (!is_known(Way::pair)) add_pair(demand, ways);
         }
         if (!is_known(Way::quantised)) add_quantised(demand, ways);
         return ways;
+    }
+
+    // What the catalogue says of ways that stand in for this format: of each way and method the
+    // best founded rate, of the nearest class of operation that has one. A rate that names no
+    // method speaks for all of its way that are worse founded. A rate of 0 is among them: who knows
+    // that there is none need not guess.
+    [[nodiscard]] std::vector<const Rate*> stand_ins_for(const Demand& demand) const {
+        std::vector<const Rate*> best;
+        const auto same = [](const Rate& rate) {
+            return [&rate](const Rate* known) {
+                return known->way == rate.way && known->method == rate.method;
+            };
+        };
+        for (const Op op : chain_of(demand.op, contract_.any_units)) {
+            const auto nearer = static_cast<std::ptrdiff_t>(best.size());
+            for (const Rate& rate : chip_.rates) {
+                const bool replaces = rate.way != Way::native && rate.way != Way::host;
+                if (!replaces || rate.op != name_of(op) || rate.format != name_of(demand.format)) {
+                    continue;
+                }
+                const auto known = std::find_if(best.begin(), best.end(), same(rate));
+                if (known == best.end()) {
+                    best.push_back(&rate);
+                } else if (known - best.begin() >= nearer && better_founded(rate, **known)) {
+                    *known = &rate;
+                }
+            }
+        }
+        std::vector<const Rate*> counting;
+        for (const Rate* rate : best) {
+            const bool replaced = std::any_of(best.begin(), best.end(), [rate](const Rate* other) {
+                return other->method.empty() && other->way == rate->way && other->op == rate->op &&
+                       better_founded(*other, *rate);
+            });
+            if (!replaced) counting.push_back(rate);
+        }
+        return counting;
     }
 
     void add_native(const Demand& demand,
@@ -214,16 +288,21 @@ private:
         if (ways.empty() && own.rate == nullptr) why.push_back(about(Why::units_unknown, demand));
     }
 
-    void add_emulated(const Demand& demand, std::vector<PhaseOffer>& ways) const {
+    // By the rule of emulation.hpp, unless it is known how such products do or that there are none.
+    void add_emulated(const Demand& demand,
+                      const std::vector<const Rate*>& stand_ins,
+                      std::vector<PhaseOffer>& ways) const {
         if (demand.op != Op::gemm) return;
         const std::uint32_t moduli =
             catalog::moduli_for(contract_.range_bits.value_or(0)).value_or(catalog::moduli_max);
         const auto rate = catalog::derived_emulation(chip_, moduli);
         if (!rate) return;
-        const double calls =
-            demand.dim > 0 ? demand.flops / (2 * std::pow(static_cast<double>(demand.dim), 3)) : 0;
-        ways.push_back(
-            offer_by(demand, *rate, Way::emulated, demand.format, 1, calls * emulation_call_s));
+        const bool known =
+            std::any_of(stand_ins.begin(), stand_ins.end(), [&rate](const Rate* other) {
+                return other->way == Way::emulated && (other->value <= 0 || other->method.empty() ||
+                                                       other->method == rate->method);
+            });
+        if (!known) ways.push_back(offer_by(demand, *rate, Way::emulated, demand.format, 1));
     }
 
     void add_refined(const Demand& demand, std::vector<PhaseOffer>& ways) const {
@@ -334,6 +413,7 @@ private:
         offer.way = way;
         offer.method = rate.method;
         offer.grade = way == Way::native ? Grade::strict : rate.grade;
+        offer.range_bits = range_of(rate, way);
         offer.memory_factor = rate.memory_factor;
         const bool guessed = demand.dim == 0 && !rate.by_dim.empty();
         const Basis basis = guessed && contract_.has_work ? Basis::assumed : rate.basis;
@@ -376,13 +456,15 @@ private:
             reason.has = chip_.memory.count;
             return reason;
         }
-        if (contract_.degraded) return std::nullopt;
         const auto because = [&](Why why) {
             Reason reason = about(why, demand);
             reason.way = offer.way;
             reason.grade = offer.grade;
             return reason;
         };
+        // A wrong answer is near to no contract.
+        const bool inexact = inexact_int8_ && catalog::rests_on_int8(offer.way, offer.method);
+        if (contract_.degraded && !inexact) return std::nullopt;
         bool named = false;
         bool reached = false;
         for (const job::Accept& accept : contract_.accept) {
@@ -390,37 +472,16 @@ private:
             named = true;
             reached = reached || at_least(offer.grade, accept.least);
         }
-        if (!named) return because(Why::not_accepted);
+        if (!named && !contract_.degraded) return because(Why::not_accepted);
+        if (inexact) return because(Why::inexact);
         if (!reached) return because(Why::grade_too_low);
         if (contract_.specials && offer.grade != Grade::strict) return because(Why::specials);
-        if (offer.way == Way::emulated && offer.grade == Grade::bounded) {
-            if (!contract_.range_bits) return because(Why::range_unknown);
-            const bool published = offer.method != derived_method();
-            const bool borne = published ? *contract_.range_bits <= bounded_range_bits
-                                         : catalog::moduli_for(*contract_.range_bits).has_value();
-            if (!borne) {
-                Reason reason = because(Why::range_too_wide);
-                reason.asked = *contract_.range_bits;
-                return reason;
-            }
-        }
-        if (offer.way == Way::pair && contract_.tolerance && contract_.tolerance->metric.empty() &&
-            contract_.tolerance->value < std::exp2(-pair_bits)) {
-            Reason reason = because(Why::tolerance);
-            reason.has = static_cast<std::int64_t>(pair_bits);
-            return reason;
-        }
-        if (offer.way == Way::refined && contract_.tolerance &&
-            !contract_.tolerance->metric.empty() &&
-            contract_.tolerance->metric != "backward_error") {
-            return because(Why::tolerance);
-        }
-        return std::nullopt;
-    }
-
-    [[nodiscard]] std::string derived_method() const {
-        return "oz2-int8-" +
-               std::to_string(catalog::moduli_for(contract_.range_bits.value_or(0)).value_or(0));
+        const auto why = short_of(offer, contract_.tolerance, contract_.range_bits);
+        if (!why) return std::nullopt;
+        Reason reason = because(*why);
+        if (*why == Why::range_too_wide) reason.asked = *contract_.range_bits;
+        if (*why == Why::tolerance) reason.has = digits_of(offer).value_or(0);
+        return reason;
     }
 
     void sum_up(ChipOffer& offer) const {
@@ -460,6 +521,7 @@ private:
     const ChipRecord& chip_;
     const Rate* bandwidth_;
     const Rate* host_bandwidth_;
+    const bool inexact_int8_;
 };
 
 }  // namespace

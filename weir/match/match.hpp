@@ -9,8 +9,13 @@
 // the format itself, a wider one does not stand in: the program would ask for what is not there.
 // What the catalogue does not know is not promised. Any other way has to be accepted by name, with
 // a grade that the chip's way reaches: an emulation is never assumed welcome. A way that is only
-// bounded counts only for a declared range of exponents; one that does not keep IEEE's special
-// values counts only where they are not required; a pair of FP32 numbers has 46 bits and no more.
+// bounded, or whose grade was shown for a range of exponents, counts only for jobs that declare
+// theirs and stay within it; one that does not keep IEEE's special values counts only where they
+// are not required. A tolerance of the result, or of its backward error, is held against the digits
+// of a way: a pair of FP32 numbers has 46 bits and the exponents of FP32, and no more. Refinement
+// promises a small backward error and no other. Of each way and method the best founded rate
+// counts, so what was measured replaces what was published, and `none` takes the way out; where
+// INT8 products were found inexact, nothing that is built on them counts.
 // The processors of a node (`host`) take over what a chip leaves of a job that accepts emulation or
 // refinement, if at least half of its work is matrix products that the chip does in such a way.
 //
@@ -19,14 +24,14 @@
 //
 //     t = min over x of  max(a F / R, b B / BW) + g
 //
-//     native     a = 1,  b = 1                      R of the catalogue, by the size of the matrices
-//     emulated   a = 1,  b = its memory factor      R counts all its products; where nobody
-//                                                   measured it: emulation.hpp, g = 0.1 ms a
-//                                                   product
-//     pair       a = 15, b = 1                      R of the format of half the digits
-//     refined    a = 1,  b = 1                      R of FP32 products, g = 5 sweeps over the
-//     matrix quantised  a = 1,  b = bytes of the format over those asked host       a = 1,  b = 1
-//     R and BW of the processors
+// clang-format off
+//     native     a = 1,  b = 1                  R of the catalogue, by the size of the matrices
+//     emulated   a = 1,  b = its memory factor  R of all its work; not measured: emulation.hpp
+//     pair       a = 15, b = 1                  R of the format of half the digits
+//     refined    a = 1,  b = 1                  R of FP32 products, g = 5 sweeps over the matrix
+//     quantised  a = 1,  b = bytes of the format over those asked
+//     host       a = 1,  b = 1                  R and BW of the processors
+// clang-format on
 //
 // R and BW count in plans by what their basis is worth (discount_of()): 2.25 PFLOP/s on a vendor's
 // sheet are planned as 1.13. The basis of an offer is the weakest of the numbers that decided it.
@@ -86,6 +91,7 @@ enum class Why : std::uint8_t {
     too_few_cpus,
     too_little_node_memory,
     too_few_nodes,  // of the pool, for the whole gang
+    inexact,        // the INT8 products that the way is built on are not exact here
 };
 std::string_view name_of(Why why);
 
@@ -149,6 +155,7 @@ struct PhaseOffer {
     catalog::Way way = catalog::Way::native;
     std::string method;
     catalog::Grade grade = catalog::Grade::strict;
+    std::optional<std::uint32_t> range_bits{};  // up to which the grade holds; none = any
     double rate = 0;       // as the catalogue has it, after a: FLOP/s of one chip
     double bandwidth = 0;  // B/s; 0 = not needed
     double memory_factor = 1;

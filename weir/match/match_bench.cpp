@@ -72,6 +72,7 @@ job::JobSpec linpack() {
                   .storage = {}}};
     job::Precision& precision = spec.precision.emplace();
     precision.accept = {{}, {catalog::Way::emulated, catalog::Grade::certified}};
+    precision.range_bits = 20;
     return spec;
 }
 

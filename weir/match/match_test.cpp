@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+
 #include "weir/match/verdict.hpp"
 #include "weir/match/world.hpp"
 
@@ -86,13 +88,15 @@ TEST(Match, TakesAWayOnlyByNameAndGrade) {
     };
     EXPECT_EQ(way(""), "native");
     EXPECT_EQ(way("precision: {result: {format: fp64}}"), "native");
-    EXPECT_EQ(way("precision: {result: {format: fp64}, accept: [native, emulated]}"),
-              "emulated oz2-int8-15 (certified)");
+    EXPECT_EQ(
+        way("precision: {result: {format: fp64}, accept: [native, emulated], range_bits: 20}"),
+        "emulated oz2-int8-15 (certified)");
     EXPECT_EQ(way("precision: {result: {format: fp64}, accept: [native, emulated>=strict]}"),
               "native");
     EXPECT_THAT(way("precision: {result: {format: fp64}, accept: [emulated>=strict]}"),
                 HasSubstr("gemm would be only emulated (certified), below the grade"));
-    EXPECT_THAT(way("precision: {result: {format: fp64}, accept: [emulated], specials: required}"),
+    EXPECT_THAT(way("precision: {result: {format: fp64}, accept: [emulated], specials: required, "
+                    "range_bits: 20}"),
                 HasSubstr("special values do not behave as required"));
     // FP32 products are faster here, and a residual in FP64 corrects what they got wrong.
     EXPECT_EQ(way("precision: {result: {format: fp64}, accept: [native, refined]}"),
@@ -118,6 +122,135 @@ TEST(Match, CountsABoundedWayOnlyForADeclaredRange) {
     EXPECT_EQ(how(*match(", range_bits: 20").offer), "emulated oz2-int8-15 (bounded)");
     EXPECT_EQ(how(*match(", range_bits: 30").offer), "emulated oz2-int8-18 (bounded)");
     EXPECT_TRUE(is_refused(match(", range_bits: 60"), Why::range_too_wide));
+}
+
+TEST(Match, CountsOnFixedModuliOnlyWithinTheRangeForWhichTheyWereShown) {
+    const auto on_b200 = [](const std::string& precision) {
+        return match_of(asking("work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+                               "precision: {result: {format: fp64}, accept: " +
+                               precision + "}"),
+                        built_in(),
+                        "b200");
+    };
+    EXPECT_EQ(how(*on_b200("[emulated>=certified], range_bits: 20").offer),
+              "emulated oz2-int8-15 (certified)");
+    EXPECT_TRUE(is_refused(on_b200("[emulated>=certified]"), Why::range_unknown));
+    EXPECT_TRUE(is_refused(on_b200("[emulated>=certified], range_bits: 21"), Why::range_too_wide));
+    EXPECT_EQ(how(*on_b200("[native, emulated>=certified], range_bits: 60").offer), "native");
+    // Who needs only a bound gets as many moduli as the range takes.
+    EXPECT_EQ(how(*on_b200("[emulated>=bounded], range_bits: 30").offer),
+              "emulated oz2-int8-18 (bounded)");
+    // A check of every call holds for every range.
+    const Catalog checked = catalog_and(
+        "chips: [{name: x, rates: [{op: gemm, format: fp64, way: emulated, method: adp-int8, "
+        "grade: "
+        "certified, value: 80 TFLOP/s, basis: published}]}]");
+    EXPECT_TRUE(match_of(asking("work: [{op: gemm, flops: 1e18, format: fp64}]\n"
+                                "precision: {result: {format: fp64}, accept: [emulated]}"),
+                         checked,
+                         "x")
+                    .offer);
+}
+
+TEST(Match, TakesTheBestFoundedRateOfEachWayAndMethod) {
+    const job::JobSpec job = asking(
+        "work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+        "precision: {result: {format: fp64}, accept: [native, emulated>=bounded], range_bits: 20}");
+    const auto after = [&job](const std::string& rate) {
+        return match_of(
+            job,
+            catalog_and("chips: [{name: a100-sxm-80g, rates: [{op: gemm, " + rate + "}]}]"),
+            "a100-sxm-80g");
+    };
+    const std::string emulated = "format: fp64, way: emulated, basis: measured, ";
+    EXPECT_EQ(after("format: fp16, value: 1 TFLOP/s, basis: assumed").offer->phases[0].rate,
+              21.6e12);
+    // A measurement counts, be it slower or faster, and without a method for the way as a whole.
+    const std::string oz2 = emulated + "method: oz2-int8-15, grade: certified, ";
+    EXPECT_EQ(after(oz2 + "value: 30 TFLOP/s").offer->phases[0].rate, 30e12);
+    EXPECT_EQ(how(*after(oz2 + "value: 3 TFLOP/s").offer), "native");
+    EXPECT_EQ(how(*after(emulated + "value: 3 TFLOP/s").offer), "native");
+    EXPECT_EQ(how(*after(oz2 + "value: none").offer), "native");
+    EXPECT_EQ(how(*after(emulated + "value: none").offer), "native");
+    // What is worse founded than it changes nothing.
+    EXPECT_EQ(
+        after("format: fp64, way: emulated, basis: assumed, value: none").offer->phases[0].rate,
+        21.6e12);
+    EXPECT_EQ(after("format: fp64, way: emulated, basis: assumed, method: oz2-int8-15, value: 90 "
+                    "TFLOP/s")
+                  .offer->phases[0]
+                  .rate,
+              21.6e12);
+}
+
+TEST(Match, BuildsNothingOnInt8ProductsThatWereFoundInexact) {
+    const Catalog catalog = catalog_and(
+        "chips: [{name: a100-sxm-80g, rates: [{op: gemm, format: int8, value: 431 TOP/s, basis: "
+        "measured, exact: false}]}]");
+    const auto of = [&catalog](const std::string& more) {
+        return match_of(asking("work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+                               "precision: {result: {format: fp64}, range_bits: 20, " +
+                               more + "}"),
+                        catalog,
+                        "a100-sxm-80g");
+    };
+    EXPECT_EQ(how(*of("accept: [native, emulated>=best_effort]").offer), "native");
+    const Match only = of("accept: [emulated>=best_effort]");
+    EXPECT_TRUE(is_refused(only, Why::inexact));
+    std::string all;
+    for (const Reason& reason : only.against)
+        all += sentence_of(reason) + "; ";
+    EXPECT_THAT(all, HasSubstr("on INT8 products, which were found inexact"));
+    // Not even as the nearest that can be had.
+    const Offers degraded = offers_of(
+        asking("work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+               "precision: {result: {format: fp64}, accept: [emulated], on_unsatisfied: degrade}"),
+        fleet_of({{"a100-sxm-80g", 1}}),
+        catalog);
+    EXPECT_TRUE(degraded.degraded);
+    EXPECT_EQ(how(*degraded.kinds[0].match.offer), "native");
+}
+
+TEST(Match, HoldsTheReachOfAWayAgainstToleranceAndRange) {
+    const auto of = [](const std::string& op, const std::string& precision) {
+        return match_of(asking("work: [{op: " + op +
+                               ", flops: 1e18, dim: 16384, format: fp64}]\n"
+                               "precision: {result: {format: fp64" +
+                               precision + "}"),
+                        built_in(),
+                        "b200");
+    };
+    const auto pair = [&](const std::string& tolerance, const std::string& range) {
+        return of("vector", tolerance + "}, accept: [pair]" + range);
+    };
+    const std::string fine = ", tolerance: {metric: backward_error, value: 1e-12}";
+    EXPECT_TRUE(pair(fine, ", range_bits: 100").offer);
+    EXPECT_TRUE(
+        is_refused(pair(", tolerance: {metric: backward_error, value: 1e-16}", ", range_bits: 9"),
+                   Why::tolerance));
+    EXPECT_TRUE(is_refused(pair(", tolerance: 1e-16", ", range_bits: 9"), Why::tolerance));
+    // 208 binades of FP32 are left for the pair, and nobody says that the numbers stay in them.
+    EXPECT_TRUE(is_refused(pair(fine, ", range_bits: 300"), Why::range_too_wide));
+    EXPECT_TRUE(is_refused(pair(fine, ""), Why::range_unknown));
+
+    const auto refined = [&](const std::string& tolerance) {
+        return of("gemm", tolerance + "}, accept: [refined]");
+    };
+    EXPECT_TRUE(refined("").offer);
+    EXPECT_TRUE(refined(fine).offer);
+    EXPECT_TRUE(is_refused(refined(", tolerance: 1e-16"), Why::tolerance));
+    EXPECT_TRUE(is_refused(refined(", tolerance: {metric: loss, value: 1}"), Why::tolerance));
+
+    // Four bits of FP8 are not six digits; how many an accuracy needs is the job's own affair.
+    const auto quantised = [](const std::string& tolerance) {
+        return match_of(asking("work: [{op: gemm, flops: 1e18, format: bf16}]\nprecision: {result: "
+                               "{format: bf16, tolerance: " +
+                               tolerance + "}, accept: [quantised]}"),
+                        built_in(),
+                        "h200");
+    };
+    EXPECT_TRUE(is_refused(quantised("1e-6"), Why::tolerance));
+    EXPECT_TRUE(quantised("{metric: accuracy_pct, value: 1}").offer);
 }
 
 TEST(Match, AsksForStackAndMemory) {
@@ -180,6 +313,36 @@ TEST(Match, KeepsAJobThatHasToBeEqualBitByBitToOneKind) {
     const Offers offers = offers_of(job, fleet_of({{"h200", 1}, {"mi300x", 1}}), built_in());
     EXPECT_THAT(kinds_serving(offers), ElementsAre("mi300x"));
     EXPECT_EQ(offers.pools[1].against.front().why, Why::one_kind);
+}
+
+TEST(Match, SaysNoCostOfAPoolThatDoesNotServe) {
+    fleet::Fleet fleet = fleet_of({{"h200", 1}, {"mi300x", 1}});
+    fleet.sites[0].price["h200"] = *parse_price("30 CNY/chip-hour");
+    fleet.sites[0].price["mi300x"] = *parse_price("20 CNY/chip-hour");
+    const job::JobSpec job = asking(
+        "precision: {result: {format: fp64}, reproducible: bitwise}\n"
+        "work: [{op: gemm, flops: 1e18, dim: 16384}]");
+    const Offers offers = offers_of(job, fleet, built_in());
+    EXPECT_TRUE(offers.pools[0].cost.has_value());
+    EXPECT_FALSE(offers.pools[1].cost.has_value());
+    EXPECT_EQ(offers.pools[1].score, 0);
+}
+
+TEST(Match, PutsEvenTheSlowestChipsAndNoPriceIntoAnOrder) {
+    Catalog catalog = Catalog::built_in();
+    // As a catalogue kept in memory may have it; no file can say it.
+    ASSERT_TRUE(catalog.add(
+        {{.name = "x",
+          .rates = {{.format = "bf16", .op = "gemm", .value = 1e-300, .basis = Basis::measured}}}},
+        "story"));
+    fleet::Fleet fleet = fleet_of({{"x", 1}, {"h200", 1}, {"b200", 1}});
+    for (const char* chip : {"x", "h200", "b200"})
+        fleet.sites[0].price[chip] = *parse_price("0 CNY/chip-hour");
+    const Offers offers =
+        offers_of(asking("work: [{op: gemm, flops: 1e25, format: bf16}]"), fleet, catalog);
+    EXPECT_THAT(kinds_serving(offers), ElementsAre("h200", "b200", "x"));
+    for (const PoolOffer& pool : offers.pools)
+        EXPECT_TRUE(std::isfinite(pool.score));
 }
 
 TEST(Match, DegradesOnlyWhereTheJobAllowsItAndSaysSo) {
@@ -249,9 +412,17 @@ catalog::Rate any_rate() {
     if (rate.op != "memory") rate.format = name_of(any_format());
     rate.value = *rc::gen::element(0.0, 1e12, 1e12, 4e13, 4e13, 1e15);
     rate.basis = static_cast<Basis>(*rc::gen::inRange(0, 5));
-    if (rate.op != "memory" && *rc::gen::inRange(0, 4) == 0) {
+    if (rate.format == "int8" && *rc::gen::arbitrary<bool>()) {
+        rate.exact = *rc::gen::arbitrary<bool>();
+    }
+    if (*rc::gen::arbitrary<bool>()) rate.date = Time{Duration{*rc::gen::inRange(0, 3)}};
+    if (rate.op != "memory" && *rc::gen::inRange(0, 3) == 0) {
+        rate.format = *rc::gen::element<std::string>("fp64", "fp64", "bf16");
         rate.way = static_cast<Way>(*rc::gen::inRange(1, 6));
+        rate.method =
+            *rc::gen::element<std::string>("", "oz2-int8-15", "oz2-int8-15", "oz2-fp8-12");
         rate.grade = static_cast<Grade>(*rc::gen::inRange(0, 4));
+        if (*rc::gen::arbitrary<bool>()) rate.range_bits = *rc::gen::inRange(0U, 60U);
         rate.memory_factor = *rc::gen::element(1.0, 3.0);
     }
     return rate;
@@ -282,7 +453,15 @@ job::JobSpec any_job() {
                 {way,
                  way == Way::native ? Grade::strict : static_cast<Grade>(*rc::gen::inRange(0, 4))});
         }
-        if (*rc::gen::arbitrary<bool>()) precision.range_bits = *rc::gen::inRange(0U, 60U);
+        if (*rc::gen::arbitrary<bool>()) {
+            precision.range_bits =
+                *rc::gen::oneOf(rc::gen::inRange(0U, 60U), rc::gen::element(208U, 209U, 2048U));
+        }
+        if (*rc::gen::inRange(0, 3) == 0) {
+            precision.tolerance = {*rc::gen::element<std::string>("", "backward_error", "loss"),
+                                   *rc::gen::element(1e-16, 1e-12, 0.1)};
+        }
+        precision.reproducible = static_cast<job::Reproducible>(*rc::gen::inRange(0, 3));
         precision.specials = static_cast<job::Specials>(*rc::gen::inRange(0, 3));
     }
     return spec;
@@ -306,6 +485,72 @@ RC_GTEST_PROP(Match, NeverMakesAnOfferThatViolatesTheContract, ()) {
         const std::string broken = violation(spec, chip, *match.offer);
         if (!broken.empty()) RC_FAIL(broken);
     }
+}
+
+RC_GTEST_PROP(Match, NeverMakesAFleetOfOffersThatViolatesTheContract, ()) {
+    // Of chips as they are, some measured anew.
+    Catalog catalog = Catalog::built_in();
+    std::vector<std::pair<std::string, std::uint32_t>> kinds;
+    for (int pools = *rc::gen::inRange(1, 5); pools > 0; --pools) {
+        const auto kind = *rc::gen::element<std::string>(
+            "b200", "h200", "mi300x", "gh200", "ascend-910b3", "unheard-of");
+        kinds.emplace_back(kind, 1U);
+        if (kind == "unheard-of" || *rc::gen::arbitrary<bool>()) continue;
+        RC_ASSERT(catalog.add({{.name = kind, .rates = {any_rate(), any_rate()}}}, "story"));
+    }
+    fleet::Fleet fleet = fleet_of(kinds);
+    if (*rc::gen::arbitrary<bool>()) {
+        for (const auto& [kind, nodes] : kinds)
+            fleet.sites[0].price[kind] = *parse_price("7 CNY/chip-hour");
+    }
+    for (int jobs = 0; jobs < 10; ++jobs) {
+        job::JobSpec spec = any_job();
+        if (spec.precision && *rc::gen::inRange(0, 4) == 0) {
+            spec.precision->on_unsatisfied = job::Unsatisfied::degrade;
+        }
+        const std::string broken = violation(spec, fleet, catalog, offers_of(spec, fleet, catalog));
+        if (!broken.empty()) RC_FAIL(broken);
+    }
+}
+
+TEST(Verdict, KnowsEveryRuleByItself) {
+    job::JobSpec job = asking(
+        "work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+        "precision: {result: {format: fp64}, accept: [emulated, pair, refined], range_bits: 20}");
+    catalog::ChipRecord b200 = *built_in().find("b200");
+    ChipOffer offer = *match_chip(contract_of(job), b200).offer;
+    EXPECT_EQ(violation(job, b200, offer), "");
+    job.precision->range_bits = 60;
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("does not bear the range"));
+    job.precision->range_bits.reset();
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("nobody declared one"));
+    job.precision->range_bits = 20;
+
+    const catalog::Rate measured{.format = "fp64",
+                                 .op = "gemm",
+                                 .value = 3e12,
+                                 .basis = Basis::measured,
+                                 .way = Way::emulated,
+                                 .method = "oz2-int8-15"};
+    b200.rates.push_back(measured);
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("the best founded rate is 3e+12"));
+    b200.rates.back().value = 0;
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("a way that the chip does not have"));
+    b200.rates.back() = {
+        .format = "int8", .op = "gemm", .value = 1e15, .basis = Basis::measured, .exact = false};
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("INT8 products that are not exact"));
+    b200.rates.pop_back();
+
+    job.precision->tolerance = {"backward_error", 1e-16};
+    EXPECT_EQ(violation(job, b200, offer), "");
+    offer.phases[0].way = Way::pair;
+    offer.phases[0].method = "fp32";
+    offer.phases[0].grade = Grade::bounded;
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("has too few digits"));
+    job.precision->tolerance->metric = "";
+    offer.phases[0].way = Way::refined;
+    offer.phases[0].grade = Grade::certified;
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("promises a backward error only"));
 }
 
 TEST(Verdict, FindsWhatAPlanWithoutContractsBreaks) {

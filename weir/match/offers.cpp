@@ -225,6 +225,8 @@ private:
             offer.score = static_cast<double>(chips_milli()) / 1000 *
                           kind.match.offer->seconds.value_or(1) * (values.empty() ? 1 : values[i]) *
                           (1 + scarcity * kind.full_precision * unused);
+            // What cannot be counted comes last; an order with a NaN in it would be none.
+            if (!std::isfinite(offer.score)) offer.score = std::numeric_limits<double>::max();
         }
     }
 
@@ -246,6 +248,8 @@ private:
             if (offer.kind == first || !offer.keeps) continue;
             offer.against.push_back({.why = Why::one_kind, .other = offers.kinds[first].name});
             offer.keeps = offer.serves = false;
+            offer.cost.reset();
+            offer.score = 0;
         }
         put_in_order(offers);
     }

@@ -8,13 +8,13 @@
 namespace weir::match {
 namespace {
 
-constexpr std::array<std::string_view, 21> names{
+constexpr std::array<std::string_view, 22> names{
     "not_listed",    "other_site",     "no_chips",          "unknown_chip",
     "other_stack",   "stack_unknown",  "too_little_memory", "memory_unknown",
     "no_units",      "units_unknown",  "not_accepted",      "grade_too_low",
     "range_unknown", "range_too_wide", "specials",          "tolerance",
     "one_kind",      "too_few_chips",  "too_few_cpus",      "too_little_node_memory",
-    "too_few_nodes"};
+    "too_few_nodes", "inexact"};
 
 std::string way_of(const Reason& reason) {
     return reason.way == catalog::Way::native
@@ -115,6 +115,10 @@ std::string sentence_of(const Reason& reason) {
                                format_bytes({reason.has}));
         case Why::too_few_nodes:
             return fmt::format("it holds {} of {} replicas", reason.has, reason.asked);
+        case Why::inexact:
+            return fmt::format("{} would be {} on INT8 products, which were found inexact",
+                               reason.phase,
+                               way_of(reason));
     }
     return "";
 }

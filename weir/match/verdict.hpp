@@ -10,6 +10,7 @@
 #include <string>
 
 #include "weir/catalog/chip.hpp"
+#include "weir/fleet/fleet.hpp"
 #include "weir/job/job.hpp"
 #include "weir/match/match.hpp"
 
@@ -19,5 +20,11 @@ namespace weir::match {
 std::string violation(const job::JobSpec& spec,
                       const catalog::ChipRecord& chip,
                       const ChipOffer& offer);
+// The same of all that a fleet offers: also who may serve at all, and whether results can be equal
+// bit by bit.
+std::string violation(const job::JobSpec& spec,
+                      const fleet::Fleet& fleet,
+                      const catalog::Catalog& catalog,
+                      const Offers& offers);
 
 }  // namespace weir::match
