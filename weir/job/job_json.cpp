@@ -36,6 +36,10 @@ public:
         if (!std::in_range<Integer>(number)) return wrong(key, "is out of range");
         value = static_cast<Integer>(number);
     }
+    void integer(const char* key, std::optional<std::int64_t>& value) {
+        if (find(key) == nullptr) return;
+        integer(key, value.emplace());
+    }
     void number(const char* key, double& value) {
         const Json* found = find(key);
         if (found == nullptr) return;
@@ -188,10 +192,15 @@ void read_precision(Reader& json, Precision& precision) {
         if (!way) return json.wrong("accept", fmt::format("'{}' is no way to a precision", word));
         precision.accept.push_back(*way);
     }
-    std::int64_t bits = -1;
+    std::optional<std::int64_t> bits;
     json.integer("range_bits", bits);
-    if (bits >= 0)
-        precision.range_bits = static_cast<std::uint32_t>(std::min<std::int64_t>(bits, 2048));
+    if (bits) {
+        if (*bits < 0 || *bits > 2048) {
+            return json.wrong("range_bits",
+                              fmt::format("{} is not a whole number from 0 to 2048", *bits));
+        }
+        precision.range_bits = static_cast<std::uint32_t>(*bits);
+    }
     json.word("specials", precision.specials, specials_from_name, "by_grade, ignore, required");
     json.word("reproducible",
               precision.reproducible,

@@ -236,6 +236,10 @@ TEST(JobJson, RefusesWhatIsNoJob) {
     EXPECT_THAT(refusal(R"({"script":"a","array":{}})"), HasSubstr("array.indices"));
     EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp65"}})"),
                 HasSubstr("precision.format: 'fp65' is not one of fp64, fp32"));
+    EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp64","range_bits":99999}})"),
+                HasSubstr("precision.range_bits: 99999 is not a whole number from 0 to 2048"));
+    EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp64","range_bits":-5}})"),
+                HasSubstr("precision.range_bits: -5 is not"));
     EXPECT_THAT(refusal(R"({"script":"a","precision":{"format":"fp64","accept":["magic"]}})"),
                 HasSubstr("'magic' is no way"));
     EXPECT_THAT(refusal(R"({"script":"a","work":[{"op":"gemm","flops":-1}]})"),

@@ -201,7 +201,8 @@ const Object& precision_table() {
              "as the grade of an accepted way has it"},
             {"reproducible",
              choice({"none", "run_to_run", "bitwise"}),
-             "How equal two runs must be; bitwise keeps the job to one kind of chip",
+             "How equal two runs must be; bitwise keeps the job to one kind of chip, run_to_run is "
+             "the program's own affair and asks nothing of chips",
              "bitwise",
              "none"},
             {"on_unsatisfied",
