@@ -16,14 +16,6 @@ std::span<const EmbeddedFile> embedded_files();
 
 namespace {
 
-std::string small_letters(std::string_view name) {
-    std::string text(name);
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
-}
-
 template <class T>
 void replace_if_said(T& known, T& said, const T& unsaid) {
     if (said != unsaid) known = std::move(said);
@@ -55,6 +47,14 @@ void merge(ChipRecord& known, ChipRecord& said) {
 
 }  // namespace
 
+std::string small_letters(std::string_view name) {
+    std::string text(name);
+    for (char& c : text) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return text;
+}
+
 const Catalog& Catalog::built_in() {
     static const Catalog catalog = [] {
         Catalog made;
@@ -72,7 +72,23 @@ const Catalog& Catalog::built_in() {
 
 Result<void> Catalog::add(std::vector<ChipRecord> chips, std::string_view source) {
     // Checked before anything changes.
+    std::unordered_map<std::string, const ChipRecord*> said;
     for (const ChipRecord& chip : chips) {
+        said.emplace(small_letters(chip.name), &chip);
+        for (const std::string& alias : chip.aliases)
+            said.emplace(small_letters(alias), &chip);
+    }
+    for (const ChipRecord& chip : chips) {
+        for (const std::string& alias : chip.aliases) {
+            const ChipRecord* other = said.at(small_letters(alias));
+            if (other == &chip) continue;
+            return fail(Code::conflict,
+                        fmt::format("{}: chip {}: aliases: '{}' is already a name of {}",
+                                    source,
+                                    chip.name,
+                                    alias,
+                                    other->name));
+        }
         const auto itself = by_name_.find(small_letters(chip.name));
         for (const std::string& alias : chip.aliases) {
             const auto other = by_name_.find(small_letters(alias));
@@ -102,7 +118,7 @@ Result<void> Catalog::add(std::vector<ChipRecord> chips, std::string_view source
 }
 
 Result<void> Catalog::add_file(const std::string& path) {
-    WEIR_TRY(std::vector<ChipRecord> chips, read_catalog_file(path));
+    WEIR_TRY(std::vector<ChipRecord> chips, read_catalog_file(path, this));
     return add(std::move(chips), path);
 }
 

@@ -40,6 +40,9 @@ private:
     std::unordered_map<std::string, std::size_t> by_name_;  // in small letters
 };
 
+// A name as it is looked for.
+std::string small_letters(std::string_view name);
+
 // built_in() with these files on top.
 Result<Catalog> catalog_with(const std::vector<std::string>& files);
 

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "weir/base/text_file.hpp"
+#include "weir/catalog/catalog.hpp"
 
 namespace weir::catalog {
 namespace {
@@ -189,7 +190,7 @@ const schema::Object& chip_schema() {
 // Turns a checked tree into records and collects what no table can say.
 class Reader {
 public:
-    explicit Reader(Problems& problems) : problems_(problems) {}
+    Reader(Problems& problems, const Catalog* known) : problems_(problems), known_(known) {}
 
     std::vector<ChipRecord> read(const View& file) {
         const std::vector<View> chips = file.objects("chips");
@@ -204,8 +205,14 @@ private:
         chip.name = *view.text("name");
         named(chip.name, view, "name", path);
         chip.aliases = view.texts("aliases");
-        for (const std::string& alias : chip.aliases)
+        for (const std::string& alias : chip.aliases) {
             named(alias, view, "aliases", path);
+            const ChipRecord* other = known_ == nullptr ? nullptr : known_->find(alias);
+            if (other == nullptr || other == known_->find(chip.name)) continue;
+            problems_.add(view.place("aliases"),
+                          path + ".aliases",
+                          fmt::format("'{}' is already a name of {}", alias, other->name));
+        }
         chip.vendor = view.text("vendor").value_or("");
         chip.product = view.text("product").value_or("");
         chip.year = static_cast<std::uint32_t>(view.integer("year").value_or(0));
@@ -230,7 +237,8 @@ private:
                std::string_view key,
                const std::string& path) {
         const auto line = view.place(key).line;
-        if (const auto [at, added] = names_.emplace(name, line); !added) {
+        // Whatever the case of its letters, as it is looked for.
+        if (const auto [at, added] = names_.emplace(small_letters(name), line); !added) {
             problems_.add(view.place(key),
                           fmt::format("{}.{}", path, key),
                           fmt::format("'{}' already names the chip in line {}", name, at->second));
@@ -351,6 +359,7 @@ private:
     }
 
     Problems& problems_;
+    const Catalog* known_;
     std::vector<ChipRecord> chips_;
     std::map<std::string, std::uint32_t> names_;  // and their lines
 };
@@ -448,18 +457,20 @@ const schema::Object& catalog_schema() {
     return table;
 }
 
-Result<std::vector<ChipRecord>> read_catalog_text(std::string_view text, std::string_view source) {
+Result<std::vector<ChipRecord>> read_catalog_text(std::string_view text,
+                                                  std::string_view source,
+                                                  const Catalog* known) {
     WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, yaml::fleet_limits));
     WEIR_CHECK(schema::check(catalog_schema(), tree, source));
     Problems problems(source);
-    std::vector<ChipRecord> chips = Reader(problems).read(View(tree));
+    std::vector<ChipRecord> chips = Reader(problems, known).read(View(tree));
     WEIR_CHECK(problems.result());
     return chips;
 }
 
-Result<std::vector<ChipRecord>> read_catalog_file(const std::string& path) {
+Result<std::vector<ChipRecord>> read_catalog_file(const std::string& path, const Catalog* known) {
     WEIR_TRY(const std::string text, read_text_file(path, yaml::fleet_limits.bytes_max));
-    return read_catalog_text(text, path == "-" ? "standard input" : path);
+    return read_catalog_text(text, path == "-" ? "standard input" : path, known);
 }
 
 std::string print_catalog(const std::vector<ChipRecord>& chips) {

@@ -18,13 +18,19 @@
 
 namespace weir::catalog {
 
+class Catalog;
+
 const schema::Object& catalog_schema();
 
 // `source` stands in front of every error: "chips.yaml:7:9: chips[0].rates[1].value: ...". At most
-// 16 MiB.
-Result<std::vector<ChipRecord>> read_catalog_text(std::string_view text, std::string_view source);
+// 16 MiB. With a catalogue that is `known` already, on top of which it is meant to come, an alias
+// that names another chip there is an error, too.
+Result<std::vector<ChipRecord>> read_catalog_text(std::string_view text,
+                                                  std::string_view source,
+                                                  const Catalog* known = nullptr);
 // The file at `path`; "-" is the standard input.
-Result<std::vector<ChipRecord>> read_catalog_file(const std::string& path);
+Result<std::vector<ChipRecord>> read_catalog_file(const std::string& path,
+                                                  const Catalog* known = nullptr);
 
 // A file that reads back as the same chips.
 std::string print_catalog(const std::vector<ChipRecord>& chips);

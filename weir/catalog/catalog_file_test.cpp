@@ -104,6 +104,16 @@ TEST(CatalogFile, RefusesWithFileLineKeyValueAndWhatIsValid) {
         HasSubstr("the size 8 stands there twice"));
     EXPECT_THAT(refusal("chips:\n  - name: a\n  - {name: b, aliases: [a]}\n"),
                 HasSubstr("'a' already names the chip in line 2"));
+    EXPECT_THAT(refusal("chips:\n  - {name: a, aliases: [X]}\n  - {name: b, aliases: [x]}\n"),
+                HasSubstr("'x' already names the chip in line 2"));
+    const auto clash = read_catalog_text(
+        "chips:\n  - name: mine\n    aliases: [H200]\n", "c.yaml", &Catalog::built_in());
+    ASSERT_FALSE(clash);
+    EXPECT_THAT(clash.error().message,
+                AllOf(HasSubstr("c.yaml:3:"),
+                      HasSubstr("chips[0].aliases: 'H200' is already a name of h200")));
+    EXPECT_TRUE(read_catalog_text(
+        "chips: [{name: h200, aliases: [H200-our]}]", "c.yaml", &Catalog::built_in()));
 }
 
 TEST(CatalogFile, SurvivesDamage) {
@@ -199,6 +209,9 @@ TEST(Catalog, TakesAMeasurementOverWhatItKnew) {
     EXPECT_THAT(clash.error().message,
                 HasSubstr("mine.yaml: chip other: aliases: 'h20' is already a name of h20"));
     EXPECT_EQ(catalog.find("other"), nullptr);
+    // Two that come together may not share a name either, whatever the case of its letters.
+    EXPECT_FALSE(catalog.add({{.name = "one", .aliases = {"X"}}, {.name = "two", .aliases = {"x"}}},
+                             "mine.yaml"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The languages by name: what `weir schema` prints and `weir schema check` answers.
 #include <fmt/format.h>
 
+#include "weir/catalog/catalog.hpp"
 #include "weir/catalog/catalog_file.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/job_file.hpp"
@@ -136,7 +137,7 @@ Result<std::vector<std::string>> check_text(std::string_view text,
         return std::move(parsed.notes);
     }
     if (language == "catalog") {
-        WEIR_CHECK(catalog::read_catalog_text(text, source));
+        WEIR_CHECK(catalog::read_catalog_text(text, source, &catalog::Catalog::built_in()));
         return std::vector<std::string>{};
     }
     return unknown(language, "job, fleet, tenants, catalog, sbatch");
