@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
 
+#include "weir/base/schema.hpp"
 #include "weir/base/text_file.hpp"
 #include "weir/base/text_table.hpp"
+#include "weir/catalog/vendor.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/job_file.hpp"
@@ -111,7 +114,10 @@ Json json_of(const match::Offers& offers, const fleet::Fleet& fleet, const job::
         }
         list.push_back(std::move(json));
     }
-    return {{"job", spec.name}, {"degraded", offers.degraded}, {"offers", std::move(list)}};
+    return {{"job", spec.name},
+            {"degraded", offers.degraded},
+            {"not_honoured", spec.not_honoured},
+            {"offers", std::move(list)}};
 }
 
 void print(const match::Offers& offers, const fleet::Fleet& fleet) {
@@ -164,15 +170,70 @@ Result<bool> show_offers(const OffersOptions& options) {
     WEIR_TRY(const fleet::Fleet fleet, fleet::read_fleet(options.fleet));
     WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options.catalogs));
     const match::Offers offers = match::offers_of(spec, fleet, catalog);
+    for (const std::string& slip : slips_in(spec, fleet, catalog))
+        note(slip);
+    if (!spec.not_honoured.empty()) {
+        note(
+            fmt::format("{}: checked but not honoured by this version, so a hub would refuse the "
+                        "job; leave it out to run it without that promise",
+                        fmt::join(spec.not_honoured, ", ")));
+    }
     if (options.json) {
         out_json(json_of(offers, fleet, spec).dump(2, ' ', false, Json::error_handler_t::replace));
     } else {
         print(offers, fleet);
     }
-    return !offers.pools.empty() && offers.pools.front().serves;
+    return spec.not_honoured.empty() && !offers.pools.empty() && offers.pools.front().serves;
 }
 
 }  // namespace
+
+std::vector<std::string> slips_in(const job::JobSpec& spec,
+                                  const fleet::Fleet& fleet,
+                                  const catalog::Catalog& catalog) {
+    std::vector<std::string_view> chips;
+    std::vector<std::string_view> stacks;
+    std::vector<std::string_view> sites;
+    for (const fleet::Pool& pool : fleet.pools)
+        chips.push_back(pool.chip);
+    for (const catalog::Family& family : catalog::families())
+        stacks.push_back(family.stack);
+    for (const catalog::ChipRecord& chip : catalog.chips())
+        stacks.insert(stacks.end(), chip.stacks.begin(), chip.stacks.end());
+    for (const fleet::Site& site : fleet.sites)
+        sites.push_back(site.name);
+
+    std::vector<std::string> slips;
+    const auto slip = [&slips](std::string_view key,
+                               std::string_view who,
+                               const std::string& name,
+                               std::string_view meant) {
+        slips.push_back(
+            fmt::format("{}: the {} does not know \"{}\"{}",
+                        key,
+                        who,
+                        name,
+                        meant.empty() ? "" : fmt::format(" (did you mean {}?)", meant)));
+    };
+    const auto look_for = [&slip](const std::vector<std::string>& names,
+                                  const std::vector<std::string_view>& known,
+                                  std::string_view key,
+                                  std::string_view who) {
+        for (const std::string& name : names) {
+            if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+            slip(key, who, name, schema::nearest(name, known).value_or(""));
+        }
+    };
+    for (const std::string& name : spec.chips_any_of) {
+        // A chip that nobody has described may still be one of the fleet's.
+        if (catalog.find(name) != nullptr) continue;
+        if (std::find(chips.begin(), chips.end(), name) != chips.end()) continue;
+        slip("chips.any_of", "catalogue", name, catalog.nearest(name));
+    }
+    look_for(spec.chips_stack, stacks, "chips.stack", "catalogue");
+    look_for(spec.sites, sites, "sites", "fleet");
+    return slips;
+}
 
 std::string founded(std::string_view number, catalog::Basis basis) {
     std::string name(catalog::name_of(basis));

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "weir/base/result.hpp"
-#include "weir/catalog/chip.hpp"
+#include "weir/catalog/catalog.hpp"
+#include "weir/fleet/fleet.hpp"
+#include "weir/job/job.hpp"
 
 namespace weir::cli {
 
@@ -19,7 +21,8 @@ struct OffersOptions {
     std::vector<std::string> catalogs;
     bool json = false;
 };
-// 0 when a pool of the fleet can serve the job, 1 when none can.
+// 0 when a pool of the fleet can serve the job, 1 when none can or a hub would refuse the job for
+// what it does not honour.
 int offers(const OffersOptions& options);
 
 struct ChipsOptions {
@@ -28,6 +31,13 @@ struct ChipsOptions {
     bool json = false;
 };
 int chips(const ChipsOptions& options);
+
+// What the fleet and the catalogue do not know of the chips, stacks and sites that a job names,
+// with the name that may have been meant: "chips.any_of: the catalogue does not know \"h2O0\" (did
+// you mean h200?)".
+std::vector<std::string> slips_in(const job::JobSpec& spec,
+                                  const fleet::Fleet& fleet,
+                                  const catalog::Catalog& catalog);
 
 // A number with what it stands on: "2h 10m measured", but "~2h 10m (derived)".
 std::string founded(std::string_view number, catalog::Basis basis);
