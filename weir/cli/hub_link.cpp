@@ -83,7 +83,8 @@ JobInfo job_of(const Json& json) {
                                    field<std::string>(planned, "how"),
                                    field<std::string>(planned, "basis"),
                                    optional_field<std::int64_t>(planned, "time_ms"),
-                                   field<bool>(planned, "degraded")});
+                                   field<bool>(planned, "degraded"),
+                                   planned.value("env", std::map<std::string, std::string>{})});
         }
     }
     for (const Json& attempt : json.value("attempts", Json::array())) {

@@ -85,6 +85,7 @@ struct JobInfo {
         std::string basis;
         std::optional<std::int64_t> time_ms;
         bool degraded = false;
+        std::map<std::string, std::string> env{};
     };
     std::vector<Planned> planned;  // only with detail: by kind of chip, in order of preference
 

@@ -46,11 +46,15 @@ std::string planned_text(const JobInfo::Planned& planned) {
     const std::string time = planned.time_ms
                                  ? founded(format_duration(Duration{*planned.time_ms}), basis)
                                  : fmt::format("rates {}", catalog::name_of(basis));
-    return fmt::format("{}: {}{}, {}",
-                       planned.chip,
-                       planned.degraded ? "below its contract, " : "",
-                       planned.how,
-                       time);
+    std::string text = fmt::format("{}: {}{}, {}",
+                                   planned.chip,
+                                   planned.degraded ? "below its contract, " : "",
+                                   planned.how,
+                                   time);
+    for (const auto& [name, value] : planned.env)
+        text += fmt::format(
+            "{}{}={}", name == planned.env.begin()->first ? "; sets " : " ", name, value);
+    return text;
 }
 
 void print_job(const JobInfo& job) {

@@ -113,6 +113,7 @@ std::vector<job::Planned> plan_of(const match::Offers& offers) {
                              .basis = offer.basis,
                              .time = {},
                              .degraded = offers.degraded};
+        if (kind.record != nullptr) planned.env = match::environment_of(offer, *kind.record);
         // What would take longer than any job may run is said no closer.
         if (offer.seconds && *offer.seconds < as_seconds(job::duration_max)) {
             planned.time = Duration{std::llround(*offer.seconds * 1000)};

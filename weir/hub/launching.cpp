@@ -194,6 +194,11 @@ exec::Launch launch_of(const Job& job,
     launch.script = spec.script;
     launch.workdir = context.submit_dir;
     launch.env = exec::shared_environment(context, spec);
+    for (const job::Planned& planned : spec.planned) {
+        if (planned.chip != context.chip) continue;
+        for (const auto& [name, value] : planned.env)
+            if (spec.env.count(name) == 0) launch.env[name] = value;
+    }
     for (TaskView& task : tasks_of(job, attempt, everybody, fleet, options.data_dir)) {
         launch.tasks.push_back({.rank = task.rank,
                                 .node = std::move(task.node),

@@ -68,6 +68,38 @@ TEST_F(LaunchOf, StartsALauncherOnceForItsWholeGang) {
     EXPECT_EQ(once.memory_limit, gibibytes(6));
 }
 
+TEST_F(LaunchOf, TellsTheVendorsLibraryByWhichWayTheJobWasPlanned) {
+    fleet::Fleet fleet = small_fleet(1);
+    fleet.pools[0].chip = "b200";
+    HubWorld b200{fleet};
+    ASSERT_TRUE(b200.open());
+    const auto env = [&b200](Submission submission) {
+        const auto accepted = b200.submit(submission);
+        EXPECT_TRUE(accepted) << (accepted ? "" : accepted.error().message);
+        return b200.executor.attempts.at({accepted->first, 1}).launch.env;
+    };
+    Submission linpack = submission_of("linpack", 1, 1);
+    EXPECT_EQ(env(linpack).count("CUBLAS_EMULATE_DOUBLE_PRECISION"), 0U);
+    linpack.spec.work = {{.name = "update",
+                          .op = catalog::Op::gemm,
+                          .flops = 1e15,
+                          .bytes = 0,
+                          .dim = 16384,
+                          .format = catalog::Format::fp64,
+                          .storage = {}}};
+    EXPECT_EQ(env(linpack).at("CUBLAS_EMULATE_DOUBLE_PRECISION"), "0");
+    linpack.spec.precision = job::Precision{};
+    linpack.spec.precision->accept = {{catalog::Way::emulated, catalog::Grade::certified}};
+    linpack.spec.precision->range_bits = 20;
+    const exec::Environment emulated = env(linpack);
+    EXPECT_EQ(emulated.at("CUBLAS_EMULATE_DOUBLE_PRECISION"), "1");
+    EXPECT_EQ(emulated.at("CUBLAS_EMULATION_STRATEGY"), "performant");
+    EXPECT_EQ(emulated.at("GEMMUL8_NUM_MOD_D"), "15");
+    // Who sets it in the job knows why.
+    linpack.spec.env["CUBLAS_EMULATION_STRATEGY"] = "eager";
+    EXPECT_EQ(env(linpack).at("CUBLAS_EMULATION_STRATEGY"), "eager");
+}
+
 TEST_F(LaunchOf, PutsOutputWhereTheJobWantsItRelativeToItsFolder) {
     Submission submission = submission_of("sweep", 1, 1);
     submission.spec.stdout_path = "logs/%x-%A_%a.out";

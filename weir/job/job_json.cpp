@@ -230,6 +230,7 @@ void read_planned(Reader& json, Planned& planned) {
               "measured, published, derived, vendor_peak, assumed");
     json.duration("time_ms", planned.time);
     json.flag("degraded", planned.degraded);
+    json.texts("env", planned.env);
 }
 
 Json json_of(const Precision& precision) {
@@ -268,6 +269,7 @@ Json json_of(const Planned& planned) {
         {"chip", planned.chip}, {"how", planned.how}, {"basis", catalog::name_of(planned.basis)}};
     if (planned.time) json["time_ms"] = planned.time->count();
     if (planned.degraded) json["degraded"] = true;
+    if (!planned.env.empty()) json["env"] = planned.env;
     return json;
 }
 

@@ -142,8 +142,9 @@ RC_GTEST_PROP(JobJson, EverySpecReadsBackAsItWasWritten, ()) {
     JobSpec spec = any_spec();
     if (*rc::gen::arbitrary<bool>()) spec.not_honoured = {"data", "train"};
     if (*rc::gen::arbitrary<bool>()) {
-        spec.planned = {{"b200", "native", catalog::Basis::published, Duration{7}, false},
-                        {"npu", "gemm: emulated", catalog::Basis::derived, std::nullopt, true}};
+        spec.planned = {
+            {"b200", "native", catalog::Basis::published, Duration{7}, false, {{"A", "1"}}},
+            {"npu", "gemm: emulated", catalog::Basis::derived, std::nullopt, true, {}}};
     }
     const auto again = spec_from_json(spec_to_json(spec));
     if (!again.has_value()) RC_FAIL(again.error().message);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,8 +83,9 @@ struct Planned {
     std::string chip;
     std::string how;  // "gemm: emulated oz2-int8-15 (certified)"
     catalog::Basis basis = catalog::Basis::assumed;
-    std::optional<Duration> time;  // none = not known
-    bool degraded = false;         // below the contract, as the job allows
+    std::optional<Duration> time;              // none = not known
+    bool degraded = false;                     // below the contract, as the job allows
+    std::map<std::string, std::string> env{};  // set where it runs on this chip
 
     friend bool operator==(const Planned&, const Planned&) = default;
 };

@@ -53,6 +53,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -226,5 +227,13 @@ std::function<bool(std::string_view chip, catalog::Format format)> keeps_in(
 // "native", "emulated oz2-int8-15 (certified)", "native in fp32"; several phases that differ are
 // named: "gemm emulated …, panel native".
 std::string how(const ChipOffer& offer);
+
+// What a program has to find in its environment, so that the vendor's library computes FP64 in the
+// way that is offered. An emulation is asked for by name, and one that nobody offered is switched
+// off; the library chooses how many slices an answer takes. What a preloaded GEMMul8 reads is said
+// too, for offers by residues; to preload it is up to the job. Empty where no FP64 is asked for, or
+// no switch of that software is known.
+std::map<std::string, std::string> environment_of(const ChipOffer& offer,
+                                                  const catalog::ChipRecord& chip);
 
 }  // namespace weir::match
