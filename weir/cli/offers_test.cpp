@@ -18,7 +18,7 @@ TEST(Offers, ShowEvidenceAndEstimatesInDifferentWords) {
 TEST(Offers, SayWhichNameWasProbablyMeant) {
     fleet::Fleet fleet;
     fleet.sites = {{.name = "beijing"}};
-    fleet.pools = {{.name = "p", .site = "beijing", .chip = "home-made"}};
+    fleet.pools.emplace_back().chip = "home-made";
     job::JobSpec job;
     job.chips_any_of = {"h200", "h2O0", "home-made", "zzzzzzzz"};
     job.chips_stack = {"cuda", "cudda"};

@@ -91,7 +91,7 @@ TEST_F(LaunchOf, TellsTheVendorsLibraryByWhichWayTheJobWasPlanned) {
     linpack.spec.precision = job::Precision{};
     linpack.spec.precision->accept = {{catalog::Way::emulated, catalog::Grade::certified}};
     linpack.spec.precision->range_bits = 20;
-    const exec::Environment emulated = env(linpack);
+    const auto emulated = env(linpack);
     EXPECT_EQ(emulated.at("CUBLAS_EMULATE_DOUBLE_PRECISION"), "1");
     EXPECT_EQ(emulated.at("CUBLAS_EMULATION_STRATEGY"), "performant");
     EXPECT_EQ(emulated.at("GEMMUL8_NUM_MOD_D"), "15");
