@@ -45,7 +45,11 @@ std::optional<std::string_view> nearest(std::string_view word,
             last = row;
         }
         const std::size_t distance = last[columns - 1];
-        if (!best || distance < best_distance) {
+        // Of equally near ones a word of the same length: a letter is mistaken more often than
+        // lost.
+        const bool likelier = best && distance == best_distance && other.size() == word.size() &&
+                              best->size() != word.size();
+        if (!best || distance < best_distance || likelier) {
             best = other;
             best_distance = distance;
         }

@@ -168,6 +168,7 @@ TEST(Catalog, IsBuiltInWithEveryVendor) {
     EXPECT_EQ(catalog.find("V100M32"), catalog.find("v100-sxm-32g"));
     EXPECT_EQ(catalog.find("unheard-of"), nullptr);
     EXPECT_EQ(catalog.nearest("h2000"), "h200");
+    EXPECT_EQ(catalog.nearest("h2O0"), "h200");
     EXPECT_TRUE(catalog.find("ascend-910b3")->domestic);
     EXPECT_FALSE(catalog.find("h200")->domestic);
 }
