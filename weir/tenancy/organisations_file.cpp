@@ -587,15 +587,33 @@ const schema::Object& organisations_schema() {
     return table;
 }
 
-Result<ParsedOrganisations> read_organisations_text(std::string_view text,
-                                                    std::string_view source) {
-    WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, yaml::fleet_limits));
+namespace {
+
+Result<ParsedOrganisations> read_within(const yaml::Limits& limits,
+                                        std::string_view text,
+                                        std::string_view source) {
+    WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, limits));
     WEIR_CHECK(schema::check(organisations_schema(), tree, source));
     Problems problems(source);
     ParsedOrganisations parsed;
     parsed.file = Reader(problems).read(View(tree));
     WEIR_CHECK(problems.result());
     return parsed;
+}
+
+}  // namespace
+
+Result<ParsedOrganisations> read_organisations_text(std::string_view text,
+                                                    std::string_view source) {
+    return read_within(yaml::fleet_limits, text, source);
+}
+
+Result<OrganisationsFile> read_printed_organisations(std::string_view text,
+                                                     std::string_view source) {
+    // No tree has more values than its text has characters.
+    const yaml::Limits limits{text.size(), text.size(), yaml::fleet_limits.depth_max};
+    WEIR_TRY(ParsedOrganisations parsed, read_within(limits, text, source));
+    return std::move(parsed.file);
 }
 
 Result<ParsedOrganisations> read_organisations(const std::string& path) {

@@ -53,7 +53,12 @@ Result<ParsedOrganisations> read_organisations(const std::string& path);
 // The reference page of the language, docs/reference/tenants.md.
 std::string organisations_reference();
 
-// A file that reads back as the same.
+// A text that read_printed_organisations() gives back as the same file, not much larger than what
+// people wrote.
 std::string print_organisations(const OrganisationsFile& file);
+// Reads what was printed, of any size: what a file may hold was checked when it was read, and
+// printed it may be a little longer than that.
+Result<OrganisationsFile> read_printed_organisations(std::string_view text,
+                                                     std::string_view source);
 
 }  // namespace weir::tenancy

@@ -17,9 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const tenancy::OrganisationsFile& file = parsed->file;
     const auto again =
-        tenancy::read_organisations_text(tenancy::print_organisations(file), "printed");
+        tenancy::read_printed_organisations(tenancy::print_organisations(file), "printed");
     WEIR_ASSERT(again.has_value());
-    WEIR_ASSERT(again->file == file);
+    WEIR_ASSERT(*again == file);
 
     std::vector<std::int64_t> totals(file.organisations.resources.size(), 0);
     for (const tenancy::Tenant& tenant : file.organisations.tenants) {

@@ -252,9 +252,39 @@ TEST(OrganisationsFile, ReadsBackWhatItPrints) {
     const auto parsed = read_organisations_text(example, "t.yaml");
     ASSERT_TRUE(parsed.has_value());
     const std::string printed = print_organisations(parsed->file);
-    const auto again = read_organisations_text(printed, "printed");
+    const auto again = read_printed_organisations(printed, "printed");
     ASSERT_TRUE(again.has_value()) << again.error().message << "\n" << printed;
-    EXPECT_EQ(again->file, parsed->file) << printed;
+    EXPECT_EQ(*again, parsed->file) << printed;
+}
+
+// The journal keeps what is printed: what cannot be read back can never be started from again.
+TEST(OrganisationsFile, ReadsBackWhatItPrintsOfTheDeepestAndOfTheLongestFile) {
+    std::string deep = "{tenants: [";
+    for (int i = 0; i < 400; ++i) {
+        for (int level = 0; level < 29; ++level)
+            deep += "{name: t" + std::to_string(i) + ", tenants: [";
+        for (int leaf = 0; leaf < 200; ++leaf)
+            deep += "{name: l" + std::to_string(leaf) + "},";
+        for (int level = 0; level < 29; ++level)
+            deep += "]}";
+        deep += ",";
+    }
+    deep += "]}";
+    // Printed, a day becomes a moment.
+    std::string wide = "{tenants: [{name: a}], vouchers: [";
+    const std::string voucher = "{tenant: a, amount: 1 CNY, valid: 2026-01-01..2026-02-01},\n";
+    while (wide.size() + voucher.size() + 2 < std::size_t{16} << 20)
+        wide += voucher;
+    wide += "]}";
+    for (const std::string& text : {deep, wide}) {
+        const auto parsed = read_organisations_text(text, "t.yaml");
+        ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
+        const std::string printed = print_organisations(parsed->file);
+        EXPECT_LT(printed.size(), 3 * text.size());
+        const auto again = read_printed_organisations(printed, "printed");
+        ASSERT_TRUE(again.has_value()) << again.error().message;
+        EXPECT_TRUE(*again == parsed->file);
+    }
 }
 
 TEST(OrganisationsFile, ReadsAHundredThousandOrganisationsAndNoMore) {

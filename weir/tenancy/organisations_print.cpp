@@ -23,49 +23,67 @@ public:
             budgets_.emplace(budget.tenant, &budget);
     }
 
+    // As the journal keeps it: without indentation, which would make of a deep tree many times what
+    // was written; each organisation on a line of its own.
     std::string text() {
-        tenants(TenantId{0}, "");
-        if (!file_.loans.empty()) out_ += "loans:\n";
-        for (const LoanContract& each : file_.loans)
-            loan(each);
-        if (!file_.vouchers.empty()) out_ += "vouchers:\n";
-        for (const Voucher& each : file_.vouchers)
-            voucher(each);
+        out_ = "{tenants: [";
+        tenants(TenantId{0});
+        out_ += "]";
+        list("loans", file_.loans, [this](const LoanContract& each) { loan(each); });
+        list("vouchers", file_.vouchers, [this](const Voucher& each) { voucher(each); });
+        out_ += "}\n";
         return std::move(out_);
     }
 
 private:
     const std::string& path_of(TenantId id) const { return file_.organisations.tenant(id).path; }
 
-    void tenants(TenantId parent, const std::string& indent) {
-        const auto children = children_.find(parent);
-        if (children == children_.end()) return;
-        out_ += indent + "tenants:\n";
-        for (const TenantId id : children->second)
-            tenant(id, indent + "  ");
+    template <class Items, class Print>
+    void list(std::string_view key, const Items& items, const Print& print) {
+        if (items.empty()) return;
+        out_ += fmt::format(",\n{}: [", key);
+        for (const auto& each : items) {
+            if (&each != &items.front()) out_ += ",\n";
+            print(each);
+        }
+        out_ += "]";
     }
 
-    void tenant(TenantId id, const std::string& indent) {
+    void tenants(TenantId parent) {
+        const auto children = children_.find(parent);
+        if (children == children_.end()) return;
+        for (const TenantId id : children->second) {
+            if (id != children->second.front()) out_ += ",\n";
+            tenant(id);
+        }
+    }
+
+    void tenant(TenantId id) {
         const Tenant& its = file_.organisations.tenant(id);
         const std::string_view path = its.path;
-        const auto line = [&](std::string_view key, const std::string& value) {
-            out_ += fmt::format("{}  {}: {}\n", indent, key, value);
+        const auto add = [this](std::string_view key, const std::string& value) {
+            out_ += fmt::format(", {}: {}", key, value);
         };
-        out_ += fmt::format("{}- name: {}\n", indent, quoted(path.substr(path.rfind('/') + 1)));
-        if (!its.quota.empty()) line("quota", amounts(its.quota));
-        if (!its.lend.empty()) line("lend", amounts(its.lend));
-        if (!its.borrow.empty()) line("borrow", amounts(its.borrow));
+        out_ += fmt::format("{{name: {}", quoted(path.substr(path.rfind('/') + 1)));
+        if (!its.quota.empty()) add("quota", amounts(its.quota));
+        if (!its.lend.empty()) add("lend", amounts(its.lend));
+        if (!its.borrow.empty()) add("borrow", amounts(its.borrow));
         if (its.weight_milli != 1000) {
-            line("weight",
-                 fmt::format("{}.{:03}", its.weight_milli / 1000, its.weight_milli % 1000));
+            add("weight",
+                fmt::format("{}.{:03}", its.weight_milli / 1000, its.weight_milli % 1000));
         }
         if (const auto budget = budgets_.find(id); budget != budgets_.end()) {
-            line("budget",
-                 fmt::format("{{amount: {}, period: {}}}",
-                             format_money(budget->second->amount),
-                             name_of(budget->second->period)));
+            add("budget",
+                fmt::format("{{amount: {}, period: {}}}",
+                            format_money(budget->second->amount),
+                            name_of(budget->second->period)));
         }
-        tenants(id, indent + "  ");
+        if (children_.count(id) > 0) {
+            out_ += ", tenants: [";
+            tenants(id);
+            out_ += "]";
+        }
+        out_ += "}";
     }
 
     std::string amounts(const std::vector<Allowance>& list) const {
@@ -83,8 +101,8 @@ private:
 
     void loan(const LoanContract& loan) {
         out_ += fmt::format(
-            "  - from: {}\n    to: {}\n    chips: {}\n    starts: {}\n    ends: {}\n"
-            "    notice: {}ms\n    price: {}\n    early_recall: {}\n    penalty: {}\n",
+            "{{from: {}, to: {}, chips: {}, starts: {}, ends: {}, notice: {}ms, price: {}, "
+            "early_recall: {}, penalty: {}}}",
             quoted(path_of(loan.lender)),
             quoted(path_of(loan.borrower)),
             amounts(loan.amounts),
@@ -97,7 +115,7 @@ private:
     }
 
     void voucher(const Voucher& voucher) {
-        out_ += fmt::format("  - tenant: {}\n    amount: {}\n    valid: {}..{}\n",
+        out_ += fmt::format("{{tenant: {}, amount: {}, valid: {}..{}",
                             quoted(path_of(voucher.tenant)),
                             format_money(voucher.amount),
                             format_time(voucher.valid.begins),
@@ -105,9 +123,9 @@ private:
         std::string chips = voucher.chips.domestic ? "domestic" : "";
         for (const std::string& name : voucher.chips.names)
             chips += (chips.empty() ? "" : ", ") + quoted(name);
-        if (!chips.empty()) out_ += "    chips: [" + chips + "]\n";
+        if (!chips.empty()) out_ += ", chips: [" + chips + "]";
         out_ += fmt::format(
-            "    share: {}.{:04}%\n", voucher.share_ppm / 10'000, voucher.share_ppm % 10'000);
+            ", share: {}.{:04}%}}", voucher.share_ppm / 10'000, voucher.share_ppm % 10'000);
     }
 
     const OrganisationsFile& file_;
