@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "weir/base/units.hpp"
+#include "weir/tenancy/amount.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -34,7 +35,8 @@ Charges Rights::charges(const fleet::Demand& demand, PoolId pool) const {
     const auto add = [&charges](const Charges& each, Amount milli) {
         for (const Allowance& one : each) {
             // Rounded up: many small gangs do not use more than they are charged.
-            const Amount amount = (one.amount * milli + 999) / 1000;
+            const __int128 whole = (static_cast<__int128>(one.amount) * milli + 999) / 1000;
+            const auto amount = static_cast<Amount>(std::min<__int128>(whole, amount_total_max));
             if (amount > 0) charges.push_back({one.resource, amount});
         }
     };
@@ -85,10 +87,12 @@ Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const R
                         unknown.push_back(pool.chip);
                     continue;
                 }
-                const auto each = static_cast<Amount>(std::llround(*rate / flops_per_unit));
+                const auto each = static_cast<Amount>(std::min(
+                    std::round(*rate / flops_per_unit), static_cast<double>(amount_total_max)));
                 if (each == 0) continue;
                 measure.per_chip.push_back({r, each});
-                rights.capacity[r] += chips * each;
+                const __int128 all = static_cast<__int128>(chips) * each + rights.capacity[r];
+                rights.capacity[r] = static_cast<Amount>(std::min<__int128>(all, amount_total_max));
             }
         }
         for (const std::string& chip : unknown)
@@ -101,6 +105,16 @@ Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const R
             rights.notes.push_back(
                 fmt::format("quotas name {}, of which this fleet has none",
                             resource.kind == Resource::Kind::cpus ? "cpus" : resource.name));
+        Amount owned = 0;
+        for (const Tenant& tenant : rights.organisations.tenants)
+            for (const Allowance& quota : tenant.quota)
+                if (quota.resource == r) owned += quota.amount;
+        if (rights.capacity[r] > 0 && owned > rights.capacity[r])
+            rights.notes.push_back(
+                fmt::format("all quotas together are {}, and this fleet has {}: not everybody can "
+                            "have what they own",
+                            format_amount(resource, owned),
+                            format_amount(resource, rights.capacity[r])));
     }
     return rights;
 }

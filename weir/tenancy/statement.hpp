@@ -55,8 +55,9 @@ struct Statement {
     [[nodiscard]] StatementRow total() const;
 };
 
-// Of the month in which `at` lies (UTC). Numbers of loans and vouchers count from 1, as they stand
-// in the organisations file.
+// Of the month in which `at` lies (UTC). Numbers of loans and vouchers count from 1, in the order
+// in which the ledger came to know them: that of the organisations file, and behind them those of
+// later ones.
 Statement statement_of(const Ledger& ledger, TenantId tenant, Time at, Currency currency);
 
 // For a terminal of this width; 0 = as wide as it needs.

@@ -1,0 +1,60 @@
+// What chips count of the resources that quotas are written in.
+#include "weir/tenancy/rights.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "weir/tenancy/amount.hpp"
+
+namespace weir::tenancy {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+fleet::Fleet of_chips(std::uint32_t nodes) {
+    fleet::Fleet fleet;
+    fleet.sites.push_back({.name = "here", .executor = "none", .power_watts = 0});
+    fleet::Pool pool;
+    pool.name = "main";
+    pool.site = "here";
+    pool.chip = "h200";
+    pool.nodes = nodes;
+    pool.chips_per_node = 100;
+    fleet.pools.push_back(pool);
+    return fleet;
+}
+
+Organisations owning(Resource::Kind kind, const std::string& name, Amount amount) {
+    Organisations all{.resources = {{kind, name}}, .tenants = {{}}};
+    all.tenants.push_back({.path = "lab", .parent = TenantId{0}, .quota = {{0, amount}}});
+    return all;
+}
+
+TEST(Rights, OfHugeGangsOnFastChipsNothingOverflows) {
+    const auto charge = [](double flops) {
+        const Rights rights = rights_on(of_chips(1000),
+                                        owning(Resource::Kind::capability, "bf16", 1),
+                                        [flops](auto, auto) { return flops; });
+        EXPECT_GT(rights.capacity[0], 0);
+        fleet::Demand demand;
+        demand.parts.push_back({.replicas = 1000, .each = {.chips = 100}});
+        return rights.charges(demand, PoolId{0}).at(0).amount;
+    };
+    EXPECT_EQ(charge(1e17), Amount{10'000'000'000'000'000}) << "100,000 chips of 10^11 MFLOP/s";
+    EXPECT_EQ(charge(1e40), amount_total_max);
+}
+
+TEST(Rights, QuotasThatAreMoreThanTheFleetAreNoticed) {
+    const auto notes = [](Amount chips_milli) {
+        return rights_on(of_chips(1), owning(Resource::Kind::chips, "h200", chips_milli), nullptr)
+            .notes;
+    };
+    EXPECT_TRUE(notes(100'000).empty());
+    EXPECT_THAT(
+        notes(101'000),
+        Contains(HasSubstr("all quotas together are 101 h200, and this fleet has 100 h200")));
+}
+
+}  // namespace
+}  // namespace weir::tenancy
