@@ -48,6 +48,7 @@ void Checker::State::on(const Header& what) {
     }
     books.emplace(what.fleet);
     quotas.emplace(what);
+    data.emplace(what);
     for (std::size_t i = 0; i < what.organisations.size(); ++i) {
         sense(*quotas->find(what.organisations[i].path) == i + 1, [&] {
             return fmt::format("organisation {} is named twice", what.organisations[i].path);
@@ -128,6 +129,13 @@ void Checker::State::on(const Started& what) {
         judge_apart(*job, what.on);
         judge_contract(*job, what.on);
         charge(*job, what.on.ranges.front().pool);
+        if (!job->asked.data.empty()) {
+            const std::string missing = data->missing(job->asked.data, what.on);
+            judge_data(missing.empty()
+                           ? ""
+                           : fmt::format("job {} starts, and {}", what.job.value, missing));
+            data->use(job->asked.data, what.on, true);
+        }
         take(*job, what.on);
     } else if (counted) {
         counted->started(what.job, {}, now);
@@ -148,6 +156,7 @@ void Checker::State::on(const Ended& what) {
     ++report.ends;
     judge_limit(*job, now);
     books->give(job->asked.demand, job->on);
+    data->use(job->asked.data, job->on, false);
     job->on.ranges.clear();
     discharge(*job);
     const bool came_out = what.outcome == Came::succeeded && !what.requeue;
@@ -346,6 +355,16 @@ void Checker::State::on(const SetApart& what) {
         pool_excuses[run.pool.value][2] = line;
 }
 
+void Checker::State::on(const Copied& what) {
+    judge_data(data->ordered(what));
+}
+void Checker::State::on(const Arrived& what) {
+    judge_data(data->arrived(what, now));
+}
+void Checker::State::on(const Forgotten& what) {
+    judge_data(data->forgotten(what));
+}
+
 void Checker::State::on(const GivenBack& what) {
     std::erase_if(apart, [&](const SetApart& one) { return one.id == what.id; });
     if (counted) counted->given_back(what.id, now);
@@ -394,6 +413,7 @@ void Checker::State::close_run() {
     header.reset();
     books.reset();
     quotas.reset();
+    data.reset();
     counted.reset();
     conditional.clear();
     jobs.clear();

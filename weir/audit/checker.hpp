@@ -51,8 +51,9 @@ enum class Rule : std::uint8_t {
     contract,      // nothing on chips that a precision contract forbids
     quota,         // what organisations may use, at every level
     reclaim,       // who gives back what owners want
+    data,          // what is read lies where it is read
 };
-inline constexpr std::size_t rules = 19;
+inline constexpr std::size_t rules = 20;
 std::string_view name_of(Rule rule);
 std::string_view sentence_of(Rule rule);
 

@@ -31,6 +31,7 @@ constexpr std::array<RuleText, rules> rule_texts = {{
     {"contract", "nothing runs on chips that its precision contract forbids"},
     {"quota", "an organisation uses what it owns, or what others lend, within all limits"},
     {"reclaim", "owners get back what others borrowed, from those who borrowed it"},
+    {"data", "datasets lie where they are read, and no storage is overfull"},
 }};
 
 constexpr std::array<std::string_view, excuses> excuse_names = {"none",

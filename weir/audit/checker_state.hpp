@@ -14,6 +14,7 @@
 
 #include "weir/audit/books.hpp"
 #include "weir/audit/checker.hpp"
+#include "weir/audit/data_books.hpp"
 #include "weir/audit/quota_books.hpp"
 #include "weir/audit/waterfall_books.hpp"
 
@@ -57,6 +58,7 @@ struct Checker::State {
     std::optional<Header> header;
     std::optional<Books> books;
     std::optional<QuotaBooks> quotas;
+    std::optional<DataBooks> data;
     std::unordered_map<JobId, Job> jobs;  // that wait or run
     std::unordered_map<JobId, Came> over;
     std::unordered_map<JobId, Array> arrays;
@@ -89,6 +91,9 @@ struct Checker::State {
     void judge_domain(const Job& job, const fleet::Placement& on);
     void judge_health(const Job& job, const fleet::Placement& on, const fleet::Placement& kept);
     void judge_apart(const Job& job, const fleet::Placement& on);
+    void judge_data(const std::string& wrong) {
+        expect(Rule::data, wrong.empty(), [&] { return wrong; });
+    }
     void judge_contract(const Job& job, const fleet::Placement& on);
     [[nodiscard]] QuotaBooks::Charges charges_in(const Job& job, PoolId pool) const;
     void charge(Job& job, PoolId pool);
@@ -118,6 +123,9 @@ struct Checker::State {
     void on(const CapSet& what);
     void on(const SetApart& what);
     void on(const GivenBack& what);
+    void on(const Copied& what);
+    void on(const Arrived& what);
+    void on(const Forgotten& what);
     void on(const Account& what);
     void on(const Waterfall& what);
 };

@@ -331,6 +331,20 @@ void organisations_in(Fields& record, Header& header) {
     }
 }
 
+void datasets_in(Fields& site, fleet::Storage& storage) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 60;
+    storage.capacity = {static_cast<std::int64_t>(site.number_or("capacity_bytes", 0, most))};
+    if (!site.has("datasets")) return;
+    std::size_t at = 0;
+    for (const Json& entry : site.list("datasets")) {
+        Fields its(entry, fmt::format("datasets[{}]", at++), site.problem());
+        const std::string name = its.text("name");
+        const Bytes size{static_cast<std::int64_t>(its.number_or("bytes", 0, most))};
+        if (!storage.datasets.emplace(name, size).second) its.wrong("name", name, "there once");
+        its.no_more();
+    }
+}
+
 Header header_in(Fields& record) {
     Header header;
     record.number("format", 1, 1);
@@ -347,6 +361,7 @@ Header header_in(Fields& record) {
         Fields site(entry, fmt::format("sites[{}]", at++), record.problem());
         header.fleet.sites.push_back(
             {.name = site.text("name"), .power_watts = site.watts_or("power_watts")});
+        datasets_in(site, header.fleet.sites.back().storage);
         site.no_more();
     }
     at = 0;
@@ -392,6 +407,20 @@ std::vector<PoolId> pools_in(Fields& record, const char* key) {
         pools.emplace_back(pool.get<std::uint32_t>());
     }
     return pools;
+}
+
+std::vector<std::string> data_in(Fields& record) {
+    std::vector<std::string> names;
+    const Json* const list = record.find("data");
+    if (list == nullptr) return names;
+    const bool good =
+        list->is_array() && !list->empty() &&
+        std::all_of(list->begin(), list->end(), [](const Json& name) { return name.is_string(); });
+    if (!good) {
+        record.wrong("data", *list, "a list of names of datasets");
+        return names;
+    }
+    return list->get<std::vector<std::string>>();
 }
 
 Submitted submitted_in(Fields& record) {
@@ -450,6 +479,7 @@ Submitted submitted_in(Fields& record) {
             record.wrong("organisation", "", "absent where it is the centre itself");
         }
     }
+    job.data = data_in(record);
     return job;
 }
 
@@ -539,6 +569,16 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
     }
     if (kind == "cap") return CapSet{domain_in(record), record.watts("watts")};
     if (kind == "reservation") return reservation_in(record);
+    if (kind == "copy") {
+        Copied copied;
+        copied.dataset = record.text("dataset");
+        copied.from = record.small("from");
+        copied.to = record.small("to");
+        copied.until = record.moment("until");
+        return copied;
+    }
+    if (kind == "arrived") return Arrived{record.text("dataset"), record.small("site")};
+    if (kind == "forget") return Forgotten{record.text("dataset"), record.small("site")};
     if (kind == "reservation_end") return GivenBack{AdvanceId{record.small("id", 1)}};
     if (kind == "account") {
         const JobId job = record.job();
@@ -569,7 +609,8 @@ Result<Record> decode(std::string_view line, std::string_view place) {
             fields.wrong("is",
                          kind,
                          "one of run, submit, start, end, cancel, promise, drop, preempt, lost, "
-                         "replace, node, cap, reservation, reservation_end, account, waterfall");
+                         "replace, node, cap, reservation, reservation_end, copy, arrived, forget, "
+                         "account, waterfall");
         }
     }
     if (problem) return fail(problem->at(place));

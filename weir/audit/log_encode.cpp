@@ -225,6 +225,19 @@ void write(Writer& to, const Header& header) {
         to.key("name");
         to.text(site.name);
         to.watts("power_watts", site.power_watts);
+        to.count("capacity_bytes", static_cast<std::uint64_t>(site.storage.capacity.count));
+        if (!site.storage.datasets.empty()) {
+            to.key("datasets");
+            to.open('[');
+            for (const auto& [name, size] : site.storage.datasets) {
+                to.open('{');
+                to.key("name");
+                to.text(name);
+                to.count("bytes", static_cast<std::uint64_t>(size.count));
+                to.close('}');
+            }
+            to.close(']');
+        }
         to.close('}');
     }
     to.close(']');
@@ -333,6 +346,13 @@ void write(Writer& to, const Submitted& job) {
     if (!job.organisation.empty()) {
         to.key("organisation");
         to.text(job.organisation);
+    }
+    if (!job.data.empty()) {
+        to.key("data");
+        to.open('[');
+        for (const std::string& name : job.data)
+            to.text(name);
+        to.close(']');
     }
 }
 
@@ -454,6 +474,38 @@ void write(Writer& to, const SetApart& apart) {
         to.yes();
     }
     to.runs("nodes", apart.nodes);
+}
+
+void write(Writer& to, const Copied& copied) {
+    to.key("is");
+    to.text("copy");
+    to.key("dataset");
+    to.text(copied.dataset);
+    to.key("from");
+    to.number(copied.from);
+    to.key("to");
+    to.number(copied.to);
+    to.must("until", copied.until.time_since_epoch());
+}
+
+void write_at_site(Writer& to,
+                   std::string_view is,
+                   const std::string& dataset,
+                   std::uint32_t site) {
+    to.key("is");
+    to.text(is);
+    to.key("dataset");
+    to.text(dataset);
+    to.key("site");
+    to.number(site);
+}
+
+void write(Writer& to, const Arrived& arrived) {
+    write_at_site(to, "arrived", arrived.dataset, arrived.site);
+}
+
+void write(Writer& to, const Forgotten& forgotten) {
+    write_at_site(to, "forget", forgotten.dataset, forgotten.site);
 }
 
 void write(Writer& to, const GivenBack& back) {

@@ -132,7 +132,7 @@ struct Measure {
 
 // clang-format off
 struct Header {
-    fleet::Fleet fleet;  // without names of nodes, executors and reliability
+    fleet::Fleet fleet;  // without names of nodes, executors, rates and reliability
     std::string policy;  // for people
     Duration min_run{};  // nobody is stopped for others before ...
     std::uint32_t preemptions_per_hour_max = 0;  // ... and at most so many are; 0 = nobody may be
@@ -157,6 +157,7 @@ struct Submitted {
     std::string tenant;           // whose row of the waterfall it is in
     std::string organisation;     // whose rights it uses; "" = the centre itself
     std::vector<PoolId> barred;   // pools that would serve but for its precision contract
+    std::vector<std::string> data;  // datasets that it reads
     friend bool operator==(const Submitted&, const Submitted&) = default;
 };
 struct Started {
@@ -226,6 +227,23 @@ struct SetApart {  // an advance reservation
     std::vector<NodeRun> nodes;
     friend bool operator==(const SetApart&, const SetApart&) = default;
 };
+struct Copied {  // a dataset is copied between sites (positions in Header::fleet) ...
+    std::string dataset;
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+    Time until{};
+    friend bool operator==(const Copied&, const Copied&) = default;
+};
+struct Arrived {  // ... and is there
+    std::string dataset;
+    std::uint32_t site = 0;
+    friend bool operator==(const Arrived&, const Arrived&) = default;
+};
+struct Forgotten {  // a copy made room
+    std::string dataset;
+    std::uint32_t site = 0;
+    friend bool operator==(const Forgotten&, const Forgotten&) = default;
+};
 struct GivenBack {  // ... and its end before its time
     AdvanceId id;
     friend bool operator==(const GivenBack&, const GivenBack&) = default;
@@ -264,6 +282,9 @@ using What = std::variant<Header,
                           CapSet,
                           SetApart,
                           GivenBack,
+                          Copied,
+                          Arrived,
+                          Forgotten,
                           Account,
                           Waterfall>;
 

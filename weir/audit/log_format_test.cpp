@@ -20,6 +20,8 @@ TEST(LogFormat, EveryKindOfRecordReadsBackAsItWasWritten) {
     records.push_back(
         {at_seconds(900), SetApart{AdvanceId{7}, at_seconds(1000), never, true, {run}}});
     records.push_back({at_seconds(901), GivenBack{AdvanceId{7}}});
+    for (Record& record : data_log())
+        records.push_back(std::move(record));
     records.push_back({at_seconds(902), Cancelled{JobId{99}}});
     records.push_back({at_seconds(903), Dropped{JobId{98}, "a \"reason\"\n\\ of 3 lines"}});
     records.push_back({at_seconds(904), CapSet{{fleet::Level::site, PoolId{1}, 0}, 12'345.6789}});
@@ -48,8 +50,8 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
          R"(x.log:7: the record has 1 more keys than such a record has ({"at":0,"is":"cancel","job":1,"node":3}))"},
         {R"({"at":0,"is":"went"})",
          "x.log:7: is: \"went\" is not valid; it has to be one of run, submit, start, end, cancel, "
-         "promise, drop, preempt, lost, replace, node, cap, reservation, reservation_end, account, "
-         "waterfall"},
+         "promise, drop, preempt, lost, replace, node, cap, reservation, reservation_end, copy, "
+         "arrived, forget, account, waterfall"},
         {R"({"at":0,"is":"start","job":1,"cause":"fits_now","on":[[0,0,1,1,0]]})",
          "x.log:7: on: [0,0,1,1,0] is not valid; it has to be [pool, first node, nodes, replicas "
          "on each, part, \"chips as hexadecimal bits\"]"},

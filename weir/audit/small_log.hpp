@@ -203,6 +203,39 @@ inline std::vector<Record> counted_log() {
     return log;
 }
 
+// Two sites; what the second job reads is copied to the first one, where something makes room.
+inline std::vector<Record> data_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    Header header = small_fleet();
+    header.fleet.sites.resize(2);
+    header.fleet.sites[1] = {.name = "far"};
+    header.fleet.sites[0].storage.capacity = Bytes{100};
+    header.fleet.sites[1].storage.datasets = {{"era5", Bytes{60}}, {"mesh", Bytes{50}}};
+    header.fleet.pools[1].site = "far";
+    say(0, header);
+    const auto reads = [](std::uint64_t id, const char* dataset) {
+        Submitted job = small_job(id, 1, 4);
+        job.demand.pools = {PoolId{0}};
+        job.data = {dataset};
+        return job;
+    };
+    say(0, reads(301, "era5"));
+    say(0, Copied{"era5", 1, 0, at_seconds(10)});
+    say(10, Arrived{"era5", 0});
+    say(10, Started{JobId{301}, "fits_now", on({nodes(0, 1, 0xF)})});
+    say(20, Ended{.job = JobId{301}});
+    say(20, reads(302, "mesh"));
+    say(20, Forgotten{"era5", 0});
+    say(20, Copied{"mesh", 1, 0, at_seconds(30)});
+    say(30, Arrived{"mesh", 0});
+    say(30, Started{JobId{302}, "fits_now", on({nodes(0, 1, 0xF)})});
+    say(40, Ended{.job = JobId{302}});
+    return log;
+}
+
 // A run of 90 s under organisations, on four nodes of four chips and, of another kind, two more.
 // The owner takes back what the park has borrowed; then somebody has room but no right, and
 // somebody else only chips that its contract forbids.

@@ -383,8 +383,10 @@ Result<void> write_outputs(const SimulateOptions& options,
 Result<void> files_are_good(const std::vector<ExperimentRun>& runs, const sim::Trace& trace) {
     std::set<std::string> seen;
     for (const ExperimentRun& run : runs) {
-        sim::Trace trial{
-            .name = trace.name, .fleet = trace.fleet, .quotas_chips = trace.quotas_chips};
+        sim::Trace trial;
+        trial.name = trace.name;
+        trial.fleet = trace.fleet;
+        trial.quotas_chips = trace.quotas_chips;
         const std::string fleet = file_of(run, "fleet");
         if (!fleet.empty() && seen.insert("fleet=" + fleet).second)
             WEIR_CHECK(put_on(fleet, trial));

@@ -78,6 +78,7 @@ audit::Submitted submitted_as(const sched::JobSubmitted& event) {
         job.checkpoint_cost = request.checkpoint.cost;
     }
     job.replace_failed = request.replace_failed;
+    job.data = request.data;
     return job;
 }
 What said(const sched::JobSubmitted& event) {
@@ -174,20 +175,20 @@ What said(const sched::Replace& replace, const sched::Reason&) {
     if (replace.placement.ranges.empty()) return {};  // the end that follows says it
     return audit::Replaced{replace.job, replace.placement, {}};
 }
-What said(const sched::DatasetStaged&) {
-    return {};
+What said(const sched::DatasetStaged& event) {
+    return audit::Arrived{event.dataset, event.site.value};
 }
 What said(const sched::DatasetMade&) {
-    return {};
+    return {};  // in a simulation nobody makes or loses any
 }
 What said(const sched::DatasetLost&) {
     return {};
 }
-What said(const sched::Stage&, const sched::Reason&) {
-    return {};
+What said(const sched::Stage& stage, const sched::Reason&) {
+    return audit::Copied{stage.dataset, stage.from.value, stage.to.value, stage.ends};
 }
-What said(const sched::Forget&, const sched::Reason&) {
-    return {};
+What said(const sched::Forget& forget, const sched::Reason&) {
+    return audit::Forgotten{forget.dataset, forget.site.value};
 }
 What said(const sched::OverPower&, const sched::Reason&) {
     return {};  // a report: whoever reads the log finds it out alone

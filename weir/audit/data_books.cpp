@@ -1,0 +1,120 @@
+#include "weir/audit/data_books.hpp"
+
+#include <fmt/format.h>
+
+namespace weir::audit {
+
+DataBooks::DataBooks(const Header& header) {
+    std::map<std::string, std::size_t> positions;
+    for (const fleet::Site& its : header.fleet.sites) {
+        Site site{.name = its.name,
+                  .capacity = its.storage.capacity,
+                  .whole = {},
+                  .for_good = {},
+                  .coming = {},
+                  .uses = {}};
+        for (const auto& [name, size] : its.storage.datasets) {
+            sizes_[name] = size;
+            site.whole.insert(name);
+            site.for_good.insert(name);
+        }
+        positions.emplace(its.name, sites_.size());
+        sites_.push_back(std::move(site));
+    }
+    for (const fleet::Pool& pool : header.fleet.pools) {
+        const auto its = positions.find(pool.site);
+        if (its == positions.end()) {  // a fleet that does not list its sites
+            positions.emplace(pool.site, sites_.size());
+            sites_.push_back({.name = pool.site,
+                              .capacity = {},
+                              .whole = {},
+                              .for_good = {},
+                              .coming = {},
+                              .uses = {}});
+        }
+        site_of_pool_.push_back(positions.at(pool.site));
+    }
+}
+
+std::string DataBooks::overfull(const Site& site) const {
+    if (site.capacity.count == 0) return "";
+    __int128 sum = 0;
+    for (const std::string& name : site.whole)
+        sum += sizes_.at(name).count;
+    for (const auto& [name, at] : site.coming)
+        sum += sizes_.at(name).count;
+    if (sum <= site.capacity.count) return "";
+    return fmt::format(
+        "{} has to keep more than the {} it has", site.name, format_bytes(site.capacity));
+}
+
+std::string DataBooks::ordered(const Copied& copy) {
+    if (copy.from >= sites_.size() || copy.to >= sites_.size() || copy.from == copy.to ||
+        sizes_.count(copy.dataset) == 0) {
+        return fmt::format("a copy of {} goes to or from what does not exist", copy.dataset);
+    }
+    if (sites_[copy.from].whole.count(copy.dataset) == 0) {
+        return fmt::format(
+            "{} is copied from {}, where it does not lie", copy.dataset, sites_[copy.from].name);
+    }
+    Site& to = sites_[copy.to];
+    if (to.whole.count(copy.dataset) > 0 || to.coming.count(copy.dataset) > 0) {
+        return fmt::format("{} is copied to {} again", copy.dataset, to.name);
+    }
+    to.coming[copy.dataset] = copy.until;
+    return overfull(to);
+}
+
+std::string DataBooks::arrived(const Arrived& arrived, Time now) {
+    if (arrived.site >= sites_.size()) return "a copy arrives where nothing is";
+    Site& site = sites_[arrived.site];
+    const auto its = site.coming.find(arrived.dataset);
+    if (its == site.coming.end()) {
+        return fmt::format("{} is at {}, and nobody copied it", arrived.dataset, site.name);
+    }
+    const bool early = now < its->second;
+    site.coming.erase(its);
+    site.whole.insert(arrived.dataset);
+    return early ? fmt::format("{} is at {} before its time", arrived.dataset, site.name) : "";
+}
+
+std::string DataBooks::forgotten(const Forgotten& forgotten) {
+    if (forgotten.site >= sites_.size()) return "something is forgotten where nothing is";
+    Site& site = sites_[forgotten.site];
+    if (site.whole.erase(forgotten.dataset) == 0) {
+        return fmt::format("{} forgets {}, which is not there", site.name, forgotten.dataset);
+    }
+    if (site.for_good.count(forgotten.dataset) > 0) {
+        return fmt::format(
+            "{} forgets {}, which lies there for good", site.name, forgotten.dataset);
+    }
+    if (site.uses[forgotten.dataset] > 0) {
+        return fmt::format(
+            "{} forgets {}, beside which somebody runs", site.name, forgotten.dataset);
+    }
+    return "";
+}
+
+void DataBooks::use(const std::vector<std::string>& datasets,
+                    const fleet::Placement& on,
+                    bool begins) {
+    if (datasets.empty() || on.ranges.empty()) return;
+    Site& site = site_of(on.ranges.front().pool);
+    for (const std::string& name : datasets)
+        begins ? ++site.uses[name] : --site.uses[name];
+}
+
+std::string DataBooks::missing(const std::vector<std::string>& datasets,
+                               const fleet::Placement& on) const {
+    for (const std::string& name : datasets) {
+        for (const fleet::NodeRange& range : on.ranges) {
+            const Site& site = site_of(range.pool);
+            if (site.whole.count(name) == 0) {
+                return fmt::format("{}, which it reads, is not at {}", name, site.name);
+            }
+        }
+    }
+    return "";
+}
+
+}  // namespace weir::audit
