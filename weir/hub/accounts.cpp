@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
@@ -28,6 +30,11 @@ tenancy::Organisations nobody() {
 
 bool has_amounts(const tenancy::OrganisationsFile& file) {
     return !file.budgets.empty() || !file.loans.empty() || !file.vouchers.empty();
+}
+
+// A voucher is known by who has it, for when and for what.
+bool is_same(const tenancy::Voucher& a, const tenancy::Voucher& b) {
+    return a.tenant == b.tenant && a.valid == b.valid && a.chips == b.chips;
 }
 
 std::uint64_t chips_of(const fleet::NodeRange& range, const fleet::Demand& demand) {
@@ -91,11 +98,28 @@ void Accounts::remember(const tenancy::OrganisationsFile& file, Time at) {
     std::vector<tenancy::Voucher> given = file.vouchers;
     for (tenancy::Voucher& voucher : given)
         voucher.tenant = in_ledger_.at(voucher.tenant.value);
+    std::vector<std::size_t> changed;
     for (std::size_t i = 0; i < said_.size(); ++i) {
         const auto same = std::find(given.begin(), given.end(), said_[i]);
         if (same != given.end()) {
             vouchers_[i] = said_[i];
             given.erase(same);
+        } else {
+            changed.push_back(i);
+        }
+    }
+    for (const std::size_t i : changed) {
+        const auto its = std::find_if(given.begin(), given.end(), [&](const auto& other) {
+            return is_same(said_[i], other);
+        });
+        if (its != given.end()) {
+            // It goes on with another amount or share, and what it paid stays paid.
+            const tenancy::VoucherId id{static_cast<std::uint32_t>(i)};
+            const auto changed_by = tenancy::reissue(ledger_, id, said_[i].amount, *its, at);
+            if (!changed_by)
+                log::error("a voucher cannot be changed: " + changed_by.error().message);
+            said_[i] = vouchers_[i] = *its;
+            given.erase(its);
         } else {
             // It was taken out of the file: it pays for nothing that begins later.
             vouchers_[i].valid.ends = std::min(vouchers_[i].valid.ends, at);
@@ -129,6 +153,7 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     if (currency && *currency) currency_ = **currency;
     if (!any()) return;
     remember(file, at);
+    quotas_ = tenancy::QuotaTree(file_.organisations, rights_.capacity);
 
     loans_.clear();
     count_quotas();
@@ -162,7 +187,7 @@ void Accounts::set_loans(const std::vector<KnownLoan>& loans, Time at) {
         const auto span = tenancy::availability(known.loan);
         if (!span || !span->holds(at)) continue;
         for (const tenancy::Allowance& lent : known.loan.contract.amounts)
-            loans_.push_back({known.loan, lent.resource, lent.amount});
+            loans_.push_back({known.loan, lent.resource, lent.amount, lent.amount});
     }
     count_quotas();
     for (const auto& [job, its] : goes_on)
@@ -200,6 +225,17 @@ std::uint64_t Accounts::take_loan(std::size_t position, std::uint64_t chips_mill
     return 0;
 }
 
+bool Accounts::has_amounts() const {
+    const auto is_priced = [](const tenancy::Usage& usage) {
+        return usage.price.of_chip_hour.micros > 0;
+    };
+    return !ledger_.balances().empty() ||
+           std::any_of(running_.begin(), running_.end(), [&is_priced](const auto& its) {
+               const auto& usages = its.second.usages;
+               return std::any_of(usages.begin(), usages.end(), is_priced);
+           });
+}
+
 std::optional<Price> Accounts::price_of(PoolId pool) const {
     const fleet::Pool& its = fleet_.pool(pool);
     for (const fleet::Site& site : fleet_.sites) {
@@ -213,9 +249,16 @@ std::optional<Price> Accounts::price_of(PoolId pool) const {
 Result<Money> Accounts::cost_at_most(const sched::Request& request) const {
     Money most{0, currency_};
     for (const PoolId pool : request.demand.pools) {
-        const auto price = price_of(pool);
-        if (!price || price->of_chip_hour.micros == 0) continue;
-        const auto cost = cost_of(*price, request.demand.chips_milli(), request.limit);
+        Price price = price_of(pool).value_or(Price{{0, currency_}});
+        for (const LoanInForce* from : loans_for(request.tenant)) {
+            const Price& its = from->loan.contract.price;
+            if (its.of_chip_hour.micros > price.of_chip_hour.micros) price = its;
+        }
+        if (price.of_chip_hour.micros == 0) continue;
+        const long double share = share_borrowed_at_most(request, pool);
+        const auto chips_milli = static_cast<std::uint64_t>(
+            std::ceil(share * static_cast<long double>(request.demand.chips_milli())));
+        const auto cost = cost_of(price, chips_milli, request.limit);
         if (!cost) {
             return fail(Code::too_large,
                         fmt::format("with a time limit of {} the job may cost more than can be "
@@ -248,6 +291,31 @@ Result<void> Accounts::may_spend(TenantId house,
     return tenancy::may_spend(ledger_, budgets_, commitments, tenant, at, cost, budget_of_job);
 }
 
+Result<void> Accounts::may_repeat(JobId job,
+                                  const sched::Request& request,
+                                  Time at,
+                                  std::optional<Money> budget_of_job) const {
+    WEIR_TRY(const Money cost, cost_at_most(request));
+    if (cost.micros == 0) return {};
+    const auto so_far = cost_so_far_.find(job);
+    if (budget_of_job && so_far != cost_so_far_.end()) {
+        const Money left{budget_of_job->micros - so_far->second, budget_of_job->currency};
+        if (cost.micros > left.micros) {
+            return fail(Code::denied,
+                        fmt::format("another attempt may cost up to {}, and its attempts have "
+                                    "cost {} of its own budget of {}",
+                                    format_money(cost),
+                                    format_money({so_far->second, currency_}),
+                                    format_money(*budget_of_job)));
+        }
+    }
+    // What was set aside for it is what it needs now.
+    std::vector<tenancy::Commitment> back;
+    if (const auto its = accepted_.find(job); its != accepted_.end())
+        back.push_back({request.tenant, -its->second.micros});
+    return may_spend(request.tenant, cost, at, back, budget_of_job);
+}
+
 void Accounts::accepted(JobId job, const sched::Request& request) {
     if (!any()) return;
     const auto cost = cost_at_most(request);
@@ -258,6 +326,7 @@ void Accounts::accepted(JobId job, const sched::Request& request) {
 }
 
 void Accounts::over(JobId job) {
+    cost_so_far_.erase(job);
     const auto its = accepted_.find(job);
     if (its == accepted_.end()) return;
     committed_[its->second.tenant] -= its->second.micros;
@@ -269,6 +338,41 @@ std::vector<TenantId> Accounts::houses_above(TenantId house) const {
     for (; house != tenancy::the_centre; house = file_.organisations.tenant(house).parent)
         houses.push_back(house);
     return houses;
+}
+
+std::vector<const Accounts::LoanInForce*> Accounts::loans_for(TenantId tenant) const {
+    std::vector<const LoanInForce*> found;
+    if (loans_.empty()) return found;
+    const auto houses = houses_above(tenant);
+    for (const LoanInForce& each : loans_) {
+        const TenantId borrower = each.loan.contract.borrower;
+        if (std::find(houses.begin(), houses.end(), borrower) != houses.end())
+            found.push_back(&each);
+    }
+    return found;
+}
+
+// No house borrows more than it may have beyond what it owns, and more than was lent to it,
+// whatever else it runs.
+long double Accounts::share_borrowed_at_most(const sched::Request& request, PoolId pool) const {
+    if (!any() || request.tenant == tenancy::the_centre) return 1;
+    const tenancy::Charges charges = rights_.charges(request.demand, pool);
+    if (charges.empty()) return 1;
+    long double share = 0;
+    for (const tenancy::Allowance& each : charges) {
+        Amount lent = 0;
+        for (const LoanInForce* from : loans_for(request.tenant))
+            if (from->resource == each.resource) lent += from->all;
+        Amount beyond = each.amount;
+        for (const TenantId house : houses_above(request.tenant)) {
+            const Amount more =
+                quotas_.potential(house, each.resource) - quotas_.subtree(house, each.resource);
+            beyond = std::min(beyond, std::clamp<Amount>(more, 0, each.amount) + lent);
+        }
+        share = std::max(share,
+                         static_cast<long double>(beyond) / static_cast<long double>(each.amount));
+    }
+    return share;
 }
 
 // Of chips that nobody's quota counts nobody owns any but the centre.
@@ -293,15 +397,20 @@ void Accounts::started(JobId job,
                        const fleet::Placement& placement,
                        std::uint32_t attempt,
                        Time at) {
-    // A guest of the centre has no account.
-    if (!any() || request.tenant == tenancy::the_centre || placement.ranges.empty()) return;
+    if (placement.ranges.empty()) return;
     Running its{.house = request.tenant,
-                .charges = rights_.charges(request.demand, placement.ranges.front().pool),
+                .is_guest = !any() || request.tenant == tenancy::the_centre,
+                .charges = {},
                 .usages = {},
                 .on_loans = {},
                 .request = request,
                 .placement = placement,
                 .attempt = attempt};
+    if (its.is_guest) {
+        its.house = tenancy::the_centre;
+    } else {
+        its.charges = rights_.charges(request.demand, placement.ranges.front().pool);
+    }
     struct Chips {
         std::uint64_t milli = 0;
         Price price;
@@ -320,18 +429,19 @@ void Accounts::started(JobId job,
         std::uint64_t borrowed = borrowed_of(kind.milli, its);
         const auto add = [&](tenancy::Source source, std::uint64_t milli, Price price) {
             if (milli == 0) return;
-            its.usages.push_back({.job = job,
-                                  .attempt = attempt,
-                                  .tenant = in_ledger_.at(request.tenant.value),
-                                  .job_class = std::string(job::name_of(request.priority)),
-                                  .chip = chip,
-                                  .is_domestic = is_domestic(chip),
-                                  .chips_milli = milli,
-                                  .span = {at, at},
-                                  .source = source,
-                                  .loan = {},
-                                  .payee = tenancy::the_centre,
-                                  .price = price});
+            its.usages.push_back(
+                {.job = job,
+                 .attempt = attempt,
+                 .tenant = its.is_guest ? tenancy::the_centre : in_ledger_.at(request.tenant.value),
+                 .job_class = std::string(job::name_of(request.priority)),
+                 .chip = chip,
+                 .is_domestic = is_domestic(chip),
+                 .chips_milli = milli,
+                 .span = {at, at},
+                 .source = source,
+                 .loan = {},
+                 .payee = tenancy::the_centre,
+                 .price = price});
         };
         add(tenancy::Source::own, kind.milli - borrowed, Price{{0, currency_}});
         for (std::size_t i = 0; i < loans_.size() && borrowed > 0; ++i) {
@@ -363,6 +473,12 @@ void Accounts::ended(JobId job, Time at) {
     for (tenancy::Usage& usage : its.usages) {
         usage.span.ends = at;
         if (usage.span.begins >= at) continue;
+        if (const auto cost = cost_of(usage.price, usage.chips_milli, at - usage.span.begins)) {
+            std::int64_t& sum = cost_so_far_[job];
+            if (__builtin_add_overflow(sum, cost->micros, &sum))
+                sum = std::numeric_limits<std::int64_t>::max();
+        }
+        if (its.is_guest) continue;
         const auto charged = tenancy::charge(ledger_, vouchers_, usage);
         // What cannot be counted must not end the hub; it is owed all the same.
         if (!charged) log::error(charged.error().message);

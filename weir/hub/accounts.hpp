@@ -31,6 +31,7 @@
 #include "weir/tenancy/charge.hpp"
 #include "weir/tenancy/ledger.hpp"
 #include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/quota_tree.hpp"
 #include "weir/tenancy/rights.hpp"
 #include "weir/tenancy/statement.hpp"
 
@@ -52,9 +53,11 @@ public:
              const tenancy::Rights& rights,
              Time at);
     [[nodiscard]] bool any() const { return !file_.organisations.empty(); }
+    // Something is owed, or will be when what runs has ended.
+    [[nodiscard]] bool has_amounts() const;
 
-    // What one job may cost at most: all borrowed where it is dearest, for as long as it may run.
-    // Codes: too_large.
+    // What one job may cost at most: as much borrowed, or on the loans in force, as its
+    // organisation may ever have, where it is dearest, for as long as it may run. Codes: too_large.
     [[nodiscard]] Result<Money> cost_at_most(const sched::Request& request) const;
     // Whether so much is left in all budgets above this organisation, beside what was accepted
     // before and `more`, of jobs that are about to be; and whether its own budget is large enough.
@@ -68,6 +71,12 @@ public:
     void set_loans(const std::vector<KnownLoan>& loans, Time at);
     // What a change of a loan made due.
     void settle(const tenancy::Loan& loan, const tenancy::LoanChange& change);
+    // Whether so much is left for another attempt as it may cost at most: in all budgets, without
+    // what was set aside for the job itself, and of its own after the attempts before.
+    [[nodiscard]] Result<void> may_repeat(JobId job,
+                                          const sched::Request& request,
+                                          Time at,
+                                          std::optional<Money> budget_of_job) const;
 
     // A job was accepted, and until it is over it may cost what cost_at_most() says.
     void accepted(JobId job, const sched::Request& request);
@@ -88,7 +97,8 @@ public:
 
 private:
     struct Running {
-        TenantId house;  // of the file in force
+        TenantId house;         // of the file in force
+        bool is_guest = false;  // of the centre: only its own budget counts
         tenancy::Charges charges;
         std::vector<tenancy::Usage> usages;               // that go on
         std::map<std::size_t, tenancy::Amount> on_loans;  // by position in loans_
@@ -99,6 +109,7 @@ private:
     struct LoanInForce {
         tenancy::Loan loan;  // in terms of the file in force
         std::uint32_t resource = 0;
+        tenancy::Amount all = 0;
         tenancy::Amount left = 0;
     };
 
@@ -107,6 +118,11 @@ private:
     [[nodiscard]] std::optional<Price> price_of(PoolId pool) const;
     // The house and those that it is part of, without the centre.
     [[nodiscard]] std::vector<TenantId> houses_above(TenantId house) const;
+    // Loans that whoever is in this organisation may use.
+    [[nodiscard]] std::vector<const LoanInForce*> loans_for(TenantId tenant) const;
+    // How much of each chip of this kind may be borrowed, from nothing (0) to all (1).
+    [[nodiscard]] long double share_borrowed_at_most(const sched::Request& request,
+                                                     PoolId pool) const;
     [[nodiscard]] std::uint64_t borrowed_of(std::uint64_t chips_milli, const Running& its) const;
     // Of chips that are not own quota, what is on a loan: taken from it.
     std::uint64_t take_loan(std::size_t position, std::uint64_t chips_milli, Running& its);
@@ -118,6 +134,7 @@ private:
     std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
     std::vector<std::vector<tenancy::Amount>> runs_;  // likewise
     std::vector<LoanInForce> loans_;                  // by loan, then resource
+    tenancy::QuotaTree quotas_;                       // what each may have at most
 
     tenancy::Ledger ledger_;                   // of all organisations there ever were
     std::map<std::string, TenantId> by_path_;  // in the ledger
@@ -126,6 +143,7 @@ private:
     std::vector<tenancy::Voucher> said_;       // the same as their files had them
     std::vector<tenancy::Budget> budgets_;     // of the file, in terms of the ledger
     std::map<JobId, Running> running_;
+    std::map<JobId, std::int64_t> cost_so_far_;  // of jobs that are not over
     std::map<JobId, tenancy::Commitment> accepted_;
     std::map<TenantId, std::int64_t> committed_;  // the sum of accepted_, by organisation
 };

@@ -203,6 +203,8 @@ TEST_F(AccountsOfAHub, OneHubHasOneCurrency) {
     world.fleet.sites[0].price["a100"] = *parse_price("1 EUR/chip-hour");
     world.options.tenants = tenancy::read_organisations_text("tenants: [{name: lab}]", "t")->file;
     EXPECT_THAT(world.open().error().message, HasSubstr("the ledger of this hub is in CNY"));
+    world.options.tenants = {};
+    EXPECT_THAT(world.open().error().message, HasSubstr("the ledger of this hub is in CNY"));
     world.fleet.sites[0].price["a100"] = *parse_price("8 CNY/chip-hour");
     open();
 }
@@ -235,6 +237,73 @@ TEST_F(AccountsOfAHub, WhatRunsOnALoanIsPaidToTheLenderAtItsPriceUntilItEndsAndA
     EXPECT_EQ(ledger().balance({lab, tenancy::Book::loan_earned, {}}), 30 * unit);
     EXPECT_EQ(ledger().balance({lab, tenancy::Book::compensation, {}}), -20 * unit);
     EXPECT_EQ(statement("lab").total().received, 30 * unit);
+}
+
+TEST_F(AccountsOfAHub, WhoIsStoppedForAnOwnerPaysForThatTimeAndStartsAgainOnlyWithinItsBudget) {
+    world.options.policy.min_run = Duration{};
+    open();
+    for (const char* const budget : {"40 CNY", "49 CNY"}) {
+        Submission submission = submission_of("guest", 1, 4);
+        submission.spec.tenant = "shop";
+        submission.spec.budget = *parse_money(budget);
+        ASSERT_TRUE(world.submit(submission));
+        ASSERT_TRUE(submit("full", "lab", 4));
+        world.pass(hour / 2);
+        // Now all eight chips are lab's.
+        open_with("tenants: [{name: lab, quota: {a100: 8}}, {name: shop}]");
+        ASSERT_TRUE(submit("own", "lab", 4));
+        ASSERT_EQ(world.state("guest"), "stopping");
+        world.end("guest");
+        if (std::string(budget) == "40 CNY") {
+            EXPECT_EQ(world.state("guest"), "cancelled");
+            EXPECT_THAT(world.view("guest").reason,
+                        HasSubstr("no further attempt: another attempt may cost up to 32 CNY, and "
+                                  "its attempts have cost 16"));
+            EXPECT_THAT(world.view("guest").reason, HasSubstr("CNY of its own budget of 40 CNY"));
+        } else {
+            EXPECT_EQ(world.state("guest"), "pending");
+            ASSERT_TRUE(world.cancel("guest"));
+        }
+        for (const char* const name : {"full", "own"})
+            world.end(name);
+        open_with(two_houses);
+    }
+}
+
+TEST_F(AccountsOfAHub, ABudgetIsNoLimitForWhatNeverBorrows) {
+    open_with(
+        "tenants: [{name: lab, quota: {a100: 4}, borrow: {a100: 0}, budget: {amount: 1 CNY, "
+        "period: month}}, {name: shop, quota: {a100: 2}, borrow: {a100: 1}, budget: {amount: 15 "
+        "CNY, period: month}}]");
+    EXPECT_TRUE(submit("own", "lab", 4));
+    EXPECT_TRUE(submit("partly", "shop", 3)) << "at most one of the three is borrowed";
+    EXPECT_THAT(submit("more", "shop", 3).error().message, HasSubstr("costs up to 8 CNY"));
+}
+
+TEST_F(AccountsOfAHub, AnotherAmountOfAVoucherDoesNotGiveBackWhatItPaid) {
+    const auto voucher = [](const std::string& amount) {
+        return std::string(two_houses) + "vouchers: [{tenant: shop, amount: " + amount +
+               ", valid: 1970-01-01..1971-01-01}]\n";
+    };
+    open_with(voucher("20 CNY"));
+    ASSERT_TRUE(submit("a", "shop", 1));
+    end_after("a", hour);
+    const auto left = [this] {
+        const auto vouchers = statement("shop").vouchers;
+        EXPECT_EQ(vouchers.size(), 1U);
+        return vouchers.empty() ? -1 : vouchers[0].left / unit;
+    };
+    EXPECT_EQ(left(), 12);
+    open_with(voucher("30 CNY"));
+    EXPECT_EQ(left(), 22);
+    open();
+    EXPECT_EQ(left(), 22);
+    world.pass(seconds(60));
+    open_with(voucher("2 CNY"));
+    EXPECT_EQ(left(), 0);
+    ASSERT_TRUE(submit("b", "shop", 1));
+    end_after("b", hour);
+    EXPECT_EQ(paid_by("shop"), 8);
 }
 
 }  // namespace

@@ -124,9 +124,26 @@ std::vector<job::Planned> plan_of(const match::Offers& offers) {
 }
 
 struct Pools {
-    std::vector<PoolId> accepted;  // never empty
+    std::vector<PoolId> accepted;  // empty where the job waits for another fleet
     std::vector<job::Planned> plan;
+    std::string unserved;  // why, then
 };
+
+bool may_wait_for_a_fleet(const job::JobSpec& spec) {
+    return spec.precision && spec.precision->on_unsatisfied == job::Unsatisfied::wait;
+}
+
+// Short enough for a table: the kinds of chip at the front, and how many more there are.
+std::string in_one_line(const std::vector<std::string>& reasons) {
+    constexpr std::size_t named_max = 3;
+    std::string line;
+    for (std::size_t i = 0; i < reasons.size() && i < named_max; ++i)
+        line += (line.empty() ? "" : "; ") + reasons[i];
+    if (reasons.size() > named_max) {
+        line += "; and " + format_count(reasons.size() - named_max, "more kind");
+    }
+    return line;
+}
 
 // Those that were asked for and keep what the job demands of its chips; where it demands something,
 // in the order of preference of match.hpp.
@@ -140,6 +157,11 @@ Result<Pools> pools_of(const fleet::Fleet& fleet,
     pools.accepted = offers.keeping();
     pools.plan = plan_of(offers);
     if (!pools.accepted.empty()) return pools;
+    if (may_wait_for_a_fleet(spec)) {
+        pools.unserved =
+            "no chip of this fleet keeps its contract: " + in_one_line(offers.reasons());
+        return pools;
+    }
     std::string why;
     for (const std::string& sentence : offers.reasons())
         why += "\n  " + sentence;
@@ -201,6 +223,7 @@ Result<void> check_deadline(Time deadline,
     }
     if (deadline > now + job::duration_max) return fail(too_far("deadline", deadline, now));
     request.deadline = deadline;
+    if (request.demand.pools.empty()) return {};  // in this fleet nobody can say
     return engine.can_meet_deadline(request, now);
 }
 
@@ -345,6 +368,7 @@ Result<void> Admission::enter_house(Admitted& admitted) const {
     request.tenant = *house;
     if (std::string slip = slip_in(organisations, tenant); !slip.empty())
         admitted.notes.push_back(std::move(slip));
+    if (request.demand.pools.empty()) return {};
     return book_.engine().can_ever_have(request.tenant, request.demand);
 }
 
@@ -379,6 +403,12 @@ Result<void> Admission::fill(Admitted& admitted) {
             "degrade allows, it is planned as " +
             spec.planned.front().how);
     }
+    const bool is_served = pools.unserved.empty();
+    if (!is_served) {
+        notes.push_back(pools.unserved +
+                        "; as on_unsatisfied: wait says, it waits until there is one");
+    }
+    admitted.submitted.unserved = std::move(pools.unserved);
     // What the journal takes it must give back, or no hub could ever start from it again.
     admitted.spec_text = job::spec_to_json(spec);
     WEIR_TRY(const job::JobSpec read_back, job::spec_from_json(admitted.spec_text));
@@ -414,9 +444,9 @@ Result<void> Admission::fill(Admitted& admitted) {
     request.likeness = fingerprint(spec.tenant + "\n" + admitted.submitted.user + "\n" +
                                    without_numbers(spec.name));
     if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
-    WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+    if (is_served) WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
     WEIR_CHECK(enter_house(admitted));
-    WEIR_CHECK(check_tasks(book_.engine().fleet(), request.demand));
+    if (is_served) WEIR_CHECK(check_tasks(book_.engine().fleet(), request.demand));
     if (spec.deadline) WEIR_CHECK(check_deadline(*spec.deadline, request, book_.engine(), now_));
 
     using sched::Needs;
@@ -474,17 +504,26 @@ std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
     return others;
 }
 
-Result<sched::Request> request_for_fleet(const sched::Request& request,
-                                         const job::JobSpec& spec,
-                                         std::vector<sched::Dependency> unmet,
-                                         const sched::Engine& engine,
-                                         const catalog::Catalog& catalog) {
-    sched::Request carried = request;
-    carried.after = std::move(unmet);
+Result<ForFleet> request_for_fleet(const sched::Request& request,
+                                   const job::JobSpec& spec,
+                                   std::vector<sched::Dependency> unmet,
+                                   const sched::Engine& engine,
+                                   const catalog::Catalog& catalog) {
     WEIR_TRY(Pools pools, pools_of(engine.fleet(), spec, catalog));
-    carried.demand.pools = std::move(pools.accepted);
-    WEIR_CHECK(engine.can_ever_fit(carried.demand));
+    ForFleet carried{request, std::move(pools.plan), std::move(pools.unserved)};
+    carried.request.after = std::move(unmet);
+    carried.request.demand.pools = std::move(pools.accepted);
+    if (carried.unserved.empty()) WEIR_CHECK(engine.can_ever_fit(carried.request.demand));
     return carried;
+}
+
+bool plans_otherwise(const Family& family,
+                     const fleet::Fleet& fleet,
+                     const catalog::Catalog& catalog) {
+    if (match::contract_of(family.spec).empty()) return false;
+    const Result<Pools> now = pools_of(fleet, family.spec, catalog);
+    if (!now) return true;
+    return now->plan != family.spec.planned || now->unserved.empty() != family.is_served;
 }
 
 }  // namespace weir::hub

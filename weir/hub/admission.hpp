@@ -1,12 +1,13 @@
 // Admission: may this submission become a job, and what does the core hear of it?
 //
 // It refuses what could never be served: parts of the language that this version does not honour,
-// chips and sites that the fleet does not have, contracts on precision that no chip of it keeps
-// (match/match.hpp), dependencies that nobody submitted, gangs that no empty fleet could hold,
-// tenants of no organisation and gangs that theirs will never have a right to, jobs that may cost
-// more than is left in a budget, deadlines that the promises to others leave no room for. The error
-// says what was asked and what there is; nothing has changed then. What it accepts it turns into
-// the request of the decision core, and says in notes what it filled in.
+// chips and sites that the fleet does not have, contracts that no chip of it keeps
+// (match/match.hpp) unless the job waits for another fleet, dependencies that nobody submitted,
+// gangs that no empty fleet could hold, tenants of no organisation and gangs that theirs will never
+// have a right to, jobs that may cost more than is left in a budget, deadlines that the promises to
+// others leave no room for. The error says what was asked and what there is; nothing has changed
+// then. What it accepts it turns into the request of the decision core, and says in notes what it
+// filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -84,12 +85,24 @@ std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
 // A time that users gave, too far ahead to be meant: job::duration_max from now at most.
 Error too_far(const std::string& what, Time at, Time now);
 
-// The request of a waiting job for another fleet: pools and dependencies anew, everything else as
-// it was. `unmet` are those of its dependencies that have not ended.
-Result<sched::Request> request_for_fleet(const sched::Request& request,
-                                         const job::JobSpec& spec,
-                                         std::vector<sched::Dependency> unmet,
-                                         const sched::Engine& engine,
-                                         const catalog::Catalog& catalog);
+// A job for another fleet.
+struct ForFleet {
+    sched::Request request;
+    std::vector<job::Planned> plan;  // as in its description
+    std::string unserved;            // why no pool serves it; "" = some do
+};
+
+// Of a waiting job: pools and dependencies anew, everything else as it was. `unmet` are those of
+// its dependencies that have not ended.
+Result<ForFleet> request_for_fleet(const sched::Request& request,
+                                   const job::JobSpec& spec,
+                                   std::vector<sched::Dependency> unmet,
+                                   const sched::Engine& engine,
+                                   const catalog::Catalog& catalog);
+
+// Whether this catalogue plans the job otherwise than it was planned, or serves it at last.
+bool plans_otherwise(const Family& family,
+                     const fleet::Fleet& fleet,
+                     const catalog::Catalog& catalog);
 
 }  // namespace weir::hub

@@ -281,9 +281,9 @@ Result<void> Book::check_place(const Job& job, Time at, const fleet::Placement& 
 }
 
 // What the engine would assert: a damaged journal must not end the process.
-Result<void> Book::check_request(const sched::Request& request) const {
+Result<void> Book::check_request(const sched::Request& request, bool is_served) const {
     const std::string whose = "the journal's request of job " + std::to_string(request.job.value);
-    if (request.demand.parts.empty() || request.demand.pools.empty()) {
+    if (request.demand.parts.empty() || request.demand.pools.empty() == is_served) {
         return fail(Code::io, whose + " asks for nothing or accepts no pool");
     }
     for (const PoolId pool : request.demand.pools) {
@@ -311,6 +311,7 @@ Result<void> Book::check_request(const sched::Request& request) const {
     if (request.limit.count() <= 0 || request.limit > forever) {
         return fail(Code::io, whose + " has no possible time limit");
     }
+    if (!is_served) return {};
     if (const auto fits = engine_->can_ever_fit(request.demand); !fits) {
         return fail(Code::io, whose + " can never be served: " + fits.error().message);
     }
@@ -325,7 +326,7 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
                     "the journal submits job " + std::to_string(first.value) + " where job " +
                         std::to_string(register_.next().value) + " was expected");
     }
-    WEIR_CHECK(check_request(record.request));
+    WEIR_CHECK(check_request(record.request, record.unserved.empty()));
     register_.enter(record.name, record.tenant, record.user, record.count, record.indices);
 
     Family& family = families_[first];
@@ -338,6 +339,7 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
     family.user = record.user;
     family.submitted_at = at;
     family.request = record.request;
+    family.is_served = record.unserved.empty();
     family.spec_text = std::exchange(given_spec_, {});
 
     for (const sched::Dependency& dependency : record.request.after) {
@@ -354,7 +356,7 @@ Result<void> Book::on(const journal::Submitted& record, Time at) {
         job.id = id;
         job.family = &family;
         const bool pending = engine_->phase(id) == sched::Phase::pending;
-        set_state(job, pending ? JobState::pending : JobState::held, "", at);
+        set_state(job, pending ? JobState::pending : JobState::held, record.unserved, at);
     }
     return {};
 }
@@ -364,16 +366,20 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
     WEIR_TRY(
         Job * job,
         job_that(record.request.job, runs ? &Job::runs : &Job::waits, runs ? "runs" : "waits"));
-    WEIR_CHECK(check_request(record.request));
+    const bool is_served = record.unserved.empty();
+    WEIR_CHECK(check_request(record.request, is_served || runs));
     if (engine_->phase(job->id) != sched::Phase::unknown) {
         return fail(Code::io,
                     "the journal carries " + described(job->id) + " over to a fleet twice");
     }
-    job->family->request = record.request;
-    job->family->request.job = job->family->first;
+    Family& family = *job->family;
+    family.request = record.request;
+    family.request.job = family.first;
+    family.is_served = is_served;
+    if (!given_spec_.empty()) family.spec_text = std::exchange(given_spec_, {});
     accounts_.accepted(job->id, record.request);
     // It keeps its date in the queue.
-    tell(sched::JobSubmitted{record.request}, job->family->submitted_at);
+    tell(sched::JobSubmitted{record.request}, family.submitted_at);
     if (runs) {
         Attempt& attempt = job->attempts.back();
         WEIR_CHECK(
@@ -389,7 +395,8 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
     }
     const bool pending = engine_->phase(job->id) == sched::Phase::pending;
     const JobState state = pending ? JobState::pending : JobState::held;
-    if (state != job->state) set_state(*job, state, "", at);
+    const bool same_reason = state == JobState::pending || job->reason == record.unserved;
+    if (state != job->state || !same_reason) set_state(*job, state, record.unserved, at);
     return {};
 }
 

@@ -84,6 +84,7 @@ struct Family {
     std::uint32_t left = 1;     // members that are not released
     std::uint32_t running = 0;  // members that run
     bool is_array = false;
+    bool is_served = true;  // else no pool of the fleet keeps its contract: it waits for another
     std::string name;
     std::string tenant;
     std::string user;
@@ -223,7 +224,7 @@ private:
     void take(const journal::Step& step, Time at);
 
     Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
-    Result<void> check_request(const sched::Request& request) const;
+    Result<void> check_request(const sched::Request& request, bool is_served) const;
     Result<void> check_place(const Job& job, Time at, const fleet::Placement& placement) const;
     void tell(const sched::Event& event, Time at);
     void forget_promises(JobId job);

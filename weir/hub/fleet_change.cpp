@@ -24,6 +24,7 @@
 #include "weir/hub/keeper_work.hpp"
 #include "weir/hub/power.hpp"
 #include "weir/hub/verdict.hpp"
+#include "weir/job/job_json.hpp"
 
 namespace weir::hub {
 namespace {
@@ -151,11 +152,15 @@ std::vector<journal::AdvanceMade> moved(const std::map<AdvanceId, Reservation>& 
 
 // A running job in the terms of another fleet. Where its reservation did not come along, it runs on
 // without.
-std::optional<journal::Carried> moved(const Job& job,
-                                      const std::vector<journal::AdvanceMade>& reservations,
-                                      const fleet::Fleet& from,
-                                      const sched::Engine& to,
-                                      const catalog::Catalog& catalog) {
+struct MovedJob {
+    ForFleet job;
+    fleet::Placement placement;
+};
+std::optional<MovedJob> moved(const Job& job,
+                              const std::vector<journal::AdvanceMade>& reservations,
+                              const fleet::Fleet& from,
+                              const sched::Engine& to,
+                              const catalog::Catalog& catalog) {
     sched::Request request = job.family->request;
     request.job = job.id;
     const bool inside = std::any_of(
@@ -167,28 +172,78 @@ std::optional<journal::Carried> moved(const Job& job,
     request.tenant = house.valid() ? house : TenantId{0};
     auto carried = request_for_fleet(request, job.family->spec, {}, to, catalog);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
-    if (!carried || !placement) return std::nullopt;
-    return journal::Carried{std::move(carried).value(), *std::move(placement)};
+    if (!carried || !carried->unserved.empty() || !placement) return std::nullopt;
+    return MovedJob{*std::move(carried), *std::move(placement)};
+}
+
+// "b200: emulated oz2-int8-15 (certified), which was native; mi300x no more"; "" where all is as it
+// was, but for times and what they are founded on.
+std::string other_plan(const std::vector<job::Planned>& was, const std::vector<job::Planned>& is) {
+    const auto on = [](const std::vector<job::Planned>& plan, const std::string& chip) {
+        return std::find_if(plan.begin(), plan.end(), [&chip](const job::Planned& each) {
+            return each.chip == chip;
+        });
+    };
+    const auto how = [](const job::Planned& planned) {
+        return (planned.degraded ? "below its contract, " : "") + planned.how;
+    };
+    std::string text;
+    const auto add = [&text](const std::string& part) {
+        text += (text.empty() ? "" : "; ") + part;
+    };
+    for (const job::Planned& planned : is) {
+        const auto before = on(was, planned.chip);
+        if (before == was.end()) {
+            add(planned.chip + ": " + how(planned));
+        } else if (how(*before) != how(planned)) {
+            add(planned.chip + ": " + how(planned) + ", which was " + how(*before));
+        }
+    }
+    for (const job::Planned& planned : was)
+        if (on(is, planned.chip) == is.end()) add(planned.chip + " no more");
+    return text;
 }
 
 }  // namespace
 
 // What was charged stays in its currency, and no rate of exchange is known.
 Result<void> Keeper::check_currency() const {
-    if (options_.tenants.organisations.empty()) return {};
     WEIR_TRY(const auto asked, currency_of(options_.tenants, fleet_));
     const Accounts& accounts = book_->accounts();
-    if (!asked || accounts.ledger().balances().empty() || *asked == accounts.currency()) return {};
+    if (!asked || !accounts.has_amounts() || *asked == accounts.currency()) return {};
     return fail(Code::invalid,
                 "the ledger of this hub is in " + std::string(accounts.currency().text()) +
                     ", and the tenants file or the prices of the fleet are in " +
                     std::string(asked->text()) + "; a data folder has one currency");
 }
 
+// What the journal takes it must give back, or no hub could ever start from it again.
+Result<void> Keeper::check_tenants() const {
+    const tenancy::OrganisationsFile& file = options_.tenants;
+    if (!fleet_is_new_ || file.organisations.empty()) return {};
+    const auto again = tenancy::read_printed_organisations(tenancy::print_organisations(file),
+                                                           "the tenants file in the journal");
+    if (!again) return fail(again.error());
+    if (*again == file) return {};
+    return fail(Code::internal,
+                "the tenants file would not come back from the journal as it is, so it is not "
+                "taken over; the data folder is as it was");
+}
+
+// The catalogue is not in the journal, but what was planned by it is.
+bool Keeper::catalogue_plans_otherwise() const {
+    const auto& jobs = book_->jobs();
+    return std::any_of(jobs.begin(), jobs.end(), [this](const auto& known) {
+        const Job& job = known.second;
+        return job.waits() && plans_otherwise(*job.family, fleet_, catalog_of(options_));
+    });
+}
+
 void Keeper::compare_fleet() {
     fleet_is_new_ = !book_->begun() || book_->policy() != options_.policy ||
                     book_->engine().fleet() != fleet_ || book_->tenants() != options_.tenants ||
-                    book_->rates() != rates_ || book_->written_as() != journal::format;
+                    book_->rates() != rates_ || book_->written_as() != journal::format ||
+                    catalogue_plans_otherwise();
     in_the_way_.clear();
     look_who_is_in_the_way_ = true;
 }
@@ -211,7 +266,7 @@ std::vector<JobId> Keeper::without_a_place() const {
             continue;
         }
         const Attempt& attempt = job.attempts.back();
-        trial.apply(sched::JobSubmitted{carried->request}, now_);
+        trial.apply(sched::JobSubmitted{carried->job.request}, now_);
         if (!trial.follow({sched::Start{id, carried->placement}, {.cause = attempt.cause}},
                           attempt.started_at)) {
             without.push_back(id);
@@ -259,9 +314,8 @@ void Keeper::change_fleet(Work& work) {
     for (const JobId id : alive) {
         const Job& job = *book_->find(id);
         if (job.runs()) {
-            record(
-                work,
-                moved(job, reservations, old_fleet, book_->engine(), catalog_of(options_)).value());
+            auto its = moved(job, reservations, old_fleet, book_->engine(), catalog_of(options_));
+            carry(work, job, std::move(its.value().job), std::move(its->placement));
         } else {
             carry_waiting(work, job);
         }
@@ -337,6 +391,7 @@ void Keeper::carry_promises(Work& work,
 std::string Keeper::why_it_has_no_right(const Job& job, const fleet::Demand& demand) const {
     const auto house = house_of(book_->tenants().organisations, job.family->tenant);
     if (!house) return "its organisation is gone: " + house.error().message;
+    if (demand.pools.empty()) return "";  // it waits for another fleet
     const auto ever = book_->engine().can_ever_have(*house, demand);
     return ever ? "" : "the organisations have changed: " + ever.error().message;
 }
@@ -360,17 +415,36 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
             return record(work, journal::Cancelled{job.id, reason});
         }
     }
-    auto request = request_for_fleet(
+    auto carried = request_for_fleet(
         old, job.family->spec, std::move(unmet), book_->engine(), catalog_of(options_));
-    if (!request) {
-        const std::string reason = "the fleet has changed: " + request.error().message;
+    if (!carried) {
+        const std::string reason = "the fleet has changed: " + carried.error().message;
         return record(work, journal::Cancelled{job.id, reason});
     }
-    if (std::string why = why_it_has_no_right(job, request->demand); !why.empty()) {
+    sched::Request& request = carried->request;
+    if (std::string why = why_it_has_no_right(job, request.demand); !why.empty()) {
         return record(work, journal::Cancelled{job.id, std::move(why)});
     }
-    request->tenant = *house_of(book_->tenants().organisations, job.family->tenant);
-    record(work, journal::Carried{std::move(request).value(), {}});
+    request.tenant = *house_of(book_->tenants().organisations, job.family->tenant);
+    carry(work, job, *std::move(carried), {});
+}
+
+// What is planned goes along: a job that will be computed in another way than it was told says so.
+void Keeper::carry(Work& work, const Job& job, ForFleet carried, fleet::Placement placement) {
+    job::JobSpec spec = job.family->spec;
+    const bool is_new = spec.planned != carried.plan;
+    if (is_new) {
+        if (const std::string what = other_plan(spec.planned, carried.plan); !what.empty()) {
+            log::warn(book_->described(job.id) + " is planned otherwise now: " + what);
+        }
+        spec.planned = std::move(carried.plan);
+        record(work, journal::SpecGiven{job::spec_to_json(spec)});
+    }
+    const JobId first = job.family->first;
+    record(work,
+           journal::Carried{
+               std::move(carried.request), std::move(placement), std::move(carried.unserved)});
+    if (is_new) book_->set_spec(first, std::move(spec));
 }
 
 std::optional<PendingChange> Keeper::pending_change() const {

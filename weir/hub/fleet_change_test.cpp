@@ -252,5 +252,112 @@ TEST(FleetChanges, BreakNoPromiseWhileTheFleetStaysAsItIs) {
     EXPECT_GT(kept, 200U) << "worlds in which nothing waits prove nothing";
 }
 
+Submission of_full_precision(const std::string& name) {
+    Submission job = submission_of(name);
+    job.spec.work = {{.name = "update",
+                      .op = catalog::Op::gemm,
+                      .flops = 1e18,
+                      .bytes = 0,
+                      .dim = 16384,
+                      .format = catalog::Format::fp64,
+                      .storage = {}}};
+    job.spec.precision = job::Precision{};
+    job.spec.precision->range_bits = 20;
+    job.spec.precision->accept = {{}, {catalog::Way::emulated, catalog::Grade::certified}};
+    return job;
+}
+
+TEST_F(FleetChange, SaysWhatIsPlannedOnTheNewChips) {
+    world.fleet = small_fleet(1);
+    world.fleet.pools[0].chip = "mi300x";
+    open();
+    ASSERT_TRUE(world.submit(of_full_precision("runs")));
+    ASSERT_TRUE(world.submit(of_full_precision("waits")));
+    EXPECT_EQ(world.view("waits").spec.planned.at(0).how, "native");
+    world.end("runs");
+    world.end("waits");
+    ASSERT_TRUE(world.submit(of_full_precision("first")));
+    Submission array = of_full_precision("array");
+    array.spec.array = job::Array{.indices = {1, 2}, .at_once_max = 0};
+    ASSERT_TRUE(world.submit(array));
+    world.end("first");
+    world.fleet.pools.push_back(world.fleet.pools[0]);
+    world.fleet.pools[1].name = "new";
+    world.fleet.pools[1].chip = "b200";
+    open();
+    for (int i = 0; i < 2; ++i) {
+        const auto planned = world.view("array").spec.planned;
+        ASSERT_EQ(planned.size(), 2U);
+        const job::Planned& new_one = planned[planned[0].chip == "b200" ? 0 : 1];
+        EXPECT_EQ(new_one.chip, "b200");
+        EXPECT_EQ(new_one.how, "emulated oz2-int8-15 (certified)");
+        const std::uint64_t entries = world.keeper->status().journal_entries;
+        open();
+        EXPECT_EQ(world.keeper->status().journal_entries, entries) << "nothing is new";
+    }
+}
+
+TEST_F(FleetChange, AJobWhoseContractNoChipKeepsWaitsForAFleetThatDoes) {
+    fleet::Fleet without = small_fleet(1);
+    without.pools[0].chip = "ascend-910b3";
+    fleet::Fleet with = small_fleet(1);
+    with.pools[0].chip = "mi300x";
+    world.fleet = without;
+    open();
+    const auto taken = world.submit(of_full_precision("science"));
+    ASSERT_TRUE(taken) << taken.error().message;
+    EXPECT_THAT(taken->notes, Contains(HasSubstr("it waits until there is one")));
+    Submission after = submission_of("after");
+    after.spec.after = {"science"};
+    ASSERT_TRUE(world.submit(after));
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(world.state("science"), "held");
+        EXPECT_THAT(world.view("science").reason,
+                    HasSubstr("no chip of this fleet keeps its contract: ascend-910b3: update"));
+        EXPECT_EQ(world.keeper->explain("science")->cause, "no_chip");
+        open();
+    }
+    world.fleet = with;
+    open();
+    EXPECT_EQ(world.state("science"), "running");
+    EXPECT_EQ(world.view("science").spec.planned.at(0).how, "native");
+    world.end("science");
+    EXPECT_EQ(world.started(), "1.1 2.1") << "who waited for it goes on";
+    ASSERT_TRUE(world.submit(of_full_precision("next")));
+    world.end("after");
+    world.end("next");
+    ASSERT_TRUE(world.submit(submission_of("fills")));
+    ASSERT_TRUE(world.submit(of_full_precision("waits")));
+    world.end("fills");
+    world.end("waits");
+
+    // The other way: what waits when its chips go is held, and may be cancelled.
+    ASSERT_TRUE(world.submit(of_full_precision("on it")));
+    ASSERT_TRUE(world.submit(of_full_precision("behind")));
+    EXPECT_EQ(world.state("behind"), "pending");
+    world.fleet = without;
+    open();
+    EXPECT_TRUE(world.keeper->status().pending_change);
+    world.end("on it");
+    EXPECT_EQ(world.state("behind"), "held");
+    EXPECT_TRUE(world.view("behind").spec.planned.empty());
+    ASSERT_TRUE(world.cancel("behind"));
+    EXPECT_EQ(world.state("behind"), "cancelled");
+}
+
+TEST_F(FleetChange, ACatalogueThatKnowsAChipBetterServesWhoWaitsForIt) {
+    world.fleet.pools[0].chip = "home-made";
+    open();
+    ASSERT_TRUE(world.submit(of_full_precision("science")));
+    EXPECT_EQ(world.state("science"), "held");
+    catalog::ChipRecord record{.name = "home-made"};
+    record.rates = {{.format = "fp64", .op = "gemm", .value = 1e13}};
+    auto catalog = std::make_shared<catalog::Catalog>();
+    ASSERT_TRUE(catalog->add({record}, "test"));
+    world.options.catalog = catalog;
+    open();
+    EXPECT_EQ(world.state("science"), "running");
+}
+
 }  // namespace
 }  // namespace weir::hub

@@ -213,11 +213,13 @@ Body body_of(const Submitted& record) {
     json["name"] = record.name;
     json["tenant"] = record.tenant;
     json["user"] = record.user;
+    if (!record.unserved.empty()) json["unserved"] = record.unserved;
     return {"submitted", text_of(json)};
 }
 Body body_of(const Carried& record) {
     Json json = json_of(record.request);
     if (!record.placement.ranges.empty()) json["placement"] = json_of(record.placement);
+    if (!record.unserved.empty()) json["unserved"] = record.unserved;
     return {"carried", text_of(json)};
 }
 Body body_of(const PromiseCarried& record) {
@@ -413,7 +415,7 @@ fleet::Placement placement_of(const Json& json) {
 }
 
 Carried carried_of(const Json& json) {
-    Carried record{request_of(json), {}};
+    Carried record{request_of(json), {}, json.value("unserved", std::string())};
     if (const auto placement = json.find("placement"); placement != json.end()) {
         record.placement = placement_of(*placement);
     }
@@ -480,10 +482,10 @@ FleetSet fleet_set_of(const Json& json) {
         record.fleet.pools.push_back(std::move(known));
     }
     if (const auto tenants = json.find("tenants"); tenants != json.end()) {
-        auto read = tenancy::read_organisations_text(tenants->get_ref<const std::string&>(),
-                                                     "its organisations");
+        auto read = tenancy::read_printed_organisations(tenants->get_ref<const std::string&>(),
+                                                        "its organisations");
         if (!read) throw Damaged{read.error().message};
-        record.tenants = std::move(read->file);
+        record.tenants = *std::move(read);
         for (const Json& rate : json.at("rates")) {
             record.rates[{rate.at(0).get<std::string>(), rate.at(1).get<std::string>()}] =
                 rate.at(2).get<double>();
@@ -502,6 +504,7 @@ Submitted submitted_of(const Json& json) {
     json.at("name").get_to(record.name);
     json.at("tenant").get_to(record.tenant);
     json.at("user").get_to(record.user);
+    record.unserved = json.value("unserved", std::string());
     return record;
 }
 

@@ -51,8 +51,9 @@ struct FleetSet {
     std::uint32_t written_as = format;
 };
 
-// The description of the job in the Submitted that follows, as job_json writes it. It is an entry
-// of its own because a replay never reads it for jobs that have ended.
+// The description of the job in the Submitted that follows, or in the Carried where another fleet
+// made other plans, as job_json writes it. It is an entry of its own because a replay never reads
+// it for jobs that have ended.
 struct SpecGiven {
     std::string text;
 };
@@ -65,6 +66,7 @@ struct Submitted {
     std::string name;
     std::string tenant;
     std::string user;
+    std::string unserved{};  // why no pool serves it, so that it waits for another fleet; "" = some
 };
 
 // A job enters the engine of a new fleet: it waits, or it runs where it ran before, written down in
@@ -72,6 +74,7 @@ struct Submitted {
 struct Carried {
     sched::Request request;
     fleet::Placement placement;  // empty when it waits
+    std::string unserved{};      // as in Submitted
 };
 
 // What a job that waits was promised by the engine before, in the one of a new fleet: kept where

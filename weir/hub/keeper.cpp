@@ -34,6 +34,14 @@ bool is_permanent(Code code) {
            code == Code::denied;
 }
 
+// The budget of an array is shared by its members alike.
+std::optional<Money> budget_of_member(const job::JobSpec& spec) {
+    std::optional<Money> budget = spec.budget;
+    if (budget && spec.array)
+        budget->micros /= static_cast<std::int64_t>(spec.array->indices.size());
+    return budget;
+}
+
 // Who is stopped for others may save what it has done; who is cancelled wants it no more.
 exec::Stop how_to_stop(const Job& job) {
     const job::JobSpec& spec = job.family->spec;
@@ -422,7 +430,12 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
     // It was accepted under other organisations.
     if (std::string why = why_it_has_no_right(*job, job->family->request.demand); !why.empty()) {
         record(work, journal::Cancelled{job->id, std::move(why)});
+        return;
     }
+    const auto again = book_->accounts().may_repeat(
+        job->id, job->family->request, now_, budget_of_member(job->family->spec));
+    if (again) return;
+    record(work, journal::Cancelled{job->id, "no further attempt: " + again.error().message});
 }
 
 }  // namespace weir::hub

@@ -37,6 +37,8 @@
 
 namespace weir::hub {
 
+struct ForFleet;  // admission.hpp
+
 class Keeper;
 
 struct SubmitMessage {
@@ -148,6 +150,9 @@ private:
     void look_after(Work& work, JobId job);
 
     Result<void> check_currency() const;
+    Result<void> check_tenants() const;
+    bool catalogue_plans_otherwise() const;
+    void carry(Work& work, const Job& job, ForFleet carried, fleet::Placement placement);
     void compare_fleet();
     std::vector<JobId> without_a_place() const;
     bool settle_fleet(Work& work);

@@ -46,6 +46,7 @@ Result<void> Keeper::recover() {
     broken_.reset();
     if (const auto checked = check_currency(); !checked) return fail(checked.error());
     compare_fleet();
+    if (const auto checked = check_tenants(); !checked) return fail(checked.error());
     if (const auto reconciled = reconcile(); !reconciled) return give_up(reconciled.error());
     if (report->entries > 0) {
         log::info("the journal was read: " + std::to_string(report->entries) + " entries, " +

@@ -140,6 +140,11 @@ void add_reservation(std::vector<std::string>& details, const Job& job, const Bo
 }
 
 void explain_held(ExplainView& view, const Job& job, const Book& book) {
+    if (!job.family->is_served) {
+        view.cause = "no_chip";
+        view.sentence = "It waits for a fleet that keeps its contract: " + job.reason + ".";
+        return;
+    }
     constexpr std::size_t named_max = 10;
     std::size_t unmet = 0;
     for (const sched::Dependency& dependency : job.family->request.after) {

@@ -42,8 +42,8 @@ struct Tolerance {
 enum class Specials : std::uint8_t { by_grade, ignore, required };
 // How equal two runs must be; bitwise also across kinds of chip.
 enum class Reproducible : std::uint8_t { none, run_to_run, bitwise };
-// What to do when no chip of the fleet keeps the contract. Refused either way, wait says: until
-// there is one; degrade takes the nearest that can be had, and says so.
+// What to do when no chip of the fleet keeps the contract: wait until there is one; fail at once;
+// degrade takes the nearest that can be had, and says so.
 enum class Unsatisfied : std::uint8_t { wait, fail, degrade };
 
 std::string_view name_of(Specials specials);

@@ -207,8 +207,9 @@ const Object& precision_table() {
              "none"},
             {"on_unsatisfied",
              choice({"wait", "fail", "degrade"}),
-             "When no chip of the fleet can: refuse the job, or take the nearest that there is and "
-             "say so",
+             "When no chip of the fleet can: wait for a fleet that can, refuse the job, or take "
+             "the "
+             "nearest that there is and say so",
              "degrade",
              "wait"},
         }};
@@ -510,7 +511,9 @@ const Object& job_schema() {
              Use::checked},
             {"budget",
              quantity(Type::money),
-             "What it may cost at most, by its time limit and all members of an array together",
+             "What it may cost at most, by its time limit and all members of an array together; "
+             "attempts that were stopped count, and another one must fit into the rest (of an "
+             "array, into the member's equal part)",
              "500 CNY"},
             {"train",
              object(train_table()),

@@ -456,7 +456,8 @@ void Engine::State::forget_promise(std::uint32_t slot) {
 void Engine::State::on(const JobSubmitted& event) {
     const Request& request = event.request;
     Job& job = jobs.add(request.job);
-    free.arrived(request.demand);
+    const bool is_served = !request.demand.pools.empty();
+    if (is_served) free.arrived(request.demand);
     job.priority = request.priority;
     job.tenant = quotas.any() ? request.tenant : TenantId{0};
     job.shape = shape_for(request.demand);
@@ -507,6 +508,8 @@ void Engine::State::on(const JobSubmitted& event) {
         for (const std::string& name : request.data)
             its.datasets.push_back(staging.id_of(name));
     }
+    // Nothing that happens in this fleet lets it start.
+    if (!is_served) ++job.unmet;
     const bool dropped = !doomed.empty() && doomed.back().job == request.job;
     if (job.unmet == 0 && !dropped) may_wait_for_room(jobs.slot_of(request.job));
 }

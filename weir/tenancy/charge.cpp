@@ -136,6 +136,26 @@ Result<bool> issue(Ledger& ledger, std::span<const Voucher> vouchers, VoucherId 
     return ledger.post(std::move(posting));
 }
 
+Result<bool> reissue(Ledger& ledger, VoucherId id, Money was, const Voucher& voucher, Time at) {
+    const Account centre{the_centre, Book::voucher, id};
+    const Account holder{voucher.tenant, Book::voucher, id};
+    const std::int64_t more = voucher.amount.micros - was.micros;
+    Posting posting;
+    posting.key.kind = PostingKey::Kind::voucher;
+    posting.key.number = id.value;
+    posting.key.attempt = 1;  // not what was given first
+    posting.key.begins = at;
+    posting.at = at;
+    if (more > 0) {
+        posting.entries = {{centre, holder, more}};
+    } else if (const auto back = std::min(-more, ledger.balance(holder)); back > 0) {
+        posting.entries = {{holder, centre, back}};
+    } else {
+        return false;
+    }
+    return ledger.post(std::move(posting));
+}
+
 Result<bool> settle(Ledger& ledger, const Loan& loan, const LoanChange& change) {
     using Debt = LoanChange::Debt;
     if (change.debt == Debt::none || change.amount.micros == 0) return false;
@@ -185,14 +205,27 @@ Result<void> may_spend(const Ledger& ledger,
     }
     for (const BudgetLeft& budget : budgets_left(ledger, budgets, commitments, tenant, at)) {
         if (cost.micros <= budget.left) continue;
-        return fail(
-            Code::denied,
-            fmt::format("the job costs up to {}, and of the budget of {} there is {} left "
-                        "until {}",
-                        format_money(cost),
-                        ledger.organisations().tenant(budget.tenant).path,
-                        format_money({std::max<std::int64_t>(budget.left, 0), cost.currency}),
-                        format_time(budget.ends)));
+        const std::string& whose = ledger.organisations().tenant(budget.tenant).path;
+        const std::string until = format_time(budget.ends);
+        const auto money = [&cost](std::int64_t micros) {
+            return format_money({micros, cost.currency});
+        };
+        if (budget.left < 0) {
+            return fail(Code::denied,
+                        fmt::format("the job costs up to {}, and {} has already spent or set aside "
+                                    "{} more than its budget until {}",
+                                    money(cost.micros),
+                                    whose,
+                                    money(-budget.left),
+                                    until));
+        }
+        return fail(Code::denied,
+                    fmt::format("the job costs up to {}, and of the budget of {} there is {} left "
+                                "until {}",
+                                money(cost.micros),
+                                whose,
+                                money(budget.left),
+                                until));
     }
     return {};
 }

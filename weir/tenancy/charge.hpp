@@ -42,6 +42,10 @@ Result<Charged> charge(Ledger& ledger, std::span<const Voucher> vouchers, const 
 // Gives a voucher to its holder, once.
 Result<bool> issue(Ledger& ledger, std::span<const Voucher> vouchers, VoucherId id);
 
+// Its holder has it with another amount from `at` on: more is given, or what is left is taken back
+// as far as it goes.
+Result<bool> reissue(Ledger& ledger, VoucherId id, Money was, const Voucher& voucher, Time at);
+
 // Pays what a change of a loan made due, once; nothing is due for most changes.
 Result<bool> settle(Ledger& ledger, const Loan& loan, const LoanChange& change);
 
