@@ -59,6 +59,7 @@ Replay::Replay(const Trace& trace,
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
       meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
       waterfall_(fleet, unit, job(0).submitted_at, engine_.rights()),
+      houses_(engine_.rights(), job(0).submitted_at),
       tenant_(trace.tenant()),
       tenant_of_name_(trace.names.size() + 1, no_slot),
       caps_(options.caps),
@@ -198,6 +199,8 @@ void Replay::hold(std::uint32_t index, const fleet::Placement& placement, Time n
     JobRun& run = run_of(index);
     meter_.on_start(*run.demand, placement, now);
     waterfall_.starts(run.account, *run.demand, placement, now);
+    count_for_house(index, placement, true, now);
+    keep_attempt(index, placement, now);
     if (!follows_nodes_) return;
     held_[index] = placement;
     for (const fleet::NodeRange& range : placement.ranges) {
@@ -214,12 +217,47 @@ void Replay::release(std::uint32_t index, Time now) {
     meter_.on_end(*run.demand, placement, now);
     waterfall_.stops(
         run.account, *run.demand, placement, std::exchange(run.spent, tenancy::Spent{}), now);
+    count_for_house(index, placement, false, now);
+    if (!too_many_attempts_) {
+        const auto its =
+            std::find_if(attempts_.rbegin(), attempts_.rend(), [index](const HeldAttempt& attempt) {
+                return attempt.job == index;
+            });
+        its->until = now;
+    }
     if (!follows_nodes_) return;
     for (const fleet::NodeRange& range : held_[index].ranges) {
         for (std::uint32_t i = 0; i < range.count; ++i)
             std::erase(on_node_[range.pool.value][range.first + i], index);
     }
     held_[index].ranges.clear();
+}
+
+void Replay::count_for_house(std::uint32_t index,
+                             const fleet::Placement& on,
+                             bool taking,
+                             Time now) {
+    if (engine_.rights().empty()) return;
+    const JobRun& run = run_of(index);
+    houses_.hold(run.account.house,
+                 engine_.rights().charges(*run.demand, on.ranges.front().pool),
+                 taking,
+                 now);
+}
+
+void Replay::keep_attempt(std::uint32_t index, const fleet::Placement& on, Time now) {
+    if (too_many_attempts_) return;
+    if (attempts_.size() == held_attempts_max) {
+        too_many_attempts_ = true;
+        attempts_ = {};
+        return;
+    }
+    attempts_.push_back({.job = index,
+                         .trace_job = jobs_[index].trace_job,
+                         .number = run_of(index).attempts,
+                         .on = on,
+                         .from = now,
+                         .until = now});
 }
 
 // Work begins, or goes on from the last checkpoint.

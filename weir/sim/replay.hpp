@@ -25,6 +25,7 @@
 #include "weir/sim/attempt.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/event_log.hpp"
+#include "weir/sim/house_use_meter.hpp"
 #include "weir/sim/power_meter.hpp"
 #include "weir/sim/simulator.hpp"
 #include "weir/tenancy/waterfall.hpp"
@@ -64,6 +65,10 @@ public:
     // Where its chip-seconds went, from the first submission until the last job was over: it ended,
     // or was dropped.
     [[nodiscard]] tenancy::Books books() { return waterfall_.books(over_at_); }
+    // Who held what of whose, over the same time.
+    [[nodiscard]] HouseHoursTable houses() { return houses_.until(over_at_); }
+    // Where every attempt was; of a run with more of them than `held_attempts_max`, nothing.
+    [[nodiscard]] const std::vector<HeldAttempt>& attempts() const { return attempts_; }
 
 private:
     struct JobRun {
@@ -139,6 +144,8 @@ private:
     void end_pause(std::uint32_t index, Time now);
     void hold(std::uint32_t index, const fleet::Placement& placement, Time now);
     void release(std::uint32_t index, Time now);
+    void count_for_house(std::uint32_t index, const fleet::Placement& on, bool taking, Time now);
+    void keep_attempt(std::uint32_t index, const fleet::Placement& on, Time now);
 
     void decide(Time now);
     // Whether the core has to be asked again at once.
@@ -170,6 +177,9 @@ private:
     DemandsOf demands_;
     PowerMeter meter_;
     tenancy::Waterfall waterfall_;
+    HouseUseMeter houses_;
+    std::vector<HeldAttempt> attempts_;
+    bool too_many_attempts_ = false;
     std::uint32_t TraceJob::*tenant_ = nullptr;  // whose rows the waterfall has; null = one for all
     std::vector<std::uint32_t> tenant_of_name_;  // no_slot where it was not asked for
     std::vector<std::uint64_t> hash_of_name_;

@@ -16,6 +16,7 @@
 #include "weir/sim/report_outcome.hpp"
 #include "weir/sim/report_page.hpp"
 #include "weir/sim/report_power.hpp"
+#include "weir/sim/report_tenants.hpp"
 #include "weir/sim/report_waterfall.hpp"
 #include "weir/sim/svg.hpp"
 
@@ -62,7 +63,9 @@ public:
         power_section(page_, trace_, result_, data_);
         interruptions_section(page_, result_);
         if (result_.jobs.size() <= gantt_jobs_max) gantt();
+        nodes_section(page_, trace_, result_);
         groups();
+        houses_section(page_, result_);
         page_.notes(result_.notes);
         return std::move(page_).finish(foot());
     }

@@ -1,9 +1,10 @@
 // The report of a simulation: one HTML file that needs nothing else.
 //
 // Headline numbers, utilisation and queue over time, waits by size, the distribution of the
-// slowdown, who got what, a Gantt chart of small runs, and what was left out of the log. Charts are
-// SVG with a table behind each, for light and dark screens and for paper; there is no script and no
-// network. It says nothing about when or how fast it was made: equal inputs give equal bytes.
+// slowdown, who got what and of whose rights, where the jobs and attempts of small runs were, and
+// what was left out of the log. Charts are SVG with a table behind each, for light and dark screens
+// and for paper; there is no script and no network. It says nothing about when or how fast it was
+// made: equal inputs give equal bytes.
 #pragma once
 
 #include <string>

@@ -15,6 +15,7 @@
 #include "weir/sim/report_charts.hpp"
 #include "weir/sim/report_compare_charts.hpp"
 #include "weir/sim/report_page.hpp"
+#include "weir/sim/report_tenants.hpp"
 #include "weir/sim/report_waterfall.hpp"
 #include "weir/sim/svg.hpp"
 
@@ -39,6 +40,7 @@ public:
                   "");
         sizes();
         slowdowns();
+        tenants();
         power();
         notes();
         return std::move(page_).finish(foot());
@@ -65,6 +67,7 @@ private:
                     std::string_view behind);
     void sizes();
     void slowdowns();
+    void tenants();
     void power();
     void notes();
     [[nodiscard]] std::string foot() const;
@@ -313,6 +316,61 @@ void Comparison::slowdowns() {
                 number_text(found == points.end() ? points.back().slowdown : found->slowdown));
         }
         row.push_back(number_text(run.metrics.bounded_slowdown_mean));
+        rows.push_back(std::move(row));
+    }
+    page_.twin(titles, rows);
+    page_.end_section();
+}
+
+void Comparison::tenants() {
+    const auto named = std::find_if(
+        runs_.begin(), runs_.end(), [](const RunSummary& run) { return !run.data.groups.empty(); });
+    if (named == runs_.end()) return;
+    page_.section("Who got what",
+                  fmt::format("By {}, most work in the first run first: what each held, and the "
+                              "mean wait of its jobs. The scale of waits is logarithmic above a "
+                              "second.",
+                              named->data.group_kind));
+    if (overlaid()) {
+        legend_of_runs();
+        page_.raw(tenants_compared_chart(runs_));
+    }
+    const auto borrowed_by = [](const RunSummary& run, const std::string& name) -> std::string {
+        for (const HouseHours& house : run.houses.houses)
+            if (house.path == name && house.held() > 0)
+                return format_percent(house.borrowed / house.held());
+        return "-";
+    };
+    const bool houses = std::any_of(runs_.begin(), runs_.end(), [](const RunSummary& run) {
+        return !run.houses.houses.empty();
+    });
+    std::vector<std::string> names;
+    for (const RunSummary& run : runs_) {
+        for (const GroupRow& group : run.data.groups)
+            if (std::find(names.begin(), names.end(), group.name) == names.end())
+                names.push_back(group.name);
+    }
+    Row titles{named->data.group_kind};
+    for (const RunSummary& run : runs_) {
+        titles.push_back(run.name + ": share");
+        if (houses) titles.push_back(run.name + ": of it borrowed");
+        titles.push_back(run.name + ": mean wait");
+    }
+    std::vector<Row> rows;
+    for (const std::string& name : names) {
+        Row row{name};
+        for (const RunSummary& run : runs_) {
+            double work = 0;
+            const GroupRow* its = nullptr;
+            for (const GroupRow& group : run.data.groups) {
+                work += group.chip_hours;
+                if (group.name == name) its = &group;
+            }
+            row.push_back(its == nullptr || work <= 0 ? "-"
+                                                      : format_percent(its->chip_hours / work));
+            if (houses) row.push_back(borrowed_by(run, name));
+            row.push_back(its == nullptr ? "-" : wait_text(its->wait_mean_s));
+        }
         rows.push_back(std::move(row));
     }
     page_.twin(titles, rows);

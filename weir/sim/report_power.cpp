@@ -260,7 +260,7 @@ std::string racks_chart(const std::vector<RackPower>& given) {
     double watts_max = 0;
     double share_max = 1;
     for (const RackPower& rack : racks) {
-        watts_max = std::max(watts_max, rack.max_watts);
+        watts_max = std::max({watts_max, rack.max_watts, rack.cap_watts});
         share_max = std::max(share_max, share_of_cap(rack.max_watts, rack));
     }
     const WattUnit unit = capped ? WattUnit{"%", 1} : watt_unit(watts_max);
@@ -308,6 +308,13 @@ std::string racks_chart(const std::vector<RackPower>& given) {
         svg.rect(middle - slot / 2, top, slot, bottom - top, "hover", tip);
     }
     if (capped) svg.line(chart_left, y.at(100), chart_right, y.at(100), "cap");
+    // Where some racks have a cap and others none, each of the former against its own.
+    for (std::size_t i = 0; !capped && each == 1 && i < racks.size(); ++i) {
+        if (racks[i].cap_watts <= 0) continue;
+        const double x = chart_left + slot * static_cast<double>(i);
+        const double height = y.at(racks[i].cap_watts * unit.scale);
+        svg.line(x, height, x + slot, height, "cap");
+    }
     svg.text((chart_left + chart_right) / 2,
              bottom + 22,
              format_count(racks.size(), "rack") +
@@ -363,8 +370,14 @@ void power_section(HtmlPage& page,
                  ? "No rack was ever over its cap."
                  : fmt::format("{} at some time over the cap; the table says for how long.",
                                over == 1 ? "1 rack was" : format_count(over) + " racks were"));
-    page.key({{"background:var(--busy-fill)", "mean"},
-              {"height:3px;background:var(--deep);vertical-align:middle", "highest"}});
+    std::vector<std::pair<std::string, std::string>> key{
+        {"background:var(--busy-fill)", "mean"},
+        {"height:3px;background:var(--deep);vertical-align:middle", "highest"}};
+    if (capped) {
+        key.emplace_back("height:0;border-top:2px dashed var(--accent);vertical-align:middle",
+                         "cap");
+    }
+    page.key(key);
     page.raw(racks_chart(result.racks));
     rack_tables(page, result);
 

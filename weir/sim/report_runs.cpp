@@ -116,6 +116,7 @@ RunSummary summary_of(const Trace& trace,
     run.metrics = result.metrics;
     run.books = result.books;
     run.books.over_time.clear();
+    run.houses = result.houses;
     run.data = report_data(trace, result, bins);
     run.power = result.power;
     run.power_allowed_watts = power_allowed_watts(result.fleet);

@@ -24,6 +24,7 @@ struct RunSummary {
     std::vector<std::pair<std::string, std::string>> varied;  // key and value, in the order given
     Metrics metrics;
     tenancy::Books books;  // without what was so over time
+    HouseHoursTable houses;
     ReportData data;
     std::vector<PowerPoint> power;
     double power_allowed_watts = 0;  // 0 = no cap

@@ -486,6 +486,8 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
             virtual_books.push_back(replay.books());
         } else {
             simulation.books = replay.books();
+            simulation.houses = replay.houses();
+            simulation.attempts = replay.attempts();
             PowerRecord record = replay.power();
             simulation.racks = std::move(record.racks);
             simulation.power = std::move(record.power);

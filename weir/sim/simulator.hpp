@@ -23,6 +23,7 @@
 #include "weir/sched/engine.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/failures.hpp"
+#include "weir/sim/house_use_meter.hpp"
 #include "weir/sim/trace.hpp"
 #include "weir/tenancy/rights.hpp"
 #include "weir/tenancy/waterfall.hpp"
@@ -116,6 +117,17 @@ struct Pause {
     Time until{};
 };
 
+// A time in which a job held nodes.
+struct HeldAttempt {
+    std::uint32_t job = 0;        // position in what was replayed
+    std::uint32_t trace_job = 0;  // position in Trace::jobs
+    std::uint32_t number = 1;     // of the attempt; the same again where a node was replaced
+    fleet::Placement on;
+    Time from{};
+    Time until{};
+};
+inline constexpr std::size_t held_attempts_max = 300;
+
 // Power of a rack against its cap over a run; only of pools that say what a node draws.
 struct RackPower {
     PoolId pool;
@@ -171,9 +183,11 @@ struct Simulation {
     Metrics metrics;
     // From the first submission to the last end, or to when the last job was dropped.
     tenancy::Books books{};
-    std::vector<RackPower> racks;    // where nodes say what they draw
-    std::vector<PowerPoint> power;   // of all nodes together
-    std::vector<std::string> notes;  // what was left out and why
+    HouseHoursTable houses{};             // of the same time, where organisations have rights
+    std::vector<HeldAttempt> attempts{};  // of a run with few of them, by when they began
+    std::vector<RackPower> racks;         // where nodes say what they draw
+    std::vector<PowerPoint> power;        // of all nodes together
+    std::vector<std::string> notes;       // what was left out and why
 };
 
 // Whether use is counted in chips, else in CPUs: a log most of whose jobs ask for no chip is about
