@@ -14,14 +14,15 @@ from charts import HERE, Chart
 TITLES = {
     "unpowered": "no watts for it", "failed": "on failed nodes", "drained": "on drained nodes",
     "not_demanded": "nobody waits for it", "over_quota": "held back by quota",
-    "wrong_precision": "wrong precision", "set_apart": "set apart for others",
+    "wrong_precision": "wrong precision", "awaiting_data": "waiting for data",
+    "set_apart": "set apart for others",
     "promised": "held for a promise", "shared_rest": "rest of shared chips",
     "fragmented": "fragmentation, order", "staging": "staging", "start_up": "start-up",
     "checkpoint": "checkpoints", "restart": "restarts", "lost_work": "lost work",
     "open": "not ended yet", "plan": "plan", "kernel": "kernels",
 }
-IDLE = list(TITLES)[:10]
-HELD = list(TITLES)[10:16]
+IDLE = list(TITLES)[:11]
+HELD = list(TITLES)[11:17]
 
 
 def main():

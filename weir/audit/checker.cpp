@@ -360,9 +360,11 @@ void Checker::State::on(const Copied& what) {
 }
 void Checker::State::on(const Arrived& what) {
     judge_data(data->arrived(what, now));
+    if (counted) counted->set_data(what.dataset, what.site, true, now);
 }
 void Checker::State::on(const Forgotten& what) {
     judge_data(data->forgotten(what));
+    if (counted) counted->set_data(what.dataset, what.site, false, now);
 }
 
 void Checker::State::on(const GivenBack& what) {

@@ -560,10 +560,10 @@ std::string_view name_of(Unit value) {
 }
 std::string_view name_of(Went value) {
     constexpr std::string_view names[] = {
-        "unpowered",  "failed",   "drained",     "not_demanded", "over_quota", "wrong_precision",
-        "set_apart",  "promised", "shared_rest", "fragmented",   "staging",    "start_up",
-        "checkpoint", "restart",  "lost_work",   "open",         "plan",       "kernel",
-        "running",    "useful"};
+        "unpowered",     "failed",     "drained",  "not_demanded", "over_quota", "wrong_precision",
+        "awaiting_data", "set_apart",  "promised", "shared_rest",  "fragmented", "staging",
+        "start_up",      "checkpoint", "restart",  "lost_work",    "open",       "plan",
+        "kernel",        "running",    "useful"};
     return names[static_cast<std::size_t>(value)];
 }
 

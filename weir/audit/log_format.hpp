@@ -42,6 +42,7 @@ enum class Went : std::uint8_t {
     not_demanded,
     over_quota,
     wrong_precision,
+    awaiting_data,
     set_apart,
     promised,
     shared_rest,
@@ -57,7 +58,7 @@ enum class Went : std::uint8_t {
     running,
     useful
 };
-inline constexpr std::size_t ways = 20;
+inline constexpr std::size_t ways = 21;
 std::string_view name_of(Unit value);
 std::string_view name_of(Went value);
 

@@ -31,8 +31,11 @@ Wide milliwatts_for(std::uint64_t units, std::uint64_t node_units, std::int64_t 
 WaterfallBooks::WaterfallBooks(const Header& header) : unit_(header.counted_in), quotas_(header) {
     const fleet::Fleet& fleet = header.fleet;
     const Unit unit = unit_;
-    for (const fleet::Site& site : fleet.sites)
+    for (const fleet::Site& site : fleet.sites) {
+        for (const auto& [name, size] : site.storage.datasets)
+            data_.emplace(name, sites_.size());
         sites_.emplace_back(site.name, site.power_watts);
+    }
     for (const fleet::Pool& facts : fleet.pools) {
         PoolBook& pool = pools_.emplace_back();
         pool.facts = facts;
@@ -140,6 +143,7 @@ void WaterfallBooks::submitted(const Submitted& what, bool asks_now, Time now) {
     JobBook& job = jobs_[what.job];
     job.demand = what.demand;
     job.barred = what.barred;
+    job.reads = what.data;
     job.tenant = what.tenant;
     job.house = quotas_.find(what.organisation).value_or(0);
     of_tenant(job.tenant);
@@ -156,7 +160,8 @@ void WaterfallBooks::asks(JobId id, bool asks_now, Time now) {
     Alike alike{.length = job.demand.pools.size(),
                 .pools = job.demand.pools,
                 .house = job.house,
-                .barred = job.barred};
+                .barred = job.barred,
+                .reads = job.reads};
     if (quotas_.any()) {
         alike.chips_milli = job.demand.chips_milli();
         alike.cpus_milli = job.demand.cpus_milli();
@@ -267,6 +272,22 @@ void WaterfallBooks::set_cap(const Domain& domain, double watts, Time now) {
     pool.rack_watts.resize(pool.facts.racks());
     pool.pod_watts.resize(pool.facts.pods());
     (domain.level == fleet::Level::rack ? pool.rack_watts : pool.pod_watts)[domain.number] = watts;
+}
+
+void WaterfallBooks::set_data(const std::string& dataset, std::size_t site, bool lies, Time now) {
+    come_to(now);
+    changed_ = true;
+    if (lies) {
+        data_.emplace(dataset, site);
+    } else {
+        data_.erase({dataset, site});
+    }
+}
+
+bool WaterfallBooks::has_data(const Alike& alike, PoolId pool) const {
+    return std::all_of(alike.reads.begin(), alike.reads.end(), [&](const std::string& name) {
+        return data_.count({name, pools_[pool.value].site}) > 0;
+    });
 }
 
 void WaterfallBooks::change_apart(const SetApart& what, bool begins) {
@@ -406,9 +427,10 @@ std::vector<std::uint64_t> WaterfallBooks::fed() const {
 // What is idle, pool by pool: why.
 void WaterfallBooks::judge() {
     std::vector<std::uint64_t> left = fed();
-    // Three rounds: where jobs have a right, where they accept but have none, where their contract
-    // forbids.
+    // Four rounds: where jobs have a right and their data, where only the data is missing, where
+    // they accept but have no right, where their contract forbids.
     std::vector<std::uint64_t> wanted(pools_.size(), 0);
+    std::vector<std::uint64_t> awaiting(pools_.size(), 0);
     std::vector<std::uint64_t> stranded(pools_.size(), 0);
     std::vector<std::uint64_t> mismatched(pools_.size(), 0);
     std::vector<std::uint64_t> asked;
@@ -433,7 +455,12 @@ void WaterfallBooks::judge() {
         return quotas_.has_right(alike.house,
                                  quotas_.charges(alike.chips_milli, alike.cpus_milli, pool));
     };
-    round(wanted, accepted, righted);
+    round(wanted, accepted, [&](const Alike& alike, PoolId pool) {
+        return has_data(alike, pool) && righted(alike, pool);
+    });
+    round(awaiting, accepted, [&](const Alike& alike, PoolId pool) {
+        return !has_data(alike, pool) && righted(alike, pool);
+    });
     round(
         stranded, accepted, [&](const Alike& alike, PoolId pool) { return !righted(alike, pool); });
     round(
@@ -453,8 +480,9 @@ void WaterfallBooks::judge() {
         rate(Went::failed) = pool.idle[failed];
         rate(Went::drained) = pool.idle[drained];
         rate(Went::unpowered) =
-            pool.idle[in_service] - left[i] - wanted[i] - stranded[i] - mismatched[i];
+            pool.idle[in_service] - left[i] - wanted[i] - awaiting[i] - stranded[i] - mismatched[i];
         rate(Went::not_demanded) = left[i];
+        rate(Went::awaiting_data) = awaiting[i];
         rate(Went::over_quota) = stranded[i];
         rate(Went::wrong_precision) = mismatched[i];
         rate(Went::promised) = explained(pool.idle[promised_to]);

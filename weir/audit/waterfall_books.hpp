@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -43,6 +44,8 @@ public:
     void promised(JobId job, const std::vector<NodeRun>& nodes, Time now);
     void set_health(PoolId pool, std::uint32_t node, Health health, Time now);
     void set_cap(const Domain& domain, double watts, Time now);
+    // Whether a dataset lies whole at a site (a position in the header) from now on.
+    void set_data(const std::string& dataset, std::size_t site, bool lies, Time now);
     void set_apart(const SetApart& apart, Time now);
     void given_back(AdvanceId id, Time now);
 
@@ -81,6 +84,7 @@ private:
     struct JobBook {
         fleet::Demand demand;
         std::vector<PoolId> barred;
+        std::vector<std::string> reads;
         std::string tenant;
         std::size_t house = 0;
         QuotaBooks::Charges charged;  // while it runs
@@ -91,9 +95,21 @@ private:
         std::map<std::size_t, Amount> kept;  // by pool
         Split split;
     };
+    // Jobs that ask alike, in the order in which they ask. Without organisations only pools matter.
+    struct Alike {
+        std::size_t length = 0;
+        std::vector<PoolId> pools;
+        std::size_t house = 0;
+        std::uint64_t chips_milli = 0;
+        std::uint64_t cpus_milli = 0;
+        std::vector<PoolId> barred;
+        std::vector<std::string> reads;
+        friend auto operator<=>(const Alike&, const Alike&) = default;
+    };
     void come_to(Time now);
     void spend(Duration time);
     void judge();
+    [[nodiscard]] bool has_data(const Alike& alike, PoolId pool) const;
     [[nodiscard]] std::vector<std::uint64_t> fed() const;
     [[nodiscard]] std::uint64_t fed_in(const PoolBook& pool) const;
     static void count(PoolBook& pool, const Node& node, bool more);
@@ -116,19 +132,10 @@ private:
     std::vector<PoolBook> pools_;
     std::vector<std::pair<std::string, double>> sites_;  // name and budget
     std::unordered_map<JobId, JobBook> jobs_;
-    // Jobs that ask alike, in the order in which they ask. Without organisations only pools matter.
-    struct Alike {
-        std::size_t length = 0;
-        std::vector<PoolId> pools;
-        std::size_t house = 0;
-        std::uint64_t chips_milli = 0;
-        std::uint64_t cpus_milli = 0;
-        std::vector<PoolId> barred;
-        friend auto operator<=>(const Alike&, const Alike&) = default;
-    };
     QuotaBooks quotas_;  // of what runs
     std::map<Alike, std::uint64_t> asked_;
-    std::vector<std::pair<SetApart, bool>> aparts_;  // and whether it has begun
+    std::set<std::pair<std::string, std::size_t>> data_;  // datasets, and where they lie
+    std::vector<std::pair<SetApart, bool>> aparts_;       // and whether it has begun
     std::vector<Waterfall::Row> tenants_;
     std::unordered_map<std::string, std::size_t> tenant_at_;
     Amount of_settled_ = 0;

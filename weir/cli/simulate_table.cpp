@@ -157,6 +157,11 @@ std::string run_table(const sim::Metrics& m) {
         table.row({"  checkpoints", percent(m.checkpoint_share)});
         table.row({"  restarts", percent(m.restart_share)});
     }
+    if (m.copies > 0 || m.forgotten_bytes > 0) {
+        table.row({"datasets copied", format_count(m.copies)});
+        table.row({"data moved", format_bytes(Bytes{std::llround(m.copied_bytes)})});
+        table.row({"data forgotten", format_bytes(Bytes{std::llround(m.forgotten_bytes)})});
+    }
     if (m.energy_kwh > 0) {
         table.row({"energy", fmt::format("{:.1f} kWh", m.energy_kwh)});
         table.row({"power, highest", format_rate(m.power_max_watts, "W")});
@@ -220,6 +225,9 @@ std::string run_json(const SimulateOptions& options,
     json["checkpoint_share"] = m.checkpoint_share;
     json["restart_share"] = m.restart_share;
     json["useful_share"] = m.useful_share;
+    json["datasets_copied"] = m.copies;
+    json["data_moved_bytes"] = static_cast<std::uint64_t>(std::llround(m.copied_bytes));
+    json["data_forgotten_bytes"] = static_cast<std::uint64_t>(std::llround(m.forgotten_bytes));
     json["energy_kwh"] = m.energy_kwh;
     json["power_max_watts"] = m.power_max_watts;
     json["power_allowed_watts"] = run.power_allowed_watts;

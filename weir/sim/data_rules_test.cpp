@@ -67,6 +67,8 @@ Trace some_readers(Random& random) {
 TEST(DataRules, AreKeptByWhateverPolicyInRandomWorlds) {
     std::uint64_t checked = 0;
     std::uint64_t started = 0;
+    std::uint64_t copied = 0;
+    tenancy::Losses all;
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         for (const char* policy : {"weir preempt=yes min_run=0s preemptions_per_hour=1000",
                                    "fcfs",
@@ -79,10 +81,14 @@ TEST(DataRules, AreKeptByWhateverPolicyInRandomWorlds) {
             ASSERT_FALSE(::testing::Test::HasFailure());
             checked += outcome.report.of(audit::Rule::data).checked;
             started += outcome.report.starts;
+            copied += outcome.simulation.metrics.copies;
+            all += outcome.simulation.books.total;
         }
     }
     EXPECT_GT(started, std::uint64_t{60 * 4 * 50});
     EXPECT_GT(checked, started / 2);
+    EXPECT_GT(copied, 0U);
+    EXPECT_GT(all[tenancy::Loss::awaiting_data], 0U);
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ void Replay::submit(std::uint32_t index, Time now) {
     request.priority = its.priority;
     if (its.group != unknown_name && tenants_[its.group].valid())
         request.tenant = tenants_[its.group];
-    if (its.reads != unknown_name) request.data = trace_.data_sets[its.reads];
+    request.data = reads(its);
     run.account.house = request.tenant;
     run.barred = &demands_.barred_to(its);
     run.every = checkpoint_interval(request.demand);
@@ -174,7 +174,12 @@ void Replay::submit(std::uint32_t index, Time now) {
     }
     if (log_) log_->submitted(event, tenant_name(its), *run.barred, now);
     engine_.apply(event, now);
-    waterfall_.waits(run.account, *run.demand, *run.barred, now);
+    waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(its));
+}
+
+const std::vector<std::string>& Replay::reads(const TraceJob& its) const {
+    static const std::vector<std::string> nothing;
+    return its.reads == unknown_name ? nothing : trace_.data_sets[its.reads];
 }
 
 // "" where the log does not name one.
@@ -310,7 +315,7 @@ void Replay::end_attempt(
     if (log_) log_->ended(event, spent, job(index).efficiency, now);
     engine_.apply(event, now);
     if (requeue) {
-        waterfall_.waits(run.account, *run.demand, *run.barred, now);
+        waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(job(index)));
         return;
     }
     const bool done = outcome == sched::Outcome::succeeded;
@@ -474,6 +479,27 @@ bool Replay::carry_out(const sched::Stage& stage, Time now) {
     return false;
 }
 
+bool Replay::carry_out(const sched::Forget& forget, Time now) {
+    tally_.forgotten_bytes += bytes_of(forget.dataset);
+    waterfall_.set_data(forget.dataset, forget.site.value, false, now);
+    return false;
+}
+
+void Replay::arrived(const sched::DatasetStaged& copy, Time now) {
+    ++tally_.copies;
+    tally_.copied_bytes += bytes_of(copy.dataset);
+    waterfall_.set_data(copy.dataset, copy.site.value, true, now);
+    tell(copy, now);
+}
+
+double Replay::bytes_of(const std::string& dataset) const {
+    for (const fleet::Site& site : trace_.fleet.sites) {
+        const auto its = site.storage.datasets.find(dataset);
+        if (its != site.storage.datasets.end()) return static_cast<double>(its->second.count);
+    }
+    return 0;
+}
+
 bool Replay::carry_out(const sched::Replace& replace, Time now) {
     const auto index = static_cast<std::uint32_t>(replace.job.value);
     JobRun& run = run_of(index);
@@ -548,7 +574,7 @@ void Replay::full_instant(Time now) {
     if (failures_.next_at() <= now) node_changes(now);
     if (!timers_.empty() && timers_.top().at <= now) timers(now);
     for (; !copies_.empty() && copies_.top().at <= now; copies_.pop())
-        tell(copies_.top().there, now);
+        arrived(copies_.top().there, now);
     for (; next_cap_ < caps_.size() && caps_[next_cap_].at <= now; ++next_cap_) {
         const auto& [at, domain, watts] = caps_[next_cap_];
         if (domain.level == fleet::Level::rack) {

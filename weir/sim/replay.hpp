@@ -41,6 +41,9 @@ public:
         std::uint64_t ended_by_limit = 0;  // jobs, before their work was done
         std::uint64_t preemptions = 0;
         std::uint64_t given_up = 0;  // jobs whose retries were used up
+        std::uint64_t copies = 0;    // of datasets, that arrived
+        double copied_bytes = 0;
+        double forgotten_bytes = 0;  // of copies that made room
         std::uint64_t dropped = 0;   // jobs that the core refused to start; their `attempts` are 0
     };
 
@@ -131,6 +134,9 @@ private:
     [[nodiscard]] std::uint32_t tenant_of(const TraceJob& its);
     [[nodiscard]] tenancy::Spent spent_of(const sched::Decision& decision);
     [[nodiscard]] Duration checkpoint_interval(const fleet::Demand& demand) const;
+    [[nodiscard]] const std::vector<std::string>& reads(const TraceJob& its) const;
+    [[nodiscard]] double bytes_of(const std::string& dataset) const;
+    void arrived(const sched::DatasetStaged& copy, Time now);
     void tell(const sched::Event& event, Time now);
     void submit(std::uint32_t index, Time now);
     void finish(std::uint32_t index, Time now);
@@ -156,7 +162,7 @@ private:
     bool carry_out(const sched::Replace& replace, Time now);
     bool carry_out(const sched::OverPower&, Time) { return false; }
     bool carry_out(const sched::Stage& stage, Time now);
-    bool carry_out(const sched::Forget&, Time) { return false; }
+    bool carry_out(const sched::Forget& forget, Time now);
     bool fail_unreplaced(Time now);
 
     [[nodiscard]] Time next_of_jobs();

@@ -40,6 +40,12 @@ bool interrupted(const RunSummary& run) {
 bool measured(const RunSummary& run) {
     return run.metrics.energy_kwh > 0;
 }
+bool copies_data(const RunSummary& run) {
+    return run.metrics.copies > 0 || run.metrics.forgotten_bytes > 0;
+}
+std::string bytes_text(double value) {
+    return format_bytes(Bytes{std::llround(value)});
+}
 bool capped(const RunSummary& run) {
     return run.power_allowed_watts > 0;
 }
@@ -171,6 +177,9 @@ const std::vector<Figure>& figures() {
         {"done again", lower, metric<&Metrics::redone_share>, share_text, interrupted},
         {"checkpoints", lower, metric<&Metrics::checkpoint_share>, share_text, interrupted},
         {"restarts", lower, metric<&Metrics::restart_share>, share_text, interrupted},
+        {"datasets copied", lower, metric<&Metrics::copies>, count_text, copies_data},
+        {"data moved", lower, metric<&Metrics::copied_bytes>, bytes_text, copies_data},
+        {"data forgotten", lower, metric<&Metrics::forgotten_bytes>, bytes_text, copies_data},
         {"energy", lower, metric<&Metrics::energy_kwh>, energy_text, measured, true},
         {"power, highest", lower, metric<&Metrics::power_max_watts>, watts_text, measured},
         {"power, allowed",

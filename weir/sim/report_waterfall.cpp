@@ -33,7 +33,7 @@ constexpr std::array<Shade, 8> shades{{
     {"plan and kernel efficiency", "w-kernel", Loss::plan, Loss::kernel},
     {"held, not running", "w-held", Loss::staging, Loss::open},
     {"not placeable", "w-place", Loss::set_apart, Loss::fragmented},
-    {"not admissible", "w-bar", Loss::over_quota, Loss::wrong_precision},
+    {"not admissible", "w-bar", Loss::over_quota, Loss::awaiting_data},
     {"nobody waits", "w-idle", Loss::not_demanded, Loss::not_demanded},
     {"failed or drained", "w-health", Loss::failed, Loss::drained},
     {"no watts", "w-dark", Loss::unpowered, Loss::unpowered},

@@ -69,6 +69,9 @@ void add(const Replay::Tally& tally, Metrics& metrics) {
     metrics.nodes_replaced += tally.nodes_replaced;
     metrics.ended_by_limit += tally.ended_by_limit;
     metrics.preemptions += tally.preemptions;
+    metrics.copies += tally.copies;
+    metrics.copied_bytes += tally.copied_bytes;
+    metrics.forgotten_bytes += tally.forgotten_bytes;
 }
 
 void measure(const Trace& trace, Simulation& simulation) {

@@ -164,8 +164,11 @@ struct Metrics {
     std::uint64_t nodes_replaced = 0;   // in gangs that went on
     std::uint64_t ended_by_limit = 0;   // jobs, before their work was done
     std::uint64_t preemptions = 0;
-    double lost_share = 0;    // of allocated chip-seconds; the sum of the next three
-    double redone_share = 0;  // work that no checkpoint held, or of jobs that never came out
+    std::uint64_t copies = 0;    // of datasets between sites
+    double copied_bytes = 0;     // by them
+    double forgotten_bytes = 0;  // of copies that made room for others
+    double lost_share = 0;       // of allocated chip-seconds; the sum of the next three
+    double redone_share = 0;     // work that no checkpoint held, or of jobs that never came out
     double checkpoint_share = 0;
     double restart_share = 0;
     double useful_share = 1;     // of allocated chip-seconds

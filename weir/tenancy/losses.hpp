@@ -29,6 +29,7 @@ enum class Loss : std::uint8_t {
     not_demanded,     // idle, and nobody waits who could use it
     over_quota,       // idle, and who could use it is held back by quotas
     wrong_precision,  // idle, and who could use it is held back by its precision contract
+    awaiting_data,    // idle, and who could use it waits for its datasets to come to this site
     set_apart,        // idle while somebody waits, on nodes reserved for others
     promised,         // idle while somebody waits, on nodes that are promised to a job
     shared_rest,      // idle while somebody waits: what is left of a chip that jobs share
@@ -44,7 +45,7 @@ enum class Loss : std::uint8_t {
     running,     // running, and nobody said how efficiently
     useful       // what was computed
 };
-inline constexpr std::size_t loss_count = 20;
+inline constexpr std::size_t loss_count = 21;
 inline constexpr Loss first_held = Loss::staging;  // from here on somebody held it
 
 std::string_view name_of(Loss loss);   // "not_demanded": for programs

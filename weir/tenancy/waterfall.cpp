@@ -59,6 +59,9 @@ Waterfall::Waterfall(const fleet::Fleet& fleet, Unit unit, Time from, Rights rig
             pool.nodes.set_budget(fleet::Level::rack, 0, facts.rack_power_watts);
         }
     }
+    for (std::uint32_t site = 0; site < fleet.sites.size(); ++site)
+        for (const auto& [name, size] : fleet.sites[site].storage.datasets)
+            set_data(name, site, true, from);
     for (const Site& site : sites_) {
         if (site.budget_mw == 0) continue;
         for (const std::uint32_t pool : site.pools)
@@ -109,7 +112,8 @@ std::uint32_t Waterfall::merged(std::uint32_t a, std::uint32_t b) {
 
 std::uint32_t Waterfall::list_of(const Account& account,
                                  const fleet::Demand& demand,
-                                 const std::vector<PoolId>& barred) {
+                                 const std::vector<PoolId>& barred,
+                                 const std::vector<std::string>& reads) {
     const bool limited = !rights_.empty();
     const TenantId house = limited ? account.house : TenantId{0};
     const std::uint64_t chips_milli = limited ? demand.chips_milli() : 0;
@@ -117,15 +121,17 @@ std::uint32_t Waterfall::list_of(const Account& account,
     if (last_list_ < lists_.size()) {
         const ListKey& last = lists_[last_list_].key;
         if (last.pools == demand.pools && last.house == house && last.chips_milli == chips_milli &&
-            last.cpus_milli == cpus_milli && last.barred == barred)
+            last.cpus_milli == cpus_milli && last.barred == barred && last.reads == reads)
             return last_list_;
     }
-    ListKey key{demand.pools.size(), demand.pools, house, chips_milli, cpus_milli, barred};
+    ListKey key{demand.pools.size(), demand.pools, house, chips_milli, cpus_milli, barred, reads};
     const auto [its, added] = list_of_.try_emplace(key, static_cast<std::uint32_t>(lists_.size()));
     last_list_ = its->second;
     if (!added) return last_list_;
     List& list = lists_.emplace_back();
     list.key = std::move(key);
+    for (const std::string& name : reads)
+        list.reads.push_back(dataset(name));
     if (limited) {
         for (const PoolId pool : demand.pools)
             list.charges.push_back(rights_.charges(demand, pool));
@@ -184,10 +190,11 @@ void Waterfall::ask(Account& account, bool more) {
 void Waterfall::waits(Account& account,
                       const fleet::Demand& demand,
                       const std::vector<PoolId>& barred,
-                      Time now) {
+                      Time now,
+                      const std::vector<std::string>& reads) {
     advance(now);
     if (account.waits) ask(account, false);
-    account.list = list_of(account, demand, barred);
+    account.list = list_of(account, demand, barred, reads);
     account.asked = unit_ == Unit::chips ? demand.chips_milli() : demand.cpus_milli();
     ask(account, true);
 }
@@ -366,6 +373,27 @@ void Waterfall::set_health(PoolId id, std::uint32_t number, Health health, Time 
 }
 
 // ---------------------------------------------------------------------------------------------
+// Data
+
+std::uint32_t Waterfall::dataset(std::string_view name) {
+    const auto its = dataset_of_.find(name);
+    if (its != dataset_of_.end()) return its->second;
+    const auto number = static_cast<std::uint32_t>(lies_.size());
+    dataset_of_.emplace(name, number);
+    lies_.emplace_back(sites_.size(), false);
+    return number;
+}
+
+void Waterfall::set_data(std::string_view name, std::uint32_t site, bool lies, Time now) {
+    advance(now);
+    const std::uint32_t number = dataset(name);
+    lies_[number].at(site) = lies;
+    for (const List& list : lists_)
+        if (std::find(list.reads.begin(), list.reads.end(), number) != list.reads.end())
+            touch(list.group);
+}
+
+// ---------------------------------------------------------------------------------------------
 // Watts
 
 void Waterfall::set_budget(
@@ -482,28 +510,39 @@ void Waterfall::rate_dirty() {
     dirty_.clear();
 }
 
-// In which of the pools that it accepts its organisation has a right to one job of the list.
-void Waterfall::find_rights(List& list) {
+// What keeps one job of the list from each pool that it accepts: want of a right counts before want
+// of its data.
+void Waterfall::find_bars(List& list) {
     const TenantId house = list.key.house;
-    list.right.resize(list.charges.size());
+    list.bars.assign(list.key.pools.size(), Bar::none);
     for (std::size_t i = 0; i < list.charges.size(); ++i) {
         const Charges& charges = list.charges[i];
         if (i > 0 && charges == list.charges[i - 1]) {
-            list.right[i] = list.right[i - 1];
+            list.bars[i] = list.bars[i - 1];
             continue;
         }
-        list.right[i] = std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+        const bool right = std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
             return each.amount <= tree_.available(house, each.resource) ||
                    tree_.owns(house, each.resource, each.amount);
         });
+        if (!right) list.bars[i] = Bar::right;
+    }
+    if (list.reads.empty()) return;
+    for (std::size_t i = 0; i < list.bars.size(); ++i) {
+        if (list.bars[i] == Bar::right) continue;
+        const std::uint32_t site = pools_[list.key.pools[i].value].site;
+        const bool there = std::all_of(list.reads.begin(),
+                                       list.reads.end(),
+                                       [&](std::uint32_t its) { return lies_[its][site]; });
+        if (!there) list.bars[i] = Bar::data;
     }
 }
 
-// It asks in these pools for what it has not found yet; where it has rights, only in those of them
-// to which it has one, or only in the others.
-void Waterfall::ask_round(List& list, const std::vector<PoolId>& pools, Loss loss, bool righted) {
+// It asks for what it has not found yet in those pools from which just this keeps it.
+void Waterfall::ask_round(List& list, Loss loss, Bar bar) {
+    const std::vector<PoolId>& pools = list.key.pools;
     for (std::size_t i = 0; i < pools.size() && list.left > 0; ++i) {
-        if (!list.right.empty() && list.right[i] != righted) continue;
+        if ((list.bars.empty() ? Bar::none : list.bars[i]) != bar) continue;
         Pool& pool = pools_[pools[i].value];
         const std::uint64_t got = std::min(list.left, pool.left);
         pool.rates[static_cast<std::size_t>(loss)] += got;
@@ -551,11 +590,15 @@ void Waterfall::rate(Group& group) {
     for (const std::uint32_t number : group.lists) {
         List& list = lists_[number];
         list.left = list.asked;
-        if (list.asked > 0 && !list.charges.empty()) find_rights(list);
+        const bool bound = !list.charges.empty() || !list.reads.empty();
+        if (list.asked > 0 && bound) find_bars(list);
     }
-    all_ask([this](List& its) { ask_round(its, its.key.pools, Loss::fragmented, true); });
+    all_ask([this](List& its) { ask_round(its, Loss::fragmented, Bar::none); });
+    if (!lies_.empty()) {
+        all_ask([this](List& its) { ask_round(its, Loss::awaiting_data, Bar::data); });
+    }
     if (!rights_.empty()) {
-        all_ask([this](List& its) { ask_round(its, its.key.pools, Loss::over_quota, false); });
+        all_ask([this](List& its) { ask_round(its, Loss::over_quota, Bar::right); });
     }
     all_ask([this](List& its) {
         for (const PoolId id : its.key.barred) {

@@ -22,13 +22,14 @@
 //   3. What is left could run somebody, and is wanted as far as jobs wait that could use it: a job
 //      asks for its chips once, in whichever of its pools they are idle. So when one job waits for
 //      8 chips and a thousand are idle, 8 are a loss of scheduling and the others of demand. Jobs
-//      with equal lists of pools (and of one organisation, and as large) ask together; shorter
-//      lists ask first, then those that are smaller in alphabetical order, each along its order of
-//      preference. All ask three times, each time for what they have not found yet. First in the
-//      pools that they accept and have a right to: what they ask for there is not placeable. Then
-//      in those that they accept, but where their organisation has no right to so much at this
-//      moment: that is stranded by quota. Then in those that would serve but for their precision
-//      contract. What is left, nobody waits for.
+//      with equal lists of pools (and of one organisation, as large, and with the same datasets to
+//      read) ask together; shorter lists ask first, then those that are smaller in alphabetical
+//      order, each along its order of preference. All ask four times, each time for what they have
+//      not found yet. First in the pools that they accept and have a right to, and where their data
+//      lies: what they ask for there is not placeable. Then in those where only their data is
+//      missing. Then in those that they accept, but where their organisation has no right to so
+//      much at this moment: that is stranded by quota. Then in those that would serve but for their
+//      precision contract. What is left, nobody waits for.
 //   4. Why what was wanted and may be used is idle: as far as idle chips are promised, on nodes
 //      that the promise of a waiting job names, for a promise; then as far as they are set apart
 //      (an advance reservation); then what is left of shared chips; the rest is fragmentation: in
@@ -51,6 +52,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -145,11 +147,13 @@ public:
 
     // Requires, of all that follows: times never go back.
 
-    // It asks for room from now on. `barred`: pools that would serve it but for its contract.
+    // It asks for room from now on. `barred`: pools that would serve it but for its contract;
+    // `reads`: datasets that have to lie where it runs.
     void waits(Account& account,
                const fleet::Demand& demand,
                const std::vector<PoolId>& barred,
-               Time now);
+               Time now,
+               const std::vector<std::string>& reads = {});
     // It asks for nothing any more, and will not start for now.
     void rests(Account& account, Time now);
     void starts(Account& account,
@@ -176,6 +180,9 @@ public:
     void set_health(PoolId pool, std::uint32_t node, Health health, Time now);
     // Of a rack or pod of the pool, or of its site; 0 = no budget.
     void set_budget(fleet::Level level, PoolId pool, std::uint32_t number, double watts, Time now);
+    // Whether a dataset lies whole at a site (a position in the fleet) from now on. At first those
+    // lie where the fleet says so.
+    void set_data(std::string_view dataset, std::uint32_t site, bool lies, Time now);
     struct Run {
         PoolId pool;
         std::uint32_t first = 0;
@@ -227,15 +234,20 @@ private:
         std::uint64_t chips_milli = 0;
         std::uint64_t cpus_milli = 0;
         std::vector<PoolId> barred;
+        std::vector<std::string> reads;
         friend auto operator<=>(const ListKey&, const ListKey&) = default;
     };
+    // What keeps jobs of a list from one of the pools that they accept.
+    enum class Bar : std::uint8_t { none, data, right };
     struct List {
         ListKey key;
-        std::vector<Charges> charges;  // beside key.pools; empty where nobody is limited
+        std::vector<Charges> charges;      // beside key.pools; empty where nobody is limited
+        std::vector<std::uint32_t> reads;  // key.reads, as positions in lies_
         std::uint32_t group = 0;
         std::uint64_t asked = 0;
-        std::vector<bool> right{};  // beside key.pools, as of the last time that it mattered
-        std::uint64_t left = 0;     // scratch: what it has not found yet
+        // Beside key.pools, as of the last time that it mattered; empty where nothing bars anybody.
+        std::vector<Bar> bars{};
+        std::uint64_t left = 0;  // scratch: what it has not found yet
     };
     struct Group {  // pools that jobs or watts tie together
         std::vector<std::uint32_t> pools;
@@ -260,10 +272,12 @@ private:
     [[nodiscard]] std::uint64_t units_of(const Pool& pool, const fleet::ReplicaDemand& each) const;
     [[nodiscard]] std::uint32_t list_of(const Account& account,
                                         const fleet::Demand& demand,
-                                        const std::vector<PoolId>& barred);
+                                        const std::vector<PoolId>& barred,
+                                        const std::vector<std::string>& reads);
+    [[nodiscard]] std::uint32_t dataset(std::string_view name);
     void charge(Account& account, const fleet::Demand& demand, PoolId pool);
-    void find_rights(List& list);
-    void ask_round(List& list, const std::vector<PoolId>& pools, Loss loss, bool righted);
+    void find_bars(List& list);
+    void ask_round(List& list, Loss loss, Bar bar);
     std::uint32_t merged(std::uint32_t a, std::uint32_t b);
     void touch(std::uint32_t group);
     void ask(Account& account, bool more);
@@ -290,6 +304,8 @@ private:
     Time now_{};
     std::vector<Site> sites_;
     std::vector<Pool> pools_;
+    std::vector<std::vector<bool>> lies_;  // by dataset, then site
+    std::map<std::string, std::uint32_t, std::less<>> dataset_of_;
     std::vector<List> lists_;
     std::map<ListKey, std::uint32_t> list_of_;
     std::uint32_t last_list_ = 0;

@@ -23,8 +23,11 @@ WaterfallReference::WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rig
         rack_watts.emplace_back(pool.racks(), pool.rack_power_watts);
         pod_watts.emplace_back(pool.pods(), pool.pod_power_watts);
     }
-    for (const fleet::Site& site : fleet.sites)
+    for (const fleet::Site& site : fleet.sites) {
         site_watts.push_back(site.power_watts);
+        for (const auto& [name, size] : site.storage.datasets)
+            data.emplace(name, site.name);
+    }
     of_pool.resize(fleet.pools.size());
 }
 
@@ -165,6 +168,12 @@ bool WaterfallReference::has_right(const Job& job, PoolId pool) const {
     return true;
 }
 
+bool WaterfallReference::has_data(const Job& job, PoolId pool) const {
+    return std::all_of(job.reads.begin(), job.reads.end(), [&](const std::string& name) {
+        return data.count({name, fleet_.pools[pool.value].site}) > 0;
+    });
+}
+
 void WaterfallReference::tick(std::int64_t now_ms) {
     const std::size_t pools = nodes.size();
     std::vector<std::vector<std::int64_t>> idle(pools);  // and in service
@@ -221,7 +230,8 @@ void WaterfallReference::tick(std::int64_t now_ms) {
                             TenantId,
                             std::uint64_t,
                             std::uint64_t,
-                            std::vector<PoolId>>;
+                            std::vector<PoolId>,
+                            std::vector<std::string>>;
     std::map<Asks, std::pair<const Job*, std::int64_t>> asked;
     for (const auto& [id, job] : jobs) {
         if (!job.waits) continue;
@@ -232,17 +242,22 @@ void WaterfallReference::tick(std::int64_t now_ms) {
                          job.house,
                          rights_.empty() ? 0 : chips,
                          rights_.empty() ? 0 : cpus,
-                         job.barred};
+                         job.barred,
+                         job.reads};
         auto& [one_of_them, units] = asked[alike];
         one_of_them = &job;
         units += static_cast<std::int64_t>(unit_ == Unit::chips ? chips : cpus);
     }
-    for (const Loss loss : {Loss::fragmented, Loss::over_quota, Loss::wrong_precision}) {
+    for (const Loss loss :
+         {Loss::fragmented, Loss::awaiting_data, Loss::over_quota, Loss::wrong_precision}) {
         for (auto& [alike, who] : asked) {
             auto& [job, units] = who;
             const bool barred = loss == Loss::wrong_precision;
             for (const PoolId pool : barred ? job->barred : job->demand.pools) {
-                if (!barred && has_right(*job, pool) != (loss == Loss::fragmented)) continue;
+                const Loss why = !has_right(*job, pool)  ? Loss::over_quota
+                                 : !has_data(*job, pool) ? Loss::awaiting_data
+                                                         : Loss::fragmented;
+                if (!barred && why != loss) continue;
                 const std::int64_t got = std::min(units, left[pool.value]);
                 units -= got;
                 left[pool.value] -= got;

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "weir/tenancy/waterfall.hpp"
@@ -19,6 +21,7 @@ public:
         TenantId house{0};
         fleet::Demand demand;
         std::vector<PoolId> barred;
+        std::vector<std::string> reads;
         bool waits = false;
         fleet::Placement on;                          // while it runs
         fleet::Placement promised;                    // while it is promised something
@@ -37,6 +40,7 @@ public:
     std::vector<std::vector<double>> rack_watts;  // budgets, 0 = none
     std::vector<std::vector<double>> pod_watts;
     std::vector<double> site_watts;
+    std::set<std::pair<std::string, std::string>> data;  // a dataset and a site where it lies
     struct Apart {
         AdvanceId id;
         std::vector<Waterfall::Run> nodes;
@@ -64,6 +68,8 @@ private:
     [[nodiscard]] std::vector<std::int64_t> fed(const std::vector<std::vector<std::int64_t>>& idle);
     // Whether its organisation might let it run in this pool beside all that runs.
     [[nodiscard]] bool has_right(const Job& job, PoolId pool) const;
+    // Whether all that it reads lies at the site of this pool.
+    [[nodiscard]] bool has_data(const Job& job, PoolId pool) const;
     void book(Job& job, std::size_t pool, Loss loss, std::int64_t amount);
 
     fleet::Fleet fleet_;

@@ -101,6 +101,26 @@ TEST(Waterfall, IdleChipsThatAContractForbidsAreAsMuchAsItsJobFindsNowhereElse) 
     EXPECT_EQ(in(books.pools.at(1).losses, Loss::not_demanded), 5000);
 }
 
+TEST(Waterfall, WhoWaitsForDataMakesChipsWaitForItWhereItIsMissingOnly) {
+    fleet::Fleet fleet = fleet_of({pool_of("a", 4, 2), pool_of("b", 4, 2)});
+    fleet.sites[0].storage.datasets["era5"] = Bytes{1000};
+    fleet.sites.push_back({.name = "there"});
+    fleet.pools[1].site = "there";
+    Waterfall waterfall(fleet, Unit::chips, at(0));
+    Waterfall::Account job;
+    waterfall.tenant("");
+    const fleet::Demand both = demand_of(10, 1, {PoolId{1}, PoolId{0}});
+    waterfall.waits(job, both, {}, at(0), {"era5"});
+    Books books = waterfall.books(at(1));
+    EXPECT_EQ(in(books.pools.at(0).losses, Loss::fragmented), 8000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::awaiting_data), 2000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::not_demanded), 6000);
+    waterfall.set_data("era5", 1, true, at(1));
+    books = waterfall.books(at(2));
+    EXPECT_EQ(in(books.total, Loss::awaiting_data), 2000);
+    EXPECT_EQ(in(books.pools.at(1).losses, Loss::fragmented), 8000);
+}
+
 // Two pools with chips of their own kind; a owns 4 of each and lends nothing of the first, b owns
 // nothing and may borrow 3 of the second.
 Rights rights_of_two(const fleet::Fleet& fleet) {
@@ -254,6 +274,8 @@ private:
     static fleet::Fleet random_fleet(Random& random) {
         fleet::Fleet fleet;
         fleet.sites = {{.name = "s0"}, {.name = "s1"}};
+        for (const char* name : {"d0", "d1"})
+            if (random.chance(0.5)) fleet.sites[0].storage.datasets[name] = Bytes{1000};
         if (random.chance(0.4)) fleet.sites[0].power_watts = 300 + 100.0 * random.unit() * 20;
         const std::int64_t pools = random.between(1, 4);
         for (std::int64_t p = 0; p < pools; ++p) {
@@ -305,7 +327,7 @@ private:
     }
 
     void something_happens() {
-        switch (random_.between(0, 13)) {
+        switch (random_.between(0, 14)) {
             case 0:
             case 1:
             case 2:
@@ -336,6 +358,9 @@ private:
                 break;
             case 12:
                 set_apart();
+                break;
+            case 13:
+                move_data();
                 break;
             default:
                 change_contract();
@@ -392,7 +417,9 @@ private:
         account().house = job.house;
         job.waits = true;
         job.barred = some_barred(job.demand);
-        waterfall_.waits(account(), job.demand, job.barred, at(now_));
+        for (const char* name : {"d0", "d1"})
+            if (random_.chance(0.3)) job.reads.emplace_back(name);
+        waterfall_.waits(account(), job.demand, job.barred, at(now_), job.reads);
     }
 
     // Node by node, chip by chip, wherever there is room.
@@ -486,7 +513,7 @@ private:
         if (job == nullptr || job->on.ranges.empty()) return;
         stop(chosen_);
         job->waits = true;
-        waterfall_.waits(account(), job->demand, job->barred, at(now_));
+        waterfall_.waits(account(), job->demand, job->barred, at(now_), job->reads);
     }
     void end(std::uint64_t id) {
         stop(id);
@@ -516,7 +543,7 @@ private:
         if (job == nullptr || !job->on.ranges.empty()) return;
         job->waits = true;
         job->barred = some_barred(job->demand);
-        waterfall_.waits(account(), job->demand, job->barred, at(now_));
+        waterfall_.waits(account(), job->demand, job->barred, at(now_), job->reads);
     }
     void promise() {
         WaterfallReference::Job* job = some_job();
@@ -560,6 +587,17 @@ private:
                 reference_.site_watts[its.site == "s0" ? 0 : 1] = watts;
                 waterfall_.set_budget(fleet::Level::site, pool, 0, watts, at(now_));
         }
+    }
+    void move_data() {
+        const std::string name = random_.chance(0.5) ? "d0" : "d1";
+        const auto site = static_cast<std::uint32_t>(random_.between(0, 1));
+        const bool lies = random_.chance(0.6);
+        if (lies) {
+            reference_.data.emplace(name, fleet_.sites[site].name);
+        } else {
+            reference_.data.erase({name, fleet_.sites[site].name});
+        }
+        waterfall_.set_data(name, site, lies, at(now_));
     }
     void set_apart() {
         if (!reference_.aparts.empty() && random_.chance(0.3)) {
