@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "weir/base/text_table.hpp"
+#include "weir/cli/simulate.hpp"
 #include "weir/cli/simulate_table.hpp"
 
 namespace weir::cli {
@@ -87,6 +90,65 @@ sim::Trace small_trace() {
         trace.jobs.push_back(job);
     }
     return trace;
+}
+
+// A small log and what is written beside it.
+class FleetFiles : public testing::Test {
+protected:
+    void SetUp() override {
+        write("log.swf",
+              "1 0 -1 100 2 -1 -1 2 100 -1 1 1 1 -1 -1 -1 -1 -1\n"
+              "2 0 -1 100 2 -1 -1 2 100 -1 1 1 1 -1 -1 -1 -1 -1\n");
+        write("small.yaml", fleet_of("nodes: 2"));
+        write("large.yaml", fleet_of("nodes: 4"));
+        write("bad.yaml", fleet_of("nods: 4"));
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    static std::string fleet_of(const std::string& nodes) {
+        return "sites:\n  - {name: here, pools: [{name: x, chip: h20, " + nodes +
+               ", chips_per_node: 1}]}\n";
+    }
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream(folder_ / name) << text;
+    }
+    [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+    // What it prints, on standard output and error.
+    [[nodiscard]] std::string simulated(const std::string& fleets) const {
+        SimulateOptions options;
+        options.trace = path("log.swf");
+        options.vary = {"fleet=" + fleets};
+        options.quiet = true;
+        testing::internal::CaptureStdout();
+        testing::internal::CaptureStderr();
+        simulate(options);
+        const std::string out = testing::internal::GetCapturedStdout();
+        return out + testing::internal::GetCapturedStderr();
+    }
+
+private:
+    static std::filesystem::path made() {
+        std::string pattern = std::filesystem::temp_directory_path() / "weir-fleets-XXXXXX";
+        return mkdtemp(pattern.data());
+    }
+    std::filesystem::path folder_ = made();
+};
+
+TEST_F(FleetFiles, AreComparedSideBySide) {
+    const std::string table = simulated(path("small.yaml") + "," + path("large.yaml"));
+    // Two jobs of two processors for 100 s: one after the other, or at once.
+    EXPECT_THAT(table, AllOf(HasSubstr("50.0 s "), HasSubstr(" 0.0 s *")));
+}
+
+TEST_F(FleetFiles, ThatAreBadAreSaidOnceAndBeforeAnyRun) {
+    const std::string error = simulated(path("small.yaml") + "," + path("bad.yaml"));
+    EXPECT_THAT(error,
+                AllOf(HasSubstr("--vary fleet: " + path("bad.yaml") + ":2:"),
+                      HasSubstr("did you mean 'nodes'?"),
+                      Not(HasSubstr("makespan"))));
+    const std::string gone = simulated(path("small.yaml") + "," + path("gone.yaml"));
+    EXPECT_THAT(gone, HasSubstr("--vary fleet: " + path("gone.yaml") + ": cannot be opened"));
+    EXPECT_EQ(gone.find("gone.yaml"), gone.rfind("gone.yaml"));
 }
 
 TEST(Experiment, SaysWhichKeysOfPreemptionMeanNothingWhereAllJobsAreOfOneClass) {

@@ -60,6 +60,8 @@ Result<std::optional<Time>> parse_edge(const std::string& text,
     return std::optional<Time>{Time{*moment - *zero_utc}};
 }
 
+constexpr std::string_view vary_tenants = "--vary tenants";
+
 Result<void> put_on(const std::string& fleet_path, sim::Trace& trace) {
     WEIR_TRY(trace.fleet, fleet::read_fleet(fleet_path));
     // What was said about the machine of the trace is beside the point now.
@@ -123,8 +125,9 @@ std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
 }
 
 // Whose rights the groups of the log are. A file says it in place of the quotas of the log, so
-// these leave no job out any more.
-Result<void> set_organisations(const std::string& path,
+// these leave no job out any more. `option` is where the path was given.
+Result<void> set_organisations(std::string_view option,
+                               const std::string& path,
                                sim::Trace& trace,
                                sim::SimulationOptions& how) {
     how.organisations = {};
@@ -136,10 +139,11 @@ Result<void> set_organisations(const std::string& path,
     }
     const auto read = tenancy::read_organisations(path);
     if (!read) {
-        if (read.error().code != Code::not_found) return fail(read.error());
+        if (read.error().code != Code::not_found) return fail(read.error().at(option));
         return fail(read.error().code,
-                    fmt::format("--tenants: {}; write a tenants file, or trace for the quotas that "
-                                "come with the log",
+                    fmt::format("{}: {}; write a tenants file, or trace for the quotas that come "
+                                "with the log",
+                                option,
                                 read.error().message));
     }
     trace.quotas_chips.clear();
@@ -282,7 +286,7 @@ Result<Outcome> replay(const SimulateOptions& options,
         if (const std::string path = file_of(run, "fleet"); !path.empty())
             WEIR_CHECK(put_on(path, *outcome.changed));
         if (const std::string path = file_of(run, "tenants"); !path.empty()) {
-            WEIR_CHECK(set_organisations(path, *outcome.changed, how));
+            WEIR_CHECK(set_organisations(vary_tenants, path, *outcome.changed, how));
         }
         WEIR_CHECK(apply(run, *outcome.changed, how.from, how.until));
     }
@@ -388,13 +392,14 @@ Result<void> files_are_good(const std::vector<ExperimentRun>& runs, const sim::T
         trial.fleet = trace.fleet;
         trial.quotas_chips = trace.quotas_chips;
         const std::string fleet = file_of(run, "fleet");
-        if (!fleet.empty() && seen.insert("fleet=" + fleet).second)
-            WEIR_CHECK(put_on(fleet, trial));
+        if (!fleet.empty() && seen.insert("fleet=" + fleet).second) {
+            const auto good = put_on(fleet, trial);
+            if (!good) return fail(good.error().at("--vary fleet"));
+        }
         const std::string tenants = file_of(run, "tenants");
         if (!tenants.empty() && seen.insert("tenants=" + tenants).second) {
             sim::SimulationOptions unused;
-            const auto good = set_organisations(tenants, trial, unused);
-            if (!good) return fail(good.error().at("--vary tenants"));
+            WEIR_CHECK(set_organisations(vary_tenants, tenants, trial, unused));
         }
     }
     return {};
@@ -423,7 +428,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_CHECK(can_write(options));
     WEIR_TRY(sim::Trace read_trace, read(options));
     WEIR_CHECK(files_are_good(runs, read_trace));
-    WEIR_CHECK(set_organisations(options.tenants, read_trace, common));
+    WEIR_CHECK(set_organisations("--tenants", options.tenants, read_trace, common));
     common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
     common.keeps = match::keeps_in(catalog::Catalog::built_in());
     if (options.tenants.empty() && file_of(runs.front(), "tenants").empty()) {
