@@ -189,7 +189,7 @@ def failures(table):
 
 def converged(table):
     rows = table["A converged centre"][1]
-    chart = Chart("A converged centre", "Where the chips of a month went, under fixed quotas and under lending.", 138)
+    chart = Chart("A converged centre", "Where the chips of a month went, by who schedules and whether quotas are lent.", 202)
     y, start, scale = 12, 110, 5.6
     for row in rows:
         chart.text(start - 8, y + 15, row[0], anchor="end")

@@ -500,6 +500,10 @@ private:
         c->add_option("--until", s.until, "leave out what was submitted after")->type_name("TIME");
         c->add_option("--variant", s.variant, "variant of the fleet that comes with the log")
             ->type_name("NAME");
+        c->add_flag("--each-site",
+                    s.each_site,
+                    "every site a centre of its own: its pools, its share of all quotas, and the "
+                    "jobs whose organisations own most of what they need there");
         c->add_flag("--apart", s.apart, "virtual clusters with nodes and queues of their own");
         c->add_option("--tenants",
                       s.tenants,

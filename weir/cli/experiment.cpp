@@ -71,6 +71,11 @@ std::optional<Amount> no_amount(std::string_view) {
     return Amount{};
 }
 
+std::optional<Amount> yes_or_no(std::string_view text) {
+    if (text != "yes" && text != "no") return std::nullopt;
+    return Amount{text == "yes" ? 1.0 : 0.0, false};
+}
+
 std::optional<Amount> seed_amount(std::string_view text) {
     return whole_amount(text, 9e15);
 }
@@ -81,13 +86,14 @@ struct Key {
     std::string_view valid;
     std::optional<Amount> (*amount)(std::string_view);
 };
-constexpr std::array<Key, 8> other_keys{{
+constexpr std::array<Key, 9> other_keys{{
     {"rack_power", "a power above 0 (15kW), a factor (0.8x) or none", watts_amount},
     {"pod_power", "a power above 0 (200kW), a factor (0.8x) or none", watts_amount},
     {"site_power", "a power above 0 (12MW), a factor (0.8x) or none", watts_amount},
     {"nodes", "a factor (0.5x), or nodes (64) where the fleet is one pool", nodes_amount},
     {"load", "work over capacity (0.9), or a factor of what the log has (1.2x)", load_amount},
     {"seed", "a whole number", seed_amount},
+    {"each_site", "yes (every site a centre of its own) or no", yes_or_no},
     {"fleet", "the path of a fleet file", no_amount},
     {"tenants", "the path of a tenants file, or trace", no_amount},
 }};
@@ -326,7 +332,8 @@ Result<std::vector<ExperimentRun>> runs_of(const std::string& policies,
 
 bool changes_trace(const ExperimentRun& run) {
     return std::any_of(run.varied.begin(), run.varied.end(), [](const auto& pair) {
-        return other_key(pair.first) != nullptr && pair.first != "seed";
+        return other_key(pair.first) != nullptr && pair.first != "seed" &&
+               pair.first != "each_site";
     });
 }
 
@@ -383,6 +390,12 @@ std::string file_of(const ExperimentRun& run, std::string_view key) {
     for (const auto& [name, value] : run.varied)
         if (name == key) return value;
     return {};
+}
+
+std::optional<bool> each_site_of(const ExperimentRun& run) {
+    const auto each_site = amount_of(run, "each_site");
+    if (!each_site) return std::nullopt;
+    return each_site->value > 0;
 }
 
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run) {

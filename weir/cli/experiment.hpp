@@ -4,8 +4,9 @@
 //
 // --policy gives a list of policies, each --vary a key and a list of values; the runs are all
 // combinations, policies first and the last key fastest. A key is one of a policy, or one that
-// changes the fleet, the load or the seed. Everything is checked before anything is read, so a slip
-// in the last value costs nothing; what depends on the fleet is checked before the first run.
+// changes the fleet, the load, the seed or who schedules. Everything is checked before anything is
+// read, so a slip in the last value costs nothing; what depends on the fleet is checked before the
+// first run.
 #pragma once
 
 #include <cstddef>
@@ -50,6 +51,9 @@ std::vector<std::string> idle_keys(const std::vector<ExperimentRun>& runs, const
 
 // The file that the run names for `fleet` or `tenants`; "" = none.
 std::string file_of(const ExperimentRun& run, std::string_view key);
+
+// Whether the run is of sites that are centres of their own, if it says so.
+std::optional<bool> each_site_of(const ExperimentRun& run);
 
 // The seed that the run asks for, if any.
 std::optional<std::uint64_t> seed_of(const ExperimentRun& run);

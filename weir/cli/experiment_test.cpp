@@ -92,6 +92,17 @@ sim::Trace small_trace() {
     return trace;
 }
 
+TEST(Experiment, MaySayForEachRunWhetherSitesAreCentresOfTheirOwn) {
+    const auto runs = runs_of("weir", {"each_site=yes,no"}).value();
+    ASSERT_EQ(runs.size(), 2U);
+    EXPECT_EQ(runs[0].name, "each_site=yes");
+    EXPECT_EQ(each_site_of(runs[0]), true);
+    EXPECT_EQ(each_site_of(runs[1]), false);
+    EXPECT_FALSE(changes_trace(runs[0]));
+    EXPECT_EQ(each_site_of(runs_of("weir", {}).value()[0]), std::nullopt);
+    EXPECT_THAT(refusal("weir", {"each_site=maybe"}), HasSubstr("'maybe' is not valid; write yes"));
+}
+
 // A small log and what is written beside it.
 class FleetFiles : public testing::Test {
 protected:

@@ -273,6 +273,7 @@ Result<Outcome> replay(const SimulateOptions& options,
     how.policy = run.policy;
     how.scale = options.scale;
     how.apart = options.apart;
+    how.each_site = each_site_of(run).value_or(options.each_site);
     WEIR_CHECK(set_seed(run, how));
     WEIR_TRY(how.from, parse_edge(options.from, "--from", read.zero_utc));
     WEIR_TRY(how.until, parse_edge(options.until, "--until", read.zero_utc));
@@ -336,6 +337,7 @@ std::string command_text(const SimulateOptions& options) {
     add("--from", options.from);
     add("--until", options.until);
     add("--variant", options.variant);
+    if (options.each_site) text += " --each-site";
     if (options.apart) text += " --apart";
     add("--tenants", options.tenants);
     const SimulateOptions usual;

@@ -20,6 +20,7 @@ struct SimulateOptions {
     std::string variant;          // of the sidecar
     std::string tenants;          // path of a tenants file | "trace"; "" = no organisations
     bool apart = false;           // --apart: virtual clusters with nodes and queues of their own
+    bool each_site = false;       // --each-site: every site a centre of its own
     std::string faults = "none";  // none | reliability | path of a fault log
     std::uint64_t seed = 1;       // of failures by reliability
     std::uint32_t retries = 100;  // of a job that failed with its nodes

@@ -197,6 +197,7 @@ std::string run_json(const SimulateOptions& options,
     }
     json["scale"] = options.scale;
     json["apart"] = options.apart;
+    json["each_site"] = options.each_site;
     json["tenants"] = options.tenants;
     if (!options.variant.empty()) json["variant"] = options.variant;
     json["nodes"] = result.fleet.nodes_total();

@@ -48,7 +48,8 @@ Replay::Replay(const Trace& trace,
                fleet::Fleet fleet,
                const SimulationOptions& options,
                std::vector<ScheduledJob>& jobs,
-               tenancy::Unit unit)
+               tenancy::Unit unit,
+               Time from)
     : trace_(trace),
       options_(options),
       jobs_(jobs),
@@ -57,9 +58,9 @@ Replay::Replay(const Trace& trace,
       tenants_(tenants_of_names(trace, options.organisations)),
       demands_(trace, fleet, options.keeps),
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
-      meter_(options.apart ? fleet::Fleet{} : fleet, job(0).submitted_at),
-      waterfall_(fleet, unit, job(0).submitted_at, engine_.rights()),
-      houses_(engine_.rights(), job(0).submitted_at),
+      meter_(options.apart ? fleet::Fleet{} : fleet, from),
+      waterfall_(fleet, unit, from, engine_.rights()),
+      houses_(engine_.rights(), from),
       tenant_(trace.tenant()),
       tenant_of_name_(trace.names.size() + 1, no_slot),
       caps_(options.caps),
@@ -673,7 +674,7 @@ Time Replay::next_of_others() const {
 
 void Replay::run(const std::function<void(std::uint64_t)>& on_ended) {
     play(on_ended);
-    if (log_ && over_ == jobs_.size()) log_->books(books());
+    if (log_ && over_ == jobs_.size()) log_->books(books(over_at_));
 }
 
 void Replay::play(const std::function<void(std::uint64_t)>& on_ended) {

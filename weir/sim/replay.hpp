@@ -48,12 +48,14 @@ public:
     };
 
     // Requires: `jobs` is in order of submission; trace, options and jobs outlive the replay. The
-    // waterfall counts in `unit`.
+    // waterfall counts in `unit`; it, watts and rights are counted from `from` on, which is not
+    // after the first submission.
     Replay(const Trace& trace,
            fleet::Fleet fleet,
            const SimulationOptions& options,
            std::vector<ScheduledJob>& jobs,
-           tenancy::Unit unit);
+           tenancy::Unit unit,
+           Time from);
 
     // Until every job has ended, or none of those that wait can ever start. `on_ended` is called
     // with the number of jobs that ended so far, every few thousand instants.
@@ -62,14 +64,15 @@ public:
     [[nodiscard]] const sched::Engine& engine() const { return engine_; }
     [[nodiscard]] const Tally& tally() const { return tally_; }
     [[nodiscard]] const std::vector<Pause>& pauses() const { return pauses_; }
-    // What its nodes drew, from the first submission to the last end. To be called once, after
-    // run().
-    [[nodiscard]] PowerRecord power() { return meter_.finish(moved_at_); }
-    // Where its chip-seconds went, from the first submission until the last job was over: it ended,
-    // or was dropped.
-    [[nodiscard]] tenancy::Books books() { return waterfall_.books(over_at_); }
-    // Who held what of whose, over the same time.
-    [[nodiscard]] HouseHoursTable houses() { return houses_.until(over_at_); }
+    // When a job last started or ended, and when the last one was over: it ended, or was dropped.
+    [[nodiscard]] Time moved_at() const { return moved_at_; }
+    [[nodiscard]] Time over_at() const { return over_at_; }
+    // What its nodes drew until then. To be called once, after run(). Requires, of the next three:
+    // not before what is asked about.
+    [[nodiscard]] PowerRecord power(Time until) { return meter_.finish(until); }
+    // Where its chip-seconds went, and who held what of whose.
+    [[nodiscard]] tenancy::Books books(Time until) { return waterfall_.books(until); }
+    [[nodiscard]] HouseHoursTable houses(Time until) { return houses_.until(until); }
     // Where every attempt was; of a run with more of them than `held_attempts_max`, nothing.
     [[nodiscard]] const std::vector<HeldAttempt>& attempts() const { return attempts_; }
 

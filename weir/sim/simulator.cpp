@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "weir/base/assert.hpp"
@@ -12,6 +13,7 @@
 #include "weir/base/schema.hpp"
 #include "weir/fleet/power.hpp"
 #include "weir/sim/demand_of.hpp"
+#include "weir/sim/each_site.hpp"
 #include "weir/sim/replay.hpp"
 #include "weir/sim/virtual_books.hpp"
 
@@ -72,6 +74,75 @@ void add(const Replay::Tally& tally, Metrics& metrics) {
     metrics.copies += tally.copies;
     metrics.copied_bytes += tally.copied_bytes;
     metrics.forgotten_bytes += tally.forgotten_bytes;
+}
+
+void take(PowerRecord record, Simulation& simulation) {
+    simulation.racks = std::move(record.racks);
+    simulation.power = std::move(record.power);
+    simulation.metrics.energy_kwh = record.energy_kwh;
+    simulation.metrics.power_max_watts = record.power_max_watts;
+}
+
+// A site that is a centre of its own. Its replay is kept until the last one is over, so that all
+// are counted over the same time.
+struct AtSite {
+    const SiteAlone* site;
+    std::unique_ptr<SimulationOptions> options;  // that the replay looks at
+    std::unique_ptr<Replay> replay;
+};
+struct Counted {
+    tenancy::Unit unit;
+    Time from;
+};
+
+// What all sites did, as one run of the whole fleet. The jobs of `queues` are used up.
+void add_up(const std::vector<AtSite>& at_sites,
+            const std::vector<SiteAlone>& sites,
+            const SimulationOptions& options,
+            const Counted& counted,
+            std::map<std::string, std::vector<ScheduledJob>>& queues,
+            Simulation& simulation) {
+    Time moved_at = Time::min();
+    Time over_at = Time::min();
+    for (const AtSite& its : at_sites) {
+        moved_at = std::max(moved_at, its.replay->moved_at());
+        over_at = std::max(over_at, its.replay->over_at());
+    }
+    std::vector<tenancy::Books> books;
+    std::vector<HouseHoursTable> houses;
+    std::vector<PowerRecord> records;
+    bool few = true;
+    for (const AtSite& its : at_sites) {
+        books.push_back(its.replay->books(over_at));
+        houses.push_back(its.replay->houses(over_at));
+        records.push_back(its.replay->power(moved_at));
+        move_to_whole(*its.site, records.back());
+        std::vector<HeldAttempt> attempts = its.replay->attempts();
+        few = few && !attempts.empty();
+        move_to_whole(*its.site, attempts);
+        simulation.attempts.insert(simulation.attempts.end(), attempts.begin(), attempts.end());
+        std::vector<ScheduledJob>& jobs = queues.at(its.site->name);
+        move_to_whole(*its.site, jobs);
+        simulation.jobs.insert(simulation.jobs.end(), jobs.begin(), jobs.end());
+    }
+    // A site to which no job goes stands there all the same.
+    for (const SiteAlone& site : sites) {
+        if (queues.contains(site.name)) continue;
+        simulation.notes.push_back(fmt::format("no job goes to {}", site.name));
+        tenancy::Rights its = tenancy::rights_on(site.fleet, site.organisations, options.rate_of);
+        houses.push_back(HouseUseMeter(its, counted.from).until(over_at));
+        books.push_back(tenancy::Waterfall(site.fleet, counted.unit, counted.from, std::move(its))
+                            .books(over_at));
+        records.push_back(PowerMeter(site.fleet, counted.from).finish(moved_at));
+        move_to_whole(site, records.back());
+    }
+    if (!few || simulation.attempts.size() > held_attempts_max) simulation.attempts.clear();
+    std::stable_sort(simulation.attempts.begin(),
+                     simulation.attempts.end(),
+                     [](const HeldAttempt& a, const HeldAttempt& b) { return a.from < b.from; });
+    simulation.books = books_together(simulation.fleet, books);
+    simulation.houses = houses_together(houses);
+    take(power_together(std::move(records)), simulation);
 }
 
 void measure(const Trace& trace, Simulation& simulation) {
@@ -209,6 +280,25 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
                                         name));
             }
         }
+    }
+    if (options.each_site) {
+        const auto refused = [](std::string_view why) {
+            return fail(Code::invalid, fmt::format("--each-site: {}", why));
+        };
+        if (options.apart) return refused("goes with --tenants, not with --apart");
+        if (options.log) {
+            return refused(
+                "an event log is of one scheduler, and every site has its own; leave "
+                "out --log, or replay one site as a fleet of its own");
+        }
+        if (!options.loans.empty()) {
+            return refused("loans are made inside one centre; take them out of the tenants file");
+        }
+        if (options.failures.faults == Faults::log) {
+            return refused("a fault log names nodes of the whole fleet; use --faults reliability");
+        }
+        if (!options.caps.empty() || !options.advances.empty())
+            return refused("changes of budgets and reservations are of one centre");
     }
     const bool from_log = options.failures.faults == Faults::log;
     if (options.failures.faults == Faults::reliability && no_pool_says(&fleet::Pool::node_mtbf)) {
@@ -355,6 +445,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     std::uint64_t beyond_rights = 0;
     std::uint64_t never_fits = 0;
     std::map<std::string, std::vector<ScheduledJob>> queues;
+    std::vector<SiteAlone> sites;
+    std::optional<SiteChoice> choice;
+    if (options.each_site) {
+        sites = sites_alone(simulation.fleet, options.organisations, options.rate_of);
+        choice.emplace(trace, sites, options);
+    }
     DemandsOf demands(trace, simulation.fleet, options.keeps);
     tenancy::Rights rights =
         tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
@@ -386,7 +482,13 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
             }
             if (options.apart) queue = quota->first;
         }
-        if (!demands.can_ever_fit(empty, job)) {
+        const bool of_somebody =
+            job.group != unknown_name && (!has_tenants || tenants[job.group].valid());
+        std::optional<SiteChoice::Answer> where;
+        if (choice && (of_somebody || !has_tenants)) {
+            where = choice->of(job, has_tenants ? tenants[job.group] : TenantId::none());
+        }
+        if (where ? !where->fits : !demands.can_ever_fit(empty, job)) {
             ++never_fits;
             continue;
         }
@@ -397,11 +499,12 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                 ++of_nobody;
                 continue;
             }
-            if (!empty.can_ever_have(tenant, demands.of(job))) {
+            if (where ? !where->site : !empty.can_ever_have(tenant, demands.of(job))) {
                 ++beyond_rights;
                 continue;
             }
         }
+        if (where) queue = sites[*where->site].name;
         for (std::uint32_t copy = 0; copy < options.scale; ++copy) {
             queues[queue].push_back(
                 {.trace_job = index,
@@ -447,6 +550,10 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                                    ? tenancy::Unit::chips
                                    : tenancy::Unit::cpus;
     std::vector<tenancy::Books> virtual_books;
+    Time first = Time::max();
+    for (const auto& [group, jobs] : queues)
+        first = std::min(first, trace.jobs[jobs.front().trace_job].submitted_at);
+    std::vector<AtSite> at_sites;
 
     const auto began = std::chrono::steady_clock::now();
     Digest digest;
@@ -455,11 +562,25 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     std::uint64_t dropped = 0;
     auto reported = began;
     for (auto& [group, jobs] : queues) {
+        const auto site =
+            std::find_if(sites.begin(), sites.end(), [&name = group](const SiteAlone& one) {
+                return one.name == name;
+            });
+        std::unique_ptr<SimulationOptions> of_site;
+        if (site != sites.end()) {
+            of_site = std::make_unique<SimulationOptions>(options);
+            of_site->organisations = site->organisations;
+        }
         fleet::Fleet fleet =
-            options.apart ? part_of(simulation.fleet,
+            options.apart         ? part_of(simulation.fleet,
                                     std::uint64_t{trace.quotas_chips.at(group)} * options.scale)
-                          : simulation.fleet;
-        Replay replay(trace, std::move(fleet), options, jobs, unit);
+            : site != sites.end() ? site->fleet
+                                  : simulation.fleet;
+        const Time from =
+            options.each_site ? first : trace.jobs[jobs.front().trace_job].submitted_at;
+        auto kept = std::make_unique<Replay>(
+            trace, std::move(fleet), of_site ? *of_site : options, jobs, unit, from);
+        Replay& replay = *kept;
         replay.run([&](std::uint64_t ended) {
             if (!options.progress) return;
             const auto now = std::chrono::steady_clock::now();
@@ -486,22 +607,22 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         simulation.pauses.insert(
             simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
         if (options.apart) {
-            virtual_books.push_back(replay.books());
-        } else {
-            simulation.books = replay.books();
-            simulation.houses = replay.houses();
+            virtual_books.push_back(replay.books(replay.over_at()));
+        } else if (!options.each_site) {
+            simulation.books = replay.books(replay.over_at());
+            simulation.houses = replay.houses(replay.over_at());
             simulation.attempts = replay.attempts();
-            PowerRecord record = replay.power();
-            simulation.racks = std::move(record.racks);
-            simulation.power = std::move(record.power);
-            simulation.metrics.energy_kwh = record.energy_kwh;
-            simulation.metrics.power_max_watts = record.power_max_watts;
+            take(replay.power(replay.moved_at()), simulation);
         }
         given_up += replay.tally().given_up;
         dropped += replay.tally().dropped;
         done += jobs.size();
         simulation.metrics.decisions += counts.decisions;
         digest.add(replay.engine().digest());
+        if (options.each_site) {
+            at_sites.push_back({&*site, std::move(of_site), std::move(kept)});
+            continue;  // its jobs are needed until all are over
+        }
         if (queues.size() == 1) {
             simulation.jobs = std::move(jobs);
             break;
@@ -509,6 +630,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         simulation.jobs.insert(simulation.jobs.end(), jobs.begin(), jobs.end());
         jobs = {};
     }
+    if (options.each_site) add_up(at_sites, sites, options, {unit, first}, queues, simulation);
     simulation.metrics.wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     simulation.metrics.digest = digest.value();

@@ -69,6 +69,7 @@ struct SimulationOptions {
     std::uint32_t scale = 1;      // this many copies of every job, on as many copies of the fleet
     std::optional<Time> from{};   // only jobs submitted from here ...
     std::optional<Time> until{};  // ... to here, both included; they run to their ends
+    bool each_site = false;       // every site a centre of its own (each_site.hpp)
     bool apart = false;           // each group with a quota on its own nodes, with its own queue
     // Whose rights the groups of the trace are; without tenants nobody is limited. Of copies each
     // organisation owns as many (scale).
