@@ -603,7 +603,11 @@ private:
             ->check(whole_number(0));
         c->add_option("--load", g.load, "offered work as a part of the capacity [0.7]")
             ->type_name("X");
-        c->add_option("--fleet", g.fleet, "fleet file [--nodes equal nodes]")->type_name("FILE");
+        c->add_option("--fleet",
+                      g.fleet,
+                      "fleet file [--nodes equal nodes]; of converged: some jobs read the datasets "
+                      "that lie there [none]")
+            ->type_name("FILE");
         c->add_option(
              "--tenants", g.tenants, "of converged: whose jobs they are, and what each owns")
             ->type_name("FILE");

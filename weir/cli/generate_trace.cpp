@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -123,7 +124,17 @@ Result<std::vector<sim::ConvergedOwner>> owners_in(const std::string& path) {
 }
 
 int generate_converged_trace(const GenerateOptions& options) {
-    sim::ConvergedOptions how{.owners = {}, .load = options.load, .seed = options.seed};
+    sim::ConvergedOptions how{
+        .owners = {}, .load = options.load, .seed = options.seed, .datasets = {}};
+    if (!options.fleet.empty()) {
+        const auto fleet = fleet::read_fleet(options.fleet);
+        if (!fleet) return report(fleet.error().at("--fleet"));
+        std::set<std::string> names;
+        for (const fleet::Site& site : fleet->sites)
+            for (const auto& [name, size] : site.storage.datasets)
+                names.insert(name);
+        how.datasets.assign(names.begin(), names.end());
+    }
     auto owners = owners_in(options.tenants);
     if (!owners) return report(owners.error());
     how.owners = std::move(*owners);

@@ -43,7 +43,7 @@ struct GenerateOptions {
     std::uint64_t jobs = 10000;
     std::uint64_t seed = 1;
     double load = 0.7;    // offered load: work / capacity
-    std::string fleet;    // path of a fleet file; "" = --nodes identical nodes
+    std::string fleet;    // path of a fleet file; "" = --nodes identical nodes, or no datasets
     std::string tenants;  // path of a tenants file, for `converged`
     std::uint32_t nodes = 128;
     std::uint32_t chips_per_node = 0;  // 0 = the model's default: 1 for lublin, 8 for gpu-mix

@@ -18,6 +18,7 @@ constexpr std::size_t campaigns = 10;  // of three days each
 constexpr std::int64_t campaign_s = converged_span_s / static_cast<std::int64_t>(campaigns);
 // How much a campaign asks for: e^0.9 and more above the middle in every sixth of them.
 constexpr double campaign_deviation = 0.9;
+constexpr double jobs_that_read = 0.3;   // of those that simulate or train
 constexpr double jobs_that_infer = 0.8;  // of those of an organisation without full precision
 
 struct Kind {
@@ -54,10 +55,15 @@ Result<std::vector<ConvergedJob>> generate_converged(const ConvergedOptions& opt
     }
     std::vector<ConvergedJob> jobs;
     Random random(options.seed);
+    Random data(options.seed + 0x9e3779b97f4a7c15);  // a stream of its own
     for (std::uint32_t owner = 0; owner < options.owners.size(); ++owner) {
         const ConvergedOwner& its = options.owners[owner];
         if (its.chips == 0) continue;
         std::array<double, campaigns> share{};
+        const auto its_data = options.datasets.empty()
+                                  ? std::uint32_t{0}
+                                  : static_cast<std::uint32_t>(data.between(
+                                        0, static_cast<std::int64_t>(options.datasets.size()) - 1));
         double sum = 0;
         for (double& each : share)
             sum += each = random.lognormal(0, campaign_deviation);
@@ -72,6 +78,10 @@ Result<std::vector<ConvergedJob>> generate_converged(const ConvergedOptions& opt
                 job.owner = owner;
                 job.submit_s = static_cast<std::int64_t>(campaign) * campaign_s +
                                random.between(0, campaign_s - 1);
+                if (!options.datasets.empty() && kind.precision != inference.precision &&
+                    data.chance(jobs_that_read)) {
+                    job.reads = its_data;
+                }
                 left -= static_cast<double>(job.run_s) * job.chips;
                 jobs.push_back(job);
             }
@@ -91,11 +101,13 @@ Result<void> write_converged(const std::string& path,
                              const std::vector<ConvergedJob>& jobs) {
     constexpr std::size_t block = std::size_t{1} << 18;
     WEIR_TRY(OutputFile file, OutputFile::create(path));
-    std::string text = "job_id,group,submit_s,duration_s,req_time_s,devices,precision\n";
+    const bool reads = !options.datasets.empty();
+    std::string text = "job_id,group,submit_s,duration_s,req_time_s,devices,precision";
+    text += reads ? ",datasets\n" : "\n";
     std::uint64_t number = 0;
     for (const ConvergedJob& job : jobs) {
         fmt::format_to(std::back_inserter(text),
-                       "{},{},{},{},{},{},{}\n",
+                       "{},{},{},{},{},{},{}",
                        ++number,
                        options.owners[job.owner].name,
                        job.submit_s,
@@ -103,6 +115,11 @@ Result<void> write_converged(const std::string& path,
                        job.limit_s,
                        job.chips,
                        catalog::name_of(job.precision));
+        if (reads) {
+            text += ',';
+            if (job.reads) text += options.datasets[*job.reads];
+        }
+        text += '\n';
         if (text.size() >= block) {
             WEIR_CHECK(file.write(text));
             text.clear();

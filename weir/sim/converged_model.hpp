@@ -7,6 +7,10 @@
 // others train (bf16, likewise) and, in many more and smaller jobs, infer (int8). Run times are
 // lognormal. No job is wider than what its organisation owns, so that fixed quotas can run it.
 //
+// Where there are datasets, each organisation has one of them, and three in ten of its simulations
+// and training jobs read it. Who has which is drawn apart from everything else: the same jobs with
+// and without data.
+//
 // This is a model of ours: shares and campaigns are assumed, not fitted to a log. Equal options
 // give equal jobs on every machine.
 #pragma once
@@ -31,6 +35,7 @@ struct ConvergedOptions {
     std::vector<ConvergedOwner> owners;
     double load = 0.7;
     std::uint64_t seed = 1;
+    std::vector<std::string> datasets{};  // that somebody may have; none: nobody reads any
 };
 
 struct ConvergedJob {
@@ -39,7 +44,8 @@ struct ConvergedJob {
     std::int64_t limit_s = 0;
     std::uint32_t chips = 1;
     catalog::Format precision = catalog::Format::fp64;
-    std::uint32_t owner = 0;  // position in ConvergedOptions::owners
+    std::uint32_t owner = 0;               // position in ConvergedOptions::owners
+    std::optional<std::uint32_t> reads{};  // position in ConvergedOptions::datasets
 
     friend bool operator==(const ConvergedJob&, const ConvergedJob&) = default;
 };

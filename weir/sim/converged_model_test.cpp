@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 namespace weir::sim {
 namespace {
@@ -28,6 +29,31 @@ TEST(ConvergedModel, EachOrganisationAsksForTheLoadOfWhatItOwnsInItsOwnFormats) 
     EXPECT_NEAR(work[0] / (64.0 * converged_span_s), 0.8, 0.2);
     EXPECT_NEAR(work[1] / (24.0 * converged_span_s), 0.8, 0.2);
     EXPECT_EQ(*generate_converged(two), *jobs);
+}
+
+TEST(ConvergedModel, ReadsDataOfItsOrganisationInTheSameJobs) {
+    ConvergedOptions with_data = two;
+    with_data.datasets = {"reanalysis", "corpus"};
+    auto jobs = generate_converged(with_data).value();
+    std::map<std::uint32_t, std::set<std::uint32_t>> read_by;
+    std::map<std::uint32_t, int> of;
+    std::map<std::uint32_t, int> reading;
+    for (ConvergedJob& job : jobs) {
+        if (job.precision == catalog::Format::int8) {
+            EXPECT_FALSE(job.reads);
+            continue;
+        }
+        ++of[job.owner];
+        if (!job.reads) continue;
+        ++reading[job.owner];
+        read_by[job.owner].insert(*job.reads);
+        job.reads.reset();
+    }
+    for (const std::uint32_t owner : {0U, 1U}) {
+        EXPECT_EQ(read_by[owner].size(), 1U);
+        EXPECT_NEAR(static_cast<double>(reading[owner]) / of[owner], 0.3, 0.1);
+    }
+    EXPECT_EQ(jobs, generate_converged(two).value());
 }
 
 TEST(ConvergedModel, SaysWhereNobodyOwnsAnything) {
