@@ -65,6 +65,7 @@ void Engine::State::count_backlog(Job& job, bool enters) {
 }
 
 Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
+                                             TenantId tenant,
                                              const std::vector<DatasetId>& datasets,
                                              Duration limit,
                                              Time now) {
@@ -74,9 +75,18 @@ Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
         for (const DatasetId dataset : datasets)
             there = std::max(there, staging.there_at(dataset, site, now));
         if (there == never || !staging.has_room_for(datasets, site)) continue;
-        const fleet::Demand here =
-            at_sites(asked, staging, [site](SiteId its) { return its == site; });
-        const fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
+        fleet::Demand here = at_sites(asked, staging, [site](SiteId its) { return its == site; });
+        fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
+        // Where it will never have a right, or room, it would wait for ever.
+        if (quotas.any()) {
+            ShapeKinds kinds = quotas.kinds_of(shape);
+            const KindSet possible = quotas.possible(tenant, kinds);
+            if (possible == 0) continue;
+            shape = fleet::Shape(Quotas::inside(shape, kinds, possible));
+            here = shape.demand;
+        }
+        if (!empty) empty = emptied();
+        if (!sched::can_ever_fit(fleet, *empty, here)) continue;
         Time starts = plan.ask(shape, there, limit, {}, never).at;
         std::int64_t capacity = 0;
         for (const PoolId pool : here.pools) {
@@ -105,7 +115,7 @@ void Engine::State::want_data(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     WithData& its = with_data.at(job.id);
     WEIR_ASSERT(!its.home.valid());
-    its.home = best_home(its.asked, its.datasets, job.limit, told_at).site;
+    its.home = best_home(its.asked, job.tenant, its.datasets, job.limit, told_at).site;
     if (!its.home.valid()) {  // nobody made it, nothing leads from where it is, or no room
         homeless.insert(job.id);
         return;

@@ -273,6 +273,7 @@ struct Engine::State {
         Time data_there = never;
     };
     [[nodiscard]] Home best_home(const fleet::Demand& asked,
+                                 TenantId tenant,
                                  const std::vector<DatasetId>& datasets,
                                  Duration limit,
                                  Time now);

@@ -116,7 +116,8 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
         std::vector<DatasetId> datasets;
         for (const std::string& name : request.data)
             datasets.push_back(state.staging.id_of(name));
-        const State::Home home = state.best_home(request.demand, datasets, request.limit, now);
+        const State::Home home =
+            state.best_home(request.demand, request.tenant, datasets, request.limit, now);
         const bool in_sight = home.site.valid() && home.starts != never;
         if (in_sight && home.starts + request.limit <= request.deadline) return {};
         return fail(Code::never_fits,
