@@ -1,9 +1,10 @@
 // What organisations cost at a million chips, and what lending is worth.
 //
-//     organisations [--events N] [--seed N] [--nodes N] [--helios FILE] [--json]
+//     organisations [--events N] [--seed N] [--nodes N] [--loans N] [--helios FILE] [--json]
 //
 // steady     the steady state of million_chips with 200 organisations in 40 houses, with quotas,
-//            limits on lending and borrowing, weights, dominant shares and reclaim
+//            limits on lending and borrowing, weights, dominant shares and reclaim; and with so
+//            many loans between them, one of which ends every hour
 // reclaim    an owner asks for 4,000 chips, of which others have borrowed every single one, each
 //            with a job of its own: one pass that finds and stops them
 // why        the time of "why does it wait?", and of what would help, for jobs that wait in the
@@ -59,6 +60,23 @@ tenancy::Organisations two_hundred(const fleet::Fleet& fleet, std::uint64_t seed
         }
     }
     return house;
+}
+
+// Each from a member of one house to one of the next: a quarter of its quota of one kind of chip.
+void lend(World& world, const tenancy::Organisations& house, std::uint32_t loans) {
+    const std::vector<TenantId> members = World::members_of(house);
+    for (std::uint32_t i = 0; i < loans; ++i) {
+        const TenantId lender = members[i * 7 % members.size()];
+        tenancy::Allowance amount = house.tenant(lender).quota.at(i % house.resources.size());
+        amount.amount /= 4;
+        world.engine().apply(sched::LoanChanged{{.loan = i,
+                                                 .lender = lender,
+                                                 .borrower = members[(i * 7 + 5) % members.size()],
+                                                 .amounts = {amount},
+                                                 .from = world.now(),
+                                                 .until = world.now() + seconds(3600) * (i + 1)}},
+                             world.now());
+    }
 }
 
 struct Why {
@@ -240,6 +258,7 @@ int main(int argc, char** argv) {
     std::uint64_t events = 100'000;
     std::uint64_t seed = 1;
     std::uint32_t nodes = 125'000;
+    std::uint32_t loans = 0;
     std::string helios_path;
     std::string policy_text = "weir";
     bool json = false;
@@ -250,6 +269,8 @@ int main(int argc, char** argv) {
         if (i + 1 >= argc) continue;
         if (std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[i + 1]);
         if (std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[i + 1]);
+        if (std::strcmp(argv[i], "--loans") == 0)
+            loans = static_cast<std::uint32_t>(std::stoul(argv[i + 1]));
         if (std::strcmp(argv[i], "--helios") == 0) helios_path = argv[i + 1];
         if (std::strcmp(argv[i], "--policy") == 0) policy_text = argv[i + 1];
         if (std::strcmp(argv[i], "--nodes") == 0)
@@ -257,7 +278,9 @@ int main(int argc, char** argv) {
     }
     const auto policy = sched::policy_from_text(policy_text);
     if (!policy) return std::fprintf(stderr, "%s\n", policy.error().message.c_str()), 2;
-    World world(nodes, seed, *policy, two_hundred(fleet_of(nodes), seed));
+    const tenancy::Organisations house = two_hundred(fleet_of(nodes), seed);
+    World world(nodes, seed, *policy, house);
+    lend(world, house, loans);
     const Steady s = steady(world, events);
     const Why reasons = why(world, 1000);
     std::uint64_t stopped = 0;
