@@ -98,6 +98,7 @@ Engine::State::Ownership Engine::State::ownership_of(const Job& job) const {
         return set;
     };
     if (const KindSet now = owned_from(told_at); now != 0) return {told_at, now};
+    if (quotas.is_steady(job.tenant, kinds)) return {never, 0};
     for (const Time from : quotas.borders(job.limit, told_at))
         if (const KindSet then = owned_from(from); then != 0) return {from, then};
     return {never, 0};

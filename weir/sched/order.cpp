@@ -50,7 +50,7 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         if (!best.found() || its.before(best)) best = its;
     };
     const std::uint32_t resource = info.kinds.ordered_by;
-    if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource || quotas.lends()) {
+    if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
         for (const std::uint32_t line : info.lines)
             look_at(line);
         return best;
@@ -60,6 +60,16 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         if (line == no_line) continue;
         if (best.found() && best.standing < quotas.floor(tenant, resource)) break;
         look_at(line);
+    }
+    if (starts_now || !quotas.lends()) return best;
+    // Who gets a right by a loan has a place then that is not bound to that of now.
+    for (const tenancy::Charges& charges : info.kinds.charges) {
+        for (const tenancy::Allowance& each : charges) {
+            for (const TenantId tenant : quotas.moved_by_loans(each.resource)) {
+                const std::uint32_t line = info.line_of_tenant[tenant.value];
+                if (line != no_line) look_at(line);
+            }
+        }
     }
     return best;
 }

@@ -159,6 +159,7 @@ void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
         }
     }
     fair_.changed(tree_, x, charges, true, now);
+    forget_what_is_left(charges);
     ++version_;
 }
 
@@ -173,6 +174,7 @@ void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
         }
     }
     fair_.changed(tree_, x, charges, false, now);
+    forget_what_is_left(charges);
     ++version_;
 }
 

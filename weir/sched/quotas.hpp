@@ -123,6 +123,13 @@ public:
                                              const Run& run) const;
     // A gang of x that starts now has no right anywhere if it ends after this.
     [[nodiscard]] Time last_end(TenantId x, const ShapeKinds& kinds, Time now) const;
+    // Whether loans move nothing of what x may use or owns in these kinds: whatever its rights are
+    // now, at any later time they are the same or, by what has ended until then, more.
+    [[nodiscard]] bool is_steady(TenantId x, const ShapeKinds& kinds) const;
+    // Organisations of which this may not be so, by resource.
+    [[nodiscard]] const std::vector<TenantId>& moved_by_loans(std::uint32_t resource) const {
+        return moved_[resource];
+    }
     // The times after `now` at which the rights of a gang with this limit may be others.
     [[nodiscard]] std::vector<Time> borders(Duration limit, Time now) const;
     // Rights as they will be at that time, by what is held now and will be then.
@@ -179,6 +186,13 @@ private:
     // visit(tree) with the rights of every moment of a run, without what `own` holds then.
     template <class Visit>
     void at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const;
+    void note_moved();
+    [[nodiscard]] bool leaves_as_much(std::uint32_t resource) const;
+    void forget_what_is_left(const tenancy::Charges& charges) {
+        if (!lends()) return;
+        for (const tenancy::Allowance& each : charges)
+            leaves_[each.resource] = Leaves::unknown;
+    }
     [[nodiscard]] std::string name_of(TenantId x) const;
     [[nodiscard]] std::string amount_in_words(std::uint32_t resource, tenancy::Amount amount) const;
 
@@ -194,7 +208,12 @@ private:
         tenancy::QuotaTree tree;
         tenancy::QuotaTree with_all;  // the same quotas, and all that is held now
     };
-    std::vector<Later> later_;                   // by time
+    std::vector<Later> later_;                  // by time
+    std::vector<std::vector<TenantId>> moved_;  // by resource: tenants that loans concern ...
+    std::vector<std::vector<bool>> is_moved_;   // ... by resource and tenant ...
+    std::vector<std::vector<TenantId>> moved_houses_;  // ... and those of them below the root
+    enum class Leaves : std::uint8_t { unknown, as_much, less };
+    mutable std::vector<Leaves> leaves_;         // by resource: see leaves_as_much()
     std::vector<std::vector<PoolId>> pools_of_;  // by resource
     std::uint64_t version_ = 1;
 };

@@ -15,6 +15,8 @@ using tenancy::QuotaTree;
 
 namespace {
 
+constexpr TenantId root{0};
+
 void give_back(QuotaTree& tree, const Quotas::Held& held) {
     for (const Allowance& each : *held.charges)
         tree.give_back(held.tenant, each.resource, each.amount);
@@ -44,10 +46,69 @@ void Quotas::at_every_moment(const Run& run, bool starts_anew, const Held* own, 
     }
 }
 
+// Who is no lender and no borrower, and stands neither above nor below one, has the same quotas at
+// all times, and uses less as jobs end; but part of what is available to it comes from the root,
+// and there from the houses that loans concern. Whether these leave as much at every later time:
+bool Quotas::leaves_as_much(std::uint32_t resource) const {
+    Leaves& its = leaves_[resource];
+    if (its != Leaves::unknown) return its == Leaves::as_much;
+    const auto left = [&](const QuotaTree& tree) {
+        tenancy::Amount sum = 0;
+        for (const TenantId house : moved_houses_[resource]) {
+            const tenancy::Amount local = tree.local(house, resource);
+            sum += tree.subtree(house, resource) - local -
+                   std::max<tenancy::Amount>(0, tree.usage(house, resource) - local);
+        }
+        return sum;
+    };
+    tenancy::Amount least = left(tree_);
+    bool as_much = !without_recalled_ || left(*without_recalled_) >= least;
+    for (const Later& later : later_) {
+        const tenancy::Amount then = left(later.tree);
+        as_much = as_much && then >= least;
+        least = then;
+    }
+    its = as_much ? Leaves::as_much : Leaves::less;
+    return as_much;
+}
+
+bool Quotas::is_steady(TenantId x, const ShapeKinds& kinds) const {
+    return std::all_of(kinds.charges.begin(), kinds.charges.end(), [&](const Charges& charges) {
+        return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+            return !is_moved_[each.resource][x.value] && leaves_as_much(each.resource);
+        });
+    });
+}
+
+// Lenders, borrowers, those above them but the root, and all below any of these.
+void Quotas::note_moved() {
+    const std::size_t tenants = rights_.organisations.tenants.size();
+    const std::size_t resources = rights_.organisations.resources.size();
+    is_moved_.assign(resources, std::vector<bool>(tenants, false));
+    moved_.assign(resources, {});
+    moved_houses_.assign(resources, {});
+    leaves_.assign(resources, Leaves::unknown);
+    for (const LoanTerm& term : terms_)
+        for (const Allowance& each : term.amounts)
+            for (TenantId x : {term.lender, term.borrower})
+                for (; x != root; x = tree_.parent(x))
+                    is_moved_[each.resource][x.value] = true;
+    for (std::uint32_t r = 0; r < resources; ++r) {
+        for (std::uint32_t i = 1; i < tenants; ++i) {
+            const TenantId parent = tree_.parent(TenantId{i});
+            if (parent != root && is_moved_[r][parent.value]) is_moved_[r][i] = true;
+            if (!is_moved_[r][i]) continue;
+            moved_[r].push_back(TenantId{i});
+            if (parent == root) moved_houses_[r].push_back(TenantId{i});
+        }
+    }
+}
+
 KindSet Quotas::allowed(TenantId x,
                         const ShapeKinds& kinds,
                         const Run& run,
                         const Held* own) const {
+    if (own == nullptr && run.from < next_change() && is_steady(x, kinds)) return allowed(x, kinds);
     KindSet set = kinds.all();
     at_every_moment(run, true, own, [&](const QuotaTree& tree) {
         for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind)
@@ -64,6 +125,7 @@ bool Quotas::may_keep(TenantId x, const Charges& charges, const Run& run, const 
 }
 
 KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds, const Run& run, const Held* own) const {
+    if (own == nullptr && run.from < next_change() && is_steady(x, kinds)) return owned(x, kinds);
     KindSet set = kinds.all();
     at_every_moment(run, true, own, [&](const QuotaTree& tree) { set &= owned(tree, x, kinds); });
     return set;
@@ -83,6 +145,7 @@ tenancy::Standing Quotas::standing(TenantId x,
                                    const ShapeKinds& kinds,
                                    KindSet allowed,
                                    const Run& run) const {
+    if (run.from < next_change() && is_steady(x, kinds)) return standing(x, kinds, allowed);
     tenancy::Standing worst;
     std::size_t kind = 0;
     while (kind < kinds.charges.size() && (allowed >> kind & 1) == 0)
@@ -96,9 +159,14 @@ tenancy::Standing Quotas::standing(TenantId x,
 
 Time Quotas::last_end(TenantId x, const ShapeKinds& kinds, Time now) const {
     // The longer it runs, the fewer places.
-    if (allowed(x, kinds, {now, now + Duration{1}}, nullptr) == 0) return now;
-    for (const Later& later : later_)
-        if (allowed(x, kinds, {now, later.from + Duration{1}}, nullptr) == 0) return later.from;
+    KindSet set = allowed(x, kinds, {now, now + Duration{1}}, nullptr);
+    if (set == 0) return now;
+    if (is_steady(x, kinds)) return never;
+    for (const Later& later : later_) {
+        if (later.from <= now) continue;
+        set &= allowed(later.tree, x, kinds);
+        if (set == 0) return later.from;
+    }
     return never;
 }
 
@@ -163,6 +231,7 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
     later_.clear();
     for (const Time at : moments)
         later_.push_back({at, tree_with(at, true, at), tree_with(at, true, Time::min())});
+    note_moved();
     fair_.rights_changed(tree_, now);
     ++version_;
 }
@@ -171,6 +240,7 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
 void Quotas::change_end(const Held& held, Time until) {
     for (Later& later : later_)
         if (until <= later.from && later.from < held.until) give_back(later.tree, held);
+    forget_what_is_left(*held.charges);
     ++version_;
 }
 
