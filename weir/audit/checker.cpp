@@ -48,6 +48,7 @@ void Checker::State::on(const Header& what) {
     }
     books.emplace(what.fleet);
     quotas.emplace(what);
+    plain.emplace(what);
     data.emplace(what);
     for (std::size_t i = 0; i < what.organisations.size(); ++i) {
         sense(*quotas->find(what.organisations[i].path) == i + 1, [&] {
@@ -199,9 +200,14 @@ void Checker::State::on(const Promised& what) {
     if (counted) counted->promised(what.job, exist ? what.nodes : std::vector<NodeRun>{}, now);
     if (quotas->any() && exist && !what.nodes.empty()) {
         const QuotaBooks::Charges charges = charges_in(*job, what.nodes.front().pool);
-        if (quotas->has_right(job->house, charges)) job->promised_rights.push_back(charges);
+        if (has_right(*job, charges, std::max(now, what.by), true) ||
+            has_right(*job, charges, now, true))
+            job->promised_rights.push_back({charges, what.by});
     }
-    if (what.by >= never) return;
+    if (what.by >= never) {
+        job->promised_rights.clear();
+        return;
+    }
     while (!job->promises.empty() && job->promises.back().by >= what.by)
         job->promises.pop_back();
     job->promises.push_back({what.by, line});
@@ -214,7 +220,7 @@ void Checker::State::on(const Dropped& what) {
     if (what.cause == "over_quota") {
         const std::vector<PoolId>& pools = job->asked.demand.pools;
         const bool never = std::none_of(pools.begin(), pools.end(), [&](PoolId pool) {
-            return quotas->might_ever(job->house, charges_in(*job, pool));
+            return might_ever(*job, charges_in(*job, pool));
         });
         expect(Rule::quota, never, [&] {
             return fmt::format("job {} is dropped as over_quota, and {} might have so much",
@@ -405,6 +411,7 @@ void Checker::State::close_run() {
         if (job.asked.deadline + tolerance < now) judge_deadline(job, now, "has not ended");
     }
     judge_account(nullptr);
+    judge_unjudged();
     if (counted) {
         Split& all = report.waterfalls.emplace_back();
         for (const Waterfall::Row& pool : counted->until(now).pools) {
@@ -415,6 +422,10 @@ void Checker::State::close_run() {
     header.reset();
     books.reset();
     quotas.reset();
+    plain.reset();
+    loans = {};
+    unjudged = {};
+    loans_changed_line = 0;
     data.reset();
     counted.reset();
     conditional.clear();
@@ -433,6 +444,16 @@ Checker::~Checker() = default;
 Checker::Checker(Checker&&) noexcept = default;
 Checker& Checker::operator=(Checker&&) noexcept = default;
 
+namespace {
+
+// Whoever wrote it had heard all of its moment.
+bool decides(const What& what) {
+    return std::holds_alternative<Started>(what) || std::holds_alternative<Promised>(what) ||
+           std::holds_alternative<Preempted>(what) || std::holds_alternative<Dropped>(what);
+}
+
+}  // namespace
+
 void Checker::add(const Record& record, std::uint64_t line) {
     State& state = *state_;
     state.line = line;
@@ -448,6 +469,7 @@ void Checker::add(const Record& record, std::uint64_t line) {
             return fmt::format(
                 "time goes back from {} to {}", at_text(state.now), at_text(record.at));
         });
+        state.loans_come_to(std::max(state.now, record.at), decides(record.what));
         state.now = std::max(state.now, record.at);
         if (account == nullptr) state.judge_account(nullptr);
     }

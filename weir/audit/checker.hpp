@@ -9,7 +9,8 @@
 //     const Report& report = checker.finish();
 //
 // Where organisations have rights, what each one owns, lends and borrows is worked out again
-// (quota_books.hpp) and every start and every stop for others is held against it.
+// (quota_books.hpp) and every start and every stop for others is held against it. A loan moves what
+// is owned (loan_books.hpp), so rights are judged for all of the time in which a job may run.
 //
 // A promise of a start may be broken only for a listed excuse that came between the promise and
 // the start; both are counted. A log may hold several runs; each Header begins anew.
@@ -52,12 +53,13 @@ enum class Rule : std::uint8_t {
     quota,         // what organisations may use, at every level
     reclaim,       // who gives back what owners want
     data,          // what is read lies where it is read
+    loan,          // lenders get back what they lend, and borrowers have it until then
 };
-inline constexpr std::size_t rules = 20;
+inline constexpr std::size_t rules = 21;
 std::string_view name_of(Rule rule);
 std::string_view sentence_of(Rule rule);
 
-// What may break a promise; the last one: a limit on borrowing.
+// What may break a promise, or (owner_came) a limit on borrowing.
 enum class Excuse : std::uint8_t {
     none,
     node_lost,
@@ -65,9 +67,10 @@ enum class Excuse : std::uint8_t {
     reservation_made,
     higher_class,
     own_array,
-    owner_came  // and took what is its own, so that a house is over its limits for a time
+    owner_came,  // and took what is its own, so that a house is over its limits for a time
+    loan_moved   // quota that it counted on
 };
-inline constexpr std::size_t excuses = 7;
+inline constexpr std::size_t excuses = 8;
 std::string_view name_of(Excuse excuse);
 
 struct Violation {

@@ -32,6 +32,7 @@ constexpr std::array<RuleText, rules> rule_texts = {{
     {"quota", "an organisation uses what it owns, or what others lend, within all limits"},
     {"reclaim", "owners get back what others borrowed, from those who borrowed it"},
     {"data", "datasets lie where they are read, and no storage is overfull"},
+    {"loan", "what is lent can be had back, is back after the notice, and is nobody else's before"},
 }};
 
 constexpr std::array<std::string_view, excuses> excuse_names = {"none",
@@ -40,7 +41,8 @@ constexpr std::array<std::string_view, excuses> excuse_names = {"none",
                                                                 "reservation made",
                                                                 "higher class",
                                                                 "its own array",
-                                                                "owner came"};
+                                                                "owner came",
+                                                                "loan"};
 
 bool overlap(const fleet::NodeRange& range, const NodeRun& run) {
     return range.pool == run.pool && range.first < run.first + run.count &&
@@ -105,6 +107,7 @@ Excuse Checker::State::excuse_since(const Job& job, std::uint64_t since) const {
     }
     const auto array = arrays.find(job.asked.array);
     if (array != arrays.end() && array->second.started_line > since) return Excuse::own_array;
+    if (loans_changed_line > since) return Excuse::loan_moved;
     return Excuse::none;
 }
 
@@ -294,14 +297,15 @@ QuotaBooks::Charges Checker::State::charges_in(const Job& job, PoolId pool) cons
 // Books what it takes of the rights of its organisation, and judges whether it might.
 void Checker::State::charge(Job& job, PoolId pool) {
     if (!quotas->any()) return;
-    job.charged = charges_in(job, pool);
-    const bool was_right =
-        std::find(job.promised_rights.begin(), job.promised_rights.end(), job.charged) !=
-        job.promised_rights.end();
+    const QuotaBooks::Charges charges = charges_in(job, pool);
+    const bool was_right = std::any_of(
+        job.promised_rights.begin(), job.promised_rights.end(), [&](const PromisedRight& right) {
+            return right.charges == charges;
+        });
     job.promised_rights.clear();
     bool owner_came = false;
-    for (const QuotaBooks::Charge& each : job.charged) {
-        const bool right = quotas->has_right(job.house, {each});
+    for (const QuotaBooks::Charge& each : charges) {
+        const bool right = has_right(job, {each}, now, true);
         owner_came = owner_came || (!right && was_right);
         expect(Rule::quota, right || was_right, [&] {
             return fmt::format("job {} starts, and {}",
@@ -312,8 +316,9 @@ void Checker::State::charge(Job& job, PoolId pool) {
     // Those who own something take it, even where others have borrowed it and the house uses more
     // than it may until they are gone.
     std::vector<bool> owned;
-    for (const QuotaBooks::Charge& each : job.charged)
+    for (const QuotaBooks::Charge& each : charges)
         owned.push_back(was_right || quotas->owner(job.house, each).has_value());
+    job.charged = charges;
     quotas->use(job.house, job.charged, true);
     for (std::size_t i = 0; i < job.charged.size(); ++i) {
         const auto excess = quotas->exceeded(job.house, job.charged[i].resource);
@@ -354,26 +359,30 @@ bool Checker::State::comes_behind(const Job& job, const Job& other) const {
                                                       : job.line > other.line;
 }
 
-// Whether the winner owns what it asks for, but for those who are on their way out and those of its
-// own organisation that come behind it, and the victim has borrowed of that.
-bool Checker::State::may_take_back(const Job& victim, const Job& winner) {
+// Whether the winner owns what it asks for at that time, but for those who are on their way out and
+// those of its own organisation that come behind it, and the victim has borrowed of that.
+bool Checker::State::may_take_back(const Job& victim, const Job& winner, Time at) const {
     if (victim.house == winner.house) return comes_behind(victim, winner);
-    const std::size_t top = quotas->common(victim.house, winner.house);
+    QuotaBooks rights = rights_at(at);
+    if (!counts_at(victim, at) && end_by(victim) > at)
+        rights.use(victim.house, victim.charged, true);  // it was asked to stop just now
+    const std::size_t top = rights.common(victim.house, winner.house);
     const auto borrows = [&](std::uint32_t resource) {
         return std::any_of(victim.charged.begin(),
                            victim.charged.end(),
                            [&](const auto& each) { return each.resource == resource; }) &&
-               quotas->borrows_below(victim.house, resource, top);
+               rights.borrows_below(victim.house, resource, top);
     };
     std::vector<std::uint32_t> borrowed;
     for (const QuotaBooks::Charge& each : victim.charged)
         if (borrows(each.resource)) borrowed.push_back(each.resource);
     if (borrowed.empty() || top == winner.house) return false;
-    QuotaBooks without = *quotas;
+    QuotaBooks without = rights_at(at);
     for (const auto& [id, job] : jobs) {
         const bool out_of_the_way =
             job.asked_to_stop || (job.house == winner.house && comes_behind(job, winner));
-        if (job.stage == Stage::runs && out_of_the_way) without.use(job.house, job.charged, false);
+        if (job.stage == Stage::runs && out_of_the_way && counts_at(job, at))
+            without.use(job.house, job.charged, false);
     }
     for (const PoolId pool : winner.asked.demand.pools) {
         const QuotaBooks::Charges charges = charges_in(winner, pool);
@@ -384,7 +393,7 @@ bool Checker::State::may_take_back(const Job& victim, const Job& winner) {
             all_owned = all_owned && owner;
             of_the_victim =
                 of_the_victim ||
-                (owner && quotas->depth(*owner) > quotas->depth(top) &&
+                (owner && rights.depth(*owner) > rights.depth(top) &&
                  std::find(borrowed.begin(), borrowed.end(), each.resource) != borrowed.end());
         }
         if (all_owned && of_the_victim) return true;
@@ -392,8 +401,15 @@ bool Checker::State::may_take_back(const Job& victim, const Job& winner) {
     return false;
 }
 
+// At once, or for the time at which a loan begins or is over: then not before it has to save its
+// work.
 void Checker::State::judge_reclaim(const Job& victim, const Job& winner) {
-    expect(Rule::reclaim, may_take_back(victim, winner), [&] {
+    const auto may = [&](Time at) { return may_take_back(victim, winner, at); };
+    const bool now_already = may(now);
+    const std::vector<Time> moments = loans.changes(now, never);
+    const auto later =
+        now_already ? moments.end() : std::find_if(moments.begin(), moments.end(), may);
+    expect(Rule::reclaim, now_already || later != moments.end(), [&] {
         return fmt::format(
             "job {} of {} is stopped for job {} of {}, which has nothing to take "
             "back from it",
@@ -401,6 +417,14 @@ void Checker::State::judge_reclaim(const Job& victim, const Job& winner) {
             quotas->name_of(victim.house),
             winner.asked.job.value,
             quotas->name_of(winner.house));
+    });
+    if (later == moments.end()) return;
+    expect(Rule::loan, *later - now <= victim.asked.checkpoint_cost + tolerance, [&] {
+        return fmt::format("job {} is stopped at {} for a right that begins at {}, and needs {} s",
+                           victim.asked.job.value,
+                           at_text(now),
+                           at_text(*later),
+                           as_seconds(victim.asked.checkpoint_cost));
     });
 }
 

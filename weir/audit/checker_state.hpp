@@ -1,5 +1,5 @@
-// The state of the checker, private to checker.cpp (what happened) and checker_rules.cpp (how it is
-// judged).
+// The state of the checker, private to checker.cpp (what happened), checker_rules.cpp (how it is
+// judged) and checker_loans.cpp (what loans mean for that).
 #pragma once
 
 #include <fmt/format.h>
@@ -15,6 +15,7 @@
 #include "weir/audit/books.hpp"
 #include "weir/audit/checker.hpp"
 #include "weir/audit/data_books.hpp"
+#include "weir/audit/loan_books.hpp"
 #include "weir/audit/quota_books.hpp"
 #include "weir/audit/waterfall_books.hpp"
 
@@ -25,6 +26,12 @@ enum class Stage : std::uint8_t { waits, runs, over };
 struct Promise {
     Time by;
     std::uint64_t line;  // where it was made
+};
+
+// To what it will count, from the time of the promise on.
+struct PromisedRight {
+    QuotaBooks::Charges charges;
+    Time by;
 };
 
 struct Job {
@@ -38,7 +45,7 @@ struct Job {
     std::size_t house = 0;        // of the quota books
     QuotaBooks::Charges charged;  // while it runs
     // What it had a right to when it was promised it; whoever owns more may have come since then.
-    std::vector<QuotaBooks::Charges> promised_rights;
+    std::vector<PromisedRight> promised_rights;
     // By line and by time: one that is no stricter than a later one says nothing more.
     std::vector<Promise> promises;
     std::vector<std::pair<PoolId, std::uint32_t>> lost;  // nodes, not replaced yet
@@ -58,6 +65,12 @@ struct Checker::State {
     std::optional<Header> header;
     std::optional<Books> books;
     std::optional<QuotaBooks> quotas;
+    std::optional<QuotaBooks> plain;  // without loans, and nobody uses anything
+    LoanBooks loans;
+    // Loans that are to be judged once all of their moment has been heard.
+    Time loans_moved{};
+    LoanBooks::Passed unjudged;
+    std::uint64_t loans_changed_line = 0;
     std::optional<DataBooks> data;
     std::unordered_map<JobId, Job> jobs;  // that wait or run
     std::unordered_map<JobId, Came> over;
@@ -101,7 +114,33 @@ struct Checker::State {
     void judge_class(const Job& victim, const Job& winner);
     void judge_reclaim(const Job& victim, const Job& winner);
     [[nodiscard]] bool comes_behind(const Job& job, const Job& other) const;
-    [[nodiscard]] bool may_take_back(const Job& victim, const Job& winner);
+    [[nodiscard]] bool may_take_back(const Job& victim, const Job& winner, Time at) const;
+
+    // checker_loans.cpp
+    // The time by which it is gone by its limit.
+    [[nodiscard]] static Time end_by(const Job& job);
+    // Whether it still counts at `at`, as far as is known now.
+    [[nodiscard]] bool counts_at(const Job& job, Time at) const {
+        return at <= now || (end_by(job) > at && !job.asked_to_stop);
+    }
+    // Rights and usage as they will be at `at`, or are now; of what is called back also without.
+    [[nodiscard]] QuotaBooks rights_at(Time at, bool recalled_too = true) const;
+    // Whether the job has the right at every moment from then on until its limit. What starts anew
+    // does without loans that are called back.
+    [[nodiscard]] bool has_right(const Job& job,
+                                 const QuotaBooks::Charges& charges,
+                                 Time from,
+                                 bool anew) const;
+    [[nodiscard]] bool might_ever(const Job& job, const QuotaBooks::Charges& charges) const;
+    void loans_come_to(Time to, bool decides);
+    void loans_changed();
+    void judge_unjudged();
+    [[nodiscard]] std::string not_recoverable(const LoanBooks::Loan& loan) const;
+    [[nodiscard]] std::string not_back(const LoanBooks::Loan& loan) const;
+    [[nodiscard]] std::uint64_t free_chips_milli(PoolId pool) const;
+    void judge_loan(const std::string& wrong) {
+        expect(Rule::loan, wrong.empty(), [&] { return wrong; });
+    }
     void take(Job& job, const fleet::Placement& on);
     void finish(JobId id, Came outcome, const Ended* end = nullptr);
     bool asks(const Job& job) const;
@@ -126,6 +165,9 @@ struct Checker::State {
     void on(const Copied& what);
     void on(const Arrived& what);
     void on(const Forgotten& what);
+    void on(const Lent& what);
+    void on(const CalledBack& what);
+    void on(const LoanEnded& what);
     void on(const Account& what);
     void on(const Waterfall& what);
 };

@@ -286,6 +286,9 @@ std::vector<Waterfall::Row> rows_in(Fields& record, const char* key) {
     return rows;
 }
 
+// Where the header is not at hand: whether there are so many resources the reader has to ask.
+constexpr std::size_t any_resource = any32;
+
 Allowances allowances_in(Fields& record, const char* key, std::size_t resources) {
     Allowances list;
     if (!record.has(key)) return list;
@@ -507,6 +510,22 @@ SetApart reservation_in(Fields& record) {
     return apart;
 }
 
+Lent lent_in(Fields& record) {
+    Lent lent;
+    lent.loan = record.small("loan");
+    lent.lender = record.text("lender");
+    lent.borrower = record.text("borrower");
+    if (!record.has("amounts")) record.must("amounts");
+    lent.amounts = allowances_in(record, "amounts", any_resource);
+    lent.begins = record.moment("begins");
+    lent.until = record.moment_or_never("until");
+    if (lent.until <= lent.begins) {
+        record.wrong("until", lent.until.time_since_epoch().count(), "after `begins`");
+    }
+    lent.notice = record.span_or("notice_ms");
+    return lent;
+}
+
 Ended ended_in(Fields& record) {
     Ended ended;
     ended.job = record.job();
@@ -580,6 +599,11 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
     if (kind == "arrived") return Arrived{record.text("dataset"), record.small("site")};
     if (kind == "forget") return Forgotten{record.text("dataset"), record.small("site")};
     if (kind == "reservation_end") return GivenBack{AdvanceId{record.small("id", 1)}};
+    if (kind == "loan") return lent_in(record);
+    if (kind == "recall") return CalledBack{record.small("loan"), record.moment("until")};
+    if (kind == "loan_end") {
+        return LoanEnded{record.small("loan"), record.word("how", LoanEnd::defaulted)};
+    }
     if (kind == "account") {
         const JobId job = record.job();
         return Account{job, split_in(record)};
@@ -610,7 +634,7 @@ Result<Record> decode(std::string_view line, std::string_view place) {
                          kind,
                          "one of run, submit, start, end, cancel, promise, drop, preempt, lost, "
                          "replace, node, cap, reservation, reservation_end, copy, arrived, forget, "
-                         "account, waterfall");
+                         "loan, recall, loan_end, account, waterfall");
         }
     }
     if (problem) return fail(problem->at(place));

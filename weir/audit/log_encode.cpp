@@ -515,6 +515,36 @@ void write(Writer& to, const GivenBack& back) {
     to.number(back.id.value);
 }
 
+void write_of_loan(Writer& to, std::string_view is, std::uint32_t loan) {
+    to.key("is");
+    to.text(is);
+    to.key("loan");
+    to.number(loan);
+}
+
+void write(Writer& to, const Lent& lent) {
+    write_of_loan(to, "loan", lent.loan);
+    to.key("lender");
+    to.text(lent.lender);
+    to.key("borrower");
+    to.text(lent.borrower);
+    to.allowances("amounts", lent.amounts);
+    to.must("begins", lent.begins.time_since_epoch());
+    to.moment("until", lent.until);
+    to.span("notice_ms", lent.notice);
+}
+
+void write(Writer& to, const CalledBack& recall) {
+    write_of_loan(to, "recall", recall.loan);
+    to.must("until", recall.until.time_since_epoch());
+}
+
+void write(Writer& to, const LoanEnded& ended) {
+    write_of_loan(to, "loan_end", ended.loan);
+    to.key("how");
+    to.text(name_of(ended.how));
+}
+
 void write(Writer& to, const Account& account) {
     to.key("is");
     to.text("account");
@@ -551,6 +581,10 @@ std::string_view name_of(Waits value) {
 }
 std::string_view name_of(Health value) {
     constexpr std::string_view names[] = {"up", "drained", "down"};
+    return names[static_cast<std::size_t>(value)];
+}
+std::string_view name_of(LoanEnd value) {
+    constexpr std::string_view names[] = {"refused", "returned", "defaulted"};
     return names[static_cast<std::size_t>(value)];
 }
 

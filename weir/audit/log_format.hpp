@@ -28,10 +28,14 @@ enum class Class : std::uint8_t { low, normal, high, urgent };
 enum class Came : std::uint8_t { succeeded, failed, cancelled, lost };
 enum class Waits : std::uint8_t { success, end, failure };  // for what of another job
 enum class Health : std::uint8_t { up, drained, down };
+// How a loan ends but by its time: its lender's gangs would not be had back when it was to begin;
+// its borrower gave it back; or the chips were not back when it was over.
+enum class LoanEnd : std::uint8_t { refused, returned, defaulted };
 std::string_view name_of(Class value);
 std::string_view name_of(Came value);
 std::string_view name_of(Waits value);
 std::string_view name_of(Health value);
+std::string_view name_of(LoanEnd value);
 
 // What compute is counted in, and where each bit of it went: docs/concepts/waterfall.md.
 enum class Unit : std::uint8_t { none, chips, cpus };  // none: nobody counted
@@ -249,6 +253,26 @@ struct GivenBack {  // ... and its end before its time
     AdvanceId id;
     friend bool operator==(const GivenBack&, const GivenBack&) = default;
 };
+struct Lent {  // agreed on: of the lender's own quota, the borrower's in [begins, until)
+    std::uint32_t loan = 0;
+    std::string lender;  // paths of organisations
+    std::string borrower;
+    Allowances amounts;
+    Time begins{};
+    Time until = never;
+    Duration notice{};  // from a recall until it takes effect
+    friend bool operator==(const Lent&, const Lent&) = default;
+};
+struct CalledBack {  // nothing more starts on it, and it ends then
+    std::uint32_t loan = 0;
+    Time until{};
+    friend bool operator==(const CalledBack&, const CalledBack&) = default;
+};
+struct LoanEnded {  // otherwise than by its time
+    std::uint32_t loan = 0;
+    LoanEnd how = LoanEnd::returned;
+    friend bool operator==(const LoanEnded&, const LoanEnded&) = default;
+};
 struct Account {  // of a job, right behind its end, unless all of it was `running`
     JobId job;
     Split split;
@@ -286,6 +310,9 @@ using What = std::variant<Header,
                           Copied,
                           Arrived,
                           Forgotten,
+                          Lent,
+                          CalledBack,
+                          LoanEnded,
                           Account,
                           Waterfall>;
 

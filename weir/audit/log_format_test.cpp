@@ -14,7 +14,7 @@ namespace {
 
 TEST(LogFormat, EveryKindOfRecordReadsBackAsItWasWritten) {
     std::vector<Record> records = small_log();
-    for (const std::vector<Record>& more : {counted_log(), house_log()})
+    for (const std::vector<Record>& more : {counted_log(), house_log(), loan_log()})
         records.insert(records.end(), more.begin(), more.end());
     const NodeRun run{PoolId{0}, 3, 2};
     records.push_back(
@@ -51,7 +51,7 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
         {R"({"at":0,"is":"went"})",
          "x.log:7: is: \"went\" is not valid; it has to be one of run, submit, start, end, cancel, "
          "promise, drop, preempt, lost, replace, node, cap, reservation, reservation_end, copy, "
-         "arrived, forget, account, waterfall"},
+         "arrived, forget, loan, recall, loan_end, account, waterfall"},
         {R"({"at":0,"is":"start","job":1,"cause":"fits_now","on":[[0,0,1,1,0]]})",
          "x.log:7: on: [0,0,1,1,0] is not valid; it has to be [pool, first node, nodes, replicas "
          "on each, part, \"chips as hexadecimal bits\"]"},
@@ -79,7 +79,7 @@ TEST(LogFormat, SaysPlaceFieldValueAndWhatIsValid) {
 TEST(LogFormat, SurvivesDamagedLines) {
     Random random(11);
     std::vector<Record> records = small_log();
-    for (const std::vector<Record>& more : {counted_log(), house_log()})
+    for (const std::vector<Record>& more : {counted_log(), house_log(), loan_log()})
         records.insert(records.end(), more.begin(), more.end());
     for (const Record& record : records) {
         std::string line;

@@ -156,6 +156,20 @@ void QuotaBooks::use(std::size_t house, const Charges& charges, bool taking) {
     changed_ = changed_ || !charges.empty();
 }
 
+void QuotaBooks::lend(std::size_t lender,
+                      std::size_t borrower,
+                      const Allowances& amounts,
+                      bool back) {
+    for (Houses* const houses : {&houses_, &unused_}) {
+        for (const Allowance& each : amounts) {
+            const Units units = back ? -Units{each.amount} : Units{each.amount};
+            (*houses)[lender].of[each.resource].quota -= units;
+            (*houses)[borrower].of[each.resource].quota += units;
+        }
+        work_out(*houses);
+    }
+}
+
 bool QuotaBooks::has_right(std::size_t house, const Charges& charges) const {
     return std::all_of(charges.begin(), charges.end(), [&](const Charge& each) {
         return each.units <= now()[house].of[each.resource].available ||

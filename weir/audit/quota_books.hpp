@@ -6,6 +6,9 @@
 //     books.use(house, charges, true);                 // a job starts
 //     books.has_right(house, books.charges(...))       // may another one?
 //
+// A loan is quota of the borrower and no longer of the lender, while it lasts. When that is, is the
+// caller's to say (loan_books.hpp).
+//
 // Position 0 is the centre itself; the others are those of the header, one further.
 //
 // Threads: one at a time. Cost of the first question after a change: organisations x resources.
@@ -47,6 +50,24 @@ public:
                                   std::uint64_t cpus_milli,
                                   PoolId pool) const;
     void use(std::size_t house, const Charges& charges, bool taking);
+    // So much of the lender's own quota is the borrower's, or the lender's again. Requires: it has
+    // so much.
+    void lend(std::size_t lender, std::size_t borrower, const Allowances& amounts, bool back);
+    // Its own, without what it has lent now.
+    [[nodiscard]] Units quota(std::size_t house, std::uint32_t resource) const {
+        return houses_[house].of[resource].quota;
+    }
+    // What is its own, with all that is below it and lends it upwards, less what they use.
+    [[nodiscard]] Units left(std::size_t house, std::uint32_t resource) const {
+        return now()[house].of[resource].subtree - now()[house].of[resource].usage;
+    }
+    [[nodiscard]] bool is_inside(std::size_t house, std::size_t above) const {
+        return common(house, above) == above;
+    }
+    [[nodiscard]] std::size_t resources() const { return resources_.size(); }
+    [[nodiscard]] const std::string& name_of_resource(std::uint32_t resource) const {
+        return resources_[resource];
+    }
 
     // It owns so much, or so much is available to it.
     [[nodiscard]] bool has_right(std::size_t house, const Charges& charges) const;

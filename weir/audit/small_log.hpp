@@ -296,4 +296,75 @@ inline std::vector<Record> house_log() {
     return log;
 }
 
+// Four nodes of four chips, of which the lab owns two. It lends both to the shop and calls them
+// back; a second loan is refused when it is to begin, because the lab waits for a whole node and
+// none could be had; a third one is given back.
+inline std::vector<Record> loan_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    Header header = small_fleet();
+    header.resources = {"chip"};
+    header.organisations = {{.path = "lab", .quota = {{0, 8000}}, .lend = {}, .borrow = {{0, 0}}},
+                            {.path = "shop", .quota = {}, .lend = {}, .borrow = {{0, 0}}}};
+    header.measures = {{.per_chip = {{0, 1000}}, .per_cpu = {}}, {}};
+    header.fleet.pools[0].rack_power_watts = 0;
+    say(0, header);
+    const auto job_of = [](std::uint64_t id, const char* organisation, int limit) {
+        Submitted job = small_job(id, 1, 4);
+        job.organisation = organisation;
+        job.limit = seconds(limit);
+        return job;
+    };
+    const auto lent = [](std::uint32_t loan, std::int64_t amount, int begins, int until) {
+        return Lent{.loan = loan,
+                    .lender = "lab",
+                    .borrower = "shop",
+                    .amounts = {{0, amount}},
+                    .begins = at_seconds(begins),
+                    .until = at_seconds(until),
+                    .notice = seconds(40)};
+    };
+    const char* const fits = "fits_now";
+    say(0, lent(0, 8000, 0, 150));
+    say(0, job_of(401, "shop", 100));
+    say(0, Started{JobId{401}, fits, on({nodes(0, 1, 0xF)})});
+    Submitted saves = job_of(402, "shop", 100);
+    saves.checkpoint_every = seconds(20);
+    saves.checkpoint_cost = seconds(5);
+    say(0, saves);
+    say(0, Started{JobId{402}, fits, on({nodes(1, 1, 0xF)})});
+    Submitted centre = small_job(404, 2, 4);
+    centre.limit = seconds(300);
+    say(0, centre);
+    say(0, Started{JobId{404}, fits, on({nodes(2, 2, 0xF)})});
+    say(10, job_of(403, "lab", 50));
+    say(20, CalledBack{0, at_seconds(60)});
+    say(20, Promised{JobId{403}, at_seconds(60), {{PoolId{0}, 1, 1}}});
+    say(55, Preempted{JobId{402}, JobId{403}, "reclaimed"});
+    say(60, Ended{.job = JobId{402}, .outcome = Came::lost, .requeue = true});
+    say(60, Started{JobId{403}, "promised", on({nodes(1, 1, 0xF)})});
+    say(70, lent(1, 4000, 120, 400));
+    say(100, Ended{.job = JobId{401}});
+    say(110, Ended{.job = JobId{403}});
+    for (const std::uint64_t id : {407, 408}) {
+        say(112, small_job(id, 1, 2));
+        const auto node = static_cast<std::uint32_t>(id - 407);
+        say(112, Started{JobId{id}, fits, on({nodes(node, 1, 0x3)})});
+    }
+    say(112, job_of(405, "lab", 100));
+    say(120, LoanEnded{1, LoanEnd::refused});
+    say(130, Ended{.job = JobId{407}});
+    say(130, Ended{.job = JobId{408}});
+    say(130, Started{JobId{405}, fits, on({nodes(0, 1, 0xF)})});
+    say(140, lent(2, 4000, 150, 400));
+    say(150, Started{JobId{402}, fits, on({nodes(1, 1, 0xF)})});
+    say(160, Ended{.job = JobId{405}});
+    say(200, LoanEnded{2, LoanEnd::returned});
+    say(240, Ended{.job = JobId{402}});
+    say(240, Ended{.job = JobId{404}});
+    return log;
+}
+
 }  // namespace weir::audit

@@ -87,11 +87,11 @@ Result<sim::Trace> read(const SimulateOptions& options) {
 }
 
 // The loans of the file as if they had been agreed on, on the days of the log.
-std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
-                                      const std::string& name,
-                                      sim::Trace& trace) {
-    std::vector<sched::LoanTerm> terms;
-    if (file.loans.empty() || trace.jobs.empty()) return terms;
+std::vector<sim::LentQuota> loans_in(const tenancy::OrganisationsFile& file,
+                                     const std::string& name,
+                                     sim::Trace& trace) {
+    std::vector<sim::LentQuota> loans;
+    if (file.loans.empty() || trace.jobs.empty()) return loans;
     if (!trace.zero_utc) {
         trace.notes.push_back("the log does not say when its zero was: the days of the loans of " +
                               name + " count as if it had been " + format_time(Time{}));
@@ -111,7 +111,8 @@ std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
             window.begins > trace.jobs.back().submitted_at) {
             ++outside;
         } else {
-            terms.push_back(sched::term_of(loan, trace.jobs.front().submitted_at));
+            loans.push_back({.term = sched::term_of(loan, trace.jobs.front().submitted_at),
+                             .notice = loan.contract.notice});
         }
     }
     if (outside > 0) {
@@ -121,7 +122,7 @@ std::vector<sched::LoanTerm> loans_in(const tenancy::OrganisationsFile& file,
                         name,
                         format_time(trace.zero_utc.value_or(Time{}))));
     }
-    return terms;
+    return loans;
 }
 
 // Whose rights the groups of the log are. A file says it in place of the quotas of the log, so

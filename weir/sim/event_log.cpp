@@ -113,7 +113,7 @@ What said(const sched::AdvanceEnded& event) {
     return audit::GivenBack{event.id};
 }
 What said(const sched::LoanChanged&) {
-    return {};
+    return {};  // who decides it says it: lent() and those after it
 }
 
 audit::Spent words_for(const tenancy::Spent& spent) {
@@ -286,6 +286,25 @@ void EventLog::decision(const sched::Decision& decision, const tenancy::Spent& s
         replaced->spent = words_for(spent);
     }
     write(std::move(*what), now);
+}
+
+void EventLog::lent(const sched::LoanTerm& term, Duration notice, Time now) {
+    write(audit::Lent{.loan = term.loan,
+                      .lender = paths_.at(term.lender.value),
+                      .borrower = paths_.at(term.borrower.value),
+                      .amounts = words_for(term.amounts),
+                      .begins = term.from,
+                      .until = term.until,
+                      .notice = notice},
+          now);
+}
+
+void EventLog::called_back(const sched::LoanTerm& term, Time now) {
+    write(audit::CalledBack{term.loan, term.until}, now);
+}
+
+void EventLog::loan_ended(std::uint32_t loan, audit::LoanEnd how, Time now) {
+    write(audit::LoanEnded{loan, how}, now);
 }
 
 void EventLog::settled(JobId job, const tenancy::Losses& losses, Time now) {

@@ -47,6 +47,10 @@ public:
                Time now);
     // `spent` is of the job that is moved by a Replace, until now.
     void decision(const sched::Decision& decision, const tenancy::Spent& spent, Time now);
+    // A loan is agreed on, called back, or ends otherwise than by its time.
+    void lent(const sched::LoanTerm& term, Duration notice, Time now);
+    void called_back(const sched::LoanTerm& term, Time now);
+    void loan_ended(std::uint32_t loan, audit::LoanEnd how, Time now);
     // Right behind the end of the job; writes nothing where all of its time was running.
     void settled(JobId job, const tenancy::Losses& losses, Time now);
     // The end of the run.

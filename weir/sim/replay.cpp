@@ -103,9 +103,7 @@ Replay::Replay(const Trace& trace,
                      options.log);
     }
     const Time begins = std::min(first, next_of_others());
-    for (const sched::LoanTerm& term : options.loans)
-        tell(sched::LoanChanged{term}, begins);
-    if (!options.loans.empty()) wakes_at_ = engine_.wakes_at();
+    agree_on_loans(begins);
 }
 
 Duration Replay::checkpoint_interval(const fleet::Demand& demand) const {
@@ -596,7 +594,9 @@ void Replay::full_instant(Time now) {
     }
     while (next_ < jobs_.size() && job(next_).submitted_at == now)
         submit(next_++, now);
+    loans_come_to(now);
     decide(now);
+    judge_ended_loans(now);
 }
 
 void Replay::node_changes(Time now) {
@@ -669,6 +669,8 @@ Time Replay::next_of_others() const {
     if (!copies_.empty()) next = std::min(next, copies_.top().at);
     if (next_cap_ < caps_.size()) next = std::min(next, caps_[next_cap_].at);
     if (next_advance_ < advances_.size()) next = std::min(next, advances_[next_advance_].at);
+    for (const Lending& each : loans_)
+        next = std::min(next, each.next());
     return next;
 }
 
@@ -681,14 +683,17 @@ void Replay::play(const std::function<void(std::uint64_t)>& on_ended) {
     // Nodes fail and come back for ever: who has not started in so long an idle time never will.
     constexpr Duration idle_max = seconds(std::int64_t{10} * 365 * 86'400);
     std::uint32_t instants = 0;
+    Time before = Time::min();
     while (over_ < jobs_.size()) {
         const Time others = next_of_others();
         const Time now = std::min(next_of_jobs(), others);
-        if (now >= never) return;
-        if (running_ == 0 && next_ == jobs_.size() && now - idle_max > moved_at_ &&
-            moved_at_ > Time::min()) {
+        const bool idles = running_ == 0 && next_ == jobs_.size() && moved_at_ > Time::min() &&
+                           now - idle_max > moved_at_;
+        if (now >= never || idles) {
+            if (!loans_.empty()) leave_who_waits(before);
             return;
         }
+        before = now;
         if (others <= now) {
             full_instant(now);
         } else {

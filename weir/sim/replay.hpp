@@ -7,10 +7,10 @@
 //                  the new job fits; then terminations in the order of starts, each with a pass.
 //   accelerator    all terminations, then all submissions, then one pass.
 //
-// An instant at which anything else happens too (a node fails, a budget changes, the core asked to
-// be woken) goes the second way for every trace: terminations, then repairs and failures, then
-// checkpoints and budgets, then submissions, then one pass. The core is the same for all: only when
-// it is asked differs.
+// An instant at which anything else happens too (a node fails, a budget changes, a loan begins, the
+// core asked to be woken) goes the second way for every trace: terminations, then repairs and
+// failures, then checkpoints and budgets, then submissions, then loans, then one pass. The core is
+// the same for all: only when it is asked differs.
 //
 // Threads: one at a time.
 #pragma once
@@ -22,6 +22,7 @@
 #include <queue>
 #include <vector>
 
+#include "weir/sched/lending.hpp"
 #include "weir/sim/attempt.hpp"
 #include "weir/sim/demand_of.hpp"
 #include "weir/sim/event_log.hpp"
@@ -75,6 +76,8 @@ public:
     [[nodiscard]] HouseHoursTable houses(Time until) { return houses_.until(until); }
     // Where every attempt was; of a run with more of them than `held_attempts_max`, nothing.
     [[nodiscard]] const std::vector<HeldAttempt>& attempts() const { return attempts_; }
+    // For people: loans that were refused or broken.
+    [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
 private:
     struct JobRun {
@@ -122,6 +125,13 @@ private:
             return a.at != b.at ? a.at > b.at : a.order > b.order;
         }
     };
+    struct Lending {
+        enum class State : std::uint8_t { agreed, lasts, over };
+        LentQuota loan;  // as it stands
+        State state = State::agreed;
+        // When it begins, is called back or is over.
+        [[nodiscard]] Time next() const;
+    };
     static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     template <class Entry>
     using Soonest = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>;
@@ -167,6 +177,15 @@ private:
     bool carry_out(const sched::Stage& stage, Time now);
     bool carry_out(const sched::Forget& forget, Time now);
     bool fail_unreplaced(Time now);
+
+    // replay_loans.cpp
+    void agree_on_loans(Time now);
+    void loans_come_to(Time now);
+    void judge_ended_loans(Time now);
+    void end_loan(Lending& lending, audit::LoanEnd how, const std::string& why, Time now);
+    void leave_who_waits(Time now);
+    [[nodiscard]] std::vector<sched::JobSeen> jobs_seen();
+    [[nodiscard]] std::vector<sched::LoanTerm> terms_in_force() const;
 
     [[nodiscard]] Time next_of_jobs();
     [[nodiscard]] Time next_of_others() const;
@@ -217,6 +236,9 @@ private:
     std::size_t next_cap_ = 0;
     std::vector<AdvanceRequest> advances_;  // by time
     std::size_t next_advance_ = 0;
+    std::vector<Lending> loans_;
+    std::vector<std::size_t> loans_over_;  // at this very instant
+    std::vector<std::string> notes_;
     Time wakes_at_ = never;
     std::optional<EventLog> log_;
 

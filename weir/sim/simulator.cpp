@@ -240,12 +240,6 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
                     "pod or a site belongs to which virtual cluster; replay without --apart, or on "
                     "a fleet without rack_power, pod_power and a site's power");
     }
-    // Rights that end have no word there, and a log without them would be judged wrongly.
-    if (options.log && !options.loans.empty()) {
-        return fail(Code::invalid,
-                    "--log: an event log cannot tell of loans yet; take them out of the tenants "
-                    "file, or write no log");
-    }
     if (options.apart && !options.organisations.empty()) {
         return fail(Code::invalid,
                     "--apart: organisations that have nodes of their own lend nothing; replay with "
@@ -392,8 +386,8 @@ std::vector<TenantId> tenants_of_names(const Trace& trace, const tenancy::Organi
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) {
     SimulationOptions options = given;
     options.organisations = scaled(std::move(options.organisations), options.scale);
-    for (sched::LoanTerm& term : options.loans)
-        for (tenancy::Allowance& lent : term.amounts)
+    for (LentQuota& loan : options.loans)
+        for (tenancy::Allowance& lent : loan.term.amounts)
             lent.amount *= options.scale;
     WEIR_ASSERT(options.scale >= 1);
     if (trace.fleet.pools.empty()) {
@@ -458,8 +452,8 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     const bool has_tenants = !rights.empty();
     const std::vector<TenantId> tenants = tenants_of_names(trace, options.organisations);
     sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
-    for (const sched::LoanTerm& term : options.loans)
-        empty.apply(sched::LoanChanged{term}, trace.jobs.front().submitted_at);
+    for (const LentQuota& loan : options.loans)
+        empty.apply(sched::LoanChanged{loan.term}, trace.jobs.front().submitted_at);
     for (std::uint32_t index = 0; index < trace.jobs.size(); ++index) {
         const TraceJob& job = trace.jobs[index];
         if ((options.from && job.submitted_at < *options.from) ||
@@ -604,6 +598,8 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                                                : ""));
         }
         add(replay.tally(), simulation.metrics);
+        simulation.notes.insert(
+            simulation.notes.end(), replay.notes().begin(), replay.notes().end());
         simulation.pauses.insert(
             simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
         if (options.apart) {

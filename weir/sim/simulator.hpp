@@ -64,6 +64,13 @@ struct AdvanceRequest {
     sched::Advance advance;
 };
 
+// A loan of the organisations below, in the time of the trace.
+struct LentQuota {
+    sched::LoanTerm term;
+    Duration notice{};         // from a recall until it takes effect
+    Time recalled_at = never;  // by its lender
+};
+
 struct SimulationOptions {
     sched::Policy policy = sched::Policy::easy;
     std::uint32_t scale = 1;      // this many copies of every job, on as many copies of the fleet
@@ -74,9 +81,9 @@ struct SimulationOptions {
     // Whose rights the groups of the trace are; without tenants nobody is limited. Of copies each
     // organisation owns as many (scale).
     tenancy::Organisations organisations{};
-    std::vector<sched::LoanTerm> loans{};  // of these organisations, in the time of the trace
-    tenancy::RateOf rate_of{};             // for quotas in what chips compute
-    KeepsOf keeps{};                       // which chips the contracts of jobs allow
+    std::vector<LentQuota> loans{};
+    tenancy::RateOf rate_of{};  // for quotas in what chips compute
+    KeepsOf keeps{};            // which chips the contracts of jobs allow
     FailureOptions failures{};
     CheckpointOptions checkpoints{};
     std::vector<CapChange> caps{};

@@ -1,0 +1,117 @@
+// Small random worlds under organisations that lend to each other. The checker, which works out
+// rights over time by itself, finds nothing wrong with their logs; and it finds what is changed in
+// them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "weir/sim/house_world.hpp"
+
+namespace weir::sim {
+namespace {
+
+using audit::judge;
+using audit::Rule;
+
+// Up to four loans; no lender lends the same twice.
+std::vector<LentQuota> some_loans(Random& random, const tenancy::Organisations& house) {
+    std::vector<LentQuota> loans;
+    const auto tenants = static_cast<std::int64_t>(house.tenants.size());
+    for (int i = 0; i < 12 && loans.size() < 4; ++i) {
+        const TenantId lender{static_cast<std::uint32_t>(random.between(1, tenants - 1))};
+        const TenantId borrower{static_cast<std::uint32_t>(random.between(1, tenants - 1))};
+        const auto& quota = house.tenant(lender).quota;
+        if (lender == borrower || quota.empty() || quota.front().amount == 0) continue;
+        if (std::any_of(loans.begin(), loans.end(), [&](const LentQuota& each) {
+                return each.term.lender == lender;
+            })) {
+            continue;
+        }
+        const Time begins = Time{} + seconds(random.between(0, 1200));
+        LentQuota loan;
+        loan.term = {.loan = static_cast<std::uint32_t>(loans.size()),
+                     .lender = lender,
+                     .borrower = borrower,
+                     .amounts = {{quota.front().resource,
+                                  random.between(1, quota.front().amount / 1000) * 1000}},
+                     .from = begins,
+                     .until = begins + seconds(random.between(60, 3000))};
+        loan.notice = seconds(random.between(1, 300));
+        if (random.chance(0.6)) loan.recalled_at = begins + seconds(random.between(-200, 900));
+        loans.push_back(loan);
+    }
+    return loans;
+}
+
+World some_lending_world(Random& random, const char* policy) {
+    World world = some_world(random, policy);
+    world.options.loans = some_loans(random, world.options.organisations);
+    return world;
+}
+
+std::uint64_t count_of(const Log& log, audit::LoanEnd how) {
+    return static_cast<std::uint64_t>(std::count_if(log.begin(), log.end(), [&](const auto& each) {
+        const auto* ended = std::get_if<audit::LoanEnded>(&each.what);
+        return ended != nullptr && ended->how == how;
+    }));
+}
+
+TEST(LoanRules, AreKeptInRandomWorldsByTwoWhoShareNoCode) {
+    std::uint64_t checked = 0;
+    std::uint64_t reclaimed = 0;
+    std::uint64_t recalled = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t defaulted = 0;
+    for (std::uint64_t seed = 1; seed <= 80; ++seed) {
+        for (const char* policy : policies) {
+            SCOPED_TRACE(std::string(policy) + ", seed " + std::to_string(seed));
+            Random random(seed);
+            const World world = some_lending_world(random, policy);
+            const Log log = log_of(world);
+            const audit::Report report = judge(log);
+            ASSERT_EQ(audit::words_of(report), "");
+            checked += report.of(Rule::loan).checked;
+            reclaimed += report.of(Rule::reclaim).checked;
+            recalled += all_of_kind<audit::CalledBack>(log).size();
+            refused += count_of(log, audit::LoanEnd::refused);
+            defaulted += count_of(log, audit::LoanEnd::defaulted);
+        }
+    }
+    // All of it did happen.
+    EXPECT_GT(checked, 1000U);
+    EXPECT_GT(reclaimed, 100U);
+    EXPECT_GT(recalled, 100U);
+    EXPECT_GT(refused, 0U);
+    EXPECT_GT(defaulted, 0U);
+}
+
+// Where a loan was refused or broken, a log that does not say so is a wrong one.
+TEST(LoanRules, OfAChangedLogWhatIsBrokenIsFoundAndNamed) {
+    int changed = 0;
+    for (std::uint64_t seed = 1; seed <= 80; ++seed) {
+        for (const char* policy : policies) {
+            SCOPED_TRACE(std::string(policy) + ", seed " + std::to_string(seed));
+            Random random(seed);
+            const World world = some_lending_world(random, policy);
+            const Log log = log_of(world);
+            for (const std::size_t at : all_of_kind<audit::LoanEnded>(log)) {
+                Log without = log;
+                without.erase(without.begin() + static_cast<std::ptrdiff_t>(at));
+                EXPECT_GE(judge(without).of(Rule::loan).violated, 1U);
+                ++changed;
+            }
+            for (const std::size_t at : all_of_kind<audit::CalledBack>(log)) {
+                Log sooner = log;
+                std::get<audit::CalledBack>(sooner[at].what).until -= Duration{1};
+                EXPECT_GE(judge(sooner).of(Rule::loan).violated, 1U);
+                ++changed;
+            }
+        }
+    }
+    EXPECT_GT(changed, 300);
+}
+
+}  // namespace
+}  // namespace weir::sim

@@ -1,0 +1,132 @@
+// Loans in a replay: agreed on when it begins, asked again when each of them is to begin, called
+// back where the options say so, and over by their time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weir/sim/replay.hpp"
+
+namespace weir::sim {
+
+using sched::LoanTerm;
+
+Time Replay::Lending::next() const {
+    if (state == State::over) return never;
+    return std::min(loan.recalled_at, state == State::agreed ? loan.term.from : loan.term.until);
+}
+
+// Nobody waits yet, so one that lasts from now on is recoverable.
+void Replay::agree_on_loans(Time now) {
+    for (const LentQuota& loan : options_.loans) {
+        loans_.push_back(
+            {loan, loan.term.from <= now ? Lending::State::lasts : Lending::State::agreed});
+        loans_.back().loan.recalled_at = std::max(loan.recalled_at, now);
+        if (log_) log_->lent(loan.term, loan.notice, now);
+        engine_.apply(sched::LoanChanged{loan.term}, now);
+    }
+    if (!loans_.empty()) wakes_at_ = engine_.wakes_at();
+}
+
+std::vector<LoanTerm> Replay::terms_in_force() const {
+    std::vector<LoanTerm> terms;
+    for (const Lending& each : loans_)
+        if (each.state == Lending::State::lasts) terms.push_back(each.loan.term);
+    return terms;
+}
+
+std::vector<sched::JobSeen> Replay::jobs_seen() {
+    std::vector<sched::JobSeen> jobs;
+    for (std::uint32_t index = 0; index < next_; ++index) {
+        if (slots_[index] == no_slot) continue;
+        const JobRun& run = run_of(index);
+        jobs.push_back({.job = JobId{index},
+                        .tenant = run.account.house,
+                        .demand = run.demand,
+                        .placement = engine_.placement(JobId{index}),
+                        .stopping = run.stopping});
+    }
+    return jobs;
+}
+
+void Replay::end_loan(Lending& lending, audit::LoanEnd how, const std::string& why, Time now) {
+    const LoanTerm& term = lending.loan.term;
+    const auto& organisations = options_.organisations;
+    notes_.push_back(fmt::format("the loan from {} to {} that was to {} {} is {}: {}",
+                                 organisations.tenant(term.lender).path,
+                                 organisations.tenant(term.borrower).path,
+                                 how == audit::LoanEnd::refused ? "begin" : "be back",
+                                 format_time(trace_.zero_utc.value_or(Time{}) + (now - Time{})),
+                                 name_of(how),
+                                 why));
+    if (log_) log_->loan_ended(term.loan, how, now);
+}
+
+void Replay::loans_come_to(Time now) {
+    loans_over_.clear();
+    std::vector<std::size_t> begin;
+    for (std::size_t i = 0; i < loans_.size(); ++i) {
+        Lending& each = loans_[i];
+        LoanTerm& term = each.loan.term;
+        if (each.next() > now) continue;
+        if (each.loan.recalled_at <= now) {
+            each.loan.recalled_at = never;
+            if (now + each.loan.notice < term.until) {
+                term.recalled = true;
+                term.until = now + each.loan.notice;
+                if (log_) log_->called_back(term, now);
+                const bool never_begins =
+                    each.state == Lending::State::agreed && term.until <= term.from;
+                if (never_begins) each.state = Lending::State::over;
+                LoanTerm told = term;
+                if (never_begins) told.from = told.until = now;
+                engine_.apply(sched::LoanChanged{told}, now);
+            }
+        }
+        if (each.state == Lending::State::agreed && term.from <= now) {
+            each.state = Lending::State::lasts;
+            begin.push_back(i);
+        } else if (each.state == Lending::State::lasts && term.until <= now) {
+            each.state = Lending::State::over;
+            loans_over_.push_back(i);
+        }
+    }
+    // What is refused moves quota back, so whoever passed before it is asked again.
+    for (bool again = !begin.empty(); again;) {
+        again = false;
+        for (const std::size_t i : begin) {
+            Lending& each = loans_[i];
+            if (each.state == Lending::State::over) continue;
+            const auto may =
+                sched::can_begin(engine_, each.loan.term, terms_in_force(), jobs_seen());
+            if (may) continue;
+            each.state = Lending::State::over;
+            end_loan(each, audit::LoanEnd::refused, may.error().message, now);
+            LoanTerm told = each.loan.term;
+            told.from = told.until = now;
+            engine_.apply(sched::LoanChanged{told}, now);
+            again = true;
+        }
+    }
+}
+
+// When everything of the instant is decided.
+void Replay::judge_ended_loans(Time now) {
+    for (const std::size_t i : loans_over_) {
+        Lending& each = loans_[i];
+        const auto back = sched::are_back(engine_, each.loan.term, terms_in_force(), jobs_seen());
+        if (!back) end_loan(each, audit::LoanEnd::defaulted, back.error().message, now);
+    }
+    loans_over_.clear();
+}
+
+// Those that counted on a loan which is over, and will never have the right again.
+void Replay::leave_who_waits(Time now) {
+    for (std::uint32_t index = 0; index < next_; ++index) {
+        if (slots_[index] == no_slot || run_of(index).runs) continue;
+        const JobId job{index};
+        tell(sched::JobCancelled{job}, now);
+        carry_out(sched::Drop{job}, now);
+    }
+}
+
+}  // namespace weir::sim
