@@ -102,8 +102,8 @@ bool FairShare::update(const QuotaTree& tree, TenantId x) {
     Level& level = levels_[x.value];
     double share = 0;
     for (std::uint32_t r = 0; r < resources_; ++r) {
+        // Who borrows nothing now has borrowed before, and that counts until it has faded.
         const Amount borrowed = tree.borrowed(x, r);
-        if (borrowed == 0) continue;
         const std::size_t cell = std::size_t{x.value} * resources_ + r;
         share = std::max(share, (static_cast<double>(borrowed) + past_[cell].mean) * unit_[cell]);
     }

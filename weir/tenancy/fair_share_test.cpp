@@ -111,6 +111,26 @@ RC_GTEST_PROP(FairShare, InAFairTreeAHouseRanksWithAllOfItsOwn, ()) {
     }
 }
 
+// The past fades with its half-life, and not when the last job that borrowed ends.
+TEST(FairShare, WhoBorrowsNothingNowHasBorrowedBefore) {
+    Fair fair({{"a"}, {"b"}}, 100, FairRule::drf, seconds(3600));
+    fair.use("a", 40, at(0));
+    for (int i = 1; i <= 12; ++i)
+        fair.share.refresh(fair.tree, at(i * 300));
+    const std::uint32_t while_it_borrows = fair.share.value(TenantId{1});
+    fair.use("a", -40, at(3600));
+    EXPECT_GT(fair.share.value(TenantId{1}), 0U);
+    EXPECT_LT(fair.share.value(TenantId{1}), while_it_borrows);
+    EXPECT_LT(fair.of("b"), fair.of("a")) << "b has never borrowed";
+    fair.share.refresh(fair.tree, at(3601));
+    const std::uint32_t after = fair.share.value(TenantId{1});
+    fair.share.refresh(fair.tree, at(7201));
+    EXPECT_NEAR(fair.share.value(TenantId{1}), after / 2.0, after / 100.0);
+    for (int i = 2; i < 40; ++i)
+        fair.share.refresh(fair.tree, at(3601 + i * 3600));
+    EXPECT_EQ(fair.share.value(TenantId{1}), 0U);
+}
+
 TEST(FairShare, EqualSiblingsOfAFairTreeAreComparedTogether) {
     Fair fair({{"a"}, {"b"}, {"a/x"}, {"a/y"}, {"b/x"}, {"b/y"}}, 100, FairRule::tree, {});
     fair.use("a/x", 10, at(0));
