@@ -369,7 +369,8 @@ std::string statement_json(const tenancy::Statement& statement) {
                     {"currency", statement.currency.text()},
                     {"rows", std::move(rows)},
                     {"vouchers", std::move(vouchers)},
-                    {"total", row_of(statement.total())}});
+                    {"total", row_of(statement.total())},
+                    {"out_of_balance_micros", statement.out_of_balance}});
 }
 
 std::string power_json(const std::vector<hub::PowerView>& domains) {

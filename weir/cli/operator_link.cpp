@@ -82,6 +82,7 @@ tenancy::Statement statement_of(const Json& json) {
              field<std::int64_t>(voucher, "spent_micros"),
              field<std::int64_t>(voucher, "left_micros")});
     }
+    statement.out_of_balance = field<std::int64_t>(json, "out_of_balance_micros", 0);
     return statement;
 }
 

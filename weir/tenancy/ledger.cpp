@@ -113,6 +113,13 @@ std::int64_t Ledger::balance(const Account& account) const {
     return at == balances_.end() ? 0 : at->second;
 }
 
+std::int64_t Ledger::sum() const {
+    std::int64_t sum = 0;
+    for (const auto& [account, balance] : balances_)
+        sum += balance;
+    return sum;
+}
+
 std::int64_t Ledger::spent(TenantId tenant, const Span& days) const {
     const auto its = spent_.find(tenant);
     if (its == spent_.end()) return 0;

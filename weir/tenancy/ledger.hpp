@@ -117,6 +117,8 @@ public:
 
     [[nodiscard]] std::int64_t balance(const Account& account) const;  // received - given
     [[nodiscard]] const std::map<Account, std::int64_t>& balances() const { return balances_; }
+    // The sum of all balances: 0, or money was made or lost.
+    [[nodiscard]] std::int64_t sum() const;
 
     // What an organisation, with everybody below it, gave to the centre and to lenders in these
     // whole days (UTC). Vouchers and compensations are not spent.

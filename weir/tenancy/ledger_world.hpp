@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -84,14 +85,29 @@ public:
             voucher.chips.domestic = random_.chance(0.5);
             vouchers_.push_back(voucher);
         }
+        given_ = vouchers_;
     }
 
     void something_happens() {
-        switch (random_.between(0, 3)) {
-            case 0:
-                ASSERT_TRUE(issue(ledger_, vouchers_, VoucherId{number(0, 2)}).has_value());
+        switch (random_.between(0, 4)) {
+            case 0: {
+                const VoucherId id{number(0, 2)};
+                ASSERT_TRUE(issue(ledger_, given_, id).has_value());
+                issued_.insert(id);
                 return;
+            }
             case 1: {
+                // Its amount is another one from now on.
+                const VoucherId id{number(0, 2)};
+                if (!issued_.contains(id)) return;
+                Voucher& voucher = vouchers_[id.value];
+                const Money was = voucher.amount;
+                voucher.amount = yuan(random_.between(1, 500));
+                if (reissue(ledger_, id, was, voucher, any_time())) return;
+                voucher.amount = was;
+                return;
+            }
+            case 2: {
                 LoanChange change;
                 change.at = any_time();
                 change.debt = static_cast<LoanChange::Debt>(random_.between(0, 2));
@@ -195,7 +211,9 @@ private:
 
     Random random_;
     Ledger ledger_;
-    std::vector<Voucher> vouchers_;
+    std::vector<Voucher> vouchers_;  // as they are now
+    std::vector<Voucher> given_;     // as they were given
+    std::set<VoucherId> issued_;
     std::vector<Usage> uses_;
 };
 

@@ -179,7 +179,8 @@ Statement statement_of(const Ledger& ledger, TenantId tenant, Time at, Currency 
                         period_around(Period::month, at),
                         currency,
                         {},
-                        {}};
+                        {},
+                        ledger.sum()};
     Collector collector(ledger);
     const auto count = static_cast<std::uint32_t>(ledger.organisations().tenants.size());
     for (std::uint32_t id = 0; id < count; ++id) {
@@ -249,6 +250,12 @@ std::string statement_text(const Statement& statement, std::size_t width) {
                             voucher.holder,
                             amount_text(voucher.spent),
                             amount_text(voucher.left));
+    }
+    if (statement.out_of_balance != 0) {
+        text += fmt::format(
+            "\nThe ledger does not close: all balances together are {}, not 0. Do "
+            "not use this statement.\n",
+            amount_text(statement.out_of_balance));
     }
     return text;
 }

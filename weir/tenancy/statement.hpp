@@ -51,6 +51,8 @@ struct Statement {
     Currency currency;
     std::vector<StatementRow> rows;
     std::vector<StatementVoucher> vouchers;
+    // The sum of all balances of the ledger that it is from. Other than 0, the ledger is wrong.
+    std::int64_t out_of_balance = 0;
 
     [[nodiscard]] StatementRow total() const;
 };

@@ -140,5 +140,16 @@ TEST(Statement, AddsUpToTheChangeOfTheBalancesInEveryYear) {
     }
 }
 
+TEST(Statement, SaysWhereTheLedgerDoesNotClose) {
+    Ledger ledger(a_centre());
+    ASSERT_TRUE(charge(ledger, {}, some_use(startup, 1, 5)).has_value());
+    Statement statement = statement_of(ledger, park, at("2026-12-01"), {});
+    EXPECT_EQ(statement.out_of_balance, 0);
+    EXPECT_THAT(statement_text(statement), Not(HasSubstr("does not close")));
+    statement.out_of_balance = -2'500'000;
+    EXPECT_THAT(statement_text(statement),
+                HasSubstr("The ledger does not close: all balances together are -2.5, not 0."));
+}
+
 }  // namespace
 }  // namespace weir::tenancy
