@@ -26,6 +26,7 @@
 #include "weir/sim/schedule_file.hpp"
 #include "weir/sim/simulator.hpp"
 #include "weir/sim/trace.hpp"
+#include "weir/tenancy/chip_names.hpp"
 #include "weir/tenancy/organisations_file.hpp"
 
 namespace weir::cli {
@@ -138,7 +139,7 @@ Result<void> set_organisations(std::string_view option,
         WEIR_TRY(how.organisations, sim::organisations_of(trace));
         return {};
     }
-    const auto read = tenancy::read_organisations(path);
+    auto read = tenancy::read_organisations(path);
     if (!read) {
         if (read.error().code != Code::not_found) return fail(read.error().at(option));
         return fail(read.error().code,
@@ -149,6 +150,7 @@ Result<void> set_organisations(std::string_view option,
     }
     trace.quotas_chips.clear();
     trace.notes.insert(trace.notes.end(), read->notes.begin(), read->notes.end());
+    tenancy::name_chips_as(trace.fleet, catalog::Catalog::built_in(), read->file);
     how.organisations = read->file.organisations;
     how.loans = loans_in(read->file, path, trace);
     return {};

@@ -29,7 +29,9 @@
 #include "weir/exec/local_executor.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/store/sqlite_store.hpp"
+#include "weir/tenancy/chip_names.hpp"
 #include "weir/tenancy/organisations_file.hpp"
+#include "weir/tenancy/rights.hpp"
 
 namespace weir::cli {
 namespace {
@@ -244,6 +246,14 @@ int up(const UpOptions& options) {
     const auto claimed = claim(asked, all);
     if (!claimed) return report(claimed.error());
     prepare_machine(all.machine, all.data, options.common.json);
+    if (!tenants.file.organisations.empty()) {
+        tenancy::name_chips_as(all.machine.fleet, *all.catalog, tenants.file);
+        const std::vector<std::string> notes =
+            tenancy::rights_on(
+                all.machine.fleet, tenants.file.organisations, tenancy::rates_in(*all.catalog))
+                .notes;
+        tenants.notes.insert(tenants.notes.end(), notes.begin(), notes.end());
+    }
     if (interrupts() > 0) return status_interrupted;
     const auto opened = open_hub(*policy, std::move(tenants.file), all);
     if (!opened) return report(opened.error());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weir/base/schema.hpp"
 #include "weir/base/units.hpp"
 #include "weir/tenancy/amount.hpp"
 
@@ -101,10 +102,18 @@ Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const R
                 chip,
                 resource.name,
                 resource.name));
-        if (rights.capacity[r] == 0)
+        if (rights.capacity[r] == 0) {
+            std::vector<std::string_view> chips;
+            for (const fleet::Pool& pool : fleet.pools)
+                chips.push_back(pool.chip);
+            const auto near = resource.kind == Resource::Kind::chips
+                                  ? schema::nearest(resource.name, chips)
+                                  : std::nullopt;
             rights.notes.push_back(
-                fmt::format("quotas name {}, of which this fleet has none",
-                            resource.kind == Resource::Kind::cpus ? "cpus" : resource.name));
+                fmt::format("quotas name {}, of which this fleet has none{}",
+                            resource.kind == Resource::Kind::cpus ? "cpus" : resource.name,
+                            near ? fmt::format("; did you mean {}?", *near) : ""));
+        }
         Amount owned = 0;
         for (const Tenant& tenant : rights.organisations.tenants)
             for (const Allowance& quota : tenant.quota)

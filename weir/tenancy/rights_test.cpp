@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "weir/tenancy/amount.hpp"
+#include "weir/tenancy/chip_names.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -54,6 +55,40 @@ TEST(Rights, QuotasThatAreMoreThanTheFleetAreNoticed) {
     EXPECT_THAT(
         notes(101'000),
         Contains(HasSubstr("all quotas together are 101 h200, and this fleet has 100 h200")));
+}
+
+TEST(Rights, AQuotaOfAChipWorksByEveryNameOfTheCatalogue) {
+    fleet::Fleet fleet = of_chips(2);
+    fleet.pools[0].chip = "h100-sxm-80g";
+    catalog::Catalog catalog;
+    ASSERT_TRUE(catalog.add({{.name = "h100-sxm-80g", .aliases = {"h100"}}}, "test"));
+    const auto read = read_organisations_text(R"(
+tenants:
+  - {name: lab, quota: {h100: 10}}
+  - {name: shop, quota: {H100: 20}}
+  - {name: both, quota: {h100: 1, h100-sxm-80g: 2}}
+)",
+                                              "t.yaml");
+    ASSERT_TRUE(read) << read.error().message;
+    OrganisationsFile file = read->file;
+    name_chips_as(fleet, catalog, file);
+    EXPECT_EQ(file.organisations.resources,
+              (std::vector<Resource>{{Resource::Kind::chips, "h100-sxm-80g"}}));
+    const Rights rights = rights_on(fleet, file.organisations, nullptr);
+    EXPECT_TRUE(rights.notes.empty());
+    EXPECT_EQ(rights.capacity, std::vector<Amount>{200'000});
+    std::vector<Amount> quotas;
+    for (const Tenant& tenant : rights.organisations.tenants)
+        for (const Allowance& each : tenant.quota)
+            quotas.push_back(each.amount);
+    EXPECT_EQ(quotas, (std::vector<Amount>{10'000, 20'000, 3'000}));
+}
+
+TEST(Rights, ASlipInTheNameOfAChipIsNoticed) {
+    const Rights rights =
+        rights_on(of_chips(1), owning(Resource::Kind::chips, "h2000", 1000), nullptr);
+    EXPECT_THAT(rights.notes,
+                Contains("quotas name h2000, of which this fleet has none; did you mean h200?"));
 }
 
 }  // namespace
