@@ -9,20 +9,12 @@
 #include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
 #include "weir/base/schema.hpp"
-#include "weir/catalog/catalog.hpp"
 #include "weir/job/job.hpp"
 
 namespace weir::hub {
 namespace {
 
 using tenancy::Amount;
-
-// Vouchers may be for chips of domestic vendors only. The built-in catalogue says which: what a hub
-// was told beside it is not in its journal, from which the ledger follows.
-bool is_domestic(std::string_view chip) {
-    const catalog::ChipRecord* record = catalog::Catalog::built_in().find(chip);
-    return record != nullptr && record->domestic;
-}
 
 tenancy::Organisations nobody() {
     return {.resources = {}, .tenants = {{}}};
@@ -137,6 +129,7 @@ void Accounts::remember(const tenancy::OrganisationsFile& file, Time at) {
 void Accounts::set(const tenancy::OrganisationsFile& file,
                    const fleet::Fleet& fleet,
                    const tenancy::Rights& rights,
+                   const std::set<std::string>& domestic,
                    Time at) {
     std::vector<JobId> goes_on;
     for (const auto& [job, its] : running_)
@@ -148,6 +141,7 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     file_ = file;
     fleet_ = fleet;
     rights_ = rights;
+    domestic_ = domestic;
     budgets_.clear();
     const auto currency = currency_of(file, fleet);
     if (currency && *currency) currency_ = **currency;
@@ -435,7 +429,7 @@ void Accounts::started(JobId job,
                  .tenant = its.is_guest ? tenancy::the_centre : in_ledger_.at(request.tenant.value),
                  .job_class = std::string(job::name_of(request.priority)),
                  .chip = chip,
-                 .is_domestic = is_domestic(chip),
+                 .is_domestic = domestic_.contains(chip),
                  .chips_milli = milli,
                  .span = {at, at},
                  .source = source,

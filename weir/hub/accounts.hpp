@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,6 +52,7 @@ public:
     void set(const tenancy::OrganisationsFile& file,
              const fleet::Fleet& fleet,
              const tenancy::Rights& rights,
+             const std::set<std::string>& domestic,
              Time at);
     [[nodiscard]] bool any() const { return !file_.organisations.empty(); }
     // Something is owed, or will be when what runs has ended.
@@ -130,6 +132,7 @@ private:
     tenancy::OrganisationsFile file_;  // in force
     fleet::Fleet fleet_;
     tenancy::Rights rights_;
+    std::set<std::string> domestic_;  // chips
     Currency currency_;
     std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
     std::vector<std::vector<tenancy::Amount>> runs_;  // likewise

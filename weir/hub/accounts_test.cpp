@@ -306,5 +306,30 @@ TEST_F(AccountsOfAHub, AnotherAmountOfAVoucherDoesNotGiveBackWhatItPaid) {
     EXPECT_EQ(paid_by("shop"), 8);
 }
 
+// The journal says which chips are domestic: what the catalogue says later changes no statement.
+TEST_F(AccountsOfAHub, APastStatementDoesNotChangeWithTheCatalogue) {
+    const auto catalog_where = [](bool domestic) {
+        catalog::ChipRecord record{.name = "a100"};
+        record.domestic = domestic;
+        auto catalog = std::make_shared<catalog::Catalog>();
+        EXPECT_TRUE(catalog->add({record}, "test"));
+        return catalog;
+    };
+    const std::string voucher = std::string(two_houses) +
+                                "vouchers: [{tenant: shop, amount: 20 CNY, valid: "
+                                "1970-01-01..1971-01-01, chips: domestic}]\n";
+    world.options.catalog = catalog_where(true);
+    open_with(voucher);
+    ASSERT_TRUE(submit("first", "shop", 1));
+    end_after("first", hour);
+    EXPECT_EQ(paid_by("shop"), 0) << "the voucher paid it";
+    world.options.catalog = catalog_where(false);
+    open();
+    EXPECT_EQ(paid_by("shop"), 0);
+    ASSERT_TRUE(submit("second", "shop", 1));
+    end_after("second", hour);
+    EXPECT_EQ(paid_by("shop"), 8) << "from now on it is not domestic";
+}
+
 }  // namespace
 }  // namespace weir::hub

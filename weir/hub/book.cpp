@@ -234,7 +234,8 @@ Result<void> Book::on(const journal::FleetSet& record, Time at) {
     policy_ = record.policy;
     tenants_ = record.tenants;
     rates_ = record.rates;
-    accounts_.set(tenants_, record.fleet, engine_->rights(), at);
+    domestic_ = record.domestic;
+    accounts_.set(tenants_, record.fleet, engine_->rights(), domestic_, at);
     written_as_ = record.written_as;
     // Before, loans of a file were read and not kept.
     if (written_as_ >= 6) {

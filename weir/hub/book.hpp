@@ -132,6 +132,7 @@ public:
     [[nodiscard]] sched::Policy policy() const { return policy_; }
     [[nodiscard]] const tenancy::OrganisationsFile& tenants() const { return tenants_; }
     [[nodiscard]] const journal::Rates& rates() const { return rates_; }
+    [[nodiscard]] const journal::Domestic& domestic() const { return domestic_; }
     [[nodiscard]] const Accounts& accounts() const { return accounts_; }
     [[nodiscard]] const Loans& loans() const { return loans_; }
     [[nodiscard]] const Register& everybody() const { return register_; }
@@ -238,6 +239,7 @@ private:
     sched::Policy policy_ = sched::Policy::weir;
     tenancy::OrganisationsFile tenants_;
     journal::Rates rates_;
+    journal::Domestic domestic_;
     Accounts accounts_;
     Loans loans_;
     std::uint32_t written_as_ = journal::format;

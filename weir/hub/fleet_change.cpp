@@ -242,8 +242,8 @@ bool Keeper::catalogue_plans_otherwise() const {
 void Keeper::compare_fleet() {
     fleet_is_new_ = !book_->begun() || book_->policy() != options_.policy ||
                     book_->engine().fleet() != fleet_ || book_->tenants() != options_.tenants ||
-                    book_->rates() != rates_ || book_->written_as() != journal::format ||
-                    catalogue_plans_otherwise();
+                    book_->rates() != rates_ || book_->domestic() != domestic_ ||
+                    book_->written_as() != journal::format || catalogue_plans_otherwise();
     in_the_way_.clear();
     look_who_is_in_the_way_ = true;
 }
@@ -303,7 +303,8 @@ void Keeper::change_fleet(Work& work) {
            journal::FleetSet{.fleet = fleet_,
                              .policy = options_.policy,
                              .tenants = options_.tenants,
-                             .rates = rates_});
+                             .rates = rates_,
+                             .domestic = domestic_});
     fleet_is_new_ = false;
     for (const journal::AdvanceMade& made : reservations)
         record(work, made);

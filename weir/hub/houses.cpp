@@ -52,6 +52,13 @@ journal::Rates rates_for(const fleet::Fleet& fleet,
     return rates;
 }
 
+journal::Domestic domestic_of(const fleet::Fleet& fleet,
+                              const tenancy::Organisations& organisations,
+                              const catalog::Catalog& catalog) {
+    if (organisations.empty()) return {};
+    return journal::domestic_in(fleet, catalog);
+}
+
 tenancy::Rights rights_from(const fleet::Fleet& fleet,
                             tenancy::Organisations organisations,
                             const journal::Rates& rates) {

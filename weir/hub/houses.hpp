@@ -22,6 +22,11 @@ journal::Rates rates_for(const fleet::Fleet& fleet,
                          const tenancy::Organisations& organisations,
                          const tenancy::RateOf& rate_of);
 
+// Those of the fleet's chips that are of domestic vendors; none where there are no organisations.
+journal::Domestic domestic_of(const fleet::Fleet& fleet,
+                              const tenancy::Organisations& organisations,
+                              const catalog::Catalog& catalog);
+
 tenancy::Rights rights_from(const fleet::Fleet& fleet,
                             tenancy::Organisations organisations,
                             const journal::Rates& rates);

@@ -200,6 +200,7 @@ Body body_of(const FleetSet& record) {
         for (const auto& [of, value] : record.rates)
             rates.push_back({of.first, of.second, value});
         json["rates"] = std::move(rates);
+        json["domestic"] = record.domestic;
     }
     return {"fleet", text_of(json)};
 }
@@ -490,6 +491,11 @@ FleetSet fleet_set_of(const Json& json) {
             record.rates[{rate.at(0).get<std::string>(), rate.at(1).get<std::string>()}] =
                 rate.at(2).get<double>();
         }
+        if (const auto domestic = json.find("domestic"); domestic != json.end()) {
+            domestic->get_to(record.domestic);
+        } else {  // before it was written down, the catalogue of the program said it
+            record.domestic = domestic_in(record.fleet, catalog::Catalog::built_in());
+        }
     }
     return record;
 }
@@ -652,6 +658,15 @@ Record record_of(const store::Entry& entry) {
 
 std::string word_for_start(sched::Cause cause) {
     return word_for(start_causes, cause);
+}
+
+Domestic domestic_in(const fleet::Fleet& fleet, const catalog::Catalog& catalog) {
+    Domestic chips;
+    for (const fleet::Pool& pool : fleet.pools) {
+        const catalog::ChipRecord* const record = catalog.find(pool.chip);
+        if (record != nullptr && record->domestic) chips.insert(pool.chip);
+    }
+    return chips;
 }
 
 store::Entry encode(const Record& record, Time at) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "weir/base/result.hpp"
+#include "weir/catalog/catalog.hpp"
 #include "weir/exec/executor.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/hub/hub.hpp"
@@ -40,6 +42,11 @@ inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 // quota is written.
 using Rates = std::map<std::pair<std::string, std::string>, double>;  // by chip and format
 
+// Chips of the fleet that are of domestic vendors, for vouchers: as the catalogue said then.
+using Domestic = std::set<std::string>;
+
+Domestic domestic_in(const fleet::Fleet& fleet, const catalog::Catalog& catalog);
+
 // A fresh engine begins here: at the first start, and whenever the fleet, the policy or the
 // organisations became different. The jobs that wait or run follow, each as Carried or Cancelled,
 // and what some of them were promised, before anything is decided.
@@ -48,6 +55,7 @@ struct FleetSet {
     sched::Policy policy = sched::Policy::weir;
     tenancy::OrganisationsFile tenants{};  // of nobody: nobody is limited
     Rates rates{};
+    Domestic domestic{};
     std::uint32_t written_as = format;
 };
 

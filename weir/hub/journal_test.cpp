@@ -215,6 +215,9 @@ journal::Record any_record(Random& random) {
                                      tenants.organisations.empty()
                                          ? journal::Rates{}
                                          : journal::Rates{{{"h200", "bf16"}, random.unit() * 1e15}},
+                                     tenants.organisations.empty()
+                                         ? journal::Domestic{}
+                                         : journal::Domestic{any_text(random), "h200"},
                                      random.chance(0.5) ? journal::oldest_format : journal::format};
         }
         case 1:
@@ -303,6 +306,7 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
             ASSERT_EQ(read.policy, fleet->policy);
             ASSERT_EQ(read.tenants, fleet->tenants);
             ASSERT_EQ(read.rates, fleet->rates);
+            ASSERT_EQ(read.domestic, fleet->domestic);
             ASSERT_EQ(read.written_as, fleet->written_as);
         }
         if (const auto* made = std::get_if<journal::AdvanceMade>(&record)) {

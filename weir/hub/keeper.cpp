@@ -85,6 +85,7 @@ Keeper::Keeper(Options options,
       fleet_(std::move(fleet)),
       rates_(rates_for(
           fleet_, options_.tenants.organisations, tenancy::rates_in(catalog_of(options_)))),
+      domestic_(domestic_of(fleet_, options_.tenants.organisations, catalog_of(options_))),
       store_(store),
       executor_(executor),
       on_change_(std::move(on_change)) {}

@@ -174,6 +174,7 @@ private:
     const Options options_;
     const fleet::Fleet fleet_;  // what discovery found; the book has the one in force
     const journal::Rates rates_;
+    const journal::Domestic domestic_;
     store::Store& store_;
     exec::Executor& executor_;
     const OnChange on_change_;
