@@ -155,6 +155,41 @@ class Tenants(HubCase):
         self.assertRegex(self.hub.weir("loan").out, r"spring +uni +bigco/ads +3 a100 +returned")
         self.assertIn('there is no loan "winter"', self.hub.weir("loan", "recall", "winter").err)
 
+    def test_what_runs_on_a_loan_is_paid_to_its_lender_and_who_breaks_it_pays_the_penalty(self):
+        self.begin_with(TENANTS + "  - {name: guild, borrow: {a100: 0}}\n")
+        offer = ["loan", "offer", "autumn", "--from", "uni", "--to", "guild", "--chips", "a100=3",
+                 "--ends", "+30d", "--price", "1800 CNY/chip-hour", "--penalty", "100 CNY"]
+        self.assertEqual(self.hub.weir(*offer).status, 0)
+        self.assertEqual(self.hub.weir("loan", "accept", "autumn").status, 0)
+        tenants = self.hub.weir("tenants")
+        self.assertIn("uni has lent autumn", tenants.out)
+        self.assertIn("guild has on loan autumn", tenants.out)
+        guest = self.hub.submit(job("guest", "guild", 3, 1))
+        self.assertEqual(self.hub.weir("wait", guest).status, 0)
+        number, = (each["number"] for each in self.hub.weir("loan", "--json").json["loans"]
+                   if each["loan"] == "autumn")
+
+        def row_of(path):
+            row, = (each for each in self.hub.weir("statement", path, "--json").json["rows"]
+                    if each["what"].startswith(f"loan {number} "))
+            return row
+        borrower, lender = row_of("guild"), row_of("uni")
+        self.assertEqual(borrower["what"], f"loan {number} from uni")
+        # Three chips for a bit more than a second, at half a CNY for each and a second.
+        self.assertGreaterEqual(borrower["paid_micros"], 1_500_000)
+        self.assertEqual(borrower["paid_micros"] * 2, borrower["chip_ms_milli"])
+        self.assertEqual(lender["received_micros"], borrower["paid_micros"])
+
+        self.assertIn("--by is missing", self.hub.weir("loan", "break", "autumn").err)
+        broken = self.hub.weir("loan", "break", "autumn", "--by", "lender")
+        self.assertIn("defaulted: its lender took it back without notice", broken.out)
+        self.assertRegex(self.hub.weir("loan").out, r"autumn +uni +guild +3 a100 +defaulted")
+        self.assertIn("autumn: its lender took it back", self.hub.weir("loan").out)
+        rows = self.hub.weir("statement", "uni", "--json").json["rows"]
+        self.assertTrue(any(row["what"].startswith("penalty of loan") for row in rows), rows)
+        self.assertNotIn("autumn", self.hub.weir("tenants").out)
+        self.assertEqual(self.hub.weir("statement", "--json").json["out_of_balance_micros"], 0)
+
     def test_who_borrows_pays_a_budget_is_kept_and_a_statement_says_for_what(self):
         self.begin_with(TENANTS + """
   - {name: lab, quota: {a100: 2}}
@@ -212,6 +247,17 @@ vouchers:
         self.assertEqual(answer.json["tenants"], tenants)
         self.assertEqual(answer.json["jobs"], 2)
         self.assertIn("1 job left out: of a group that is no organisation", str(answer.json["notes"]))
+        loans = self.write("loans.yaml", TENANTS.replace("a100", "A100") + """
+loans:
+  - {from: uni, to: bigco, chips: {A100: 2}, starts: 1970-01-01, ends: 1970-01-08, price: 5 CNY/chip-hour}
+""")
+        events = self.path("events.log")
+        answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", loans, "--log", events, "-q")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertIn('"is":"loan"', self.read(events))
+        answer = self.hub.weir("check", events)
+        self.assertEqual(answer.status, 0, answer)
+        self.assertRegex(answer.out, "(?m)^.*loan .*")
         answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", os.path.join(self.folder, "none"))
         self.assertEqual(answer.status, 3, answer)
         self.assertIn("or trace for the quotas that come with the log", answer.err)

@@ -304,7 +304,8 @@ std::string loans_json(const std::vector<hub::KnownLoan>& loans) {
              {"price", format_price(terms.price)},
              {"early_recall", format_money(terms.early_recall)},
              {"penalty", format_money(terms.penalty)},
-             {"of_file", known.of_file}});
+             {"of_file", known.of_file},
+             {"reason", known.reason}});
     }
     return text_of({{"loans", std::move(list)}});
 }
@@ -334,7 +335,9 @@ std::string tenants_json(const std::vector<hub::TenantView>& tenants) {
                         {"rank", view.rank ? Json(*view.rank) : Json(nullptr)},
                         {"running", view.running},
                         {"waiting", view.waiting},
-                        {"resources", std::move(resources)}});
+                        {"resources", std::move(resources)},
+                        {"loans_given", view.loans_given},
+                        {"loans_taken", view.loans_taken}});
     }
     return text_of({{"tenants", std::move(list)}});
 }

@@ -108,6 +108,16 @@ Result<hub::MakeReservation> parse_reservation_body(std::string_view text) {
     return wish;
 }
 
+Result<hub::MoveLoan> parse_break_body(std::string_view text, std::string loan) {
+    WEIR_TRY(const Json json, object_in(text, {"by"}));
+    std::string by;
+    WEIR_CHECK(read(json, "by", by));
+    if (by != "lender" && by != "borrower") return fail(wrong("by", "lender or borrower"));
+    return hub::MoveLoan{
+        std::move(loan),
+        by == "lender" ? tenancy::LoanEvent::lender_breaks : tenancy::LoanEvent::borrower_breaks};
+}
+
 Result<hub::OfferLoan> parse_loan_body(std::string_view text) {
     WEIR_TRY(const Json json,
              object_in(text,

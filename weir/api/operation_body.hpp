@@ -14,6 +14,8 @@ namespace weir::api {
 // {"name", "pool", "nodes" or "node_names", "from_at_ms", "duration_ms", "tenant", "maintenance"}
 Result<hub::MakeReservation> parse_reservation_body(std::string_view json);
 Result<hub::OfferLoan> parse_loan_body(std::string_view json);
+// {"by": "lender"} or {"by": "borrower"}.
+Result<hub::MoveLoan> parse_break_body(std::string_view json, std::string loan);
 Result<hub::DrainNode> parse_drain_body(std::string_view json, std::string node);  // {"reason"}
 // {"domain", "watts"}, where null stands for no cap.
 Result<hub::SetPowerCap> parse_power_body(std::string_view json);

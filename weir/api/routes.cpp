@@ -213,6 +213,7 @@ const std::vector<Routes::Route>& Routes::table() {
         {"POST", "v1/loans/*/withdraw", &Routes::withdraw_loan},
         {"POST", "v1/loans/*/recall", &Routes::recall_loan},
         {"POST", "v1/loans/*/return", &Routes::return_loan},
+        {"POST", "v1/loans/*/break",  &Routes::break_loan},
         {"GET",  "v1/statement",      &Routes::statement},
         {"GET",  "v1/power",          &Routes::power},
         {"POST", "v1/power",          &Routes::set_power},
@@ -502,6 +503,10 @@ void Routes::return_loan(Call call) {
     using tenancy::LoanEvent;
     operate(call,
             without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::give_back}));
+}
+
+void Routes::break_loan(Call call) {
+    operate(call, parse_break_body(call.request.body, call.reference));
 }
 
 void Routes::statement(Call call) {

@@ -61,6 +61,7 @@ private:
     void withdraw_loan(Call call);
     void recall_loan(Call call);
     void return_loan(Call call);
+    void break_loan(Call call);
     void statement(Call call);
     void power(Call call);
     void set_power(Call call);

@@ -325,9 +325,10 @@ private:
                     "--ends +30d --notice 2h --price '5 CNY/chip-hour'\n"
                     "  weir loan accept spring\n  weir loan recall spring",
                     [&given = given_] { return loan(given.loan); });
-        one_of(c->add_option(
-                   "action", l.action, "list, offer, withdraw, accept, recall or return [list]"),
-               {"list", "offer", "withdraw", "accept", "recall", "return"});
+        one_of(c->add_option("action",
+                             l.action,
+                             "list, offer, withdraw, accept, recall, return or break [list]"),
+               {"list", "offer", "withdraw", "accept", "recall", "return", "break"});
         c->add_option("name", l.name, "what the loan is called")->type_name("NAME");
         c->add_option("--from", l.lender, "the lender; it lends of its own quota")
             ->type_name("PATH");
@@ -344,6 +345,8 @@ private:
         c->add_option("--early-recall", l.early_recall, "what a recall costs the lender [0]")
             ->type_name("AMOUNT");
         c->add_option("--penalty", l.penalty, "for breaking the contract [0]")->type_name("AMOUNT");
+        one_of(c->add_option("--by", l.by, "who breaks it and pays the penalty"),
+               {"lender", "borrower"});
         common(c, l.common);
 
         c = command(app_,

@@ -150,6 +150,7 @@ struct LoanOptions {
     std::string price;
     std::string early_recall;
     std::string penalty;
+    std::string by;  // lender | borrower: who breaks it
 };
 int loan(const LoanOptions& options);
 

@@ -209,6 +209,8 @@ struct TenantInfo {
     std::uint64_t running = 0;
     std::uint64_t waiting = 0;
     std::vector<TenantAmountInfo> resources;
+    std::vector<std::string> loans_given;  // names of those in force
+    std::vector<std::string> loans_taken;
 };
 
 struct LoanInfo {
@@ -222,6 +224,7 @@ struct LoanInfo {
     std::optional<std::int64_t> deadline_at_ms;
     std::int64_t notice_ms = 0;
     std::string price;
+    std::string reason;  // why it was broken
 };
 // What is offered; money as text, "" = none.
 struct LoanRequest {
@@ -327,7 +330,9 @@ public:
     Result<Answer<std::vector<LoanInfo>>> loans();
     Result<Answer<std::string>> offer_loan(const LoanRequest& request);
     // accept, withdraw, recall or return
-    Result<Answer<std::string>> move_loan(const std::string& name, const std::string& how);
+    Result<Answer<std::string>> move_loan(const std::string& name,
+                                          const std::string& how,
+                                          const std::string& by);
     // month: "2026-11"; "" = this one.
     Result<Answer<tenancy::Statement>> statement(const std::string& tenant,
                                                  const std::string& month);

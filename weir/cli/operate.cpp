@@ -140,6 +140,7 @@ std::string loan_table(const std::vector<LoanInfo>& loans) {
                      {"ends"},
                      {"notice", true},
                      {"price"}});
+    std::string broken;
     for (const LoanInfo& info : loans) {
         std::string amounts;
         for (const TenantAmountInfo& each : info.amounts) {
@@ -157,8 +158,9 @@ std::string loan_table(const std::vector<LoanInfo>& loans) {
                    time_cell(info.deadline_at_ms.value_or(info.ends_at_ms)),
                    format_duration(Duration{info.notice_ms}),
                    info.price});
+        if (!info.reason.empty()) broken += info.name + ": " + info.reason + "\n";
     }
-    return table.text(output_width());
+    return table.text(output_width()) + (broken.empty() ? "" : "\n" + broken);
 }
 
 }  // namespace
@@ -217,8 +219,13 @@ int loan(const LoanOptions& options) {
         return report({Code::invalid,
                        "loan: NAME is missing: which loan; `weir loan` shows those there are"});
     }
+    if (options.by.empty() == (options.action == "break")) {
+        return report({Code::invalid,
+                       options.by.empty() ? "loan break: --by is missing: lender or borrower"
+                                          : "--by: only for `weir loan break`"});
+    }
     if (options.action != "offer")
-        return tell(hub.move_loan(options.name, options.action), options.common.json);
+        return tell(hub.move_loan(options.name, options.action, options.by), options.common.json);
     const auto request = request_of(options);
     if (!request) return report(request.error());
     return tell(hub.offer_loan(*request), options.common.json);

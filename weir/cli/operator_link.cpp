@@ -49,6 +49,8 @@ TenantInfo tenant_of(const Json& json) {
                                   field<double>(one, "lends"),
                                   field<double>(one, "may_have")});
     }
+    info.loans_given = json.value("loans_given", info.loans_given);
+    info.loans_taken = json.value("loans_taken", info.loans_taken);
     return info;
 }
 
@@ -166,6 +168,7 @@ Result<Answer<std::vector<LoanInfo>>> HubLink::loans() {
             info.deadline_at_ms = optional_field<std::int64_t>(one, "deadline_at_ms");
             info.notice_ms = field<std::int64_t>(one, "notice_ms");
             info.price = field<std::string>(one, "price");
+            info.reason = optional_field<std::string>(one, "reason").value_or("");
         }
         return all;
     });
@@ -185,8 +188,11 @@ Result<Answer<std::string>> HubLink::offer_loan(const LoanRequest& request) {
     return operate("/v1/loans", text_of(body));
 }
 
-Result<Answer<std::string>> HubLink::move_loan(const std::string& name, const std::string& how) {
-    return operate("/v1/loans/" + api::encode_component(name) + "/" + how, "{}");
+Result<Answer<std::string>> HubLink::move_loan(const std::string& name,
+                                               const std::string& how,
+                                               const std::string& by) {
+    return operate("/v1/loans/" + api::encode_component(name) + "/" + how,
+                   by.empty() ? "{}" : text_of({{"by", by}}));
 }
 
 Result<Answer<tenancy::Statement>> HubLink::statement(const std::string& tenant,

@@ -72,7 +72,17 @@ std::string table_of(const std::vector<TenantInfo>& tenants, std::size_t width) 
             if (is_of_interest(of)) row(&of);
         if (is_first) row(nullptr);
     }
-    return table.text(width);
+    // Loans in force are quota of their borrowers in the table: who lends what is said below it.
+    std::string loans;
+    for (const TenantInfo& tenant : tenants) {
+        for (const auto& [names, how] : {std::pair{&tenant.loans_given, "has lent"},
+                                         std::pair{&tenant.loans_taken, "has on loan"}}) {
+            if (!names->empty())
+                loans += fmt::format("{} {} {}\n", tenant.path, how, fmt::join(*names, ", "));
+        }
+    }
+    if (!loans.empty()) loans = "\n" + loans + "`weir loan` shows these loans.\n";
+    return table.text(width) + loans;
 }
 
 }  // namespace

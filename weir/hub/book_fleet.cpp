@@ -87,7 +87,7 @@ Result<void> Book::on(const journal::LoanOffered& record, Time at) {
 }
 
 Result<void> Book::on(const journal::LoanMoved& record, Time at) {
-    const auto moved = loans_.move(record.name, record.event, at);
+    const auto moved = loans_.move(record.name, record.event, at, record.reason);
     if (!moved) {
         return fail(Code::io, "the journal moves a loan out of turn: " + moved.error().message);
     }

@@ -123,6 +123,12 @@ std::vector<TenantView> tenants_of(const Book& book) {
         for (std::uint32_t i = 0; i < views.size(); ++i)
             views[i].resources.push_back({organisations.resources[r], uses[i]});
     }
+    for (const KnownLoan& known : book.loans().at(book.now())) {
+        const auto span = tenancy::availability(known.loan);
+        if (!span || !span->holds(book.now())) continue;
+        views[known.loan.contract.lender.value].loans_given.push_back(known.terms.name);
+        views[known.loan.contract.borrower.value].loans_taken.push_back(known.terms.name);
+    }
     for (const auto& [id, job] : book.jobs()) {
         for (TenantId house = job.family->request.tenant; house.valid();
              house = organisations.tenant(house).parent) {

@@ -314,6 +314,88 @@ TEST_F(Houses, ALoanThatWouldKeepALenderFromAGangItWaitsForIsRefused) {
     EXPECT_THAT(answer.error().message, HasSubstr("would keep lab from gangs that it waits for"));
 }
 
+// What one party has paid the other for recalls and broken loans.
+std::int64_t compensated(const HubWorld& world, const std::string& path) {
+    const tenancy::Ledger& ledger = world.keeper->book().accounts().ledger();
+    return ledger.balance({ledger.organisations().find(path), tenancy::Book::compensation, {}}) /
+           1'000'000;
+}
+
+TEST_F(Houses, ALoanWhoseLenderWouldNotHaveAGangBackWhenItBeginsIsBrokenForIt) {
+    open_with("tenants: [{name: lab, quota: {a100: 5}}, {name: shop, quota: {a100: 2}}]");
+    LoanTerms later = three_chips(world.now);
+    later.borrower = "shop";
+    later.window.begins = world.now + seconds(3600);
+    later.penalty = *parse_money("7 CNY");
+    ASSERT_TRUE(world.operate(OfferLoan{later, {{"a100", "1"}}}));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    // On each node a chip is taken by those who own it, and the lab wants a whole node.
+    ASSERT_TRUE(submit("one", "shop", 1));
+    ASSERT_TRUE(submit("filler", "lab", 3));
+    ASSERT_TRUE(submit("two", "shop", 1));
+    world.end("filler");
+    ASSERT_TRUE(submit("whole", "lab", 4));
+    ASSERT_EQ(world.state("whole"), "pending");
+    world.pass(seconds(3600));
+    world.keeper->wake(world.moment());
+    const KnownLoan known = world.keeper->loans().at(0);
+    EXPECT_EQ(known.loan.state, tenancy::LoanState::defaulted);
+    EXPECT_THAT(known.reason, HasSubstr("it would keep lab from gangs that wait"));
+    EXPECT_EQ(use_of("lab").owns, 5000);
+    EXPECT_EQ(compensated(world, "lab"), -7);
+    EXPECT_EQ(compensated(world, "shop"), 7);
+    open();
+    EXPECT_EQ(world.keeper->loans().at(0).reason, known.reason) << "the journal has it";
+}
+
+TEST_F(Houses, ALoanWhoseChipsAreNotBackAfterTheNoticeIsBrokenByItsBorrower) {
+    world.options.policy.preempt = false;
+    open();
+    LoanTerms terms = three_chips(world.now);
+    terms.borrower = "shop";
+    terms.penalty = *parse_money("9 CNY");
+    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    for (const auto& [name, tenant, chips] :
+         {std::tuple{"guest", "shop", 4U}, {"mine", "lab", 1U}, {"small", "shop", 1U}}) {
+        Submission submission = submission_of(name, 1, chips);
+        submission.spec.tenant = tenant;
+        submission.spec.limit = seconds(50 * 3600);
+        ASSERT_TRUE(world.submit(submission));
+        ASSERT_EQ(world.state(name), "running");
+    }
+    ASSERT_TRUE(submit("wants", "lab", 3));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
+    EXPECT_EQ(world.state("wants"), "pending");
+    world.pass(seconds(2 * 3600));
+    world.keeper->wake(world.moment());
+    const KnownLoan known = world.keeper->loans().at(0);
+    EXPECT_EQ(known.loan.state, tenancy::LoanState::defaulted);
+    EXPECT_THAT(known.reason,
+                HasSubstr("shop still uses 3 a100 more than is its own, and job 4 of lab has no"));
+    EXPECT_EQ(compensated(world, "lab"), 9 - 20) << "the recall cost 20";
+    EXPECT_EQ(world.state("guest"), "running");
+}
+
+TEST_F(Houses, WhoeverBreaksALoanPaysThePenaltyAndItIsOverAtOnce) {
+    open();
+    LoanTerms terms = three_chips(world.now);
+    terms.penalty = *parse_money("9 CNY");
+    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    for (const TenantView& view : world.keeper->tenants()) {
+        EXPECT_EQ(view.loans_given.size(), view.path == "lab" ? 1U : 0U) << view.path;
+        EXPECT_EQ(view.loans_taken.size(), view.path == "shop/front" ? 1U : 0U) << view.path;
+    }
+    const auto broken = world.operate(MoveLoan{"spring", tenancy::LoanEvent::lender_breaks});
+    ASSERT_TRUE(broken) << broken.error().message;
+    EXPECT_THAT(*broken, HasSubstr("defaulted: its lender took it back without notice"));
+    EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::lender_breaks}));
+    EXPECT_EQ(compensated(world, "lab"), -9);
+    EXPECT_EQ(use_of("lab").owns, 4000);
+    EXPECT_TRUE(world.keeper->tenants().at(1).loans_given.empty());
+}
+
 TEST_F(Houses, TheLoansOfTheFileAreAgreedOnAndOverWhenItNoLongerHasThem) {
     const std::string loan = R"(
 loans:
@@ -329,6 +411,40 @@ loans:
     open_with(two_houses);
     EXPECT_EQ(use_of("lab").owns, 4000);
     EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
+}
+
+TEST_F(Houses, APromiseThatCountsOnALoanIsHeldAgainstTheLoansOfTheNextFile) {
+    const auto file = [](const std::string& ends) {
+        return "tenants: [{name: lab, quota: {a100: 4}}, {name: shop, quota: {a100: 2}}]\n"
+               "loans: [{from: lab, to: shop, chips: {a100: 2}, starts: 1970-01-01, ends: " +
+               ends + ", notice: 1h, price: 5 CNY/chip-hour}]\n";
+    };
+    world.options.policy.preempt = false;
+    open_with(file("2100-01-01"));
+    for (const char* name : {"one", "two"}) {
+        Submission fills = submission_of(name, 1, 4);
+        fills.spec.tenant = "lab";
+        fills.spec.limit = seconds(24 * 3600);
+        ASSERT_TRUE(world.submit(fills));
+    }
+    Submission submission = submission_of("next", 1, 4);
+    submission.spec.tenant = "shop";
+    submission.spec.limit = seconds(3600);
+    ASSERT_TRUE(world.submit(submission));
+    const JobId next = world.view("next").job;
+    const Book::Promise* promise = world.keeper->book().promise(next);
+    ASSERT_NE(promise, nullptr);
+    // Of the next file the loan is over before the time that was promised.
+    const Time over = *parse_time("1970-01-13");
+    ASSERT_LT(over, promise->at);
+    open_with(file("1970-01-13"));
+    promise = world.keeper->book().promise(next);
+    EXPECT_TRUE(promise == nullptr || promise->at + seconds(3600) <= over);
+    EXPECT_EQ(world.state("next"), "pending");
+    EXPECT_EQ(world.state("one"), "running");
+    // While it lasts, the job has its right.
+    world.end("one");
+    EXPECT_EQ(world.state("next"), "running");
 }
 
 }  // namespace

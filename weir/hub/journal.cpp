@@ -47,11 +47,15 @@ constexpr std::array<std::pair<tenancy::Resource::Kind, const char*>, 3> resourc
     {{tenancy::Resource::Kind::chips, "chips"},
      {tenancy::Resource::Kind::cpus, "cpus"},
      {tenancy::Resource::Kind::capability, "capability"}}};
-constexpr std::array<std::pair<tenancy::LoanEvent, const char*>, 4> loan_events{
-    {{tenancy::LoanEvent::accept, "accept"},
+constexpr std::array<std::pair<tenancy::LoanEvent, const char*>, 8> loan_events{
+    {{tenancy::LoanEvent::wait, "wait"},
+     {tenancy::LoanEvent::accept, "accept"},
      {tenancy::LoanEvent::withdraw, "withdraw"},
      {tenancy::LoanEvent::recall, "recall"},
-     {tenancy::LoanEvent::give_back, "give_back"}}};
+     {tenancy::LoanEvent::give_back, "give_back"},
+     {tenancy::LoanEvent::lender_breaks, "lender_breaks"},
+     {tenancy::LoanEvent::borrower_breaks, "borrower_breaks"},
+     {tenancy::LoanEvent::not_back, "not_back"}}};
 constexpr std::array<std::pair<fleet::Level, const char*>, 5> levels{
     {{fleet::Level::node, "node"},
      {fleet::Level::rack, "rack"},
@@ -291,8 +295,9 @@ Body body_of(const LoanOffered& record) {
                      {"penalty_micros", terms.penalty.micros}})};
 }
 Body body_of(const LoanMoved& record) {
-    return {"loan_moved",
-            text_of({{"name", record.name}, {"event", word_for(loan_events, record.event)}})};
+    Json json{{"name", record.name}, {"event", word_for(loan_events, record.event)}};
+    if (!record.reason.empty()) json["reason"] = record.reason;
+    return {"loan_moved", text_of(json)};
 }
 Body body_of(const Checkpointed& record) {
     return {"checkpointed", text_of({{"job", record.job.value}})};
@@ -648,7 +653,8 @@ Record record_of(const store::Entry& entry) {
     if (entry.kind == "loan") return loan_offered_of(json);
     if (entry.kind == "loan_moved") {
         return LoanMoved{json.at("name").get<std::string>(),
-                         value_of(loan_events, json.at("event"))};
+                         value_of(loan_events, json.at("event")),
+                         json.value("reason", std::string())};
     }
     if (entry.kind == "checkpointed") return Checkpointed{job_in(json.at("job"))};
     throw Damaged{"this weir does not know entries of the kind \"" + entry.kind + "\""};

@@ -129,10 +129,13 @@ struct LoanOffered {
     LoanTerms terms;
 };
 
-// What a party did with a loan. What time alone brings is not recorded: it follows.
+// What a party did with a loan, or what the hub found: that it began or is over (`wait`: what time
+// brings follows without it, too, but now it was looked at), that its lender's gangs would not be
+// had back (lender_breaks), or that the chips are not (not_back).
 struct LoanMoved {
     std::string name;
     tenancy::LoanEvent event = tenancy::LoanEvent::accept;
+    std::string reason{};  // why it is broken
 };
 
 // By an operator: out of service for new jobs, or back in it.

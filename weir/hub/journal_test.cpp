@@ -278,7 +278,8 @@ journal::Record any_record(Random& random) {
         }
         case 14:
             return journal::LoanMoved{any_text(random),
-                                      static_cast<tenancy::LoanEvent>(random.between(1, 4))};
+                                      static_cast<tenancy::LoanEvent>(random.between(0, 7)),
+                                      any_text(random)};
         default:
             return any_step(random);
     }

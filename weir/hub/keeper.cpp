@@ -197,7 +197,9 @@ void Keeper::put_finished(Work& work) {
 }
 
 Result<void> Keeper::commit(Work& work) {
-    if (settle_fleet(work) && work.engine_heard) {
+    const bool is_settled = settle_fleet(work);
+    if (is_settled) watch_loans(work);
+    if (is_settled && work.engine_heard) {
         auto decided = book_->decide(now_);
         WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
         const journal::Step& step = *decided;
@@ -211,6 +213,7 @@ Result<void> Keeper::commit(Work& work) {
             log::warn(sentence_of(broken, *book_));
         work.batch.entries.push_back(journal::encode(step, now_));
     }
+    judge_ended_loans(work);
     put_finished(work);
     if (work.batch.entries.empty() && work.batch.documents.empty()) return {};
 

@@ -156,6 +156,13 @@ private:
     void compare_fleet();
     std::vector<JobId> without_a_place() const;
     bool settle_fleet(Work& work);
+    // lending.cpp: loans that begin and are over by time.
+    void watch_loans(Work& work);
+    void judge_ended_loans(Work& work);
+    void break_loan(Work& work,
+                    const KnownLoan& known,
+                    tenancy::LoanEvent event,
+                    const std::string& reason);
     void change_fleet(Work& work);
     void carry_waiting(Work& work, const Job& job);
     std::string why_it_has_no_right(const Job& job, const fleet::Demand& demand) const;

@@ -1,9 +1,12 @@
 // What the parties of a loan ask of the Keeper. The hub knows no users of organisations, so whoever
 // may drain a node may speak for a party.
+#include "weir/sched/lending.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "weir/base/log.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
 #include "weir/tenancy/amount.hpp"
@@ -87,6 +90,29 @@ Result<void> stays_recoverable(const KnownLoan& known, const Book& book) {
     return {};
 }
 
+std::vector<sched::LoanTerm> terms_in_force(const Book& book, Time now) {
+    std::vector<sched::LoanTerm> terms;
+    for (const KnownLoan& known : book.loans().at(now)) {
+        const auto span = tenancy::availability(known.loan);
+        if (span && span->holds(now)) terms.push_back(sched::term_of(known.loan, now));
+    }
+    return terms;
+}
+
+std::vector<sched::JobSeen> jobs_seen(const Book& book) {
+    std::vector<sched::JobSeen> jobs;
+    for (const auto& [id, job] : book.jobs()) {
+        if (job.state != JobState::pending && !job.runs()) continue;
+        const sched::Request& request = job.family->request;
+        jobs.push_back({.job = id,
+                        .tenant = request.tenant,
+                        .demand = &request.demand,
+                        .placement = job.runs() ? book.engine().placement(id) : nullptr,
+                        .stopping = job.state == JobState::stopping});
+    }
+    return jobs;
+}
+
 std::string told(const KnownLoan& known) {
     const LoanTerms& terms = known.terms;
     std::string words = fmt::format("loan {}: {} from {} to {}, {}",
@@ -105,7 +131,7 @@ std::string told(const KnownLoan& known) {
         case tenancy::LoanState::recalling:
             return words + ": back at " + format_time(*known.loan.deadline);
         default:
-            return words;
+            return known.reason.empty() ? words : words + ": " + known.reason;
     }
 }
 
@@ -156,6 +182,8 @@ Result<std::string> Keeper::operate(Work& work, const MoveLoan& wish) {
     if ((wish.event == LoanEvent::recall && state == LoanState::recalling) ||
         (wish.event == LoanEvent::withdraw && state == LoanState::withdrawn) ||
         (wish.event == LoanEvent::give_back && state == LoanState::returned) ||
+        ((wish.event == LoanEvent::lender_breaks || wish.event == LoanEvent::borrower_breaks) &&
+         state == LoanState::defaulted) ||
         (wish.event == LoanEvent::accept &&
          (state == LoanState::accepted || state == LoanState::active))) {
         return told(*known);
@@ -166,8 +194,67 @@ Result<std::string> Keeper::operate(Work& work, const MoveLoan& wish) {
         WEIR_CHECK(book_->loans().may_accept(*known));
         WEIR_CHECK(stays_recoverable(*known, *book_));
     }
-    record(work, journal::LoanMoved{wish.name, wish.event});
+    std::string reason;
+    if (wish.event == LoanEvent::lender_breaks) reason = "its lender took it back without notice";
+    if (wish.event == LoanEvent::borrower_breaks) reason = "its borrower does not keep to it";
+    record(work, journal::LoanMoved{wish.name, wish.event, std::move(reason)});
     return told(*book_->loans().find(wish.name));
+}
+
+// Each of them is in the journal from here on. Where its lender's gangs would not be had back when
+// it is to begin, the lender's guarantee comes before the contract, and it pays the penalty.
+void Keeper::watch_loans(Work& work) {
+    std::vector<std::string> began;
+    for (const std::string& name : book_->loans().moved_by_time(now_)) {
+        const bool was_agreed =
+            book_->loans().find(name)->loan.state == tenancy::LoanState::accepted;
+        record(work, journal::LoanMoved{name, LoanEvent::wait});
+        const tenancy::LoanState state = book_->loans().find(name)->loan.state;
+        if (state == tenancy::LoanState::active && was_agreed) began.push_back(name);
+        if (is_final(state)) work.loans_over.push_back(name);
+    }
+    for (const std::string& name : began) {
+        const KnownLoan& known = *book_->loans().find(name);
+        const auto may = sched::can_begin(book_->engine(),
+                                          sched::term_of(known.loan, now_),
+                                          terms_in_force(*book_, now_),
+                                          jobs_seen(*book_));
+        if (!may) break_loan(work, known, LoanEvent::lender_breaks, may.error().message);
+    }
+}
+
+// When all that follows from the end of a loan is decided: who still keeps its chips from a job of
+// the lender pays the penalty.
+void Keeper::judge_ended_loans(Work& work) {
+    for (const std::string& name : std::exchange(work.loans_over, {})) {
+        const KnownLoan& known = *book_->loans().find(name);
+        const auto back = sched::are_back(book_->engine(),
+                                          sched::term_of(known.loan, now_),
+                                          terms_in_force(*book_, now_),
+                                          jobs_seen(*book_));
+        if (!back) break_loan(work, known, LoanEvent::not_back, back.error().message);
+    }
+}
+
+void Keeper::break_loan(Work& work,
+                        const KnownLoan& known,
+                        tenancy::LoanEvent event,
+                        const std::string& reason) {
+    const LoanTerms terms = known.terms;
+    const bool lender = event == LoanEvent::lender_breaks;
+    log::warn(fmt::format("the loan {} of {} from {} to {} is broken by the {}: {}{}",
+                          terms.name,
+                          amounts_in_words(terms),
+                          terms.lender,
+                          terms.borrower,
+                          lender ? "lender" : "borrower",
+                          reason,
+                          terms.penalty.micros == 0
+                              ? ""
+                              : fmt::format("; {} pays {}",
+                                            lender ? terms.lender : terms.borrower,
+                                            format_money(terms.penalty))));
+    record(work, journal::LoanMoved{terms.name, event, reason});
 }
 
 std::vector<KnownLoan> Keeper::loans() const {

@@ -213,6 +213,7 @@ void Loans::set(const tenancy::OrganisationsFile& file, Time at) {
                   .state = LoanState::accepted,
                   .since = at,
                   .deadline = std::nullopt};
+        loan = step(loan, LoanEvent::wait, at)->loan;
         all_.push_back({.terms = std::move(terms), .of_file = true, .loan = std::move(loan)});
     }
 }
@@ -223,11 +224,15 @@ const KnownLoan* Loans::find(std::string_view name) const {
     return nullptr;
 }
 
-Result<tenancy::LoanStep> Loans::move(std::string_view name, LoanEvent event, Time at) {
+Result<tenancy::LoanStep> Loans::move(std::string_view name,
+                                      LoanEvent event,
+                                      Time at,
+                                      const std::string& reason) {
     for (KnownLoan& known : all_) {
         if (known.terms.name != name) continue;
         WEIR_TRY(tenancy::LoanStep next, step(known.loan, event, at));
         known.loan = next.loan;
+        if (!reason.empty()) known.reason = reason;
         return next;
     }
     return fail(Code::not_found,
@@ -239,6 +244,17 @@ std::vector<KnownLoan> Loans::at(Time time) const {
     for (KnownLoan& known : now)
         known.loan = step(known.loan, LoanEvent::wait, std::max(time, known.loan.since))->loan;
     return now;
+}
+
+std::vector<std::string> Loans::moved_by_time(Time at) const {
+    std::vector<std::string> names;
+    for (const KnownLoan& known : all_) {
+        const LoanState was = known.loan.state;
+        if (was == LoanState::offered || is_final(was)) continue;
+        const auto now = step(known.loan, LoanEvent::wait, std::max(at, known.loan.since));
+        if (now->loan.state != was) names.push_back(known.terms.name);
+    }
+    return names;
 }
 
 Time Loans::next_change(Time after) const {

@@ -42,7 +42,8 @@ struct LoanTerms {
 struct KnownLoan {
     LoanTerms terms;
     bool of_file = false;
-    tenancy::Loan loan;  // in terms of the file in force; its id is its place in the list
+    tenancy::Loan loan;    // in terms of the file in force; its id is its place in the list
+    std::string reason{};  // why it was broken, for people; "" = it was not
 };
 
 class Loans {
@@ -59,13 +60,18 @@ public:
     // Requires: may_offer().
     void offer(const LoanTerms& terms, Time at);
     // Codes: not_found, conflict. Time alone is an event, too.
-    Result<tenancy::LoanStep> move(std::string_view name, tenancy::LoanEvent event, Time at);
+    Result<tenancy::LoanStep> move(std::string_view name,
+                                   tenancy::LoanEvent event,
+                                   Time at,
+                                   const std::string& reason = "");
 
     [[nodiscard]] const KnownLoan* find(std::string_view name) const;
     // Every loan there ever was, as its last event left it.
     [[nodiscard]] const std::vector<KnownLoan>& all() const { return all_; }
     // As they stand at this time.
     [[nodiscard]] std::vector<KnownLoan> at(Time time) const;
+    // Those that have begun, or are over, by time alone since they were last moved.
+    [[nodiscard]] std::vector<std::string> moved_by_time(Time at) const;
     // When the next one begins or ends by time alone, after this.
     [[nodiscard]] Time next_change(Time after) const;
 

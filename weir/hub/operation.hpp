@@ -47,7 +47,8 @@ struct SetPowerCap {
 struct NoteCheckpoint {
     std::string reference;
 };
-// What the lender of a loan asks (offer, withdraw, recall), or its borrower (accept, give_back).
+// What the lender of a loan asks (offer, withdraw, recall), or its borrower (accept, give_back);
+// either of them may break it.
 struct OfferLoan {
     LoanTerms terms;
     std::map<std::string, std::string> chips;  // the amounts, as in a tenants file: by resource
@@ -95,7 +96,10 @@ struct TenantView {
         tenancy::HouseUse use;
     };
     std::vector<Amounts> resources;  // all that some quota is written in
-    std::uint64_t running = 0;       // jobs
+    // Loans in force of its own, by name.
+    std::vector<std::string> loans_given;
+    std::vector<std::string> loans_taken;
+    std::uint64_t running = 0;  // jobs
     std::uint64_t waiting = 0;
 };
 

@@ -39,6 +39,13 @@ constexpr std::array rules{
     Rule{State::recalling, Event::borrower_breaks, State::defaulted, Debt::penalty},
 };
 
+// Whether it was agreed on and time alone has ended it: by its window, or by the deadline of a
+// recall. An offer ends with its window, too, and what was given back before is back.
+bool is_over_by_time(const Loan& loan) {
+    if (loan.state == State::returned) return loan.deadline && loan.since == *loan.deadline;
+    return loan.state == State::expired && loan.lasted && loan.since == loan.contract.window.ends;
+}
+
 std::string what_is_possible(State state) {
     std::string words;
     for (const Rule& rule : rules) {
@@ -66,6 +73,7 @@ void pass_time(LoanStep& step, Time now) {
             case State::accepted:
                 if (now < contract.window.begins) return;
                 change(step, State::active, std::max(step.loan.since, contract.window.begins));
+                step.loan.lasted = true;
                 break;
             case State::active:
                 if (now < contract.window.ends) return;
@@ -99,13 +107,14 @@ std::string_view name_of(LoanState state) {
 }
 
 std::string_view name_of(LoanEvent event) {
-    static constexpr std::array<std::string_view, 7> names{"wait",
+    static constexpr std::array<std::string_view, 8> names{"wait",
                                                            "accept",
                                                            "withdraw",
                                                            "recall",
                                                            "give back",
                                                            "break by the lender",
-                                                           "break by the borrower"};
+                                                           "break by the borrower",
+                                                           "not back"};
     return names.at(static_cast<std::size_t>(event));
 }
 
@@ -128,6 +137,15 @@ Result<LoanStep> step(const Loan& loan, LoanEvent event, Time now) {
     if (event == Event::wait) return next;
 
     const State state = next.loan.state;
+    if (event == Event::not_back && is_over_by_time(next.loan)) {
+        change(next, State::defaulted, now);
+        LoanChange& record = next.changes.back();
+        record.debt = Debt::penalty;
+        record.payer = loan.contract.borrower;
+        record.payee = loan.contract.lender;
+        record.amount = loan.contract.penalty;
+        return next;
+    }
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& each) {
         return each.from == state && each.event == event;
     });

@@ -6,7 +6,8 @@
 //     withdrawn           └──► recalling ──► returned
 //
 // Beside that, an offer expires with the time it was for; whatever was agreed can be given back
-// early (returned) and can be broken (defaulted).
+// early (returned) and can be broken (defaulted). Whose chips are not back when it is over by time
+// has broken it, too.
 //
 // The contract is fixed; its state changes by what the parties do and by time. A recall takes
 // effect when the notice is over, and costs the lender what the contract says. A party that breaks
@@ -70,6 +71,7 @@ struct Loan {
     LoanState state = LoanState::offered;
     Time since;                    // when it came into this state
     std::optional<Time> deadline;  // when a recall takes effect
+    bool lasted = false;           // it was active
 
     friend bool operator==(const Loan&, const Loan&) = default;
 };
@@ -83,6 +85,7 @@ enum class LoanEvent : std::uint8_t {
     give_back,        // the borrower has no use for them any more
     lender_breaks,    // the lender takes its chips at once
     borrower_breaks,  // the borrower does not pay
+    not_back,         // it is over by time, and the borrower still uses the chips
 };
 std::string_view name_of(LoanEvent event);
 

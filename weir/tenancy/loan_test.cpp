@@ -86,6 +86,26 @@ TEST(Loan, CostsThePenaltyWhereAPartyDoesNotWait) {
               State::defaulted);
 }
 
+TEST(Loan, IsBrokenByItsBorrowerWhereTheChipsAreNotBackWhenItIsOver) {
+    const Loan active = after(after(an_offer(), Event::accept, 5), Event::wait, 20);
+    const Loan recalled = after(active, Event::recall, 25);
+    for (const auto& [loan, over] : {std::pair{active, 50}, std::pair{recalled, 35}}) {
+        EXPECT_THAT(refusal(loan, Event::not_back, over - 1), HasSubstr("answered with not back"));
+        for (const int seen : {over, over + 7}) {
+            const auto broken = step(loan, Event::not_back, at_seconds(seen));
+            ASSERT_TRUE(broken.has_value());
+            EXPECT_EQ(broken->loan.state, State::defaulted);
+            EXPECT_EQ(broken->changes.back().payer, borrower);
+            EXPECT_EQ(broken->changes.back().payee, lender);
+            EXPECT_EQ(broken->changes.back().amount, yuan(3000));
+        }
+    }
+    EXPECT_THAT(refusal(after(active, Event::give_back, 30), Event::not_back, 50),
+                HasSubstr("is returned"));
+    EXPECT_THAT(refusal(an_offer(), Event::not_back, 60), HasSubstr("is expired"))
+        << "nobody took it, so nobody keeps anything";
+}
+
 TEST(Loan, DatesWhatTimeBroughtWhenItWasDueHoweverLateItIsSeen) {
     const auto late = step(after(an_offer(), Event::accept, 5), Event::wait, at_seconds(99));
     ASSERT_EQ(late->changes.size(), 2U);
