@@ -56,7 +56,7 @@ bool Checker::State::might_ever(const Job& job, const QuotaBooks::Charges& charg
 // is taken in it, and chips have to be back when all of it has been heard.
 void Checker::State::loans_come_to(Time to, bool decides) {
     if (to > loans_moved) judge_unjudged();
-    while (header && loans.next_change() <= to) {
+    while (loans.any() && loans.next_change() <= to) {
         loans_moved = std::max(now, loans.next_change());
         judge_unjudged();
         now = loans_moved;

@@ -134,6 +134,16 @@ TEST(CheckerOfLoans, SaysWhichGangsWouldNotBeHadBack) {
               "by stopping borrowers only");
 }
 
+TEST(CheckerOfLoans, ComesToAnEndAlsoWhereALogGoesBeyondAllTimes) {
+    Log log = loan_log();
+    log.resize(2);  // the header and a loan
+    about<Lent>(log, 0).until = never;
+    const Time beyond = never + seconds(1);
+    log.push_back({beyond, small_job(499, 1, 1)});
+    log.push_back({beyond, Cancelled{JobId{499}}});
+    EXPECT_EQ(judge(log).of(Rule::loan).violated, 0U);
+}
+
 // The pool and the gangs of docs/concepts/organisations.md.
 TEST(LoanBooks, CountCellsAsTheDocumentationDoes) {
     fleet::Pool pool;
