@@ -377,6 +377,20 @@ TEST_F(Houses, ALoanWhoseChipsAreNotBackAfterTheNoticeIsBrokenByItsBorrower) {
     EXPECT_EQ(world.state("guest"), "running");
 }
 
+TEST_F(Houses, ALoanIsOfferedByAnyNameOfItsChips) {
+    auto catalog = std::make_shared<catalog::Catalog>();
+    ASSERT_TRUE(catalog->add({{.name = "a100", .aliases = {"a100-sxm"}}}, "test"));
+    world.options.catalog = catalog;
+    open();
+    const auto twice =
+        world.operate(OfferLoan{three_chips(world.now), {{"a100", "3"}, {"a100-sxm", "3"}}});
+    ASSERT_FALSE(twice);
+    EXPECT_THAT(twice.error().message, HasSubstr("is named twice, by two names of a100"));
+    const auto offered = world.operate(OfferLoan{three_chips(world.now), {{"A100-SXM", "3"}}});
+    ASSERT_TRUE(offered) << offered.error().message;
+    EXPECT_THAT(*offered, HasSubstr("loan spring: 3 a100 from lab to shop/front, offered"));
+}
+
 TEST_F(Houses, WhoeverBreaksALoanPaysThePenaltyAndItIsOverAtOnce) {
     open();
     LoanTerms terms = three_chips(world.now);

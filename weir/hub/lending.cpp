@@ -144,10 +144,15 @@ Result<std::string> Keeper::operate(Work& work, const OfferLoan& wish) {
         return fail(Code::not_found,
                     "there are no organisations here; `weir up --tenants FILE` says who there is");
     }
+    const catalog::Catalog& catalog = catalog_of(options_);
     for (const auto& [name, amount] : wish.chips) {
-        const auto its = std::find_if(
-            resources.begin(), resources.end(), [&name](const tenancy::Resource& each) {
-                return each.name == name && each.kind != tenancy::Resource::Kind::cpus;
+        // By any name of the catalogue.
+        const catalog::ChipRecord* const asked = catalog.find(name);
+        const auto its =
+            std::find_if(resources.begin(), resources.end(), [&](const tenancy::Resource& each) {
+                return each.kind != tenancy::Resource::Kind::cpus &&
+                       (each.name == name ||
+                        (asked != nullptr && catalog.find(each.name) == asked));
             });
         if (its == resources.end()) {
             std::string names;
@@ -159,6 +164,16 @@ Result<std::string> Keeper::operate(Work& work, const OfferLoan& wish) {
         }
         const auto parsed = tenancy::parse_amount(*its, amount);
         if (!parsed) return fail(parsed.error().at("chips"));
+        const bool is_named = std::any_of(terms.amounts.begin(),
+                                          terms.amounts.end(),
+                                          [&](const auto& each) { return each.first == *its; });
+        if (is_named) {
+            return fail(Code::invalid,
+                        fmt::format("chips: \"{}\" is named twice, by two names of {}; write one "
+                                    "amount",
+                                    name,
+                                    its->name));
+        }
         terms.amounts.emplace_back(*its, *parsed);
     }
     WEIR_CHECK(book_->loans().may_offer(terms, now_));
