@@ -109,6 +109,7 @@ Environment shared_environment(const LaunchContext& context, const job::JobSpec&
     env["WEIR_NODES"] = nodes;
     env["WEIR_REPLICAS"] = std::to_string(context.ranks.size());
     env["WEIR_RUN_DIR"] = context.run_dir;
+    if (!context.datasets.empty()) env["WEIR_DATA"] = context.datasets;
     if (context.array_index) {
         env["WEIR_ARRAY_ID"] = context.array_id;
         env["WEIR_ARRAY_INDEX"] = std::to_string(*context.array_index);

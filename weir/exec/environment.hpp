@@ -6,6 +6,7 @@
 //
 //     WEIR_JOB_ID WEIR_JOB_NAME WEIR_ATTEMPT WEIR_TENANT WEIR_HUB WEIR_NODE WEIR_NODES
 //     WEIR_REPLICA WEIR_REPLICAS WEIR_ARRAY_ID WEIR_ARRAY_INDEX WEIR_RUN_DIR
+//     WEIR_DATA                              (the folder in which each dataset is, if it reads any)
 //     RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT      (PyTorch's env://)
 //     CUDA_VISIBLE_DEVICES, ROCR_VISIBLE_DEVICES, ASCEND_RT_VISIBLE_DEVICES …  (by the chip)
 //     SLURM_JOB_ID SLURM_JOB_NAME SLURM_JOB_ACCOUNT SLURM_JOB_NUM_NODES SLURM_NNODES
@@ -52,6 +53,7 @@ struct LaunchContext {
     std::vector<RankPlace> ranks;  // of every replica, in the order of ranks; never empty
     std::string hub_url;
     std::string run_dir;
+    std::string datasets;  // the folder of the site in which they are; "" = it reads none
     std::string submit_dir;
     std::string master_address = "127.0.0.1";
     std::uint16_t master_port = 0;  // 0 = leave MASTER_PORT out

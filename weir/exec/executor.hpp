@@ -37,10 +37,19 @@ struct Task {
     std::string stderr_path;                 // may equal stdout_path
 };
 
+// At `path` will be a link to `target`, both absolute; another link there is replaced. Without a
+// target there will be none.
+struct Link {
+    std::string path;
+    std::string target;
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
 struct Launch {
     AttemptId attempt;
     std::string script;                      // run by its #! interpreter, or by /bin/sh
     std::string workdir;                     // absolute
+    std::vector<Link> links{};               // made before anything starts
     std::map<std::string, std::string> env;  // of every task
     std::vector<Task> tasks;                 // started together; one failing ends all
     Duration limit = forever;

@@ -297,6 +297,7 @@ Result<void> LocalExecutor::Impl::launch_shepherd(const Launch& launch, const st
     if (launch.memory_limit.count > 0 && branch_.usable()) {
         WEIR_TRY(cgroup, make_attempt_cgroup(branch_, launch.attempt, launch.memory_limit));
     }
+    WEIR_CHECK(make_links(launch));
     // Renamed into place: a shepherd of an earlier, interrupted start may be reading it.
     WEIR_CHECK(write_whole(folder + "/" + protocol::script_file, launch.script, 0700));
     WEIR_TRY(

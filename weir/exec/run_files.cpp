@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
 #include "weir/exec/shepherd_protocol.hpp"
@@ -84,6 +85,44 @@ Result<AttemptId> parse_attempt(std::string_view text) {
         return fail(Code::invalid, "'" + std::string(text) + "' is not an attempt such as 12.1");
     }
     return id;
+}
+
+Result<void> make_links(const Launch& launch) {
+    namespace fs = std::filesystem;
+    std::error_code problem;
+    // A working folder that is not there is the shepherd's to report.
+    if (!fs::is_directory(launch.workdir, problem)) return {};
+    for (const Link& link : launch.links) {
+        if (link.target.empty()) {
+            if (fs::is_symlink(fs::symlink_status(link.path, problem))) {
+                fs::remove(link.path, problem);
+            }
+            continue;
+        }
+        const fs::path path(link.path);
+        fs::create_directories(path.parent_path(), problem);
+        if (problem) {
+            return fail(Code::invalid,
+                        "the folder of " + link.path + ", where the job wants a link to " +
+                            link.target + ", cannot be made: " + problem.message());
+        }
+        const fs::file_status there = fs::symlink_status(path, problem);
+        if (fs::exists(there) && !fs::is_symlink(there)) {
+            return fail(Code::invalid,
+                        link.path + ", where the job wants a link to " + link.target +
+                            ", is there and is no link; move it away, or give another path");
+        }
+        if (fs::is_symlink(there) && fs::read_symlink(path, problem) == link.target) continue;
+        // In one step, for those who are in the same working folder.
+        const std::string fresh = link.path + ".weir-" + std::to_string(::getpid());
+        fs::remove(fresh, problem);
+        if (::symlink(link.target.c_str(), fresh.c_str()) != 0 ||
+            ::rename(fresh.c_str(), link.path.c_str()) != 0) {
+            return fail(Code::io,
+                        "cannot make the link " + link.path + ": " + std::strerror(errno));
+        }
+    }
+    return {};
 }
 
 Result<void> check_launch(const Launch& launch) {

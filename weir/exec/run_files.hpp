@@ -15,6 +15,10 @@ namespace weir::exec {
 // data_dir/runs/12.1
 std::string run_folder(const std::string& data_dir, AttemptId attempt);
 
+// Makes the links of a launch, and folders below its working folder on the way. The error names a
+// path where something else is than a link.
+Result<void> make_links(const Launch& launch);
+
 // Refuses what cannot be written down or started: a NUL in a string, no task, a relative path.
 Result<void> check_launch(const Launch& launch);
 // What the shepherd reads. Every task gets WEIR_RUN_DIR, by which its processes can be recognised.

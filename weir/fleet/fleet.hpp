@@ -61,6 +61,7 @@ struct Storage {
     double bytes_per_s = 0;                   // of all together; 0 = no limit
     Bytes capacity;                           // 0 = not counted
     std::map<std::string, Bytes> datasets{};  // that lie there for good, by name
+    std::string root{};                       // absolute: each is ROOT/NAME; "" = not said
 
     friend bool operator==(const Storage&, const Storage&) = default;
 };

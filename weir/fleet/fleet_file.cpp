@@ -75,6 +75,16 @@ const schema::Object& executor_schema() {
     return table;
 }
 
+std::optional<std::string> test_root(std::string_view path) {
+    const bool control = std::any_of(path.begin(), path.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '"' || c == '\\';
+    });
+    if (!path.empty() && path.front() == '/' && path.size() <= 1024 && !control) {
+        return std::nullopt;
+    }
+    return "must be an absolute path, such as /srv/weir/datasets";
+}
+
 const schema::Object& storage_schema() {
     static const schema::Object table{
         "storage",
@@ -86,6 +96,11 @@ const schema::Object& storage_schema() {
              schema::map_of(schema::quantity(schema::Type::bytes), schema::test_name),
              "Name and size of each dataset",
              "{era5-2020: 40TiB}"},
+            {"root",
+             schema::word("folder", test_root, "^/.*$"),
+             "For a hub: the folder in which each of them is a file or folder of its name",
+             "/srv/weir/datasets",
+             "a folder for the site in the hub's data folder"},
         }};
     return table;
 }
@@ -335,7 +350,20 @@ private:
 
     Storage storage_in(const View& view, const std::string& path) {
         Storage storage{.bytes_per_s = view.bandwidth_bytes_per_s("bandwidth").value_or(0),
-                        .capacity = view.bytes("capacity").value_or(Bytes{})};
+                        .capacity = view.bytes("capacity").value_or(Bytes{}),
+                        .root = view.text("root").value_or("")};
+        if (!storage.root.empty()) {
+            const std::uint32_t line = view.place("root").line;
+            const auto [known, added] = roots_.emplace(storage.root, line);
+            if (!added) {
+                problems_.add(view.place("root"),
+                              path + ".root",
+                              fmt::format("'{}' is the root in line {} already; nodes that share a "
+                                          "storage are pools of one site",
+                                          storage.root,
+                                          known->second));
+            }
+        }
         const yaml::Node* const datasets = view.node("datasets");
         if (datasets == nullptr) return storage;
         Bytes sum;
@@ -500,6 +528,7 @@ private:
     std::map<std::string, std::uint32_t> sites_;  // and the line of their names
     std::map<std::string, std::uint32_t> pools_;
     std::map<std::string, std::pair<Bytes, std::uint32_t>> datasets_;  // size, and line
+    std::map<std::string, std::uint32_t> roots_;                       // line
 };
 
 std::string quoted(std::string_view text) {
@@ -523,6 +552,7 @@ std::string print_storage(const Storage& storage) {
         datasets +=
             fmt::format("{}{}: {}B", datasets.empty() ? "" : ", ", quoted(name), size.count);
     if (!datasets.empty()) add("datasets", "{" + datasets + "}");
+    if (!storage.root.empty()) add("root", quoted(storage.root));
     return fmt::format("    storage: {{{}}}\n", parts);
 }
 

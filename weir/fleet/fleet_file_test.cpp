@@ -21,7 +21,7 @@ constexpr const char* example = R"(sites:
     executor: {kind: slurm, host: login1}
     power: 12MW                    # site budget; optional
     price: {ascend-910b3: 8 CNY/chip-hour}
-    storage: {bandwidth: 200GB/s, capacity: 2PiB, datasets: {era5-2020: 40TiB}}
+    storage: {bandwidth: 200GB/s, capacity: 2PiB, root: /srv/data, datasets: {era5-2020: 40TiB}}
     pools:
       - name: ai-a
         chip: ascend-910b3         # catalogue name
@@ -88,6 +88,7 @@ TEST(FleetFile, KnowsWhatLiesWhereAndThatADatasetHasOneSize) {
     const Storage& storage = parsed->fleet.sites[0].storage;
     EXPECT_EQ(storage.bytes_per_s, 200e9);
     EXPECT_EQ(storage.datasets.at("era5-2020"), *parse_bytes("40TiB"));
+    EXPECT_EQ(storage.root, "/srv/data");
     ASSERT_EQ(parsed->fleet.links.size(), 1U);
     EXPECT_EQ(parsed->fleet.links[0].between[1], "wuxi-hpc");
     EXPECT_EQ(parsed->fleet.links[0].bytes_per_s, 10e9);
@@ -101,6 +102,10 @@ TEST(FleetFile, KnowsWhatLiesWhereAndThatADatasetHasOneSize) {
                           "line 2; a dataset has one size"));
     EXPECT_THAT(refusal(two("capacity: 1TiB, datasets: {x: 2TiB}", "capacity: 1TiB")),
                 HasSubstr("2TiB of datasets do not fit into a capacity of 1TiB"));
+    EXPECT_THAT(refusal(two("root: /a", "root: /a")),
+                HasSubstr("'/a' is the root in line 2 already"));
+    EXPECT_THAT(refusal(two("root: data", "")),
+                HasSubstr("storage.root: 'data' must be an absolute path"));
 }
 
 TEST(FleetFile, ReadsBackWhatItPrints) {
