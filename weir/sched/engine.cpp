@@ -834,6 +834,9 @@ Counts Engine::counts() const {
 const fleet::Fleet& Engine::fleet() const {
     return state_->fleet;
 }
+const Staging& Engine::staging() const {
+    return state_->staging;
+}
 const tenancy::QuotaTree& Engine::quotas() const {
     return state_->quotas.tree();
 }

@@ -161,6 +161,8 @@ public:
                                                               Time now) const;
     [[nodiscard]] Counts counts() const;
     [[nodiscard]] const fleet::Fleet& fleet() const;
+    // Where datasets lie, and what is on its way.
+    [[nodiscard]] const Staging& staging() const;
     // What organisations use now (running and promised), and may use. Requires: there are any.
     [[nodiscard]] const tenancy::QuotaTree& quotas() const;
     [[nodiscard]] const tenancy::Rights& rights() const;

@@ -245,6 +245,9 @@ struct Engine::State {
     Result<void> follow(const OverPower& over, Cause cause, Time at);
     Result<void> follow(const Stage& stage, Cause cause, Time at);
     Result<void> follow(const Forget& forget, Cause cause, Time at);
+    template <class What>
+    bool found_already(const What& what);
+    void wait_where_its_data_is(std::uint32_t slot, SiteId site);
 
     // Who is first among those who wait, and where it may start.
     struct Front {

@@ -201,10 +201,22 @@ struct Preempt { JobId job; JobId for_job; };
 struct Replace { JobId job; fleet::Placement placement; };
 // A budget is exceeded and nothing that may be stopped is left in its domain.
 struct OverPower { PowerDomain domain; double watts = 0; };
-// A dataset is copied; DatasetStaged is its end. `begins` and `ends` are expected.
-struct Stage   { std::string dataset; SiteId from; SiteId to; Time begins{}; Time ends{}; };
-struct Forget  { std::string dataset; SiteId site; };  // its copy there made room
 // clang-format on
+// A dataset is copied; DatasetStaged is its end. `begins` and `ends` are expected.
+struct Stage {
+    std::string dataset;
+    SiteId from;
+    SiteId to;
+    Time begins{};
+    Time ends{};
+    friend bool operator==(const Stage&, const Stage&) = default;
+};
+// A copy makes room for another one.
+struct Forget {
+    std::string dataset;
+    SiteId site;
+    friend bool operator==(const Forget&, const Forget&) = default;
+};
 
 struct Decision {
     std::variant<Start, Reserve, Drop, Preempt, Replace, OverPower, Stage, Forget> what;

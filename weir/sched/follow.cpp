@@ -36,8 +36,26 @@ Error out_of_place(JobId job, std::string_view what) {
 
 }  // namespace
 
+// Its data lies where it is started, but this core had chosen another home for it.
+void Engine::State::wait_where_its_data_is(std::uint32_t slot, SiteId site) {
+    const Job& job = jobs.at(slot);
+    const auto its = with_data.find(job.id);
+    if (job.phase != Phase::held || job.unmet > 0 || its == with_data.end()) return;
+    if (!all_at(its->second.datasets, site)) return;
+    if (its->second.home.valid()) leave_home(its->second);
+    homeless.erase(job.id);
+    its->second.home = site;
+    for (const DatasetId dataset : its->second.datasets)
+        staging.hold(dataset, site);
+    admit(slot);
+}
+
 Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
     const std::uint32_t slot = jobs.slot_of(start.job);
+    if (slot != no_slot && !start.placement.ranges.empty()) {
+        const PoolId pool = start.placement.ranges.front().pool;
+        if (pool.value < fleet.pools.size()) wait_where_its_data_is(slot, staging.site_of(pool));
+    }
     if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
         return fail(out_of_place(start.job, "is started, but it does not wait for room"));
     }
@@ -77,7 +95,9 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     return {};
 }
 
-Result<void> Engine::State::follow(const Drop& dropped, Cause, Time) {
+// What it held may have others order their data, as of the pass that dropped it.
+Result<void> Engine::State::follow(const Drop& dropped, Cause, Time at) {
+    told_at = std::max(told_at, at);
     const std::uint32_t slot = jobs.slot_of(dropped.job);
     if (slot == no_slot || jobs.at(slot).phase != Phase::held) {
         return fail(out_of_place(dropped.job, "is dropped, but it does not wait for others"));
@@ -112,11 +132,31 @@ Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
     return {};
 }
 
-// What is copied and forgotten follows from the events alone.
-Result<void> Engine::State::follow(const Stage&, Cause, Time) {
+// What is copied and forgotten follows from the events, and was found there already. Another
+// version of the core may have found something else: then that is what happens.
+template <class What>
+bool Engine::State::found_already(const What& what) {
+    const auto found =
+        std::find_if(told_later.begin(), told_later.end(), [&what](const auto& told) {
+            const auto* const its = std::get_if<What>(&told.what);
+            return its != nullptr && *its == what;
+        });
+    if (found == told_later.end()) return false;
+    told_later.erase(found);
+    return true;
+}
+
+Result<void> Engine::State::follow(const Stage& stage, Cause, Time) {
+    if (!found_already(stage)) {
+        staging.ordered(staging.id_of(stage.dataset), stage.from, stage.to, stage.ends);
+    }
     return {};
 }
-Result<void> Engine::State::follow(const Forget&, Cause, Time) {
+
+Result<void> Engine::State::follow(const Forget& forget, Cause, Time) {
+    if (!found_already(forget)) {
+        on(DatasetLost{forget.dataset, forget.site});
+    }
     return {};
 }
 

@@ -114,8 +114,12 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
     if (!request.after.empty()) return {};  // when the others end is not known
     if (!request.data.empty()) {
         std::vector<DatasetId> datasets;
-        for (const std::string& name : request.data)
-            datasets.push_back(state.staging.id_of(name));
+        for (const std::string& name : request.data) {
+            const auto known = state.staging.find(name);
+            // When it is made is not known.
+            if (!known || !state.staging.is_anywhere(*known)) return {};
+            datasets.push_back(*known);
+        }
         const State::Home home =
             state.best_home(request.demand, request.tenant, datasets, request.limit, now);
         const bool in_sight = home.site.valid() && home.starts != never;

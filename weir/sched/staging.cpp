@@ -42,6 +42,11 @@ DatasetId Staging::id_of(const std::string& name) {
     return known->second;
 }
 
+std::optional<DatasetId> Staging::find(const std::string& name) const {
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end()) return std::nullopt;
+    return known->second;
+}
 const std::string& Staging::name(DatasetId dataset) const {
     return datasets_.at(dataset.value).name;
 }
@@ -61,6 +66,18 @@ bool Staging::is_coming(DatasetId dataset, SiteId site) const {
 }
 bool Staging::is_anywhere(DatasetId dataset) const {
     return !datasets_.at(dataset.value).at.empty();
+}
+
+bool Staging::is_held(DatasetId dataset) const {
+    const auto& holds = datasets_.at(dataset.value).holds;
+    return std::any_of(
+        holds.begin(), holds.end(), [](const auto& each) { return each.second > 0; });
+}
+std::vector<Staging::Place> Staging::places(DatasetId dataset) const {
+    std::vector<Place> places;
+    for (const auto& [site, at] : datasets_.at(dataset.value).at)
+        places.push_back({site, at.whole, at.for_good, at.there_at});
+    return places;
 }
 
 Staging::Way Staging::best_way(const Dataset& dataset, SiteId to, Time now) const {
@@ -99,6 +116,12 @@ Bytes Staging::used(SiteId site) const {
 bool Staging::may_forget(const Dataset& dataset, SiteId site) const {
     const auto its = dataset.at.find(site);
     if (its == dataset.at.end() || !its->second.whole || its->second.for_good) return false;
+    bool another = false;
+    for (const auto& [other, at] : dataset.at) {
+        if (!at.whole && at.from == site) return false;
+        another = another || (at.whole && other != site);
+    }
+    if (!another) return false;
     const auto holds = dataset.holds.find(site);
     return holds == dataset.holds.end() || holds->second == 0;
 }
@@ -143,7 +166,8 @@ Staging::Copy Staging::order(DatasetId id, SiteId to, Time now, std::vector<Data
         forgotten.push_back(DatasetId{static_cast<std::uint32_t>(oldest - datasets_.data())});
     }
     links_[way.link].free_from[way.direction] = way.ends;
-    dataset.at[to] = {.whole = false, .for_good = false, .there_at = way.ends, .used_at = now};
+    dataset.at[to] = {
+        .whole = false, .for_good = false, .there_at = way.ends, .used_at = now, .from = way.from};
     return {.dataset = id, .from = way.from, .to = to, .begins = way.begins, .ends = way.ends};
 }
 
@@ -161,6 +185,11 @@ void Staging::made(DatasetId id, Bytes size, SiteId site, Time now) {
 
 void Staging::lost(DatasetId id, SiteId site) {
     datasets_.at(id.value).at.erase(site);
+}
+
+void Staging::ordered(DatasetId id, SiteId from, SiteId to, Time ends) {
+    datasets_.at(id.value).at.try_emplace(
+        to, At{.whole = false, .for_good = false, .there_at = ends, .used_at = {}, .from = from});
 }
 
 void Staging::hold(DatasetId id, SiteId site) {

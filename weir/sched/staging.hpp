@@ -7,13 +7,14 @@
 //
 // What lies at a site for good stays. Of other copies a site with a capacity forgets the ones that
 // nobody holds when it needs their room, the longest unused first; whoever waits for a copy there,
-// or runs beside it, holds it.
+// or runs beside it, holds it, as does a copy that is made of it. The last one is never forgotten.
 //
 // Threads: one at a time. Cost: O(copies and links) each; there are few.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,14 +34,26 @@ public:
 
     [[nodiscard]] SiteId site_of(PoolId pool) const { return site_of_pool_.at(pool.value); }
 
+    [[nodiscard]] std::uint32_t count() const {  // of datasets, whose ids are 0, 1, 2 ...
+        return static_cast<std::uint32_t>(datasets_.size());
+    }
     // One that nobody has named before lies nowhere and has no size.
     DatasetId id_of(const std::string& name);
+    [[nodiscard]] std::optional<DatasetId> find(const std::string& name) const;
     [[nodiscard]] const std::string& name(DatasetId dataset) const;
     [[nodiscard]] Bytes size(DatasetId dataset) const;
 
     [[nodiscard]] bool is_at(DatasetId dataset, SiteId site) const;
     [[nodiscard]] bool is_coming(DatasetId dataset, SiteId site) const;
     [[nodiscard]] bool is_anywhere(DatasetId dataset) const;
+    [[nodiscard]] bool is_held(DatasetId dataset) const;  // anywhere, whether it is there or not
+    struct Place {
+        SiteId site;
+        bool whole = false;  // else it is on its way
+        bool for_good = false;
+        Time there_at{};
+    };
+    [[nodiscard]] std::vector<Place> places(DatasetId dataset) const;
     // `now` where it lies, when its copy is there where it is under way, else when a copy would be
     // there that was ordered now; `never` if nothing leads there or there is no room for it.
     [[nodiscard]] Time there_at(DatasetId dataset, SiteId site, Time now) const;
@@ -63,6 +76,8 @@ public:
     void arrived(DatasetId dataset, SiteId site, Time now);
     void made(DatasetId dataset, Bytes size, SiteId site, Time now);
     void lost(DatasetId dataset, SiteId site);
+    // It was ordered by somebody who knew another way.
+    void ordered(DatasetId dataset, SiteId from, SiteId to, Time ends);
 
     // As often released as held.
     void hold(DatasetId dataset, SiteId site);
@@ -74,6 +89,7 @@ private:
         bool for_good = false;
         Time there_at{};
         Time used_at{};
+        SiteId from{};  // of one that is under way
     };
     struct Dataset {
         std::string name;

@@ -228,10 +228,70 @@ TEST(Staging, DataIsThereBeforeAStartAndNothingIsOverfullAndNobodyIsForgotten) {
             EXPECT_TRUE(books.has_started(job)) << job.value;
         }
         EXPECT_EQ(follower.counts().pending, engine.counts().pending);
+        // What it followed it does not order again.
+        std::vector<Decision> more;
+        follower.decide(at_seconds(10'000'000), more);
+        for (const Decision& decision : more)
+            EXPECT_FALSE(std::holds_alternative<Stage>(decision.what) ||
+                         std::holds_alternative<Forget>(decision.what));
         if (testing::Test::HasFailure()) return;
     }
     EXPECT_GT(copied, 1000);
     EXPECT_GT(forgotten, 200);
+}
+
+TEST(Staging, NeverForgetsTheLastCopyNorWhatACopyIsMadeOf) {
+    Random random(1);
+    fleet::Fleet fleet = three_sites(random);
+    for (fleet::Site& site : fleet.sites)
+        site.storage = {.bytes_per_s = 0, .capacity = Bytes{100}, .datasets = {}, .root = ""};
+    fleet.sites[0].storage.datasets = {{"a", Bytes{60}}};
+    fleet.sites[2].storage.datasets = {{"b", Bytes{60}}};
+    Staging staging(fleet);
+    const DatasetId a = *staging.find("a");
+    const DatasetId b = *staging.find("b");
+    const SiteId s0{0};
+    const SiteId s1{1};
+    const Time now = at_seconds(0);
+    std::vector<DatasetId> forgotten;
+    staging.order(a, s1, now, forgotten);
+    EXPECT_EQ(staging.there_at(b, s1, now), never) << "what is on its way is not forgotten";
+    staging.arrived(a, s1, now);
+    EXPECT_NE(staging.there_at(b, s1, now), never);
+    staging.lost(a, s0);
+    EXPECT_EQ(staging.there_at(b, s1, now), never) << "it is the last one";
+    staging.order(a, s0, now, forgotten);
+    EXPECT_EQ(staging.there_at(b, s1, now), never) << "what goes to s0 is read at s1";
+    staging.arrived(a, s0, now);
+    staging.order(b, s1, now, forgotten);
+    EXPECT_EQ(forgotten, std::vector<DatasetId>{a});
+    EXPECT_FALSE(staging.find("c"));
+}
+
+// Another version of the core chose otherwise, and what it decided stands.
+TEST(Staging, FollowsACopyAndAStartThatItWouldNotHaveChosen) {
+    Random random(1);
+    fleet::Fleet fleet = three_sites(random);
+    for (fleet::Site& site : fleet.sites)
+        site.storage.capacity = Bytes{};
+    Engine engine(fleet, Policy::easy);
+    Request request;
+    request.job = JobId{1};
+    request.limit = seconds(100);
+    request.demand.parts = {{.replicas = 1, .each = {.chips = 1}}};
+    request.demand.pools = {PoolId{0}, PoolId{1}};
+    request.data = {"d2"};  // at s2, from where a link leads to s1 only
+    const Time now = at_seconds(0);
+    engine.apply(JobSubmitted{request}, now);
+    ASSERT_TRUE(engine.follow({Stage{"d2", SiteId{2}, SiteId{0}, now, at_seconds(9)}, {}}, now));
+    engine.apply(DatasetStaged{"d2", SiteId{0}}, at_seconds(9));
+    EXPECT_EQ(engine.phase(JobId{1}), Phase::held);
+    fleet::Placement placement;
+    placement.ranges = {{.pool = PoolId{0}, .first = 0, .count = 1, .replicas = 1, .chip_mask = 1}};
+    ASSERT_TRUE(engine.follow({Start{JobId{1}, placement}, {}}, at_seconds(9)));
+    EXPECT_EQ(engine.phase(JobId{1}), Phase::running);
+    ASSERT_TRUE(engine.follow({Forget{"d0", SiteId{0}}, {}}, at_seconds(9)));
+    EXPECT_FALSE(engine.staging().is_anywhere(*engine.staging().find("d0")));
 }
 
 TEST(Staging, SaysWhatIsBeingCopiedAndWhenItIsThere) {
