@@ -273,6 +273,28 @@ Json amount_of(const tenancy::Resource& resource, tenancy::Amount amount) {
 
 }  // namespace
 
+std::string datasets_json(const std::vector<hub::DatasetView>& datasets) {
+    Json list = Json::array();
+    for (const hub::DatasetView& view : datasets) {
+        Json places = Json::array();
+        for (const hub::DatasetPlaceView& place : view.places) {
+            Json& written = places.emplace_back(
+                Json{{"site", place.site}, {"state", place.is_there ? "there" : "coming"}});
+            if (!place.from.empty()) written["from"] = place.from;
+            if (place.expected_at) written["expected_at_ms"] = milliseconds_of(*place.expected_at);
+            if (!place.trouble.empty()) written["trouble"] = place.trouble;
+        }
+        list.push_back(
+            {{"dataset", view.name},
+             {"size_bytes", view.size.count},
+             {"places", std::move(places)},
+             {"made_by", view.made_by.empty() ? Json(nullptr) : Json(view.made_by)},
+             {"keep_until_ms",
+              view.keep_until ? Json(milliseconds_of(*view.keep_until)) : Json(nullptr)}});
+    }
+    return text_of({{"datasets", std::move(list)}});
+}
+
 std::string loans_json(const std::vector<hub::KnownLoan>& loans) {
     using Kind = tenancy::Resource::Kind;
     Json list = Json::array();

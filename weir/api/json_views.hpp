@@ -54,6 +54,7 @@ std::string explain_json(const hub::ExplainView& view);
 std::string fleet_json(const std::vector<hub::PoolView>& pools,
                        const std::vector<std::vector<Rate>>& rates);
 std::string reservations_json(const std::vector<hub::ReservationView>& reservations);
+std::string datasets_json(const std::vector<hub::DatasetView>& datasets);
 std::string tenants_json(const std::vector<hub::TenantView>& tenants);
 std::string loans_json(const std::vector<hub::KnownLoan>& loans);
 std::string statement_json(const tenancy::Statement& statement);

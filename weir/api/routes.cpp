@@ -201,6 +201,7 @@ const std::vector<Routes::Route>& Routes::table() {
         {"GET",  "v1/jobs/*/explain", &Routes::explain},
         {"GET",  "v1/jobs/*/logs",    &Routes::logs},
         {"GET",  "v1/fleet",          &Routes::fleet},
+        {"GET",  "v1/datasets",       &Routes::datasets},
         {"GET",  "v1/reservations",   &Routes::reservations},
         {"POST", "v1/reservations",   &Routes::reserve},
         {"POST", "v1/reservations/*/delete", &Routes::unreserve},
@@ -457,6 +458,15 @@ void Routes::reservations(Call call) {
     using Reservations = std::vector<hub::ReservationView>;
     hub_.reservations(answer_with<Reservations>(
         call.responder, [](const Reservations& all) { return json(reservations_json(all)); }));
+}
+
+void Routes::datasets(Call call) {
+    if (auto known = call.request.target.expect_only({}); !known.has_value()) {
+        return call.responder.send(refusal(known.error()));
+    }
+    using Datasets = std::vector<hub::DatasetView>;
+    hub_.datasets(answer_with<Datasets>(
+        call.responder, [](const Datasets& all) { return json(datasets_json(all)); }));
 }
 
 void Routes::tenants(Call call) {

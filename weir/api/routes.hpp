@@ -54,6 +54,7 @@ private:
     void unreserve(Call call);
     void drain(Call call);
     void restore(Call call);
+    void datasets(Call call);
     void tenants(Call call);
     void loans(Call call);
     void offer_loan(Call call);

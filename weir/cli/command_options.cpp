@@ -308,6 +308,14 @@ private:
         common(c, given_.fleet);
 
         c = command(app_,
+                    "data",
+                    group,
+                    "datasets: where each lies, and what is on its way",
+                    "  weir data",
+                    [&given = given_] { return data(given.data); });
+        common(c, given_.data);
+
+        c = command(app_,
                     "tenants",
                     group,
                     "what organisations own, use, borrow and lend",

@@ -34,6 +34,7 @@ struct Given {
     ShowOptions explain;
     LogsOptions logs;
     Common fleet;
+    Common data;
     Common tenants;
     LoanOptions loan;
     StatementOptions statement;

@@ -135,6 +135,7 @@ struct PowerOptions {
 int power(const PowerOptions& options);
 
 int fleet(const Common& common);
+int data(const Common& common);
 int tenants(const Common& common);
 
 struct LoanOptions {

@@ -201,6 +201,21 @@ struct TenantAmountInfo {
     double may_have = 0;
 };
 
+struct DatasetInfo {
+    struct Place {
+        std::string site;
+        std::string state;  // there | coming
+        std::string from;
+        std::optional<std::int64_t> expected_at_ms;
+        std::string trouble;
+    };
+    std::string name;
+    std::int64_t size_bytes = 0;
+    std::vector<Place> places;
+    std::string made_by;  // "" = it was there
+    std::optional<std::int64_t> keep_until_ms;
+};
+
 struct TenantInfo {
     std::string path;  // "" = the centre itself
     double weight = 1;
@@ -325,6 +340,7 @@ public:
     Result<Answer<std::string>> restore(const std::string& node);
     Result<Answer<std::string>> set_power(const std::string& domain, std::optional<double> watts);
     Result<Answer<std::vector<ReservationInfo>>> reservations();
+    Result<Answer<std::vector<DatasetInfo>>> datasets();
     // Empty where nobody is limited.
     Result<Answer<std::vector<TenantInfo>>> tenants();
     Result<Answer<std::vector<LoanInfo>>> loans();

@@ -137,6 +137,29 @@ Result<Answer<std::vector<ReservationInfo>>> HubLink::reservations() {
     });
 }
 
+Result<Answer<std::vector<DatasetInfo>>> HubLink::datasets() {
+    WEIR_TRY(std::string reply, client_->get("/v1/datasets"));
+    return decoded<std::vector<DatasetInfo>>(url_, std::move(reply), [](const Json& json) {
+        std::vector<DatasetInfo> all;
+        for (const Json& one : json.at("datasets")) {
+            DatasetInfo& info = all.emplace_back();
+            info.name = field<std::string>(one, "dataset");
+            info.size_bytes = field<std::int64_t>(one, "size_bytes");
+            info.made_by = field<std::string>(one, "made_by");
+            info.keep_until_ms = optional_field<std::int64_t>(one, "keep_until_ms");
+            for (const Json& each : one.at("places")) {
+                DatasetInfo::Place& place = info.places.emplace_back();
+                place.site = field<std::string>(each, "site");
+                place.state = field<std::string>(each, "state");
+                place.from = field<std::string>(each, "from");
+                place.trouble = field<std::string>(each, "trouble");
+                place.expected_at_ms = optional_field<std::int64_t>(each, "expected_at_ms");
+            }
+        }
+        return all;
+    });
+}
+
 Result<Answer<std::vector<TenantInfo>>> HubLink::tenants() {
     WEIR_TRY(std::string reply, client_->get("/v1/tenants"));
     return decoded<std::vector<TenantInfo>>(url_, std::move(reply), [](const Json& json) {

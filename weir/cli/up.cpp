@@ -27,6 +27,7 @@
 #include "weir/cli/machine.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/exec/local_executor.hpp"
+#include "weir/exec/local_mover.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/store/sqlite_store.hpp"
 #include "weir/tenancy/chip_names.hpp"
@@ -41,6 +42,14 @@ namespace fs = std::filesystem;
 // Ends that come while the hub is still being opened wait here until it can hear them.
 class EndRelay {
 public:
+    void moved(const exec::MoveEnd& end) {
+        const std::lock_guard lock(mutex_);
+        if (hub_ != nullptr) {
+            hub_->dataset_moved(end);
+        } else {
+            moves_waiting_.push_back(end);
+        }
+    }
     void ended(const exec::AttemptEnd& end) {
         const std::lock_guard lock(mutex_);
         if (hub_ != nullptr) {
@@ -56,13 +65,17 @@ public:
         if (hub_ == nullptr) return;
         for (const exec::AttemptEnd& end : waiting_)
             hub_->attempt_ended(end);
+        for (const exec::MoveEnd& end : moves_waiting_)
+            hub_->dataset_moved(end);
         waiting_.clear();
+        moves_waiting_.clear();
     }
 
 private:
     std::mutex mutex_;
     hub::Hub* hub_ = nullptr;
     std::vector<exec::AttemptEnd> waiting_;
+    std::vector<exec::MoveEnd> moves_waiting_;
 };
 
 // Every open attempt and connection is a descriptor; the soft limit of shells is far too low. Who
@@ -86,6 +99,7 @@ struct Hub {
     std::unique_ptr<api::HttpServer> server;  // until the service has it
     EndRelay ends;
     std::unique_ptr<exec::LocalExecutor> executor;
+    std::shared_ptr<exec::LocalMover> mover;
     std::unique_ptr<hub::Hub> hub;
     std::unique_ptr<api::Service> service;
 
@@ -96,6 +110,7 @@ struct Hub {
         ends.attach(nullptr);
         service.reset();
         hub.reset();
+        mover.reset();
         executor.reset();
         server.reset();
         store.reset();
@@ -122,7 +137,13 @@ Result<void> open_hub(sched::Policy policy, tenancy::OrganisationsFile tenants, 
                  all.ends.ended(end);
              }));
 
+    WEIR_TRY(all.mover,
+             exec::LocalMover::open(all.machine.fleet, all.data, [&all](const exec::MoveEnd& end) {
+                 all.ends.moved(end);
+             }));
+
     hub::Options hub_options;
+    hub_options.mover = all.mover;
     hub_options.data_dir = all.data;
     hub_options.policy = policy;
     hub_options.tenants = std::move(tenants);
@@ -141,6 +162,25 @@ Result<void> open_hub(sched::Policy policy, tenancy::OrganisationsFile tenants, 
     service.rates = [&all](const fleet::Pool& pool) { return rates_of(all.machine, pool); };
     all.service = api::Service::start(*all.hub, service, std::move(all.server));
     return {};
+}
+
+// A fleet file may describe more than there is; who reads it is refused, and here is why.
+void say_which_datasets_are_missing(const Hub& all) {
+    std::size_t missing = 0;
+    std::string first;
+    for (const fleet::Site& site : all.machine.fleet.sites) {
+        for (const auto& [dataset, size] : site.storage.datasets) {
+            if (all.mover->has(dataset, site.name)) continue;
+            if (missing++ == 0) first = all.mover->folder_of(site.name) + "/" + dataset;
+        }
+    }
+    if (missing == 0) return;
+    note(fmt::format(
+        "{} of the fleet file {} not there (the first: {}); jobs that read {} are refused",
+        format_count(missing, "dataset"),
+        missing == 1 ? "is" : "are",
+        first,
+        missing == 1 ? "it" : "them"));
 }
 
 // What is in force, as everybody else sees it: after a restart with another fleet or policy that
@@ -271,6 +311,7 @@ int up(const UpOptions& options) {
     for (const std::string& sentence : tenants.notes)
         note(sentence);
     if (const std::string seen = seen_by_others(all.data); !seen.empty()) note(seen);
+    say_which_datasets_are_missing(all);
     if (::geteuid() == 0) {
         note("jobs run as root, and whoever reaches " + all.url +
              " may submit them: there is no sign-in yet; on a machine with other users run the "

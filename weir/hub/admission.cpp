@@ -415,6 +415,7 @@ Result<void> Admission::fill(Admitted& admitted) {
     if (read_back != spec) {
         return fail(Code::invalid, "it holds text that is not UTF-8");
     }
+    WEIR_CHECK(enter_data(spec, request));
     const std::size_t members = spec.array ? spec.array->indices.size() : 1;
     const std::uint64_t members_so_far = next_.value - book_.everybody().next().value;
     if (members == 0 || members_so_far + members > members_max) {
@@ -483,6 +484,8 @@ Result<Admitted> Admission::admit(const Submission& submission) {
     if (const auto filled = fill(admitted); !filled) {
         return fail(filled.error().at("job \"" + admitted.spec.name + "\""));
     }
+    for (const job::DataOut& out : admitted.spec.data_out)
+        earlier_made_[out.dataset] = admitted.spec.name;
     earlier_[admitted.spec.name] = {.first = next_, .count = admitted.submitted.count};
     next_ = JobId{next_.value + admitted.submitted.count};
     return admitted;

@@ -4,10 +4,10 @@
 // chips and sites that the fleet does not have, contracts that no chip of it keeps
 // (match/match.hpp) unless the job waits for another fleet, dependencies that nobody submitted,
 // gangs that no empty fleet could hold, tenants of no organisation and gangs that theirs will never
-// have a right to, jobs that may cost more than is left in a budget, deadlines that the promises to
-// others leave no room for. The error says what was asked and what there is; nothing has changed
-// then. What it accepts it turns into the request of the decision core, and says in notes what it
-// filled in.
+// have a right to, datasets that nobody has or makes, jobs that may cost more than is left in a
+// budget, deadlines that the promises to others leave no room for. The error says what was asked
+// and what there is; nothing has changed then. What it accepts it turns into the request of the
+// decision core, and says in notes what it filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -41,6 +41,9 @@ public:
     // Threads and lifetime: borrows book and catalogue for one submission.
     Admission(const Book& book, const catalog::Catalog& catalog, Duration default_limit, Time now);
 
+    // What brings datasets to sites; without one, jobs that need some are refused.
+    void with(exec::Mover* mover) { mover_ = mover; }
+
     Result<Admitted> admit(const Submission& submission);
 
 private:
@@ -54,6 +57,8 @@ private:
     Result<void> enter_budgets(const job::JobSpec& spec,
                                const sched::Request& request,
                                std::size_t members);
+    Result<void> enter_data(const job::JobSpec& spec, sched::Request& request);
+    Result<void> check_dataset(const std::string& dataset) const;
     Result<void> enter_reservation(const job::JobSpec& spec, sched::Request& request) const;
     Result<void> add_dependencies(Admitted& admitted,
                                   const char* key,
@@ -69,8 +74,10 @@ private:
     Duration default_limit_;
     Time now_;
     JobId next_;
-    std::map<std::string, Members> earlier_;         // of this submission, by name
-    std::vector<tenancy::Commitment> earlier_cost_;  // at most
+    exec::Mover* mover_ = nullptr;
+    std::map<std::string, std::string> earlier_made_;  // datasets of this submission, by which job
+    std::map<std::string, Members> earlier_;           // of this submission, by name
+    std::vector<tenancy::Commitment> earlier_cost_;    // at most
 };
 
 // Who a client's key belongs to.

@@ -15,7 +15,13 @@ constexpr std::size_t estimates_max = 1000;
 }  // namespace
 
 Result<JobView> Keeper::load(JobId id) {
-    if (const Job* job = book_->find(id)) return view_of(*job, *book_, options_.data_dir);
+    if (const Job* job = book_->find(id)) {
+        JobView view = view_of(*job, *book_, options_.data_dir);
+        if (job->state != JobState::held) return view;
+        const std::string trouble = move_trouble(job->family->request.data);
+        if (!trouble.empty()) view.reason += "; " + trouble;
+        return view;
+    }
     WEIR_TRY(const auto document, store_.find(job_collection, std::to_string(id.value)));
     if (!document) {
         return fail(Code::io,
@@ -88,6 +94,9 @@ Result<ExplainView> Keeper::explain(const std::string& reference) {
         const Job* job = book_->find(id);
         if (job == nullptr || !job->waits()) continue;
         ExplainView view = hub::explain(*job, *book_, catalog_of(options_), now_);
+        if (std::string trouble = move_trouble(job->family->request.data); !trouble.empty()) {
+            view.details.push_back(std::move(trouble));
+        }
         if (auto change = pending_change()) view.sentence = "It waits: " + change->sentence + ".";
         return view;
     }

@@ -52,7 +52,9 @@ Result<void> Book::apply(const journal::Record& record, Time at) {
         return fail(Code::io, "the journal does not begin with a fleet");
     }
     WEIR_CHECK(come_to(at));
-    return std::visit([this, at](const auto& what) { return on(what, at); }, record);
+    WEIR_CHECK(std::visit([this, at](const auto& what) { return on(what, at); }, record));
+    look_at_readers(at);
+    return {};
 }
 
 Result<void> Book::come_to(Time at) {
@@ -131,12 +133,19 @@ void Book::release(JobId id) {
     const JobId first = job->second.family->first;
     jobs_.erase(job);
     const auto family = families_.find(first);
-    if (--family->second.left == 0) families_.erase(family);
+    if (--family->second.left > 0) return;
+    for (const job::DataOut& out : family->second.spec.data_out) {
+        const auto maker = makers_.find(out.dataset);
+        if (maker != makers_.end() && maker->second == first) makers_.erase(maker);
+    }
+    families_.erase(family);
 }
 
 void Book::set_spec(JobId first, job::JobSpec spec) {
     Family& family = families_.at(first);
     family.spec = std::move(spec);
+    for (const job::DataOut& out : family.spec.data_out)
+        makers_[out.dataset] = first;
     family.spec_text.clear();
     family.spec_text.shrink_to_fit();
 }
@@ -159,6 +168,11 @@ void Book::set_state(Job& job, JobState state, std::string reason, Time at) {
     job.state = state;
     job.reason = std::move(reason);
     register_.set_state(job.id, state);
+    if (state == JobState::held && !job.family->request.data.empty()) {
+        held_readers_.insert(job.id);
+    } else {
+        held_readers_.erase(job.id);
+    }
     if (++change_sequence_ <= muted_until_) return;
     changes_.push_back({.sequence = change_sequence_,
                         .at = at,
@@ -252,6 +266,7 @@ Result<void> Book::on(const journal::FleetSet& record, Time at) {
     drained_.clear();
     power_caps_.clear();
     over_power_.clear();
+    datasets_.copying.clear();
     left_behind_ = running_;
     return {};
 }
@@ -303,6 +318,10 @@ Result<void> Book::check_request(const sched::Request& request, bool is_served) 
     }
     if (request.demand.tag != 0 && reservations_.count(AdvanceId{request.demand.tag}) == 0) {
         return fail(Code::io, whose + " is for a reservation that is not known");
+    }
+    if (std::set<std::string>(request.data.begin(), request.data.end()).size() !=
+        request.data.size()) {
+        return fail(Code::io, whose + " reads a dataset twice");
     }
     for (const fleet::GangPart& part : request.demand.parts) {
         if (part.replicas == 0) return fail(Code::io, whose + " has a gang of nobody");
@@ -457,6 +476,8 @@ Result<void> Book::on(const journal::Ended& record, Time at) {
     --job->family->running;
     accounts_.ended(job->id, charged_until(*job, record.end, at));
     tell(sched::JobEnded{.job = job->id, .outcome = record.outcome, .requeue = record.requeue}, at);
+    for (const journal::Output& output : record.outputs)
+        datasets_.outputs[output.dataset] = {job->id, output.path, output.site, output.keep};
     if (record.requeue) {
         set_state(*job, JobState::pending, record.reason, at);
     } else {
@@ -521,10 +542,19 @@ Result<journal::Step> Book::decide(Time at) {
             step.replaced.push_back({replace->job, std::move(replace->placement)});
         } else if (const auto* over = std::get_if<sched::OverPower>(&decision.what)) {
             step.over_power.push_back({over->domain, over->watts});
+        } else if (auto* stage = std::get_if<sched::Stage>(&decision.what)) {
+            step.staged.push_back({.dataset = std::move(stage->dataset),
+                                   .from = name_of_site(stage->from),
+                                   .to = name_of_site(stage->to),
+                                   .begins = stage->begins,
+                                   .ends = stage->ends});
+        } else if (auto* forget = std::get_if<sched::Forget>(&decision.what)) {
+            step.forgotten.push_back({std::move(forget->dataset), name_of_site(forget->site)});
         }
     }
     step.digest = engine_->digest();
     take(step, at);
+    look_at_readers(at);
     return step;
 }
 
@@ -545,6 +575,7 @@ Result<void> Book::check_intents(const journal::Step& step) {
     for (const journal::Replaced& replaced : step.replaced) {
         WEIR_CHECK(job_that(replaced.job, &Job::runs, "runs"));
     }
+    WEIR_CHECK(check_datasets(step));
     for (const journal::Reserved& reserved : step.reserved) {
         WEIR_TRY(const Job* job, job_that(reserved.job, &Job::waits, "waits"));
         WEIR_CHECK(check_place(*job, reserved.at, reserved.placement));
@@ -562,6 +593,16 @@ Result<void> Book::on(const journal::Step& step, Time at) {
     };
     for (const journal::Dropped& drop : step.drops) {
         WEIR_CHECK(follow(sched::Drop{drop.job}, {.cause = drop.cause, .other = drop.because_of}));
+    }
+    for (const journal::Forgotten& gone : step.forgotten) {
+        WEIR_CHECK(follow(sched::Forget{gone.dataset, *site_named(gone.site)},
+                          {.cause = sched::Cause::waits_for_data}));
+    }
+    for (const journal::Staged& copy : step.staged) {
+        WEIR_CHECK(follow(
+            sched::Stage{
+                copy.dataset, *site_named(copy.from), *site_named(copy.to), copy.begins, copy.ends},
+            {.cause = sched::Cause::waits_for_data}));
     }
     for (const journal::Preempted& stop : step.preempted) {
         WEIR_CHECK(follow(sched::Preempt{stop.job, stop.for_job},
@@ -654,6 +695,7 @@ void Book::take(const journal::Step& step, Time at) {
     }
     for (const journal::OverPower& over : step.over_power)
         over_power_.insert(over.domain);
+    take_datasets(step);
 }
 
 }  // namespace weir::hub

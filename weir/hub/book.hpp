@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "weir/hub/accounts.hpp"
+#include "weir/hub/datasets.hpp"
 #include "weir/hub/hub.hpp"
 #include "weir/hub/journal.hpp"
 #include "weir/hub/loans.hpp"
@@ -165,6 +166,15 @@ public:
     // The domains that a pass found above their budget, with nothing left to stop.
     [[nodiscard]] const std::set<sched::PowerDomain>& over_power() const { return over_power_; }
 
+    [[nodiscard]] const Datasets& datasets() const { return datasets_; }
+    [[nodiscard]] const std::string& name_of_site(sched::SiteId site) const;
+    [[nodiscard]] std::optional<sched::SiteId> site_named(const std::string& name) const;
+    // The job that waits or runs and is to make it, or has made it just now; none = nobody.
+    [[nodiscard]] JobId maker_of(const std::string& dataset) const;
+    // Of a job that is held: "era5-2020 (40TiB), which is copied from wuxi to hefei and expected
+    // there at ..."; "" = nothing that is known.
+    [[nodiscard]] std::string what_data_it_waits_for(const Job& job) const;
+
     // "job 12 (mesh)", for sentences.
     [[nodiscard]] std::string described(JobId job) const;
     // Why a job that depends on this one can never start.
@@ -218,11 +228,15 @@ private:
     Result<void> on(const journal::LoanOffered& record, Time at);
     Result<void> on(const journal::LoanMoved& record, Time at);
     Result<void> on(const journal::Checkpointed& record, Time at);
+    Result<void> on(const journal::DatasetChanged& record, Time at);
     Result<void> on(const journal::Step& record, Time at);
     Result<void> come_to(Time at);
     Result<void> check_pass() const;
     Result<void> check_intents(const journal::Step& step);
     void take(const journal::Step& step, Time at);
+    [[nodiscard]] Result<void> check_datasets(const journal::Step& step) const;
+    void take_datasets(const journal::Step& step);
+    void look_at_readers(Time at);
 
     Result<Job*> job_that(JobId id, bool (Job::*is)() const, const char* what);
     Result<void> check_request(const sched::Request& request, bool is_served) const;
@@ -260,6 +274,10 @@ private:
     std::map<NodeKey, Drained> drained_;
     std::map<sched::PowerDomain, double> power_caps_;
     std::set<sched::PowerDomain> over_power_;
+    Datasets datasets_;
+    std::map<std::string, JobId> makers_;  // who is to make a dataset: the first member
+    std::set<JobId> held_readers_;         // of datasets
+    bool look_at_all_readers_ = false;
     std::uint64_t jobs_ended_ = 0;
     std::uint64_t change_sequence_ = 0;
     std::uint64_t muted_until_ = 0;

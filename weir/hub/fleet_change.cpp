@@ -19,6 +19,7 @@
 
 #include "weir/base/log.hpp"
 #include "weir/hub/admission.hpp"
+#include "weir/hub/fleet_datasets.hpp"
 #include "weir/hub/houses.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/keeper_work.hpp"
@@ -257,6 +258,17 @@ std::vector<JobId> Keeper::without_a_place() const {
     const auto reservations = moved(book_->reservations(), book_->engine().fleet(), fleet_);
     for (const journal::AdvanceMade& made : reservations)
         trial.apply(sched::AdvanceMade{made.advance}, now_);
+    for (const journal::DatasetChanged& its : datasets_in(*book_, fleet_)) {
+        const auto site = std::find_if(fleet_.sites.begin(),
+                                       fleet_.sites.end(),
+                                       [&](const auto& each) { return each.name == its.site; });
+        const sched::SiteId id{static_cast<std::uint32_t>(site - fleet_.sites.begin())};
+        if (its.fate == journal::DatasetChanged::Fate::made) {
+            trial.apply(sched::DatasetMade{its.dataset, its.size, id}, now_);
+        } else {
+            trial.apply(sched::DatasetStaged{its.dataset, id}, now_);
+        }
+    }
     for (const JobId id : book_->running()) {
         const Job& job = *book_->find(id);
         const auto carried =
@@ -288,6 +300,7 @@ bool Keeper::settle_fleet(Work& work) {
 void Keeper::change_fleet(Work& work) {
     fleet::Fleet old_fleet;
     std::vector<journal::AdvanceMade> reservations;
+    const auto datasets = datasets_in(*book_, fleet_);
     const auto promises = book_->promises();
     const auto drained = book_->drained();
     std::map<std::string, double> power_caps;  // by name
@@ -308,10 +321,17 @@ void Keeper::change_fleet(Work& work) {
     fleet_is_new_ = false;
     for (const journal::AdvanceMade& made : reservations)
         record(work, made);
+    for (const journal::DatasetChanged& its : datasets)
+        record(work, its);
     std::vector<JobId> alive;
     for (const auto& known : book_->jobs()) {
         if (!is_final(known.second.state)) alive.push_back(known.first);
     }
+    // Whoever runs beside a dataset holds it, before one that waits for another wants its room.
+    std::stable_partition(alive.begin(), alive.end(), [this](JobId id) {
+        const Job& job = *book_->find(id);
+        return job.runs() && !job.family->request.data.empty();
+    });
     for (const JobId id : alive) {
         const Job& job = *book_->find(id);
         if (job.runs()) {
@@ -333,6 +353,7 @@ void Keeper::change_fleet(Work& work) {
             record(work, journal::PowerCapSet{*domain, watts});
         }
     }
+    look_at_files(work);
     carry_promises(work, promises, old_fleet);
 }
 

@@ -196,6 +196,11 @@ void Hub::fleet(Reply<std::vector<PoolView>> reply) {
                 [](Keeper& keeper) { return Result<std::vector<PoolView>>(keeper.pools()); });
 }
 
+void Hub::datasets(Reply<std::vector<DatasetView>> reply) {
+    state_->ask(std::move(reply),
+                [](Keeper& keeper) { return Result<std::vector<DatasetView>>(keeper.datasets()); });
+}
+
 void Hub::status(Reply<Status> reply) {
     state_->ask(std::move(reply), [](Keeper& keeper) { return Result<Status>(keeper.status()); });
 }
@@ -233,6 +238,10 @@ void Hub::power(std::string of, Reply<std::vector<PowerView>> reply) {
 
 void Hub::attempt_ended(const exec::AttemptEnd& end) {
     state_->post(EndMessage{end});
+}
+
+void Hub::dataset_moved(const exec::MoveEnd& end) {
+    state_->post(MovedMessage{end});
 }
 
 std::uint64_t Hub::listen(std::function<void(const Change&)> listener) {

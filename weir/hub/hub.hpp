@@ -25,6 +25,7 @@
 #include "weir/base/time.hpp"
 #include "weir/catalog/catalog.hpp"
 #include "weir/exec/executor.hpp"
+#include "weir/exec/mover.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/hub/operation.hpp"
 #include "weir/job/job.hpp"
@@ -61,6 +62,8 @@ struct Options {
     // What is known of chips: by it jobs are matched when they come, and quotas counted in what
     // chips compute; null = what is built in.
     std::shared_ptr<const catalog::Catalog> catalog;
+    // What brings datasets to sites; null = nothing, and jobs that need some are refused.
+    std::shared_ptr<exec::Mover> mover;
     // How often the executor is asked about attempts whose end may have gone unreported.
     Duration housekeeping = seconds(5);
 };
@@ -171,6 +174,22 @@ struct ExplainView {
     std::vector<Help> would_help;
 };
 
+struct DatasetPlaceView {
+    std::string site;
+    bool is_there = false;            // else it is on its way
+    std::string from;                 // of a copy that is under way
+    std::optional<Time> expected_at;  // there
+    std::string trouble;              // why it is not there yet; "" = it comes
+};
+
+struct DatasetView {
+    std::string name;
+    Bytes size;  // 0 while it is not known
+    std::vector<DatasetPlaceView> places;
+    std::string made_by;  // id of the job that made it; "" = it was there
+    std::optional<Time> keep_until;
+};
+
 struct PoolView {
     fleet::Pool pool;
     sched::Engine::PoolFree free;
@@ -244,6 +263,7 @@ public:
     void jobs(JobFilter filter, Reply<std::vector<JobView>> reply);
     void explain(std::string reference, Reply<ExplainView> reply);
     void fleet(Reply<std::vector<PoolView>> reply);
+    void datasets(Reply<std::vector<DatasetView>> reply);  // by name
     void status(Reply<Status> reply);
     void operate(Operation operation, Reply<std::string> reply);
     void reservations(Reply<std::vector<ReservationView>> reply);
@@ -258,6 +278,8 @@ public:
 
     // The executor's callback goes here.
     void attempt_ended(const exec::AttemptEnd& end);
+    // And the mover's goes here.
+    void dataset_moved(const exec::MoveEnd& end);
 
     // Called for every change from now on, in order, after it is durable. Returns a handle. When
     // unlisten() returns, the listener is not running and will not be called again; it must not

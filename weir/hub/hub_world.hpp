@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "weir/hub/fake_executor.hpp"
+#include "weir/hub/fake_mover.hpp"
 #include "weir/hub/faulty_store.hpp"
 #include "weir/hub/keeper.hpp"
 #include "weir/hub/replay.hpp"
@@ -62,6 +63,7 @@ class HubWorld {
 public:
     explicit HubWorld(fleet::Fleet its_fleet) : fleet(std::move(its_fleet)) {
         options.data_dir = "/data";
+        options.mover = mover;
     }
 
     Result<void> open() {
@@ -104,6 +106,13 @@ public:
     // The job's attempt that is alive ends, and the hub hears of it.
     void end(const std::string& reference, int exit_code = 0) {
         report(executor.finish(alive(reference), exit_code, now));
+    }
+    // A dataset that is on its way is there, or has failed to come, and the hub hears of it.
+    void moved(const std::string& dataset, const std::string& to, Bytes size = {}) {
+        turn({MovedMessage{mover->finish(dataset, to, size)}});
+    }
+    void not_moved(const std::string& dataset, const std::string& to, const std::string& problem) {
+        turn({MovedMessage{mover->fail(dataset, to, problem)}});
     }
     void turn(std::vector<Message> messages) {
         pass(Duration{1});
@@ -149,6 +158,7 @@ public:
     store::MemoryStore memory;
     FaultyStore store{memory};
     FakeExecutor executor;
+    std::shared_ptr<FakeMover> mover = std::make_shared<FakeMover>();
     std::vector<Change> changes;
     Time now = at_seconds(1'000'000);  // of the wall clock, which a story may set
     Duration steady = seconds(50);

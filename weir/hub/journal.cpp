@@ -56,6 +56,9 @@ constexpr std::array<std::pair<tenancy::LoanEvent, const char*>, 8> loan_events{
      {tenancy::LoanEvent::lender_breaks, "lender_breaks"},
      {tenancy::LoanEvent::borrower_breaks, "borrower_breaks"},
      {tenancy::LoanEvent::not_back, "not_back"}}};
+using Fate = DatasetChanged::Fate;
+constexpr std::array<std::pair<Fate, const char*>, 3> dataset_fates{
+    {{Fate::staged, "staged"}, {Fate::made, "made"}, {Fate::lost, "lost"}}};
 constexpr std::array<std::pair<fleet::Level, const char*>, 5> levels{
     {{fleet::Level::node, "node"},
      {fleet::Level::rack, "rack"},
@@ -137,6 +140,7 @@ Json json_of(const sched::Request& request) {
     if (request.likeness != 0) json["likeness"] = request.likeness;
     if (request.predicted.count() != 0) json["predicted_ms"] = request.predicted.count();
     if (request.tenant != TenantId{0}) json["house"] = request.tenant.value;
+    if (!request.data.empty()) json["data"] = request.data;
     return json;
 }
 
@@ -153,6 +157,14 @@ Json json_of(const fleet::Placement& placement) {
     return ranges;
 }
 
+Json json_of(const fleet::Storage& storage) {
+    Json json{{"bytes_per_s", storage.bytes_per_s}, {"capacity_bytes", storage.capacity.count}};
+    for (const auto& [name, size] : storage.datasets)
+        json["datasets"][name] = size.count;
+    if (!storage.root.empty()) json["root"] = storage.root;
+    return json;
+}
+
 Json json_of(const fleet::Fleet& fleet) {
     Json sites = Json::array();
     for (const fleet::Site& site : fleet.sites) {
@@ -160,6 +172,7 @@ Json json_of(const fleet::Fleet& fleet) {
             {{"name", site.name}, {"executor", site.executor}, {"power_watts", site.power_watts}});
         for (const auto& [chip, price] : site.price)
             sites.back()["price"][chip] = format_price(price);
+        if (site.storage != fleet::Storage{}) sites.back()["storage"] = json_of(site.storage);
     }
     Json pools = Json::array();
     for (const fleet::Pool& pool : fleet.pools) {
@@ -181,7 +194,13 @@ Json json_of(const fleet::Fleet& fleet) {
         if (pool.node_mtbf.count() != 0) written["node_mtbf_ms"] = pool.node_mtbf.count();
         if (pool.node_repair.count() != 0) written["node_repair_ms"] = pool.node_repair.count();
     }
-    return {{"sites", std::move(sites)}, {"pools", std::move(pools)}};
+    Json json{{"sites", std::move(sites)}, {"pools", std::move(pools)}};
+    for (const fleet::SiteLink& link : fleet.links) {
+        json["links"].push_back({{"between", {link.between[0], link.between[1]}},
+                                 {"bytes_per_s", link.bytes_per_s},
+                                 {"latency_ms", link.latency.count()}});
+    }
+    return json;
 }
 
 struct Body {
@@ -241,6 +260,11 @@ Body body_of(const Ended& record) {
     json["state"] = name_of(record.state);
     if (record.requeue) json["requeue"] = true;
     if (!record.reason.empty()) json["reason"] = record.reason;
+    for (const Output& output : record.outputs) {
+        Json& written = json["outputs"].emplace_back(
+            Json{{"dataset", output.dataset}, {"path", output.path}, {"site", output.site}});
+        if (output.keep != forever) written["keep_ms"] = output.keep.count();
+    }
     return {"ended", text_of(json)};
 }
 Body body_of(const Cancelled& record) {
@@ -302,6 +326,16 @@ Body body_of(const LoanMoved& record) {
 Body body_of(const Checkpointed& record) {
     return {"checkpointed", text_of({{"job", record.job.value}})};
 }
+Body body_of(const DatasetChanged& record) {
+    Json json{{"fate", word_for(dataset_fates, record.fate)},
+              {"dataset", record.dataset},
+              {"site", record.site}};
+    if (record.size.count != 0) json["size_bytes"] = record.size.count;
+    if (record.by.valid()) json["job"] = record.by.value;
+    if (record.keep_until != never) json["keep_until_ms"] = milliseconds(record.keep_until);
+    if (record.carried) json["carried"] = true;
+    return {"dataset", text_of(json)};
+}
 
 // Of some things that a pass decided.
 template <class Items, class Write>
@@ -339,6 +373,13 @@ Body body_of(const Step& record) {
     });
     put_list(json, "over_power", record.over_power, [](const OverPower& over) {
         return Json{json_of(over.domain), over.excess_watts};
+    });
+    put_list(json, "forgotten", record.forgotten, [](const Forgotten& gone) {
+        return Json{gone.dataset, gone.site};
+    });
+    put_list(json, "staged", record.staged, [](const Staged& copy) {
+        return Json{
+            copy.dataset, copy.from, copy.to, milliseconds(copy.begins), milliseconds(copy.ends)};
     });
     return {"step", text_of(json)};
 }
@@ -404,6 +445,7 @@ sched::Request request_of(const Json& json) {
     request.likeness = json.value("likeness", std::uint64_t{0});
     request.predicted = Duration{json.value("predicted_ms", std::int64_t{0})};
     request.tenant = TenantId{json.value("house", std::uint32_t{0})};
+    request.data = json.value("data", std::vector<std::string>{});
     return request;
 }
 
@@ -441,6 +483,24 @@ PromiseCarried promise_carried_of(const Json& json) {
     return record;
 }
 
+// Empty where it is absent.
+const Json& list_in(const Json& json, const char* key) {
+    static const Json empty = Json::array();
+    const auto found = json.find(key);
+    return found == json.end() ? empty : *found;
+}
+
+fleet::Storage storage_of(const Json& json) {
+    fleet::Storage storage;
+    json.at("bytes_per_s").get_to(storage.bytes_per_s);
+    json.at("capacity_bytes").get_to(storage.capacity.count);
+    const Json datasets = json.value("datasets", Json::object());
+    for (const auto& [name, size] : datasets.items())
+        storage.datasets.emplace(name, Bytes{size.get<std::int64_t>()});
+    storage.root = json.value("root", std::string());
+    return storage;
+}
+
 FleetSet fleet_set_of(const Json& json) {
     const auto written = json.value("format", std::uint32_t{1});
     if (written < oldest_format || written > format) {
@@ -465,7 +525,17 @@ FleetSet fleet_set_of(const Json& json) {
             if (!price) throw Damaged{price.error().message};
             known.price.emplace(chip, *price);
         }
+        if (const auto storage = site.find("storage"); storage != site.end()) {
+            known.storage = storage_of(*storage);
+        }
         record.fleet.sites.push_back(std::move(known));
+    }
+    for (const Json& link : list_in(json, "links")) {
+        record.fleet.links.push_back(
+            {.between = {link.at("between").at(0).get<std::string>(),
+                         link.at("between").at(1).get<std::string>()},
+             .bytes_per_s = link.at("bytes_per_s").get<double>(),
+             .latency = Duration{link.at("latency_ms").get<std::int64_t>()}});
     }
     for (const Json& pool : json.at("pools")) {
         fleet::Pool known;
@@ -529,6 +599,12 @@ Ended ended_of(const Json& json) {
     record.state = *state;
     record.requeue = json.value("requeue", false);
     record.reason = json.value("reason", std::string());
+    for (const Json& output : list_in(json, "outputs")) {
+        record.outputs.push_back({.dataset = output.at("dataset").get<std::string>(),
+                                  .path = output.at("path").get<std::string>(),
+                                  .site = output.at("site").get<std::string>(),
+                                  .keep = Duration{output.value("keep_ms", forever.count())}});
+    }
     return record;
 }
 
@@ -587,11 +663,19 @@ NodeChanged node_changed_of(const Json& json) {
             .reason = json.value("reason", std::string())};
 }
 
-// Empty where it is absent.
-const Json& list_in(const Json& json, const char* key) {
-    static const Json empty = Json::array();
-    const auto found = json.find(key);
-    return found == json.end() ? empty : *found;
+DatasetChanged dataset_changed_of(const Json& json) {
+    DatasetChanged record{.fate = value_of(dataset_fates, json.at("fate")),
+                          .dataset = json.at("dataset").get<std::string>(),
+                          .site = json.at("site").get<std::string>(),
+                          .size = Bytes{json.value("size_bytes", std::int64_t{0})},
+                          .by = JobId::none(),
+                          .keep_until = never,
+                          .carried = json.value("carried", false)};
+    if (const auto job = json.find("job"); job != json.end()) record.by = job_in(*job);
+    if (const auto until = json.find("keep_until_ms"); until != json.end()) {
+        record.keep_until = time_in(*until);
+    }
+    return record;
 }
 
 Step step_of(const Json& json) {
@@ -625,6 +709,16 @@ Step step_of(const Json& json) {
     for (const Json& over : list_in(json, "over_power")) {
         record.over_power.push_back({domain_of(over.at(0)), over.at(1).get<double>()});
     }
+    for (const Json& gone : list_in(json, "forgotten")) {
+        record.forgotten.push_back({gone.at(0).get<std::string>(), gone.at(1).get<std::string>()});
+    }
+    for (const Json& copy : list_in(json, "staged")) {
+        record.staged.push_back({.dataset = copy.at(0).get<std::string>(),
+                                 .from = copy.at(1).get<std::string>(),
+                                 .to = copy.at(2).get<std::string>(),
+                                 .begins = time_in(copy.at(3)),
+                                 .ends = time_in(copy.at(4))});
+    }
     return record;
 }
 
@@ -657,6 +751,7 @@ Record record_of(const store::Entry& entry) {
                          json.value("reason", std::string())};
     }
     if (entry.kind == "checkpointed") return Checkpointed{job_in(json.at("job"))};
+    if (entry.kind == "dataset") return dataset_changed_of(json);
     throw Damaged{"this weir does not know entries of the kind \"" + entry.kind + "\""};
 }
 

@@ -35,7 +35,7 @@
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 6;
+inline constexpr std::uint32_t format = 7;
 inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
 // What a chip computes in a number format, FLOP/s or OP/s: of the chips of the fleet in which some
@@ -95,6 +95,15 @@ struct PromiseCarried {
     std::string reason;  // why it is not kept
 };
 
+// What a job has made: from now on it is on its way to its place among the datasets of the site.
+struct Output {
+    std::string dataset;
+    std::string path;  // absolute
+    std::string site;
+    Duration keep = forever;
+    friend bool operator==(const Output&, const Output&) = default;
+};
+
 // An attempt is over, and what that means for its job.
 struct Ended {
     exec::AttemptEnd end;
@@ -102,6 +111,7 @@ struct Ended {
     bool requeue = false;                  // back to the queue, for another attempt
     JobState state = JobState::succeeded;  // of the job; pending with requeue
     std::string reason;
+    std::vector<Output> outputs{};
 };
 
 struct Cancelled {  // while it waited
@@ -155,6 +165,24 @@ struct Checkpointed {
     JobId job;
 };
 
+// What became of a dataset at a site, by their names. What a new fleet takes over from the one
+// before is here again: it is carried.
+struct DatasetChanged {
+    enum class Fate : std::uint8_t {
+        staged,  // a copy is there
+        made,    // it is new, and there for good
+        lost,    // it is there no more, or will never be
+    };
+    Fate fate = Fate::staged;
+    std::string dataset;
+    std::string site;
+    Bytes size{};              // of what was made
+    JobId by = JobId::none();  // who made it
+    Time keep_until = never;   // how long what was made is kept
+    bool carried = false;
+    friend bool operator==(const DatasetChanged&, const DatasetChanged&) = default;
+};
+
 // An intent: this attempt will run there, for this cause.
 struct Started {
     exec::AttemptId attempt;
@@ -198,6 +226,23 @@ struct OverPower {
     friend bool operator==(const OverPower&, const OverPower&) = default;
 };
 
+// An intent: a dataset is copied. The times are expected.
+struct Staged {
+    std::string dataset;
+    std::string from;
+    std::string to;
+    Time begins{};
+    Time ends{};
+    friend bool operator==(const Staged&, const Staged&) = default;
+};
+
+// An intent: a copy makes room for others.
+struct Forgotten {
+    std::string dataset;
+    std::string site;
+    friend bool operator==(const Forgotten&, const Forgotten&) = default;
+};
+
 // A scheduling pass with everything that it decided. The starts are here before they happen: the
 // executor hears of an attempt only when it is on disk.
 struct Step {
@@ -207,6 +252,8 @@ struct Step {
     std::vector<Preempted> preempted;
     std::vector<Replaced> replaced;
     std::vector<OverPower> over_power;
+    std::vector<Forgotten> forgotten{};
+    std::vector<Staged> staged{};
     std::uint64_t digest = 0;  // of all decisions of this engine so far
 };
 
@@ -225,6 +272,7 @@ using Record = std::variant<FleetSet,
                             LoanOffered,
                             LoanMoved,
                             Checkpointed,
+                            DatasetChanged,
                             Step>;
 
 // "in_order", "backfilled", "backfilled_beside", "promised": the cause of a start, on disk and for

@@ -76,6 +76,7 @@ sched::Request any_request(Random& random) {
     request.replace_failed = sometimes();
     if (sometimes()) request.owner = random.word();
     if (sometimes()) request.likeness = random.word();
+    if (sometimes()) request.data = {any_text(random), any_text(random)};
     if (sometimes()) request.predicted = Duration{random.between(0, 1'000'000'000)};
     return request;
 }
@@ -101,6 +102,17 @@ fleet::Fleet any_fleet(Random& random) {
             fleet.sites.back().price["h200"] = {
                 {random.between(0, 1'000'000'000), {{'E', 'U', 'R'}}}};
         }
+        if (random.chance(0.5)) {
+            fleet.sites.back().storage = {random.unit() * 1e12,
+                                          Bytes{random.between(0, 1LL << 60)},
+                                          {{any_text(random), Bytes{any_small(random)}}},
+                                          any_text(random)};
+        }
+    }
+    if (random.chance(0.3)) {
+        fleet.links.push_back({.between = {any_text(random), any_text(random)},
+                               .bytes_per_s = random.unit() * 1e12,
+                               .latency = Duration{random.between(0, 1000)}});
     }
     for (std::int64_t i = random.between(0, 3); i > 0; --i) {
         fleet::Pool pool;
@@ -201,12 +213,18 @@ journal::Step any_step(Random& random) {
              random.chance(0.5) ? sched::Cause::preempted : sched::Cause::over_power});
         step.replaced.push_back({JobId{random.word()}, any_placement(random)});
         step.over_power.push_back({any_domain(random), random.unit() * 1e6});
+        step.forgotten.push_back({any_text(random), any_text(random)});
+        step.staged.push_back({any_text(random),
+                               any_text(random),
+                               any_text(random),
+                               any_time(random),
+                               any_time(random)});
     }
     return step;
 }
 
 journal::Record any_record(Random& random) {
-    switch (random.between(0, 13)) {
+    switch (random.between(0, 16)) {
         case 0: {
             const tenancy::OrganisationsFile tenants = any_tenants(random);
             return journal::FleetSet{any_fleet(random),
@@ -239,7 +257,11 @@ journal::Record any_record(Random& random) {
                                   static_cast<sched::Outcome>(random.between(0, 3)),
                                   random.chance(0.5),
                                   static_cast<JobState>(random.between(0, 8)),
-                                  any_text(random)};
+                                  any_text(random),
+                                  {{any_text(random),
+                                    any_text(random),
+                                    any_text(random),
+                                    random.chance(0.5) ? forever : Duration{any_small(random)}}}};
         case 5:
             return journal::Cancelled{JobId{random.word()}, any_text(random)};
         case 6:
@@ -280,6 +302,15 @@ journal::Record any_record(Random& random) {
             return journal::LoanMoved{any_text(random),
                                       static_cast<tenancy::LoanEvent>(random.between(0, 7)),
                                       any_text(random)};
+        case 15:
+            return journal::DatasetChanged{
+                static_cast<journal::DatasetChanged::Fate>(random.between(0, 2)),
+                any_text(random),
+                any_text(random),
+                Bytes{random.between(0, 1LL << 60)},
+                random.chance(0.5) ? JobId::none() : JobId{random.word()},
+                random.chance(0.5) ? never : any_time(random),
+                random.chance(0.5)};
         default:
             return any_step(random);
     }
@@ -313,6 +344,12 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
         if (const auto* made = std::get_if<journal::AdvanceMade>(&record)) {
             ASSERT_EQ(std::get<journal::AdvanceMade>(*decoded).advance, made->advance);
         }
+        if (const auto* dataset = std::get_if<journal::DatasetChanged>(&record)) {
+            ASSERT_EQ(std::get<journal::DatasetChanged>(*decoded), *dataset);
+        }
+        if (const auto* ended = std::get_if<journal::Ended>(&record)) {
+            ASSERT_EQ(std::get<journal::Ended>(*decoded).outputs, ended->outputs);
+        }
         if (const auto* cap = std::get_if<journal::PowerCapSet>(&record)) {
             ASSERT_EQ(std::get<journal::PowerCapSet>(*decoded).domain, cap->domain);
         }
@@ -324,6 +361,8 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
             ASSERT_EQ(read.preempted, step->preempted);
             ASSERT_EQ(read.replaced, step->replaced);
             ASSERT_EQ(read.over_power, step->over_power);
+            ASSERT_EQ(read.forgotten, step->forgotten);
+            ASSERT_EQ(read.staged, step->staged);
             ASSERT_EQ(read.digest, step->digest);
         }
     }
@@ -358,10 +397,10 @@ TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
         journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy, {}, {}}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":7", "is of format 7 and this weir knows formats 2 to 6"},
-             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 6"}}) {
+             {"\"format\":8", "is of format 8 and this weir knows formats 2 to 7"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 7"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":6";
+        const std::string ours = "\"format\":7";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);

@@ -5,6 +5,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
+#include "weir/exec/run_files.hpp"
 #include "weir/hub/admission.hpp"
 #include "weir/hub/houses.hpp"
 #include "weir/hub/keeper_work.hpp"
@@ -65,7 +66,7 @@ void refuse(const Message& message, const Error& error) {
     } else if (const auto* query = std::get_if<QueryMessage>(&message)) {
         query->refuse(error);
     }
-    // An end is not lost: the executor tells it again when it is asked.
+    // An end is not lost: the executor tells it again when it is asked, and a move is begun again.
 }
 
 Error unknown_job(const std::string& reference) {
@@ -211,6 +212,7 @@ Result<void> Keeper::commit(Work& work) {
             log::warn(sentence_of(over, *book_));
         for (const Book::BrokenPromise& broken : book_->take_broken_promises())
             log::warn(sentence_of(broken, *book_));
+        begin_moves(work, step);
         work.batch.entries.push_back(journal::encode(step, now_));
     }
     judge_ended_loans(work);
@@ -248,6 +250,7 @@ void Keeper::act(Work& work) {
     }
     for (const exec::AttemptId attempt : work.starts)
         start(attempt);
+    move_datasets(work);
     for (const QueryMessage& question : work.questions)
         question.answer(*this);
 }
@@ -320,6 +323,7 @@ Result<std::vector<Accepted>> Keeper::submit(Work& work,
     std::vector<std::pair<std::size_t, Admitted>> admitted;  // with the place of its answer
     std::vector<std::string> new_keys;
     Admission admission(*book_, catalog_of(options_), options_.default_limit, now_);
+    admission.with(options_.mover.get());
     const auto forget_keys = [&] {
         for (const std::string& key : new_keys)
             work.keys.erase(key);
@@ -398,6 +402,25 @@ void Keeper::on(Work& work, EndMessage& message) {
     ended(work, message.end, false);
 }
 
+// What the job was to make, where it ran.
+std::vector<journal::Output> Keeper::outputs_of(const Job& job) const {
+    const job::JobSpec& spec = job.family->spec;
+    if (spec.data_out.empty()) return {};
+    const Attempt& attempt = job.attempts.back();
+    const std::string workdir =
+        workdir_of(spec, exec::run_folder(options_.data_dir, {job.id, attempt.number}));
+    const std::string& site =
+        book_->engine().fleet().pool(attempt.placement.ranges.at(0).pool).site;
+    std::vector<journal::Output> outputs;
+    for (const job::DataOut& out : spec.data_out) {
+        outputs.push_back({.dataset = out.dataset,
+                           .path = workdir + "/" + out.path,
+                           .site = site,
+                           .keep = out.keep.value_or(forever)});
+    }
+    return outputs;
+}
+
 void Keeper::on(Work& work, QueryMessage& message) {
     work.questions.push_back(std::move(message));
 }
@@ -424,12 +447,27 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
                     .retries = job->family->spec.retries,
                     .tries = static_cast<std::uint32_t>(earlier) + 1,
                     .stopped_for = job->attempts.back().stopped_for});
+    std::vector<journal::Output> outputs;
+    if (verdict.state == JobState::succeeded) outputs = outputs_of(*job);
+    for (const journal::Output& output : outputs) {
+        if (!options_.mover || options_.mover->is_made(output.path)) continue;
+        verdict = {.outcome = sched::Outcome::failed,
+                   .state = JobState::failed,
+                   .requeue = false,
+                   .reason = "it ended well, but there is no file or folder at " + output.path +
+                             ", which was to become the dataset " + output.dataset};
+        outputs.clear();
+        break;
+    }
+    for (const journal::Output& output : outputs)
+        work.moves.push_back({output.dataset, output.site, "", output.path});
     record(work,
            journal::Ended{.end = end,
                           .outcome = verdict.outcome,
                           .requeue = verdict.requeue,
                           .state = verdict.state,
-                          .reason = std::move(verdict.reason)});
+                          .reason = std::move(verdict.reason),
+                          .outputs = std::move(outputs)});
     if (!verdict.requeue) return;
     // It was accepted under other organisations.
     if (std::string why = why_it_has_no_right(*job, job->family->request.demand); !why.empty()) {

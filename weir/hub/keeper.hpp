@@ -56,13 +56,16 @@ struct OperateMessage {
 struct EndMessage {
     exec::AttemptEnd end;
 };
+struct MovedMessage {
+    exec::MoveEnd end;
+};
 // A question. It is answered after the commit, so it sees what its client was told before.
 struct QueryMessage {
     std::function<void(Keeper&)> answer;
     std::function<void(const Error&)> refuse;
 };
-using Message =
-    std::variant<SubmitMessage, CancelMessage, OperateMessage, EndMessage, QueryMessage>;
+using Message = std::
+    variant<SubmitMessage, CancelMessage, OperateMessage, EndMessage, MovedMessage, QueryMessage>;
 
 // Answers a message without doing what it asks.
 void refuse(const Message& message, const Error& error);
@@ -102,6 +105,7 @@ public:
     Result<ExplainView> explain(const std::string& reference);
     [[nodiscard]] std::vector<PoolView> pools() const;
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::vector<DatasetView> datasets() const;
     [[nodiscard]] std::vector<ReservationView> reservations() const;
     [[nodiscard]] std::vector<TenantView> tenants() const;
     [[nodiscard]] std::vector<KnownLoan> loans() const;
@@ -142,12 +146,22 @@ private:
     void end_reservation(Work& work, AdvanceId id, const std::string& reason);
     void end_reservations_that_are_over(Work& work);
     void on(Work& work, EndMessage& message);
+    void on(Work& work, MovedMessage& message);
     void on(Work& work, QueryMessage& message);
     Result<std::vector<Accepted>> submit(Work& work, const std::vector<Submission>& submissions);
     Result<std::optional<Accepted>> repeated(const Work& work, const Submission& submission);
     void ended(Work& work, const exec::AttemptEnd& end, bool refused);
     void start(exec::AttemptId attempt);
     void look_after(Work& work, JobId job);
+    std::vector<journal::Output> outputs_of(const Job& job) const;
+
+    void begin_moves(Work& work);
+    void begin_moves(Work& work, const journal::Step& step);
+    void move_datasets(const Work& work);
+    void forget_datasets_not_kept(Work& work);
+    void look_at_files(Work& work);
+    void lose(Work& work, const std::string& dataset, const std::string& site);
+    std::string move_trouble(const std::vector<std::string>& datasets) const;
 
     Result<void> check_currency() const;
     Result<void> check_tenants() const;
@@ -200,6 +214,12 @@ private:
     bool look_who_is_in_the_way_ = false;
     std::map<exec::AttemptId, std::uint32_t> failed_starts_;  // tries, of attempts to try again
     std::vector<exec::AttemptEnd> given_up_;  // attempts that the executor will not take
+    struct FailedMove {
+        std::uint32_t tries = 0;
+        Time again_at{};
+        std::string problem;
+    };
+    std::map<Datasets::At, FailedMove> failed_moves_;
 
     std::uint64_t journal_entries_ = 0;
     std::uint64_t commits_ = 0;

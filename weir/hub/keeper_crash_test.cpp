@@ -5,7 +5,8 @@
 // after an append, a start, a stop, a forget, a look at the executor, an answer), the store refuses
 // a commit with or without keeping it, reports of ends are lost, repeated or late, the clock jumps.
 // After a crash the hub is opened again over what the store and the executor kept, and may die
-// again while it recovers.
+// again while it recovers. Some jobs read datasets that have to be copied to where the nodes are,
+// of which only some fit at a time, or make some; copies fail, and a crash ends them all.
 //
 // Safety, all the time: what was acknowledged is known; an attempt is executed once and the next
 // one only after the one before was lost; a gang starts whole; nodes are never over-committed; a
@@ -31,7 +32,7 @@ struct Crash {};
 
 class FaultyHistory {
 public:
-    explicit FaultyHistory(std::uint64_t seed) : random_(seed), world_(small_fleet(3)) {
+    explicit FaultyHistory(std::uint64_t seed) : random_(seed), world_(with_data(3)) {
         crash_probability_ = random_.chance(0.3) ? 0 : random_.unit() * 0.03;
         refuse_probability_ = random_.chance(0.5) ? 0 : random_.unit() * 0.1;
         lose_report_probability_ = random_.chance(0.4) ? 0 : random_.unit() * 0.5;
@@ -49,7 +50,13 @@ public:
             return random_.chance(0.5) ? FaultyStore::Fault::refuse
                                        : FaultyStore::Fault::keep_and_refuse;
         };
-        world_.executor.on_start = [this](const exec::Launch& launch) { check_gang(launch); };
+        world_.executor.on_start = [this](const exec::Launch& launch) {
+            check_gang(launch);
+            check_data(launch);
+        };
+        world_.mover->on_call = boundary;
+        for (const char* dataset : {"d0", "d1"})
+            world_.mover->files.insert({dataset, "far"});
     }
 
     void run() {
@@ -87,10 +94,22 @@ private:
         return policy;
     }
 
+    // Beside the small fleet a site that has but datasets, of which one fits to where the nodes
+    // are.
+    static fleet::Fleet with_data(std::uint32_t nodes) {
+        fleet::Fleet fleet = small_fleet(nodes);
+        fleet.sites[0].storage.capacity = Bytes{150};
+        fleet.sites.push_back({.name = "far", .executor = "local"});
+        fleet.sites[1].storage.datasets = {{"d0", Bytes{100}}, {"d1", Bytes{100}}};
+        fleet.links = {{.between = {"far", "local"}, .bytes_per_s = 10, .latency = seconds(1)}};
+        return fleet;
+    }
+
     void reopen() {
+        world_.mover->crash();
         // The machine comes back smaller, larger or as it was.
         if (random_.chance(0.2)) {
-            world_.fleet = small_fleet(static_cast<std::uint32_t>(random_.between(2, 4)));
+            world_.fleet = with_data(static_cast<std::uint32_t>(random_.between(2, 4)));
         }
         if (random_.chance(0.1)) {
             world_.options.policy = any_policy();
@@ -115,6 +134,7 @@ private:
         if (random_.chance(0.15)) messages.push_back(cancellation());
         if (random_.chance(0.15)) messages.push_back(operation(any_operation()));
         end_some_attempts();
+        end_some_moves(messages);
         for (auto report = reports_.begin(); report != reports_.end();) {
             if (random_.chance(0.3)) {  // later
                 ++report;
@@ -183,6 +203,12 @@ private:
                                : random_.chance(0.5) ? spec.after_any
                                                      : spec.after_failure;
             references.push_back(name);
+        }
+        if (random_.chance(0.15)) {
+            spec.data_in = {{random_.chance(0.5) ? "d0" : "d1", "data/in"}};
+        }
+        if (!spec.array && random_.chance(0.1)) {
+            spec.data_out = {{"out", "out-" + number, seconds(1)}};
         }
         submission.key = "key-" + number;
         submission.body_digest = "digest-" + number;
@@ -255,6 +281,19 @@ private:
         }
     }
 
+    void end_some_moves(std::vector<Message>& messages) {
+        const auto under_way = world_.mover->under_way;
+        for (const auto& [at, move] : under_way) {
+            if (!random_.chance(faults_on_ ? 0.3 : 0.8)) continue;
+            const bool fails = faults_on_ && random_.chance(0.3);
+            const exec::MoveEnd end = fails ? world_.mover->fail(at.first, at.second, "no room")
+                                            : world_.mover->finish(at.first, at.second);
+            if (!faults_on_ || !random_.chance(lose_report_probability_)) {
+                messages.push_back(MovedMessage{end});
+            }
+        }
+    }
+
     void acknowledge(const std::vector<std::string>& keys,
                      const Result<std::vector<Accepted>>& answer) {
         if (!answer) return;
@@ -274,14 +313,17 @@ private:
     void drain() {
         for (int round = 0; round < 2000; ++round) {
             ASSERT_FALSE(world_.keeper->broken());
-            if (world_.keeper->book().jobs().empty()) return;
+            const bool all_in_place = world_.keeper->book().datasets().outputs.empty();
+            if (world_.keeper->book().jobs().empty() && all_in_place) return;
             end_some_attempts();
             std::vector<Message> messages;
             for (const exec::AttemptEnd& end : std::exchange(reports_, {})) {
                 messages.push_back(EndMessage{end});
             }
+            end_some_moves(messages);
             world_.turn(std::move(messages));
             world_.housekeep();
+            world_.pass(seconds(1));  // until what failed is tried again
         }
         FAIL() << world_.keeper->book().jobs().size() << " jobs do not come to an end";
     }
@@ -291,6 +333,15 @@ private:
     void check_gang(const exec::Launch& launch) {
         EXPECT_EQ(std::to_string(launch.tasks.size()), launch.env.at("REPLICAS"))
             << "attempt " << exec::text_of(launch.attempt) << " starts as part of a gang";
+    }
+
+    void check_data(const exec::Launch& launch) {
+        for (const exec::Link& link : launch.links) {
+            if (link.target.empty()) continue;
+            const std::string dataset = link.target.substr(link.target.rfind('/') + 1);
+            EXPECT_TRUE(world_.mover->has(dataset, "local"))
+                << "attempt " << exec::text_of(launch.attempt) << " starts without " << dataset;
+        }
     }
 
     void check() {
@@ -335,7 +386,13 @@ private:
         ASSERT_TRUE(views) << views.error().message;
         for (const JobView& view : *views) {
             EXPECT_TRUE(is_final(view.state)) << view.id;
-            EXPECT_EQ(view.attempts.size(), executions[view.job])
+            // One that was to be stopped for others before a crash let it begin never did.
+            const auto begun = std::count_if(
+                view.attempts.begin(), view.attempts.end(), [](const AttemptView& attempt) {
+                    return !attempt.end ||
+                           attempt.end->detail != "it was stopped before it was started";
+                });
+            EXPECT_EQ(begun, executions[view.job])
                 << view.id << " has other attempts in the hub than in the world";
             first_of_name[view.spec.name].insert(
                 world_.keeper->book().everybody().first_of(view.job));

@@ -94,11 +94,11 @@ private:
     OutputName name_;
 };
 
+}  // namespace
+
 std::string workdir_of(const job::JobSpec& spec, const std::string& run_folder) {
     return spec.workdir.empty() ? run_folder : spec.workdir;
 }
-
-}  // namespace
 
 std::string expand_output_path(const std::string& pattern, const OutputName& name) {
     std::string path;
@@ -193,6 +193,18 @@ exec::Launch launch_of(const Job& job,
     launch.attempt = context.attempt;
     launch.script = spec.script;
     launch.workdir = context.submit_dir;
+    if (options.mover && !spec.data_in.empty()) {
+        context.datasets =
+            options.mover->folder_of(fleet.pool(attempt.placement.ranges.at(0).pool).site);
+        for (const job::DataIn& in : spec.data_in) {
+            if (in.as.empty()) continue;
+            launch.links.push_back(
+                {launch.workdir + "/" + in.as, context.datasets + "/" + in.dataset});
+        }
+    }
+    // What an earlier run made there is a dataset by now, and not to be written into.
+    for (const job::DataOut& out : spec.data_out)
+        launch.links.push_back({launch.workdir + "/" + out.path, ""});
     launch.env = exec::shared_environment(context, spec);
     for (const job::Planned& planned : spec.planned) {
         if (planned.chip != context.chip) continue;

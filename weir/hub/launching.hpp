@@ -29,6 +29,9 @@ struct OutputName {
 // that fills numbers with zeros ("%4j"). An unknown pattern stays as it is.
 std::string expand_output_path(const std::string& pattern, const OutputName& name);
 
+// The working folder: where the job was submitted, or its run folder.
+std::string workdir_of(const job::JobSpec& spec, const std::string& run_folder);
+
 // Where each rank runs and writes.
 std::vector<TaskView> tasks_of(const Job& job,
                                const Attempt& attempt,

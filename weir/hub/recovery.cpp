@@ -43,6 +43,7 @@ Result<void> Keeper::recover() {
     now_ = clock_.not_before(report->last);
     failed_starts_.clear();
     given_up_.clear();
+    failed_moves_.clear();
     broken_.reset();
     if (const auto checked = check_currency(); !checked) return fail(checked.error());
     compare_fleet();
@@ -61,6 +62,8 @@ Result<void> Keeper::reconcile() {
     const std::vector<JobId> running(book_->running().begin(), book_->running().end());
     for (const JobId job : running)
         look_after(work, job);
+    if (!fleet_is_new_) look_at_files(work);
+    begin_moves(work);
     WEIR_CHECK(commit(work));
     act(work);
     if (const auto pending = pending_change()) log::warn(pending->sentence);
@@ -118,6 +121,8 @@ void Keeper::housekeep(Moment now) {
     for (const JobId job : looked_after)
         look_after(work, job);
     end_reservations_that_are_over(work);
+    forget_datasets_not_kept(work);
+    begin_moves(work);
     settle(work);
     while (!given_up_.empty() && !broken_)
         run({});

@@ -39,6 +39,12 @@ std::optional<std::string> difference_of(const journal::Step& written,
         return "the journal and the replay answer otherwise here to a lost node or a budget of "
                "watts";
     }
+    if (written.staged != decided.staged || written.forgotten != decided.forgotten) {
+        return "the journal copies " + format_count(written.staged.size(), "dataset") +
+               " here and forgets " + std::to_string(written.forgotten.size()) +
+               ", the replay copies " + std::to_string(decided.staged.size()) + " and forgets " +
+               std::to_string(decided.forgotten.size()) + ", or others, or by other ways";
+    }
     if (written.reserved != decided.reserved) {
         return "the journal and the replay make other reservations here";
     }

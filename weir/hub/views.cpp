@@ -45,7 +45,10 @@ std::string why_it_waits(const Job& job, const Book& book) {
     if (!job.reason.empty()) return job.reason;
     if (job.state == JobState::held) {
         const auto unmet = first_unmet(job, book);
-        return unmet ? "waits for " + book.described(unmet->job) : "waits for another job";
+        if (unmet) return "waits for " + book.described(unmet->job);
+        if (job.family->request.data.empty()) return "waits for another job";
+        const std::string data = book.what_data_it_waits_for(job);
+        return "waits for " + (data.empty() ? "its data" : data);
     }
     const sched::Request& request = job.family->request;
     if (request.array_at_once_max > 0 && job.family->running >= request.array_at_once_max) {
@@ -156,6 +159,18 @@ void explain_held(ExplainView& view, const Job& job, const Book& book) {
     }
     if (unmet > named_max) {
         view.details.push_back("and " + format_count(unmet - named_max, "more job"));
+    }
+    for (const std::string& dataset : job.family->request.data) {
+        const JobId maker = book.maker_of(dataset);
+        if (maker.valid()) {
+            view.details.push_back("dataset " + dataset + " is to be made by " +
+                                   book.described(maker));
+            continue;
+        }
+        const auto id = book.engine().staging().find(dataset);
+        if (id && book.engine().staging().is_anywhere(*id)) continue;
+        view.details.push_back("nobody that waits or runs is to make dataset " + dataset +
+                               "; submit a job that makes it, or cancel this one");
     }
     if (const auto first = first_unmet(job, book)) {
         view.sentence = "It waits for " + book.described(first->job) + " " +

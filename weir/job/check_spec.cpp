@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <string>
 
 #include "weir/base/schema.hpp"
 #include "weir/job/array_text.hpp"
@@ -138,6 +141,61 @@ Result<void> check_env(const std::map<std::string, std::string>& env) {
     return {};
 }
 
+// Each name once, and no path inside of another: a link would lead through another one.
+Result<void> check_data(const JobSpec& spec) {
+    constexpr std::size_t datasets_max = 1000;
+    WEIR_CHECK(within("data.in (datasets)",
+                      static_cast<std::int64_t>(spec.data_in.size()),
+                      0,
+                      std::int64_t{datasets_max}));
+    WEIR_CHECK(within("data.out (datasets)",
+                      static_cast<std::int64_t>(spec.data_out.size()),
+                      0,
+                      std::int64_t{datasets_max}));
+    std::set<std::string> names;
+    std::set<std::string> paths;
+    const auto check_path = [&paths](const char* key, const std::string& path) -> Result<void> {
+        WEIR_CHECK(named(key, path, test_path_below));
+        if (paths.insert(path + "/").second) return {};
+        return fail(Code::invalid, fmt::format("{}: '{}' is there twice", key, path));
+    };
+    for (const DataIn& in : spec.data_in) {
+        WEIR_CHECK(named("data.in.dataset", in.dataset, test_dataset));
+        if (!names.insert(in.dataset).second) {
+            return fail(Code::invalid, fmt::format("data.in: '{}' is there twice", in.dataset));
+        }
+        if (!in.as.empty()) WEIR_CHECK(check_path("data.in.as", in.as));
+    }
+    for (const DataOut& out : spec.data_out) {
+        WEIR_CHECK(named("data.out.dataset", out.dataset, test_dataset));
+        if (!names.insert(out.dataset).second) {
+            return fail(Code::invalid,
+                        fmt::format("data.out: '{}' is read or made already; a dataset is made "
+                                    "once, and by another name than what is read",
+                                    out.dataset));
+        }
+        WEIR_CHECK(check_path("data.out.path", out.path));
+        if (out.keep) {
+            WEIR_CHECK(within("data.out.keep (ms)", out.keep->count(), 1, duration_max.count()));
+        }
+    }
+    for (auto path = paths.begin(); path != paths.end(); ++path) {
+        const auto next = std::next(path);
+        if (next == paths.end() || next->compare(0, path->size(), *path) != 0) continue;
+        return fail(Code::invalid,
+                    fmt::format("data: '{}' is inside of '{}'; the paths of datasets lie beside "
+                                "each other",
+                                next->substr(0, next->size() - 1),
+                                path->substr(0, path->size() - 1)));
+    }
+    if (!spec.data_out.empty() && spec.array) {
+        return fail(Code::invalid,
+                    "data.out: each member of the array would make the same dataset; let one job "
+                    "that comes after the array make it");
+    }
+    return {};
+}
+
 }  // namespace
 
 std::optional<std::string> test_job_name(std::string_view name) {
@@ -174,6 +232,25 @@ std::optional<std::string> test_variable(std::string_view name) {
     if (name.substr(0, 5) == "WEIR_" ||
         std::find(std::begin(own), std::end(own), name) != std::end(own)) {
         return "is set by weir itself; choose another name";
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> test_dataset(std::string_view name) {
+    if (auto wrong = schema::test_name(name)) return wrong;
+    if (name.front() == '.') return "must not begin with a dot";
+    return std::nullopt;
+}
+
+std::optional<std::string> test_path_below(std::string_view path) {
+    constexpr const char* valid = "must be a path below the working folder, such as data/era5";
+    if (path.empty() || path.front() == '/' || path.size() > 1024) return valid;
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        const std::string_view part = path.substr(begin, end - begin);
+        if (part.empty() || part == "." || part == "..") return valid;
+        if (part.find('\0') != std::string_view::npos) return valid;
+        begin = end + 1;
     }
     return std::nullopt;
 }
@@ -226,6 +303,7 @@ Result<void> check_spec(const JobSpec& spec) {
         WEIR_CHECK(named("sites", site, schema::test_name));
     }
     WEIR_CHECK(check_times(spec));
+    WEIR_CHECK(check_data(spec));
     if (!spec.reservation.empty()) {
         WEIR_CHECK(named("reservation", spec.reservation, schema::test_name));
     }

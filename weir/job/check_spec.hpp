@@ -29,6 +29,11 @@ Result<void> check_spec(const JobSpec& spec);
 std::optional<std::string> test_job_name(std::string_view name);
 // "university/aero": names with '/' between.
 std::optional<std::string> test_tenant(std::string_view path);
+// A dataset is a file or folder of that name in the storage of a site, where names with a dot in
+// front are weir's own.
+std::optional<std::string> test_dataset(std::string_view name);
+// A path that leads nowhere but below where it begins: "data/era5".
+std::optional<std::string> test_path_below(std::string_view path);
 // The codes of an output file's name that stand for nothing ("%q"), each once.
 std::vector<std::string> codes_of_nothing(std::string_view pattern);
 // A variable: letters, digits, '_'; not WEIR_… nor the numbers of a rank, which weir sets itself.

@@ -58,6 +58,23 @@ struct Checkpoint {
     friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
 
+// A dataset that has to lie at the site where the job runs.
+struct DataIn {
+    std::string dataset;
+    std::string as;  // a link to it, below the working folder; "" = none
+
+    friend bool operator==(const DataIn&, const DataIn&) = default;
+};
+
+// What becomes a dataset when the job has succeeded.
+struct DataOut {
+    std::string path;  // below the working folder
+    std::string dataset;
+    std::optional<Duration> keep;  // none = for good
+
+    friend bool operator==(const DataOut&, const DataOut&) = default;
+};
+
 struct JobSpec {
     std::string name;
     std::string tenant;  // path in the organisation tree: "university/aero"
@@ -85,6 +102,8 @@ struct JobSpec {
     std::vector<std::string> after_any;      // must have ended, whatever the outcome
     std::vector<std::string> after_failure;  // must have failed
     std::optional<Array> array;
+    std::vector<DataIn> data_in;
+    std::vector<DataOut> data_out;
     std::map<std::string, std::string> env;
     std::string workdir;      // absolute; "" = where it was submitted
     std::string stdout_path;  // "" = in the hub's data folder; %j %a %A %x %r as in Slurm
@@ -93,8 +112,8 @@ struct JobSpec {
         mebibytes(64);             // of each stream of each rank; cut with a line that says so
     Duration grace = seconds(10);  // between the polite signal and SIGKILL
     std::string comment;
-    // Parts of the language that this version checks but does not honour yet, by key ("data",
-    // "train", ...): the hub refuses jobs that would be served wrongly without them.
+    // Parts of the language that this version checks but does not honour yet, by key ("train",
+    // ...): the hub refuses jobs that would be served wrongly without them.
     std::vector<std::string> not_honoured;
 
     friend bool operator==(const JobSpec&, const JobSpec&) = default;

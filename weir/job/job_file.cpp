@@ -204,6 +204,13 @@ JobSpec spec_of(const View& view, std::string_view source) {
     if (const yaml::Node* array = view.node("array")) {
         if (const auto parsed = parse_array(indices_text(*array))) spec.array = *parsed;
     }
+    if (const auto data = view.object("data")) {
+        for (const View& in : data->objects("in"))
+            spec.data_in.push_back({*in.text("dataset"), in.text("as").value_or("")});
+        for (const View& out : data->objects("out"))
+            spec.data_out.push_back(
+                {*out.text("path"), *out.text("dataset"), out.duration("keep")});
+    }
     if (const yaml::Node* env = view.node("env")) {
         for (std::size_t i = 0; i < env->keys.size(); ++i) {
             spec.env.emplace(env->keys[i].text, env->items[i].text);
@@ -280,6 +287,30 @@ yaml::Node node_of(const Precision& precision) {
     }
     out.put("reproducible", std::string(name_of(precision.reproducible)));
     out.put("on_unsatisfied", std::string(name_of(precision.on_unsatisfied)));
+    return std::move(out.node);
+}
+
+template <class Items, class Print>
+yaml::Node list_of(const Items& items, Print print) {
+    yaml::Node node;
+    node.kind = yaml::Kind::sequence;
+    for (const auto& item : items)
+        node.items.push_back(print(item));
+    return node;
+}
+
+yaml::Node node_of(const DataIn& in) {
+    Writer out;
+    out.put("dataset", in.dataset);
+    out.put_unless_empty("as", in.as);
+    return std::move(out.node);
+}
+
+yaml::Node node_of(const DataOut& made) {
+    Writer out;
+    out.put("path", made.path);
+    out.put("dataset", made.dataset);
+    if (made.keep) out.put("keep", duration_text(*made.keep));
     return std::move(out.node);
 }
 
@@ -362,11 +393,7 @@ std::string print_job(const JobSpec& spec) {
     if (!chips.node.keys.empty()) job.put("chips", std::move(chips.node));
     if (spec.precision) job.put("precision", node_of(*spec.precision));
     if (!spec.work.empty()) {
-        yaml::Node work;
-        work.kind = yaml::Kind::sequence;
-        for (const Phase& phase : spec.work)
-            work.items.push_back(node_of(phase));
-        job.put("work", std::move(work));
+        job.put("work", list_of(spec.work, [](const Phase& phase) { return node_of(phase); }));
     }
     job.put_unless_empty("sites", spec.sites);
     if (spec.limit || spec.expected) {
@@ -390,6 +417,13 @@ std::string print_job(const JobSpec& spec) {
     job.put_unless_empty("after_any", spec.after_any);
     job.put_unless_empty("after_failure", spec.after_failure);
     if (spec.array) job.put("array", array_text(*spec.array));
+    if (!spec.data_in.empty() || !spec.data_out.empty()) {
+        Writer data;
+        const auto print = [](const auto& item) { return node_of(item); };
+        if (!spec.data_in.empty()) data.put("in", list_of(spec.data_in, print));
+        if (!spec.data_out.empty()) data.put("out", list_of(spec.data_out, print));
+        job.put("data", std::move(data.node));
+    }
     if (!spec.env.empty()) {
         Writer env;
         for (const auto& [name, value] : spec.env)

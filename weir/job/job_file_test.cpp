@@ -113,7 +113,9 @@ TEST(JobFile, ReadsTheWholeLanguage) {
     EXPECT_EQ(spec.work[0].flops, 6.3e17);
     EXPECT_EQ(spec.work[0].dim, 16384U);
     EXPECT_EQ(spec.work[1].format, catalog::Format::fp64);
-    EXPECT_THAT(spec.not_honoured, ElementsAre("data"));
+    EXPECT_TRUE(spec.not_honoured.empty());
+    EXPECT_THAT(spec.data_in, ElementsAre(DataIn{"era5-2020", "data/era5"}));
+    EXPECT_THAT(spec.data_out, ElementsAre(DataOut{"out", "flutter-42", seconds(30 * 86'400)}));
     EXPECT_EQ(spec.budget, *parse_money("500 CNY"));
     EXPECT_EQ(spec.deadline, *parse_time("2026-12-01T08:00:00Z"));
 }
@@ -238,6 +240,30 @@ TEST(JobFile, RefusesWrongValuesAndShowsRightOnes) {
                 HasSubstr("is wider than"));
     EXPECT_THAT(refusal("name: x\nrun: a\nafter: x\n"), HasSubstr("'x' is this job itself"));
     EXPECT_THAT(refusal("run: a\noutput_limit: 10B\n"), HasSubstr("1KiB and more"));
+}
+
+TEST(JobFile, TakesNamesAndPathsOfDatasetsThatStayWhereTheyBelong) {
+    const auto reads = [](const std::string& in) {
+        return refusal("run: a\ndata: {in: [" + in + "]}\n");
+    };
+    EXPECT_EQ(reads("{dataset: a, as: x}, {dataset: b, as: y/z}, {dataset: c}"), "accepted");
+    EXPECT_THAT(reads("{dataset: ../a}"), HasSubstr("data.in[0].dataset"));
+    EXPECT_THAT(reads("{dataset: .weir}"), HasSubstr("must not begin with a dot"));
+    for (const char* path : {"/etc", "..", "a/../../b", "a//b", "a/", "./a"}) {
+        EXPECT_THAT(reads(std::string("{dataset: a, as: ") + path + "}"),
+                    HasSubstr("must be a path below the working folder, such as data/era5"))
+            << path;
+    }
+    EXPECT_THAT(reads("{dataset: a}, {dataset: a}"), HasSubstr("data.in: 'a' is there twice"));
+    EXPECT_THAT(reads("{dataset: a, as: x}, {dataset: b, as: x}"),
+                HasSubstr("data.in.as: 'x' is there twice"));
+    EXPECT_THAT(reads("{dataset: a, as: x}, {dataset: b, as: x/y}"),
+                HasSubstr("data: 'x/y' is inside of 'x'"));
+    const std::string out = "data: {in: [{dataset: a}], out: [{path: out, dataset: ";
+    EXPECT_EQ(refusal("run: a\n" + out + "b, keep: 30d}]}\n"), "accepted");
+    EXPECT_THAT(refusal("run: a\n" + out + "a}]}\n"), HasSubstr("'a' is read or made already"));
+    EXPECT_THAT(refusal("run: a\narray: 0-3\n" + out + "b}]}\n"),
+                HasSubstr("each member of the array would make the same dataset"));
 }
 
 TEST(JobFile, NeedsExactlyOneThingToRun) {

@@ -307,6 +307,15 @@ void read_spec(Reader& json, JobSpec& spec) {
     json.texts("after_any", spec.after_any);
     json.texts("after_failure", spec.after_failure);
     json.object("array", [&](Reader& inner) { read_array(inner, spec); });
+    json.objects("data_in", spec.data_in, [](Reader& inner, DataIn& in) {
+        inner.text("dataset", in.dataset);
+        inner.text("as", in.as);
+    });
+    json.objects("data_out", spec.data_out, [](Reader& inner, DataOut& out) {
+        inner.text("path", out.path);
+        inner.text("dataset", out.dataset);
+        inner.duration("keep_ms", out.keep);
+    });
     json.texts("env", spec.env);
     json.text("workdir", spec.workdir);
     json.text("stdout_path", spec.stdout_path);
@@ -368,6 +377,15 @@ std::string spec_to_json(const JobSpec& spec) {
     if (spec.array) {
         json["array"] = {{"indices", array_text({spec.array->indices, 0})},
                          {"at_once_max", spec.array->at_once_max}};
+    }
+    for (const DataIn& in : spec.data_in) {
+        Json& written = json["data_in"].emplace_back(Json{{"dataset", in.dataset}});
+        if (!in.as.empty()) written["as"] = in.as;
+    }
+    for (const DataOut& out : spec.data_out) {
+        Json& written =
+            json["data_out"].emplace_back(Json{{"path", out.path}, {"dataset", out.dataset}});
+        if (out.keep) written["keep_ms"] = out.keep->count();
     }
     put("env", spec.env, standard.env);
     put("workdir", spec.workdir, standard.workdir);

@@ -123,6 +123,10 @@ JobSpec any_spec() {
         array.at_once_max = *rc::gen::inRange<std::uint32_t>(0, 20);
         spec.array = array;
     }
+    if (*rc::gen::arbitrary<bool>()) spec.data_in = {{"era5", ""}, {"再来", "data/x"}};
+    if (!spec.array && *rc::gen::arbitrary<bool>()) {
+        spec.data_out = {{"out", "made", std::nullopt}, {"b", "kept", Duration{7}}};
+    }
     if (*rc::gen::arbitrary<bool>()) spec.env = {{"A", ""}, {"OMP_NUM_THREADS", "8"}};
     if (*rc::gen::arbitrary<bool>()) spec.chips_stack = {"cuda", "cann"};
     spec.chips_memory = Bytes{*rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 40)};

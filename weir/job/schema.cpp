@@ -99,6 +99,13 @@ schema::Value level() {
 schema::Value name() {
     return word("name", schema::test_name, "");
 }
+schema::Value dataset() {
+    return word("name", test_dataset, "^[^./,\"'][^/,\"']*$");
+}
+
+schema::Value below() {
+    return word("path", test_path_below, "^[^/].*$");
+}
 schema::Value format() {
     return choice(catalog::format_names());
 }
@@ -277,10 +284,14 @@ const Object& checkpoint_table() {
 
 const Object& data_in_table() {
     static const Object table{"data_in",
-                              "A dataset that must lie at the site.",
+                              "A dataset that must lie at the site: the job waits until it does.",
                               {
-                                  {"dataset", name(), "Its name", "era5-2020", "", true},
-                                  {"as", text(), "Path below the working folder", "data/era5"},
+                                  {"dataset", dataset(), "Its name", "era5-2020", "", true},
+                                  {"as",
+                                   below(),
+                                   "A link to it below the working folder; without one it is "
+                                   "$WEIR_DATA/NAME",
+                                   "data/era5"},
                               }};
     return table;
 }
@@ -288,11 +299,11 @@ const Object& data_in_table() {
 const Object& data_out_table() {
     static const Object table{
         "data_out",
-        "A dataset that the job makes.",
+        "A dataset that the job makes: registered where it ran, when it has succeeded.",
         {
-            {"path", text(), "Path below the working folder", "out", "", true},
-            {"dataset", name(), "Its name", "flutter-42", "", true},
-            {"keep", quantity(Type::duration), "At least this long", "30d"},
+            {"path", below(), "Path below the working folder", "out", "", true},
+            {"dataset", dataset(), "Its name", "flutter-42", "", true},
+            {"keep", quantity(Type::duration), "So long, and then it goes", "30d", "for good"},
         }};
     return table;
 }
@@ -502,13 +513,7 @@ const Object& job_schema() {
              "What it computes: its formats have to be native unless `precision` accepts another "
              "way, and its time on each kind of chip is predicted",
              "[{op: gemm, flops: 6.3e17, bytes: 4.0e15}]"},
-            {"data",
-             object(data_table()),
-             "Datasets",
-             "{in: [{dataset: era5-2020}]}",
-             "",
-             false,
-             Use::checked},
+            {"data", object(data_table()), "Datasets", "{in: [{dataset: era5-2020}]}"},
             {"budget",
              quantity(Type::money),
              "What it may cost at most, by its time limit and all members of an array together; "
