@@ -30,6 +30,9 @@ class Data(unittest.TestCase):
         os.makedirs(self.path("there/era5/2020"))
         with open(self.path("there/era5/2020/jan"), "w", encoding="utf-8") as file:
             file.write("snow and ice")
+        # Large enough to be under way for a moment.
+        with open(self.path("there/large"), "wb") as file:
+            file.truncate(100_000_000)
         self.hub = Hub(os.path.join(self.folder, "hub"), fleet=FLEET.format(self.folder)).start()
 
     def tearDown(self):
@@ -92,9 +95,7 @@ class Data(unittest.TestCase):
         self.agrees_with_its_journal()
 
     def test_a_copy_that_a_killed_hub_left_is_made_anew(self):
-        # Large enough to be under way for a moment; whether the kill comes in the middle is chance.
-        with open(self.path("there/large"), "wb") as file:
-            file.truncate(100_000_000)
+        # Whether the kill comes in the middle is chance.
         job = self.hub.submit("run: 'stat -L -c %s in'\nsites: [here]\n"
                               "data: {in: [{dataset: large, as: in}]}\n")
         eventually("the copy begins", lambda: os.path.exists(self.path("here/.weir/half/large"))
