@@ -62,6 +62,11 @@ Result<void> Admission::enter_data(const job::JobSpec& spec, sched::Request& req
     if (mover_ == nullptr) {
         return fail(Code::unsupported, "data: this hub has nothing that moves datasets");
     }
+    if (!spec.data_out.empty() && spec.array) {
+        return fail(Code::invalid,
+                    "data.out: each member of the array would make the same dataset; let one job "
+                    "that comes after the array make it");
+    }
     for (const job::DataIn& in : spec.data_in) {
         WEIR_CHECK(check_dataset(in.dataset));
         request.data.push_back(in.dataset);

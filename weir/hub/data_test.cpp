@@ -311,6 +311,9 @@ TEST_F(Data, OfArraysIsCopiedOnce) {
     EXPECT_EQ(world.mover->begun.size(), 1U);
     world.moved("era5", "local");
     EXPECT_EQ(world.executor.alive().size(), 3U);
+    Submission makers = maker("b", "flutter");
+    makers.spec.array = job::Array{{1, 2, 3}, 0};
+    EXPECT_THAT(refused(makers), HasSubstr("each member of the array would make the same dataset"));
 }
 
 }  // namespace

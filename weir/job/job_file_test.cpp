@@ -262,8 +262,6 @@ TEST(JobFile, TakesNamesAndPathsOfDatasetsThatStayWhereTheyBelong) {
     const std::string out = "data: {in: [{dataset: a}], out: [{path: out, dataset: ";
     EXPECT_EQ(refusal("run: a\n" + out + "b, keep: 30d}]}\n"), "accepted");
     EXPECT_THAT(refusal("run: a\n" + out + "a}]}\n"), HasSubstr("'a' is read or made already"));
-    EXPECT_THAT(refusal("run: a\narray: 0-3\n" + out + "b}]}\n"),
-                HasSubstr("each member of the array would make the same dataset"));
 }
 
 TEST(JobFile, NeedsExactlyOneThingToRun) {
