@@ -136,13 +136,13 @@ Result<void> Engine::State::follow(const OverPower& over, Cause, Time) {
 // version of the core may have found something else: then that is what happens.
 template <class What>
 bool Engine::State::found_already(const What& what) {
-    const auto found =
+    const auto its_place =
         std::find_if(told_later.begin(), told_later.end(), [&what](const auto& told) {
             const auto* const its = std::get_if<What>(&told.what);
             return its != nullptr && *its == what;
         });
-    if (found == told_later.end()) return false;
-    told_later.erase(found);
+    if (its_place == told_later.end()) return false;
+    told_later.erase(its_place);
     return true;
 }
 
