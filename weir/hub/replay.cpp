@@ -12,6 +12,13 @@ std::string first_of(const std::vector<journal::Started>& starts) {
     return starts.empty() ? "nothing" : exec::text_of(starts.front().attempt);
 }
 
+std::string first_of(const std::vector<journal::Reserved>& promises, std::size_t from) {
+    if (from >= promises.size()) return "nothing more";
+    const journal::Reserved& its = promises[from];
+    if (its.at == never) return "job " + std::to_string(its.job.value) + " nothing any more";
+    return "job " + std::to_string(its.job.value) + " a start at " + format_time(its.at);
+}
+
 std::optional<std::string> difference_of(const journal::Step& written,
                                          const journal::Step& decided) {
     for (std::size_t i = 0; i < std::max(written.starts.size(), decided.starts.size()); ++i) {
@@ -46,7 +53,12 @@ std::optional<std::string> difference_of(const journal::Step& written,
                std::to_string(decided.forgotten.size()) + ", or others, or by other ways";
     }
     if (written.reserved != decided.reserved) {
-        return "the journal and the replay make other reservations here";
+        std::size_t i = 0;
+        while (i < std::min(written.reserved.size(), decided.reserved.size()) &&
+               written.reserved[i] == decided.reserved[i])
+            ++i;
+        return "the journal promises " + first_of(written.reserved, i) + " here, the replay " +
+               first_of(decided.reserved, i);
     }
     if (written.digest != decided.digest) {
         return "the digest of the decisions is " + hex_of(written.digest) + " in the journal and " +
