@@ -214,6 +214,7 @@ void Engine::State::review(JobId id) {
 }
 
 void Engine::State::leave_home(WithData& its) {
+    room_for_data = true;
     for (const DatasetId dataset : its.datasets)
         staging.release(dataset, its.home, told_at);
     its.home = SiteId::none();
@@ -230,6 +231,7 @@ void Engine::State::use_data(const Job& job) {
 void Engine::State::stop_using_data(const Job& job) {
     const auto its = with_data.find(job.id);
     if (its == with_data.end()) return;
+    room_for_data = true;
     for (const DatasetId dataset : its->second.datasets)
         staging.release(dataset, its->second.runs_at, told_at);
     its->second.runs_at = SiteId::none();
@@ -241,10 +243,15 @@ void Engine::State::forget_data(JobId job) {
     if (its->second.home.valid()) leave_home(its->second);
     with_data.erase(its);
     homeless.erase(job);
-    // What it held may make room for others.
-    const std::set<JobId> others = homeless;
-    for (const JobId other : others)
-        want_data(jobs.slot_of(other));
+    seek_homes();
+}
+
+// What was left or forgotten may make room for those who wait for it.
+void Engine::State::seek_homes() {
+    room_for_data = false;
+    const std::set<JobId> all = homeless;
+    for (const JobId job : all)
+        want_data(jobs.slot_of(job));
 }
 
 void Engine::State::on(const DatasetStaged& event) {
@@ -264,6 +271,7 @@ void Engine::State::on(const DatasetMade& event) {
 void Engine::State::on(const DatasetLost& event) {
     const DatasetId dataset = staging.id_of(event.dataset);
     staging.lost(dataset, event.site);
+    room_for_data = true;
     ++step;
     review_users_of(dataset);
 }

@@ -781,6 +781,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 void Engine::apply(const Event& event, Time now) {
     state_->advance(now);
     std::visit([this](const auto& what) { state_->on(what); }, event);
+    if (state_->room_for_data) state_->seek_homes();
 }
 
 void Engine::decide(Time now, std::vector<Decision>& decisions) {

@@ -86,6 +86,7 @@ struct Engine::State {
     Staging staging;
     std::map<JobId, WithData> with_data;
     std::set<JobId> homeless;                  // those of them that wait for a home
+    bool room_for_data = false;                // some of these may get one since the last event
     std::vector<__int128> backlog;             // by site: work that waits
     bool data_matters = false;                 // somebody read a dataset, or there are some
     std::vector<Decision> told_later;          // in the next pass
@@ -292,6 +293,7 @@ struct Engine::State {
     void use_data(const Job& job);
     void stop_using_data(const Job& job);
     void forget_data(JobId job);
+    void seek_homes();
     [[nodiscard]] std::string data_in_words(const WithData& its, Time now) const;
 
     // order.cpp: who is next
