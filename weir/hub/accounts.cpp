@@ -150,6 +150,7 @@ void Accounts::set(const tenancy::OrganisationsFile& file,
     quotas_ = tenancy::QuotaTree(file_.organisations, rights_.capacity);
 
     loans_.clear();
+    agreed_.clear();
     count_quotas();
 }
 
@@ -177,9 +178,13 @@ void Accounts::set_loans(const std::vector<KnownLoan>& loans, Time at) {
     for (const auto& [job, its] : goes_on)
         ended(job, at);
     loans_.clear();
+    agreed_.clear();
     for (const KnownLoan& known : loans) {
         const auto span = tenancy::availability(known.loan);
-        if (!span || !span->holds(at)) continue;
+        if (!span || span->ends <= at) continue;
+        for (const tenancy::Allowance& lent : known.loan.contract.amounts)
+            agreed_.push_back({known.loan.contract.borrower, lent.resource, lent.amount});
+        if (!span->holds(at)) continue;
         for (const tenancy::Allowance& lent : known.loan.contract.amounts)
             loans_.push_back({known.loan, lent.resource, lent.amount, lent.amount});
     }
@@ -243,6 +248,7 @@ std::optional<Price> Accounts::price_of(PoolId pool) const {
 Result<Money> Accounts::cost_at_most(const sched::Request& request) const {
     Money most{0, currency_};
     for (const PoolId pool : request.demand.pools) {
+        if (!may_ever_have(request, pool)) continue;
         Price price = price_of(pool).value_or(Price{{0, currency_}});
         for (const LoanInForce* from : loans_for(request.tenant)) {
             const Price& its = from->loan.contract.price;
@@ -344,6 +350,21 @@ std::vector<const Accounts::LoanInForce*> Accounts::loans_for(TenantId tenant) c
             found.push_back(&each);
     }
     return found;
+}
+
+// By its rights now, and with whatever was agreed to be lent to it at some time.
+bool Accounts::may_ever_have(const sched::Request& request, PoolId pool) const {
+    if (!any() || request.tenant == tenancy::the_centre) return true;
+    const tenancy::Charges charges = rights_.charges(request.demand, pool);
+    const auto houses = houses_above(request.tenant);
+    return std::all_of(charges.begin(), charges.end(), [&](const tenancy::Allowance& each) {
+        Amount most = quotas_.potential(request.tenant, each.resource);
+        for (const Agreed& its : agreed_)
+            if (its.resource == each.resource &&
+                std::find(houses.begin(), houses.end(), its.borrower) != houses.end())
+                most += its.amount;
+        return each.amount <= most;
+    });
 }
 
 // No house borrows more than it may have beyond what it owns, and more than was lent to it,

@@ -115,6 +115,13 @@ private:
         tenancy::Amount left = 0;
     };
 
+    // What is lent now or later.
+    struct Agreed {
+        TenantId borrower;
+        std::uint32_t resource = 0;
+        tenancy::Amount amount = 0;
+    };
+
     void remember(const tenancy::OrganisationsFile& file, Time at);
     void count_quotas();
     [[nodiscard]] std::optional<Price> price_of(PoolId pool) const;
@@ -122,6 +129,8 @@ private:
     [[nodiscard]] std::vector<TenantId> houses_above(TenantId house) const;
     // Loans that whoever is in this organisation may use.
     [[nodiscard]] std::vector<const LoanInForce*> loans_for(TenantId tenant) const;
+    // Whether the organisation may have so much in this pool at any time.
+    [[nodiscard]] bool may_ever_have(const sched::Request& request, PoolId pool) const;
     // How much of each chip of this kind may be borrowed, from nothing (0) to all (1).
     [[nodiscard]] long double share_borrowed_at_most(const sched::Request& request,
                                                      PoolId pool) const;
@@ -137,7 +146,8 @@ private:
     std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
     std::vector<std::vector<tenancy::Amount>> runs_;  // likewise
     std::vector<LoanInForce> loans_;                  // by loan, then resource
-    tenancy::QuotaTree quotas_;                       // what each may have at most
+    std::vector<Agreed> agreed_;
+    tenancy::QuotaTree quotas_;  // what each may have at most
 
     tenancy::Ledger ledger_;                   // of all organisations there ever were
     std::map<std::string, TenantId> by_path_;  // in the ledger

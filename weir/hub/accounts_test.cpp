@@ -331,5 +331,23 @@ TEST_F(AccountsOfAHub, APastStatementDoesNotChangeWithTheCatalogue) {
     EXPECT_EQ(paid_by("shop"), 8) << "from now on it is not domestic";
 }
 
+TEST_F(AccountsOfAHub, AJobIsNotHeldToThePriceOfChipsThatItsOrganisationCanNeverHave) {
+    fleet::Pool dear = world.fleet.pools[0];
+    dear.name = "dear";
+    dear.chip = "h100";
+    world.fleet.pools.push_back(dear);
+    world.fleet.sites[0].price["h100"] = *parse_price("30 CNY/chip-hour");
+    open_with(R"(
+tenants:
+  - {name: lab, quota: {a100: 8, h100: 8}}
+  - {name: shop, borrow: {a100: 8, h100: 4}, budget: {amount: 100 CNY, period: month}}
+)");
+    Submission submission = submission_of("either", 2, 4);
+    submission.spec.tenant = "shop";
+    submission.spec.chips_any_of = {"a100", "h100"};
+    const auto accepted = world.submit(submission);
+    EXPECT_TRUE(accepted) << "8 a100 for an hour are 64 CNY, and 8 h100 it may never have";
+}
+
 }  // namespace
 }  // namespace weir::hub
