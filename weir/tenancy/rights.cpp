@@ -13,6 +13,7 @@ namespace weir::tenancy {
 namespace {
 
 constexpr double flops_per_unit = 1e6;
+constexpr std::size_t compared_max = 200;  // organisations; among more, notes would fill pages
 
 // "whole / 1000" without the zeros at the end.
 std::string thousandths(Amount amount) {
@@ -24,6 +25,71 @@ std::string thousandths(Amount amount) {
     while (text.back() == '0')
         text.pop_back();
     return text;
+}
+
+// Whether this organisation, or one that it is part of, owns anything of it; with all below.
+bool owns_of(const Organisations& all, TenantId whose, std::uint32_t resource) {
+    const auto is_part = [&all](TenantId x, TenantId whole) {
+        while (x.valid() && x != whole)
+            x = all.tenant(x).parent;
+        return x.valid();
+    };
+    for (; whose.valid() && all.tenant(whose).parent.valid(); whose = all.tenant(whose).parent) {
+        for (std::uint32_t i = 0; i < all.tenants.size(); ++i) {
+            const auto& quota = all.tenants[i].quota;
+            const bool has = std::any_of(quota.begin(), quota.end(), [&](const Allowance& each) {
+                return each.resource == resource && each.amount > 0;
+            });
+            if (has && is_part(TenantId{i}, whose)) return true;
+        }
+    }
+    return false;
+}
+
+// Own is only what is within every quota that counts it: who owns a capability owns nothing of
+// chips that others count one by one.
+void note_counted_twice(Rights& rights) {
+    const Organisations& all = rights.organisations;
+    if (all.tenants.size() > compared_max) return;
+    for (std::uint32_t r = 0; r < all.resources.size(); ++r) {
+        if (all.resources[r].kind != Resource::Kind::capability) continue;
+        for (std::uint32_t c = 0; c < all.resources.size(); ++c) {
+            const auto counts = [](const Charges& charges, std::uint32_t resource) {
+                return std::any_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+                    return each.resource == resource;
+                });
+            };
+            const bool both =
+                all.resources[c].kind == Resource::Kind::chips &&
+                std::any_of(rights.measures.begin(),
+                            rights.measures.end(),
+                            [&](const Rights::PoolMeasure& pool) {
+                                return counts(pool.per_chip, r) && counts(pool.per_chip, c);
+                            });
+            if (!both) continue;
+            const Tenant* names_it = nullptr;
+            for (const Tenant& tenant : all.tenants)
+                if (names_it == nullptr &&
+                    (counts(tenant.quota, c) || counts(tenant.lend, c) || counts(tenant.borrow, c)))
+                    names_it = &tenant;
+            for (std::uint32_t i = 1; i < all.tenants.size() && names_it != nullptr; ++i) {
+                const Tenant& tenant = all.tenants[i];
+                const bool has = std::any_of(
+                    tenant.quota.begin(), tenant.quota.end(), [&](const Allowance& each) {
+                        return each.resource == r && each.amount > 0;
+                    });
+                if (!has || owns_of(all, TenantId{i}, c)) continue;
+                rights.notes.push_back(fmt::format(
+                    "{} owns {} but none of {}, which the quotas or limits of {} count: what it "
+                    "runs on {} counts as borrowed",
+                    tenant.path,
+                    all.resources[r].name,
+                    all.resources[c].name,
+                    names_it->path,
+                    all.resources[c].name));
+            }
+        }
+    }
 }
 
 }  // namespace
@@ -125,6 +191,7 @@ Rights rights_on(const fleet::Fleet& fleet, Organisations organisations, const R
                             format_amount(resource, owned),
                             format_amount(resource, rights.capacity[r])));
     }
+    note_counted_twice(rights);
     return rights;
 }
 

@@ -91,5 +91,22 @@ TEST(Rights, ASlipInTheNameOfAChipIsNoticed) {
                 Contains("quotas name h2000, of which this fleet has none; did you mean h200?"));
 }
 
+TEST(Rights, WhoOwnsACapabilityAndNoneOfChipsThatOthersCountIsTold) {
+    Organisations all{
+        .resources = {{Resource::Kind::capability, "bf16"}, {Resource::Kind::chips, "h200"}},
+        .tenants = {{}}};
+    all.tenants.push_back({.path = "a", .parent = TenantId{0}, .quota = {{0, 1'000'000'000}}});
+    all.tenants.push_back(
+        {.path = "b", .parent = TenantId{0}, .quota = {}, .lend = {}, .borrow = {{1, 2000}}});
+    const auto notes = [&all] {
+        return rights_on(of_chips(1), all, [](auto, auto) { return 1e15; }).notes;
+    };
+    EXPECT_THAT(notes(),
+                Contains("a owns bf16 but none of h200, which the quotas or limits of b count: "
+                         "what it runs on h200 counts as borrowed"));
+    all.tenants[1].quota.push_back({1, 1000});
+    EXPECT_TRUE(notes().empty());
+}
+
 }  // namespace
 }  // namespace weir::tenancy
