@@ -46,11 +46,28 @@ bool is_over_by_time(const Loan& loan) {
     return loan.state == State::expired && loan.lasted && loan.since == loan.contract.window.ends;
 }
 
+// As `weir loan` calls it.
+std::string_view command_of(Event event) {
+    switch (event) {
+        case Event::give_back:
+            return "return";
+        case Event::lender_breaks:
+        case Event::borrower_breaks:
+            return "break";
+        default:
+            return name_of(event);
+    }
+}
+
 std::string what_is_possible(State state) {
     std::string words;
     for (const Rule& rule : rules) {
         if (rule.from != state) continue;
-        words += (words.empty() ? "" : ", ") + std::string(name_of(rule.event));
+        const std::string_view command = command_of(rule.event);
+        if (words.size() >= command.size() &&
+            words.substr(words.size() - command.size()) == command)
+            continue;  // either party may break it
+        words += (words.empty() ? "" : ", ") + std::string(command);
     }
     return words.empty() ? "nothing is possible any more" : "possible are " + words;
 }
@@ -153,7 +170,7 @@ Result<LoanStep> step(const Loan& loan, LoanEvent event, Time now) {
         return fail(Code::conflict,
                     fmt::format("a loan that is {} cannot be answered with {}: {}",
                                 name_of(state),
-                                name_of(event),
+                                command_of(event),
                                 what_is_possible(state)));
     }
     const LoanContract& contract = loan.contract;

@@ -128,9 +128,12 @@ TEST(Loan, SaysWhatIsPossibleInsteadOfWhatIsNot) {
         refusal(an_offer(), Event::recall, 5),
         "a loan that is offered cannot be answered with recall: possible are accept, withdraw");
     const Loan over = after(after(an_offer(), Event::accept, 5), Event::wait, 50);
-    EXPECT_EQ(refusal(over, Event::give_back, 50),
-              "a loan that is expired cannot be answered with give back: nothing is possible any "
-              "more");
+    EXPECT_EQ(
+        refusal(over, Event::give_back, 50),
+        "a loan that is expired cannot be answered with return: nothing is possible any more");
+    const Loan agreed = after(an_offer(), Event::accept, 5);
+    EXPECT_THAT(refusal(agreed, Event::accept, 6), HasSubstr("possible are recall, return, break"))
+        << "the words of weir loan";
     EXPECT_THAT(refusal(over, Event::wait, 49), HasSubstr("is expired since"));
     const Loan active = after(after(an_offer(), Event::accept, 5), Event::wait, 20);
     EXPECT_THAT(refusal(active, Event::recall, 40),
