@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -154,15 +155,6 @@ struct Engine::State {
     Digest digest;
     fleet::Placement found;      // scratch
     Time told_at = Time::min();  // of the last event or pass
-
-    struct Outlook {  // estimates for those behind the promises, while nothing changes
-        std::uint64_t step = 0;
-        Time at{};
-        std::unordered_map<JobId, Time> starts;
-        std::map<std::pair<std::uint32_t, Duration>, Time> alone;  // by shape and limit
-        std::uint64_t work_left = 0;
-    };
-    Outlook outlook;
 
     // engine.cpp: what happened
     void on(const JobSubmitted& event);
@@ -393,8 +385,20 @@ struct Engine::State {
     [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job, Time at) const;
 
     // outlook.cpp: what is expected
+    struct Outlook {  // estimates for those behind the promises, while nothing changes
+        std::uint64_t step = 0;
+        Time at{};
+        std::unordered_map<JobId, Time> starts;
+        // By shape and limit, for a start from then on in these kinds.
+        std::map<std::tuple<std::uint32_t, Duration, Time, KindSet>, Time> alone;
+        using Asks = std::tuple<TenantId, std::uint32_t, Duration>;  // tenant, shape, limit
+        std::map<Asks, Chance> rights;                               // of those who have none now
+        std::uint64_t work_left = 0;
+    };
+    Outlook outlook;
     void look_ahead(Time now);
-    [[nodiscard]] Time earliest_alone(const Job& job, Time now);
+    void look_ahead_for_rights(Time now);
+    [[nodiscard]] Time earliest_alone(const Job& job, Chance chance);
 
     // obstacle.cpp: what is in the way beside those who run. No words: none of these alone.
     struct Obstacle {

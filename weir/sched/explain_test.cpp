@@ -1,6 +1,8 @@
 // What the engine says about those who wait, and when it expects them to start.
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "weir/sched/engine.hpp"
 
 namespace weir::sched {
@@ -201,6 +203,75 @@ TEST(Explain, BlamesNoReservationThatTheJobWouldNotMeet) {
     world.decides();
     EXPECT_EQ(world.explain(2).reason.until, at_seconds(100));
     EXPECT_EQ(world.explain(3).reason.cause, Cause::would_delay) << world.explain(3).sentence;
+}
+
+// Two organisations own two of four chips each and lend nothing.
+class TwoHouses {
+public:
+    TwoHouses() {
+        tenancy::Organisations houses;
+        houses.resources = {{tenancy::Resource::Kind::chips, "chip"}};
+        houses.tenants = {tenancy::Tenant{}};
+        for (const char* name : {"lab", "shop"})
+            houses.tenants.push_back({.path = name,
+                                      .parent = TenantId{0},
+                                      .quota = {{0, 2000}},
+                                      .lend = {{0, 0}},
+                                      .borrow = {}});
+        const fleet::Fleet fleet = fleet_of(nodes_of(1, 4, 8));
+        engine.emplace(fleet, Policy::easy, tenancy::rights_on(fleet, houses, {}));
+    }
+    void submit(std::uint64_t id, std::uint32_t chips, std::int64_t limit_s, TenantId tenant) {
+        Request request = request_of(id, 1, chips, limit_s);
+        request.tenant = tenant;
+        engine->apply(JobSubmitted{request}, at_seconds(0));
+        std::vector<Decision> decisions;
+        engine->decide(at_seconds(0), decisions);
+    }
+    Time estimate(std::uint64_t job) { return engine->estimate(JobId{job}, at_seconds(0)).at; }
+    std::optional<Engine> engine;
+};
+
+TEST(Outlook, WhoHasNoRightYetIsExpectedWhenWhatItsOrganisationHoldsHasEnded) {
+    TwoHouses world;
+    const TenantId lab{1};
+    world.submit(1, 1, 100, lab);
+    world.submit(2, 1, 300, lab);
+    world.submit(3, 1, 50, lab);
+    world.submit(4, 2, 50, lab);
+    ASSERT_EQ(world.engine->phase(JobId{3}), Phase::pending) << "two chips are idle and not lent";
+    EXPECT_EQ(world.estimate(3), at_seconds(100));
+    EXPECT_EQ(world.estimate(4), at_seconds(300));
+}
+
+TEST(Outlook, WhereWhatRunsHasNoEndNothingIsExpected) {
+    TwoHouses world;
+    const TenantId lab{1};
+    Request request = request_of(1, 1, 2, 0);
+    request.limit = forever;
+    request.tenant = lab;
+    world.engine->apply(JobSubmitted{request}, at_seconds(0));
+    world.submit(2, 1, 50, lab);
+    EXPECT_EQ(world.estimate(2), never);
+}
+
+TEST(Outlook, WhoWaitsForALoanToBeginIsExpectedThen) {
+    TwoHouses world;
+    const TenantId lab{1};
+    const TenantId shop{2};
+    world.engine->apply(LoanChanged{{.loan = 0,
+                                     .lender = lab,
+                                     .borrower = shop,
+                                     .amounts = {{0, 1000}},
+                                     .from = at_seconds(500),
+                                     .until = at_seconds(900)}},
+                        at_seconds(0));
+    world.submit(1, 2, 10'000, shop);
+    world.submit(2, 1, 400, shop);
+    world.submit(3, 1, 401, shop);
+    const Time at = world.estimate(2);
+    EXPECT_EQ(at, at_seconds(500));
+    EXPECT_EQ(world.estimate(3), at_seconds(10'000)) << "it would outlast the loan";
 }
 
 }  // namespace

@@ -17,15 +17,46 @@ constexpr std::uint64_t look_ahead_work_max = 1'000'000;
 
 }  // namespace
 
-// When the plan has room for one like it beside what runs and is promised; Time::min() if that
-// would be too much work.
-Time Engine::State::earliest_alone(const Job& job, Time now) {
-    const auto [known, is_new] = outlook.alone.try_emplace({job.shape, job.limit}, Time::min());
+// When the plan has room for one like it beside what runs and is promised, by its rights;
+// Time::min() if that would be too much work.
+Time Engine::State::earliest_alone(const Job& job, Chance chance) {
+    const auto [known, is_new] =
+        outlook.alone.try_emplace({job.shape, job.limit, chance.from, chance.allowed}, Time::min());
     if (!is_new || outlook.work_left == 0) return known->second;
     const std::uint64_t work_before = plan.work();
-    known->second = plan.ask(shapes[job.shape].shape, now, job.limit, {}, never).at;
+    known->second =
+        plan.ask(shape_in(job.shape, chance.allowed), chance.from, job.limit, {}, never).at;
     outlook.work_left -= std::min(outlook.work_left, plan.work() - work_before);
     return known->second;
+}
+
+// From when on those of the queue have a right who have none now, by the limits of what runs and is
+// promised. Who is behind others of its organisation is not counted in: no promise is made here.
+void Engine::State::look_ahead_for_rights(Time now) {
+    outlook.rights.clear();
+    if (!quotas.any()) return;
+    std::vector<Quotas::Hope> hopes;
+    std::vector<Outlook::Asks> who;
+    std::size_t seen = 0;
+    queue.walk([&](const Queued& one) {
+        if (++seen > estimates_max) return false;
+        const Job& job = jobs.at(one.slot);
+        if (job.promise.found() || job.parked || allowed_for(job, now) != 0) return true;
+        const Outlook::Asks asks{job.tenant, job.shape, job.limit};
+        if (!outlook.rights.try_emplace(asks, Chance{never, 0}).second) return true;
+        hopes.push_back({job.tenant, &shapes[job.shape].kinds, job.limit});
+        who.push_back(asks);
+        return true;
+    });
+    if (hopes.empty()) return;
+    std::vector<Quotas::Held> held;
+    for (const std::uint32_t slot : running.slots())
+        if (const auto its = held_by(jobs.at(slot))) held.push_back(*its);
+    for (const auto& [rank, slot] : promised)
+        if (const auto its = held_by(jobs.at(slot))) held.push_back(*its);
+    quotas.find_first_rights(hopes, std::move(held), now, outlook.work_left);
+    for (std::size_t i = 0; i < hopes.size(); ++i)
+        outlook.rights[who[i]] = {hopes[i].from, hopes[i].where};
 }
 
 // Those who wait, in the order of the queue, each at the earliest time at which the counts of one
@@ -38,6 +69,7 @@ void Engine::State::look_ahead(Time now) {
     outlook.starts.clear();
     outlook.alone.clear();
     outlook.work_left = look_ahead_work_max;
+    look_ahead_for_rights(now);
     std::vector<Timeline> free_in;
     for (std::uint32_t i = 0; i < fleet.pools.size(); ++i)
         free_in.push_back(plan.free_over_time(PoolId{i}));
@@ -45,11 +77,18 @@ void Engine::State::look_ahead(Time now) {
         if (outlook.starts.size() >= estimates_max) return false;
         const Job& job = jobs.at(one.slot);
         if (job.promise.found() || job.parked) return true;
-        const fleet::Demand& demand = shapes[job.shape].shape.demand;
+        Chance chance{now, allowed_for(job, now)};
+        if (chance.allowed == 0) {
+            const auto its = outlook.rights.find({job.tenant, job.shape, job.limit});
+            if (its == outlook.rights.end() || its->second.allowed == 0) return true;
+            chance = its->second;
+        }
+        const fleet::Shape& shape = shape_in(job.shape, chance.allowed);
+        const fleet::Demand& demand = shape.demand;
         Time best = never;
         PoolId best_pool;
         std::int64_t best_need = 0;
-        const bool on_one_pool = shapes[job.shape].shape.domains.size() == demand.pools.size();
+        const bool on_one_pool = shape.domains.size() == demand.pools.size();
         for (const PoolId pool : demand.pools) {
             std::int64_t need = 0;
             for (const fleet::GangPart& part : demand.parts) {
@@ -58,7 +97,7 @@ void Engine::State::look_ahead(Time now) {
                              ? std::int64_t{part.each.chips} * 1000 + part.each.chip_permille
                              : std::int64_t{part.each.cpus_milli});
             }
-            const Time at = free_in[pool.value].earliest(now, job.limit, need);
+            const Time at = free_in[pool.value].earliest(chance.from, job.limit, need);
             if (at >= best) continue;
             best = at;
             best_pool = pool;
@@ -66,7 +105,7 @@ void Engine::State::look_ahead(Time now) {
         }
         // Over several pools: beside what runs and is promised, whoever else is before it.
         if (best != never || !on_one_pool) {
-            const Time alone = earliest_alone(job, now);
+            const Time alone = earliest_alone(job, chance);
             if (best != never) {
                 best = std::max(best, alone);
             } else if (alone != Time::min()) {

@@ -145,6 +145,22 @@ public:
     // "shop counts on the loan of 3 h200 from lab, which is called back for 12:00, before ...".
     [[nodiscard]] std::string loan_in_words(TenantId x, const ShapeKinds& kinds, Time end) const;
 
+    // Who has no right now, and from when on it has one, where, if nobody starts and who holds
+    // something holds it until its end; never: not by that.
+    struct Hope {
+        TenantId tenant;
+        const ShapeKinds* kinds = nullptr;
+        Duration limit{};
+        Time from = never;
+        KindSet where = 0;
+    };
+    // Asks for at most so much work, and takes off what it did; who is left over then keeps never.
+    // Cost: O(held x log(held)), and O(hopes x kinds x depth) for each time at which anything ends.
+    void find_first_rights(std::vector<Hope>& hopes,
+                           std::vector<Held> held,
+                           Time now,
+                           std::uint64_t& work_left) const;
+
     // The order among those who wait, by the first kind of `allowed`.
     [[nodiscard]] tenancy::Standing standing(TenantId x,
                                              const ShapeKinds& kinds,

@@ -190,6 +190,58 @@ const QuotaTree& Quotas::tree_at(Time at) const {
     return *tree;
 }
 
+// One walk through time: what ends is given back, at the beginning or end of a loan the tree is
+// another, and whoever then has a right, until its own end, is no longer looked at.
+void Quotas::find_first_rights(std::vector<Hope>& hopes,
+                               std::vector<Held> held,
+                               Time now,
+                               std::uint64_t& work_left) const {
+    std::sort(
+        held.begin(), held.end(), [](const Held& a, const Held& b) { return a.until < b.until; });
+    std::vector<std::size_t> open(hopes.size());
+    for (std::size_t i = 0; i < open.size(); ++i)
+        open[i] = i;
+    QuotaTree tree = without_recalled_ ? *without_recalled_ : tree_;
+    auto ends = held.begin();
+    auto changes = later_.begin();
+    while (!open.empty() && work_left > 0) {
+        const Time next_end = ends == held.end() ? never : ends->until;
+        const Time at = std::min(next_end, changes == later_.end() ? never : changes->from);
+        if (at == never) return;
+        std::vector<bool> touched(rights_.organisations.resources.size(), false);
+        for (; ends != held.end() && ends->until <= at; ++ends) {
+            give_back(tree, *ends);
+            for (const Allowance& each : *ends->charges)
+                touched[each.resource] = true;
+        }
+        if (changes != later_.end() && changes->from == at) {
+            tree = changes->tree;  // without what has ended until then
+            touched.assign(touched.size(), true);
+            ++changes;
+        }
+        const auto is_settled = [&](std::size_t i) {
+            Hope& hope = hopes[i];
+            const auto asks_for_it = [&](const Charges& charges) {
+                return std::any_of(charges.begin(), charges.end(), [&](const Allowance& each) {
+                    return touched[each.resource];
+                });
+            };
+            const auto& all = hope.kinds->charges;
+            if (work_left == 0 || std::none_of(all.begin(), all.end(), asks_for_it)) return false;
+            work_left -= std::min<std::uint64_t>(work_left, all.size());
+            KindSet set = allowed(tree, hope.tenant, *hope.kinds);
+            const Time until = hope.limit < forever ? at + hope.limit : never;
+            for (auto later = changes; set != 0 && later != later_.end(); ++later)
+                if (later->from < until) set &= allowed(later->tree, hope.tenant, *hope.kinds);
+            if (set == 0) return false;
+            hope.from = std::max(at, now);
+            hope.where = set;
+            return true;
+        };
+        std::erase_if(open, is_settled);
+    }
+}
+
 void Quotas::set_term(const LoanTerm& term) {
     const auto its = std::find_if(
         terms_.begin(), terms_.end(), [&](const LoanTerm& each) { return each.loan >= term.loan; });
