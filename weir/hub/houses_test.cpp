@@ -427,6 +427,34 @@ loans:
     EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
 }
 
+TEST_F(Houses, WhoCouldOnlyHaveStartedOnALoanIsCancelledWhenItIsOver) {
+    using tenancy::LoanEvent;
+    open();
+    for (const LoanEvent event : {LoanEvent::give_back, LoanEvent::recall}) {
+        const std::string name = event == LoanEvent::recall ? "summer" : "spring";
+        ASSERT_TRUE(world.operate(OfferLoan{three_chips(world.now, name), {{"a100", "3"}}}));
+        ASSERT_TRUE(world.operate(MoveLoan{name, LoanEvent::accept}));
+        ASSERT_TRUE(submit("guest", "shop/front", 4));
+        ASSERT_TRUE(submit("late", "shop/front", 3));
+        ASSERT_TRUE(submit("small", "shop/front", 2));
+        ASSERT_EQ(world.state("late"), "pending");
+        ASSERT_TRUE(world.operate(MoveLoan{name, event}));
+        if (event == LoanEvent::recall) {
+            EXPECT_EQ(world.state("late"), "pending") << "what is called back is not yet back";
+            world.pass(seconds(2 * 3600));
+            world.keeper->wake(world.moment());
+        }
+        EXPECT_EQ(world.state("late"), "cancelled");
+        EXPECT_THAT(world.view("late").reason,
+                    HasSubstr("the loan " + name + " is over: quota: shop/front may have 2 a100"));
+        EXPECT_NE(world.state("small"), "cancelled");
+        for (const exec::AttemptId id : world.executor.alive())
+            world.report(world.executor.finish(id, 0, world.now));
+        for (const exec::AttemptId id : world.executor.alive())
+            world.report(world.executor.finish(id, 0, world.now));
+    }
+}
+
 TEST_F(Houses, APromiseThatCountsOnALoanIsHeldAgainstTheLoansOfTheNextFile) {
     const auto file = [](const std::string& ends) {
         return "tenants: [{name: lab, quota: {a100: 4}}, {name: shop, quota: {a100: 2}}]\n"

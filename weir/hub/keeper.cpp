@@ -199,7 +199,10 @@ void Keeper::put_finished(Work& work) {
 
 Result<void> Keeper::commit(Work& work) {
     const bool is_settled = settle_fleet(work);
-    if (is_settled) watch_loans(work);
+    if (is_settled) {
+        watch_loans(work);
+        cancel_who_lost_its_right(work);
+    }
     if (is_settled && work.engine_heard) {
         auto decided = book_->decide(now_);
         WEIR_ASSERT(decided.has_value());  // a live pass is right by construction

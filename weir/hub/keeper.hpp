@@ -172,6 +172,8 @@ private:
     bool settle_fleet(Work& work);
     // lending.cpp: loans that begin and are over by time.
     void watch_loans(Work& work);
+    void move_loan(Work& work, journal::LoanMoved moved);
+    void cancel_who_lost_its_right(Work& work);
     void judge_ended_loans(Work& work);
     void break_loan(Work& work,
                     const KnownLoan& known,

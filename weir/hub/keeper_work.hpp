@@ -19,7 +19,8 @@ struct Keeper::Work {
     std::vector<exec::AttemptId> starts;
     std::vector<exec::AttemptId> stops;
     std::vector<exec::AttemptId> forgets;
-    std::vector<std::string> loans_over;  // by time, in this turn
+    std::vector<std::string> loans_over;   // by time, in this turn
+    std::vector<std::string> loans_ended;  // these, and those that a party ended
     std::vector<exec::Move> moves;
     std::vector<Datasets::At> removals;
     std::map<std::string, KeyedSubmission> keys;  // of this turn, not yet in the store

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "weir/base/log.hpp"
 #include "weir/hub/keeper.hpp"
@@ -212,8 +213,40 @@ Result<std::string> Keeper::operate(Work& work, const MoveLoan& wish) {
     std::string reason;
     if (wish.event == LoanEvent::lender_breaks) reason = "its lender took it back without notice";
     if (wish.event == LoanEvent::borrower_breaks) reason = "its borrower does not keep to it";
-    record(work, journal::LoanMoved{wish.name, wish.event, std::move(reason)});
+    move_loan(work, {wish.name, wish.event, std::move(reason)});
     return told(*book_->loans().find(wish.name));
+}
+
+void Keeper::move_loan(Work& work, journal::LoanMoved moved) {
+    const std::string name = moved.name;
+    record(work, std::move(moved));
+    if (is_final(book_->loans().find(name)->loan.state)) work.loans_ended.push_back(name);
+}
+
+// Who waits and could only ever have started on what was lent: it would wait for ever, with its
+// budget set aside.
+void Keeper::cancel_who_lost_its_right(Work& work) {
+    const std::vector<std::string> ended = std::exchange(work.loans_ended, {});
+    if (ended.empty()) return;
+    std::vector<std::pair<JobId, std::string>> lost;
+    const Family* asked = nullptr;
+    Result<void> ever;
+    for (const auto& [id, job] : book_->jobs()) {
+        const sched::Request& request = job.family->request;
+        if (!job.waits() || request.demand.pools.empty()) continue;
+        // Members of one array ask for the same.
+        if (job.family != asked)
+            ever = book_->engine().can_ever_have(request.tenant, request.demand);
+        asked = job.family;
+        if (!ever) lost.emplace_back(id, ever.error().message);
+    }
+    for (const auto& [id, why] : lost) {
+        const Job* const job = book_->find(id);
+        if (job == nullptr || !job->waits()) continue;
+        record(work,
+               journal::Cancelled{
+                   id, fmt::format("the loan {} is over: {}", fmt::join(ended, ", "), why)});
+    }
 }
 
 // Each of them is in the journal from here on. Where its lender's gangs would not be had back when
@@ -223,7 +256,7 @@ void Keeper::watch_loans(Work& work) {
     for (const std::string& name : book_->loans().moved_by_time(now_)) {
         const bool was_agreed =
             book_->loans().find(name)->loan.state == tenancy::LoanState::accepted;
-        record(work, journal::LoanMoved{name, LoanEvent::wait});
+        move_loan(work, {name, LoanEvent::wait, {}});
         const tenancy::LoanState state = book_->loans().find(name)->loan.state;
         if (state == tenancy::LoanState::active && was_agreed) began.push_back(name);
         if (is_final(state)) work.loans_over.push_back(name);
@@ -269,7 +302,7 @@ void Keeper::break_loan(Work& work,
                               : fmt::format("; {} pays {}",
                                             lender ? terms.lender : terms.borrower,
                                             format_money(terms.penalty))));
-    record(work, journal::LoanMoved{terms.name, event, reason});
+    move_loan(work, {terms.name, event, reason});
 }
 
 std::vector<KnownLoan> Keeper::loans() const {
