@@ -280,6 +280,14 @@ TEST_F(Houses, WhatIsWrongWithALoanIsSaidAndChangesNothing) {
     terms = three_chips(world.now);
     terms.borrower = "lab";
     EXPECT_THAT(wrong(terms, "1"), HasSubstr("to: nobody borrows from itself"));
+    terms.lender = "shop";
+    terms.borrower = "shop/front";
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("to: \"shop\" and \"shop/front\" are one house"));
+    terms = three_chips(world.now, "two words");
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("name: \"two words\" has a blank"));
+    terms = three_chips(world.now);
+    terms.notice = seconds(101 * 3600);
+    EXPECT_THAT(wrong(terms, "1"), HasSubstr("is longer than the loan lasts; valid are up to"));
     terms = three_chips(world.now - seconds(200 * 3600));
     EXPECT_THAT(wrong(terms, "1"), HasSubstr("has passed"));
     terms = three_chips(world.now, "file-1");

@@ -91,6 +91,35 @@ Result<void> stays_recoverable(const KnownLoan& known, const Book& book) {
     return {};
 }
 
+// What is asked of an offer beside what journals have always held: what a tenants file refuses, and
+// names that a command line takes for one word.
+Result<void> is_sensible(const LoanTerms& terms) {
+    const auto is_part = [](const std::string& part, const std::string& whole) {
+        return part.compare(0, whole.size() + 1, whole + "/") == 0;
+    };
+    if (is_part(terms.lender, terms.borrower) || is_part(terms.borrower, terms.lender)) {
+        return fail(
+            Code::invalid,
+            fmt::format("to: \"{}\" and \"{}\" are one house; share there by quota and lend",
+                        terms.lender,
+                        terms.borrower));
+    }
+    if (terms.name.find(' ') != std::string::npos) {
+        return fail(Code::invalid,
+                    fmt::format("name: \"{}\" has a blank; valid are names of one word, such as "
+                                "spring-2027",
+                                terms.name));
+    }
+    const Duration lasts = terms.window.ends - terms.window.begins;
+    if (terms.window.begins < terms.window.ends && terms.notice > lasts) {
+        return fail(Code::invalid,
+                    fmt::format("notice: {} is longer than the loan lasts; valid are up to {}",
+                                format_duration(terms.notice),
+                                format_duration(lasts)));
+    }
+    return {};
+}
+
 std::vector<sched::LoanTerm> terms_in_force(const Book& book, Time now) {
     std::vector<sched::LoanTerm> terms;
     for (const KnownLoan& known : book.loans().at(now)) {
@@ -177,6 +206,7 @@ Result<std::string> Keeper::operate(Work& work, const OfferLoan& wish) {
         }
         terms.amounts.emplace_back(*its, *parsed);
     }
+    WEIR_CHECK(is_sensible(terms));
     WEIR_CHECK(book_->loans().may_offer(terms, now_));
     record(work, journal::LoanOffered{terms});
     return told(*book_->loans().find(terms.name));

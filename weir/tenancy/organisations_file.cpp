@@ -228,7 +228,7 @@ const schema::Object& voucher_schema() {
 // Turns a checked tree into an OrganisationsFile and collects what no table can say.
 class Reader {
 public:
-    explicit Reader(Problems& problems) : problems_(problems) {}
+    Reader(Problems& problems, bool is_printed) : problems_(problems), is_printed_(is_printed) {}
 
     OrganisationsFile read(const View& view) {
         file_.organisations.tenants.push_back(Tenant{});
@@ -435,6 +435,14 @@ private:
             problems_.add(
                 view.place("notice"), path + ".notice", "is longer than ten years; write less");
         }
+        // Journals may have older loans.
+        if (!is_printed_ && starts && ends && *starts < *ends && loan.notice > *ends - *starts) {
+            problems_.add(view.place("notice"),
+                          path + ".notice",
+                          fmt::format("{} is longer than the loan lasts; valid are up to {}",
+                                      format_duration(loan.notice),
+                                      format_duration(*ends - *starts)));
+        }
         loan.price.of_chip_hour.currency = file_.currency;
         if (const auto price = view.text("price")) {
             loan.price = *parse_price(*price);
@@ -552,6 +560,7 @@ private:
     }
 
     Problems& problems_;
+    const bool is_printed_;
     OrganisationsFile file_;
     std::map<std::pair<Resource::Kind, std::string>, std::uint32_t> resources_;
     std::map<std::uint32_t, std::int64_t> totals_;  // of all quotas, by resource
@@ -591,12 +600,13 @@ namespace {
 
 Result<ParsedOrganisations> read_within(const yaml::Limits& limits,
                                         std::string_view text,
-                                        std::string_view source) {
+                                        std::string_view source,
+                                        bool is_printed = false) {
     WEIR_TRY(const yaml::Node tree, yaml::parse(text, source, limits));
     WEIR_CHECK(schema::check(organisations_schema(), tree, source));
     Problems problems(source);
     ParsedOrganisations parsed;
-    parsed.file = Reader(problems).read(View(tree));
+    parsed.file = Reader(problems, is_printed).read(View(tree));
     WEIR_CHECK(problems.result());
     return parsed;
 }
@@ -612,7 +622,7 @@ Result<OrganisationsFile> read_printed_organisations(std::string_view text,
                                                      std::string_view source) {
     // No tree has more values than its text has characters.
     const yaml::Limits limits{text.size(), text.size(), yaml::fleet_limits.depth_max};
-    WEIR_TRY(ParsedOrganisations parsed, read_within(limits, text, source));
+    WEIR_TRY(ParsedOrganisations parsed, read_within(limits, text, source, true));
     return std::move(parsed.file);
 }
 

@@ -177,6 +177,8 @@ TEST(OrganisationsFile, ChecksThatLoansMakeSense) {
                 HasSubstr("no date from 1970 to 2199"));
     EXPECT_THAT(refusal(two("loans: [{from: a, to: a/x, " + days + "2027-01-01}]\n")),
                 HasSubstr("'a' and 'a/x' are one house"));
+    EXPECT_THAT(refusal(two("loans: [{from: a, to: b, notice: 25h, " + days + "2026-01-02}]\n")),
+                HasSubstr("is longer than the loan lasts; valid are up to"));
 }
 
 TEST(OrganisationsFile, LetsNobodyLendTheSameChipsTwiceAtATime) {
