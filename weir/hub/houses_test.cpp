@@ -73,6 +73,18 @@ TEST_F(Houses, WhoBelongsToNobodyIsRefusedWithTheNamesThereAre) {
     EXPECT_THAT(slip->notes, Contains(HasSubstr("did you mean shop/front?")));
 }
 
+TEST_F(Houses, NothingIsSetApartForWhoBelongsToNobody) {
+    open();
+    MakeReservation wish{.name = "night", .pool = "main", .nodes = 1, .duration = seconds(3600)};
+    wish.tenant = "lap";
+    const auto refused = world.operate(wish);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message,
+                HasSubstr("tenant: \"lap\" belongs to no organisation; did you mean lab?"));
+    wish.tenant = "shop/front/desk";
+    EXPECT_TRUE(world.operate(wish));
+}
+
 TEST_F(Houses, MoreThanAnOrganisationMayEverHaveIsRefusedAndMoreThanItMayHaveNowWaits) {
     open();
     EXPECT_THAT(refusal("shop/front", 3), HasSubstr("shop/front may have 2 a100 at most"));

@@ -112,6 +112,10 @@ Result<std::string> Keeper::operate(Work& work, const MakeReservation& wish) {
     if (wish.maintenance && !wish.tenant.empty()) {
         return fail(Code::invalid, "tenant: nobody's jobs run in a reservation for maintenance");
     }
+    if (!wish.tenant.empty()) {
+        const auto house = house_of(book_->tenants().organisations, wish.tenant);
+        if (!house) return fail(house.error().at("tenant"));
+    }
     if ((wish.nodes > 0) != wish.node_names.empty()) {
         return fail(Code::invalid, "nodes: say how many of a pool, or which; one of the two");
     }
