@@ -282,7 +282,7 @@ TEST(ComparisonNotes, NameAKeyThatChangesNoDecisionOfAPolicy) {
         runs[i].metrics.digest = i < 2 ? 7 : i;
     }
     EXPECT_THAT(sim::notes_of(runs),
-                testing::ElementsAre("fcfs: reservations makes no difference here: equal "
+                testing::ElementsAre("policy fcfs: reservations makes no difference here: equal "
                                      "decisions"));
 }
 

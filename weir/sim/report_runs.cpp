@@ -77,8 +77,8 @@ bool differ_only_in(const std::string& key, const RunSummary& a, const RunSummar
            std::equal(a.varied.begin(), a.varied.end(), b.varied.begin(), b.varied.end(), differs);
 }
 
-// "fcfs: reservations makes no difference here": every run of the policy decides as those do that
-// differ from it in nothing else.
+// "policy fcfs: reservations makes no difference here": every run of the policy decides as those do
+// that differ from it in nothing else.
 void note_idle_keys(const std::vector<RunSummary>& runs, std::vector<std::string>& notes) {
     for (const auto& [key, value] : runs.front().varied) {
         std::vector<std::string> judged;
@@ -96,8 +96,10 @@ void note_idle_keys(const std::vector<RunSummary>& runs, std::vector<std::string
                 }
             }
             if (several && equal) {
-                notes.push_back(fmt::format(
-                    "{}: {} makes no difference here: equal decisions", of_policy.policy, key));
+                notes.push_back(
+                    fmt::format("policy {}: {} makes no difference here: equal decisions",
+                                of_policy.policy,
+                                key));
             }
         }
     }
