@@ -621,9 +621,10 @@ Result<Fleet> read_fleet(const std::string& path) {
 std::string fleet_reference() {
     return R"(# Fleet file
 
-What exists: sites, their pools of identical nodes, and how they are joined. Read by `weir simulate --fleet FILE` and checked by
-`weir schema check FILE`. YAML or JSON, at most 16 MiB; quantities carry units. Parts marked *(checked only)* must be right but do
-not change what this version decides. This page is generated: `weir schema fleet --markdown`.
+What exists: sites, their pools of identical nodes, and how they are joined. Read by `weir up --fleet FILE`
+([several sites on one machine](../guides/operate.md#several-sites-on-one-machine)), `weir simulate --fleet FILE`, `weir trace generate` and
+`weir offers --fleet FILE`, and checked by `weir schema check FILE`. YAML or JSON, at most 16 MiB; quantities carry units. Parts marked
+*(checked only)* must be right but do not change what this version decides. This page is generated: `weir schema fleet --markdown`.
 
 ```yaml
 sites:
