@@ -77,9 +77,9 @@ double wait_of(const ScheduledJob& job, const TraceJob& logged) {
     return as_seconds(job.start - logged.submitted_at);
 }
 
-// The element at `share` of the way through; sorts as little as it must.
-double quantile(std::vector<double>& values, double share) {
-    const auto k = static_cast<std::size_t>(share * static_cast<double>(values.size() - 1));
+// What so many per cent stayed at or below; sorts as little as it must.
+double quantile(std::vector<double>& values, std::size_t percent) {
+    const std::size_t k = nearest_rank(values.size(), percent);
     std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(k), values.end());
     return values[k];
 }
@@ -169,10 +169,10 @@ std::vector<SizeClass> sizes_of(const Trace& trace, const Simulation& result, bo
         row.jobs = sums.waits.size();
         row.work_share = work > 0 ? sums.work / work : 0;
         row.wait_mean_s = mean_of(sums.waits);
-        row.wait_p25_s = quantile(sums.waits, 0.25);
-        row.wait_median_s = quantile(sums.waits, 0.5);
-        row.wait_p75_s = quantile(sums.waits, 0.75);
-        row.wait_p95_s = quantile(sums.waits, 0.95);
+        row.wait_p25_s = quantile(sums.waits, 25);
+        row.wait_median_s = quantile(sums.waits, 50);
+        row.wait_p75_s = quantile(sums.waits, 75);
+        row.wait_p95_s = quantile(sums.waits, 95);
         sizes.push_back(std::move(row));
     }
     return sizes;
@@ -229,7 +229,7 @@ void add_groups(const Trace& trace, const Simulation& result, ReportData& data) 
         row.jobs = sums.waits.size();
         row.chip_hours = sums.work;
         row.wait_mean_s = mean_of(sums.waits);
-        row.wait_p95_s = quantile(sums.waits, 0.95);
+        row.wait_p95_s = quantile(sums.waits, 95);
         row.slowdown_mean = sums.slowdown / static_cast<double>(sums.waits.size());
         data.groups.push_back(std::move(row));
     };

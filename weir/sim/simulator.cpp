@@ -188,16 +188,14 @@ void measure(const Trace& trace, Simulation& simulation) {
     const std::size_t n = waits.size();
     const auto jobs = static_cast<double>(n);
     std::sort(waits.begin(), waits.end());
-    const auto wait_at = [&](double share) {
-        return static_cast<double>(
-                   waits[static_cast<std::size_t>(share * static_cast<double>(n - 1))]) /
-               1000.0;
+    const auto wait_at = [&](std::size_t percent) {
+        return static_cast<double>(waits[nearest_rank(n, percent)]) / 1000.0;
     };
     metrics.makespan_s = as_seconds(last - first);
     metrics.wait_mean_s = wait_sum / jobs;
     metrics.wait_median_s = static_cast<double>(waits[n / 2]) / 1000.0;
-    metrics.wait_p95_s = wait_at(0.95);
-    metrics.wait_p99_s = wait_at(0.99);
+    metrics.wait_p95_s = wait_at(95);
+    metrics.wait_p99_s = wait_at(99);
     metrics.wait_max_s = static_cast<double>(waits.back()) / 1000.0;
     metrics.bounded_slowdown_mean = slowdown_sum / jobs;
     metrics.completion_mean_s = completion_sum / jobs;

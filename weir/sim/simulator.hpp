@@ -11,6 +11,7 @@
 // is ended by it, and with it the job: that is no failure of a node and nobody tries again.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -158,7 +159,7 @@ struct Metrics {
     double makespan_s = 0;           // last end - first submission
     double wait_mean_s = 0;
     double wait_median_s = 0;  // element n/2 of the sorted waits
-    double wait_p95_s = 0;     // element 0.95 (n-1)
+    double wait_p95_s = 0;     // what 95 % of the jobs stayed at or below: nearest_rank()
     double wait_p99_s = 0;
     double wait_max_s = 0;
     double bounded_slowdown_mean = 0;   // max(1, (wait + run) / max(run, 10 s))
@@ -200,6 +201,12 @@ struct Simulation {
     std::vector<PowerPoint> power;        // of all nodes together
     std::vector<std::string> notes;       // what was left out and why
 };
+
+// Where in a sorted row of `count` values the least one stands that so many per cent of them are at
+// or below. Requires: count > 0, percent in 1 .. 100.
+constexpr std::size_t nearest_rank(std::size_t count, std::size_t percent) {
+    return (count * percent + 99) / 100 - 1;
+}
 
 // Whether use is counted in chips, else in CPUs: a log most of whose jobs ask for no chip is about
 // CPUs, even where a few nodes have chips.

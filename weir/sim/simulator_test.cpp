@@ -121,6 +121,25 @@ TEST(Simulator, MeasuresWhatItSays) {
     EXPECT_DOUBLE_EQ(metrics.utilisation, (200.0 + 100.0 + 5.0) / 2.0 / 200.0);
 }
 
+TEST(Simulator, SaysWhatNinetyFivePerCentOfAFewJobsWaitedAtMost) {
+    const Trace trace = classic(1, {{0, 100, 100, 1}, {0, 100, 100, 1}});
+    const Result<Simulation> two = simulate(trace, {.policy = sched::Policy::easy});
+    ASSERT_TRUE(two.has_value());
+    EXPECT_DOUBLE_EQ(two->metrics.wait_median_s, 100.0);
+    EXPECT_DOUBLE_EQ(two->metrics.wait_p95_s, 100.0);
+    EXPECT_DOUBLE_EQ(two->metrics.wait_p99_s, 100.0);
+    for (std::size_t n = 1; n <= 1000; ++n) {
+        for (const std::size_t percent : {1, 25, 50, 75, 95, 99, 100}) {
+            // So many are at or below it, and one fewer would be too few.
+            const std::size_t rank = nearest_rank(n, percent);
+            ASSERT_LT(rank, n);
+            ASSERT_GE((rank + 1) * 100, n * percent);
+            ASSERT_LT(rank * 100, n * percent);
+        }
+        ASSERT_GE(nearest_rank(n, 95), n / 2);
+    }
+}
+
 TEST(Simulator, RepeatsItselfBitForBitAndScalesWithoutChangingTheWaits) {
     const Trace trace =
         classic(8, {{0, 30, 60, 5}, {1, 20, 40, 4}, {2, 10, 20, 3}, {3, 40, 50, 8}, {9, 5, 9, 1}});
