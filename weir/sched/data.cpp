@@ -64,6 +64,22 @@ void Engine::State::count_backlog(Job& job, bool enters) {
         backlog.at(site.value) += enters ? work : -work;
 }
 
+std::optional<fleet::Shape> Engine::State::shape_at(const fleet::Demand& asked,
+                                                    TenantId tenant,
+                                                    SiteId site) {
+    const fleet::Demand here = at_sites(asked, staging, [site](SiteId its) { return its == site; });
+    fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
+    if (quotas.any()) {
+        ShapeKinds kinds = quotas.kinds_of(shape);
+        const KindSet possible = quotas.possible(tenant, kinds);
+        if (possible == 0) return std::nullopt;
+        shape = fleet::Shape(Quotas::inside(shape, kinds, possible));
+    }
+    if (!empty) empty = emptied();
+    if (!sched::can_ever_fit(fleet, *empty, shape.demand)) return std::nullopt;
+    return shape;
+}
+
 Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
                                              TenantId tenant,
                                              const std::vector<DatasetId>& datasets,
@@ -75,19 +91,10 @@ Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
         for (const DatasetId dataset : datasets)
             there = std::max(there, staging.there_at(dataset, site, now));
         if (there == never || !staging.has_room_for(datasets, site)) continue;
-        fleet::Demand here = at_sites(asked, staging, [site](SiteId its) { return its == site; });
-        fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
-        // Where it will never have a right, or room, it would wait for ever.
-        if (quotas.any()) {
-            ShapeKinds kinds = quotas.kinds_of(shape);
-            const KindSet possible = quotas.possible(tenant, kinds);
-            if (possible == 0) continue;
-            shape = fleet::Shape(Quotas::inside(shape, kinds, possible));
-            here = shape.demand;
-        }
-        if (!empty) empty = emptied();
-        if (!sched::can_ever_fit(fleet, *empty, here)) continue;
-        Time starts = plan.ask(shape, there, limit, {}, never).at;
+        const std::optional<fleet::Shape> shape = shape_at(asked, tenant, site);
+        if (!shape) continue;
+        const fleet::Demand& here = shape->demand;
+        Time starts = plan.ask(*shape, there, limit, {}, never).at;
         std::int64_t capacity = 0;
         for (const PoolId pool : here.pools) {
             const fleet::Pool& its = fleet.pool(pool);
@@ -305,6 +312,22 @@ std::string Engine::State::data_in_words(const WithData& its, Time now) const {
         }
     }
     return text.empty() ? "its datasets are not together at any site" : text;
+}
+
+bool Engine::can_ever_read(TenantId tenant,
+                           const fleet::Demand& demand,
+                           const std::vector<std::string>& datasets) const {
+    const Staging& staging = state_->staging;
+    std::vector<DatasetId> ids;
+    for (const std::string& name : datasets) {
+        const std::optional<DatasetId> id = staging.find(name);
+        if (!id) return false;
+        ids.push_back(*id);
+    }
+    const std::vector<SiteId> sites = sites_of(demand, staging);
+    return std::any_of(sites.begin(), sites.end(), [&](SiteId site) {
+        return staging.could_have(ids, site) && state_->shape_at(demand, tenant, site).has_value();
+    });
 }
 
 }  // namespace weir::sched

@@ -96,6 +96,11 @@ public:
     [[nodiscard]] Result<void> can_ever_fit(const fleet::Demand& demand) const;
     // And would its organisation ever have a right to so much?
     [[nodiscard]] Result<void> can_ever_have(TenantId tenant, const fleet::Demand& demand) const;
+    // And could all these datasets ever be at a site where it might run, by room and by rights? To
+    // be asked before anything was copied: what others hold takes room here.
+    [[nodiscard]] bool can_ever_read(TenantId tenant,
+                                     const fleet::Demand& demand,
+                                     const std::vector<std::string>& datasets) const;
     // Has the organisation of a job that waits a right to what it asks for now, in this pool or
     // (none) in any? What the job was promised it has.
     [[nodiscard]] bool has_right(JobId job, PoolId pool = PoolId::none()) const;

@@ -268,6 +268,11 @@ struct Engine::State {
         Time starts = never;  // as it is expected
         Time data_there = never;
     };
+    // What it may use at a site, by rights and by room in the empty fleet; none: it would wait
+    // there for ever.
+    [[nodiscard]] std::optional<fleet::Shape> shape_at(const fleet::Demand& asked,
+                                                       TenantId tenant,
+                                                       SiteId site);
     [[nodiscard]] Home best_home(const fleet::Demand& asked,
                                  TenantId tenant,
                                  const std::vector<DatasetId>& datasets,

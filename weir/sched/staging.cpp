@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <set>
 
 #include "weir/base/assert.hpp"
 
@@ -80,6 +82,18 @@ std::vector<Staging::Place> Staging::places(DatasetId dataset) const {
     return places;
 }
 
+double Staging::takes_ms(const Dataset& dataset, const Link& link) const {
+    double rate = link.bytes_per_s;
+    for (const SiteId end : {link.a, link.b}) {
+        const double its = bytes_per_s_[end.value];
+        if (its > 0) rate = std::min(rate, its);
+    }
+    const double takes = std::ceil(static_cast<double>(dataset.size.count) * 1000 / rate);
+    return takes < static_cast<double>(forever.count() / 4)
+               ? takes
+               : std::numeric_limits<double>::infinity();
+}
+
 Staging::Way Staging::best_way(const Dataset& dataset, SiteId to, Time now) const {
     Way best;
     for (const auto& [from, copy] : dataset.at) {
@@ -88,17 +102,11 @@ Staging::Way Staging::best_way(const Dataset& dataset, SiteId to, Time now) cons
             const Link& link = links_[i];
             const bool forth = link.a == from && link.b == to;
             if (!forth && !(link.b == from && link.a == to)) continue;
-            double rate = link.bytes_per_s;
-            for (const SiteId end : {from, to}) {
-                const double its = bytes_per_s_[end.value];
-                if (its > 0) rate = std::min(rate, its);
-            }
-            const double takes_ms =
-                std::ceil(static_cast<double>(dataset.size.count) * 1000 / rate);
-            if (!(takes_ms < static_cast<double>(forever.count() / 4))) continue;
+            const double takes = takes_ms(dataset, link);
+            if (std::isinf(takes)) continue;
             const std::uint32_t direction = forth ? 0 : 1;
             const Time begins = std::max(now, link.free_from[direction]);
-            const Time ends = begins + link.latency + Duration{static_cast<std::int64_t>(takes_ms)};
+            const Time ends = begins + link.latency + Duration{static_cast<std::int64_t>(takes)};
             if (ends >= best.ends) continue;
             best = {begins, ends, from, i, direction};
         }
@@ -138,6 +146,25 @@ bool Staging::has_room_for(const std::vector<DatasetId>& datasets, SiteId site) 
         if (!wanted && may_forget(its, site)) sum = sum - its.size;
     }
     return sum <= capacity;
+}
+
+bool Staging::could_have(const std::vector<DatasetId>& datasets, SiteId site) const {
+    const auto could_come = [&](DatasetId id) {
+        const Dataset& dataset = datasets_.at(id.value);
+        std::set<SiteId> reached;
+        for (const auto& [at, copy] : dataset.at)
+            reached.insert(at);
+        for (std::size_t before = 0; before < reached.size();) {
+            before = reached.size();
+            for (const Link& link : links_) {
+                if (reached.count(link.a) == reached.count(link.b)) continue;
+                if (!std::isinf(takes_ms(dataset, link))) reached.insert({link.a, link.b});
+            }
+        }
+        return reached.count(site) > 0;
+    };
+    return has_room_for(datasets, site) &&
+           std::all_of(datasets.begin(), datasets.end(), could_come);
 }
 
 Time Staging::there_at(DatasetId id, SiteId site, Time now) const {

@@ -61,6 +61,11 @@ public:
     // Whether a site has room for all of them at the same time.
     [[nodiscard]] bool has_room_for(const std::vector<DatasetId>& datasets, SiteId site) const;
 
+    // Whether a site could ever have all of them: a chain of links leads there from where each of
+    // them lies (others may want it on the way), and there is room. Only what lies for good and
+    // what is held takes room for ever, so this is best asked before anything was copied.
+    [[nodiscard]] bool could_have(const std::vector<DatasetId>& datasets, SiteId site) const;
+
     struct Copy {
         DatasetId dataset;
         SiteId from;
@@ -112,6 +117,8 @@ private:
         std::uint32_t direction = 0;
     };
 
+    // For how long a copy of it keeps the link busy; infinite where it would never come to an end.
+    [[nodiscard]] double takes_ms(const Dataset& dataset, const Link& link) const;
     [[nodiscard]] Way best_way(const Dataset& dataset, SiteId to, Time now) const;
     [[nodiscard]] Bytes used(SiteId site) const;
     [[nodiscard]] bool may_forget(const Dataset& dataset, SiteId site) const;

@@ -46,6 +46,15 @@ bool DemandsOf::can_ever_fit(const sched::Engine& engine, const TraceJob& job) {
     return its.fits == 1;
 }
 
+bool DemandsOf::can_ever_read(const sched::Engine& engine, const TraceJob& job, TenantId tenant) {
+    if (job.reads == unknown_name) return true;
+    Known& its = known(job);
+    const auto [entry, added] = its.reads.try_emplace({job.reads, tenant}, false);
+    if (added)
+        entry->second = engine.can_ever_read(tenant, its.demand, trace_.data_sets.at(job.reads));
+    return entry->second;
+}
+
 std::vector<PoolId> DemandsOf::pools_for(const TraceJob& job) const {
     std::vector<PoolId> pools;
     const auto add_if = [&](auto accepts) {

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "weir/fleet/demand.hpp"
@@ -38,12 +39,17 @@ public:
     const fleet::Demand& of(const TraceJob& job);
     const std::vector<PoolId>& barred_to(const TraceJob& job);
     [[nodiscard]] bool can_ever_fit(const sched::Engine& engine, const TraceJob& job);
+    // Whether all that it reads could be at one site where it may run.
+    [[nodiscard]] bool can_ever_read(const sched::Engine& engine,
+                                     const TraceJob& job,
+                                     TenantId tenant);
 
 private:
     struct Known {
         fleet::Demand demand;
         std::vector<PoolId> barred;
-        int fits = -1;  // -1 = not asked yet
+        int fits = -1;                                             // -1 = not asked yet
+        std::map<std::pair<std::uint32_t, TenantId>, bool> reads;  // by its datasets, and for whom
     };
     using Key = std::tuple<std::uint32_t,
                            std::uint32_t,

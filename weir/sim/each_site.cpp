@@ -137,6 +137,8 @@ SiteChoice::Answer SiteChoice::of(const TraceJob& job, TenantId tenant) {
         if (!judge.engine.rights().empty() &&
             !judge.engine.can_ever_have(tenant, demand).has_value())
             continue;
+        answer.may = true;
+        if (!judge.demands.can_ever_read(judge.engine, job, tenant)) continue;
         const double share = share_owned(judge, demand, tenant);
         if (share <= most) continue;
         most = share;

@@ -52,7 +52,8 @@ public:
 
     struct Answer {
         bool fits = false;                // on some site, whoever asks
-        std::optional<std::size_t> site;  // where it goes; none: nobody there may have so much
+        bool may = false;                 // and its organisation may have so much there
+        std::optional<std::size_t> site;  // where it goes: what it reads can be there, too
     };
     // Requires: where organisations have rights, the tenant is one of them.
     [[nodiscard]] Answer of(const TraceJob& job, TenantId tenant);

@@ -294,7 +294,7 @@ TEST(Failures, SaysSoWhenTooFewNodesEverComeBack) {
     ASSERT_FALSE(never_back.has_value());
     EXPECT_EQ(never_back.error().code, Code::never_fits);
     EXPECT_EQ(never_back.error().message,
-              "small: 1 jobs were never started; too few nodes were up at once");
+              "small: 1 job never started; too few nodes were up at once");
 }
 
 TEST(Failures, AnInvalidCombinationIsOneSentence) {

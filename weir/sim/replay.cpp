@@ -690,7 +690,7 @@ void Replay::play(const std::function<void(std::uint64_t)>& on_ended) {
         const bool idles = running_ == 0 && next_ == jobs_.size() && moved_at_ > Time::min() &&
                            now - idle_max > moved_at_;
         if (now >= never || idles) {
-            if (!loans_.empty()) leave_who_waits(before);
+            if (!loans_.empty() || !trace_.data_sets.empty()) leave_who_waits(before);
             return;
         }
         before = now;

@@ -46,6 +46,7 @@ public:
         double copied_bytes = 0;
         double forgotten_bytes = 0;  // of copies that made room
         std::uint64_t dropped = 0;   // jobs that the core refused to start; their `attempts` are 0
+        std::uint64_t without_data = 0;  // of them, whose data could not be brought together
     };
 
     // Requires: `jobs` is in order of submission; trace, options and jobs outlive the replay. The

@@ -119,11 +119,15 @@ void Replay::judge_ended_loans(Time now) {
     loans_over_.clear();
 }
 
-// Those that counted on a loan which is over, and will never have the right again.
+// Those that counted on a loan which is over, and will never have the right again; and those whose
+// data never came together, for nobody is left who would move it or make room for it.
 void Replay::leave_who_waits(Time now) {
     for (std::uint32_t index = 0; index < next_; ++index) {
         if (slots_[index] == no_slot || run_of(index).runs) continue;
         const JobId job{index};
+        const bool without_data = engine_.phase(job) == sched::Phase::held;
+        if (!without_data && loans_.empty()) continue;
+        if (without_data) ++tally_.without_data;
         tell(sched::JobCancelled{job}, now);
         carry_out(sched::Drop{job}, now);
     }

@@ -436,6 +436,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     std::uint64_t of_nobody = 0;
     std::uint64_t beyond_rights = 0;
     std::uint64_t never_fits = 0;
+    std::uint64_t never_read = 0;
     std::map<std::string, std::vector<ScheduledJob>> queues;
     std::vector<SiteAlone> sites;
     std::optional<SiteChoice> choice;
@@ -484,17 +485,21 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
             ++never_fits;
             continue;
         }
+        TenantId tenant;
         if (has_tenants) {
-            const TenantId tenant =
-                job.group == unknown_name ? TenantId::none() : tenants[job.group];
+            if (job.group != unknown_name) tenant = tenants[job.group];
             if (!tenant.valid()) {
                 ++of_nobody;
                 continue;
             }
-            if (where ? !where->site : !empty.can_ever_have(tenant, demands.of(job))) {
+            if (where ? !where->may : !empty.can_ever_have(tenant, demands.of(job))) {
                 ++beyond_rights;
                 continue;
             }
+        }
+        if (where ? !where->site : !demands.can_ever_read(empty, job, tenant)) {
+            ++never_read;
+            continue;
         }
         if (where) queue = sites[*where->site].name;
         for (std::uint32_t copy = 0; copy < options.scale; ++copy) {
@@ -513,14 +518,18 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     note(never_fits, " left out: more than this fleet could ever hold, or its budgets feed");
     note(of_nobody, " left out: of a group that is no organisation");
     note(beyond_rights, " left out: more than their organisation may ever have, its own and lent");
-    simulation.metrics.jobs_skipped =
-        outside + without_quota + wider_than_quota + never_fits + of_nobody + beyond_rights;
+    note(never_read,
+         " left out: no site where they may run can have all that they read, because no link leads "
+         "there or its storage is too small");
+    simulation.metrics.jobs_skipped = outside + without_quota + wider_than_quota + never_fits +
+                                      of_nobody + beyond_rights + never_read;
     if (queues.empty()) {
         return fail(Code::invalid,
                     fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
                                 "the window, {} without quota, {} wider than their quota, {} more "
                                 "than the fleet could ever hold or feed, {} of no organisation, {} "
-                                "more than theirs may ever have){}{}",
+                                "more than theirs may ever have, {} read what cannot be brought "
+                                "where they may run){}{}",
                                 trace.name,
                                 trace.jobs.size(),
                                 outside,
@@ -529,6 +538,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                                 never_fits,
                                 of_nobody,
                                 beyond_rights,
+                                never_read,
                                 idle_budgets.empty() ? "" : "; ",
                                 fmt::join(idle_budgets, "; ")));
     }
@@ -552,6 +562,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     std::uint64_t done = 0;
     std::uint64_t given_up = 0;
     std::uint64_t dropped = 0;
+    std::uint64_t without_data = 0;
     auto reported = began;
     for (auto& [group, jobs] : queues) {
         const auto site =
@@ -583,17 +594,13 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         const sched::Counts counts = replay.engine().counts();
         if (counts.pending + counts.held + counts.running > 0) {
             const bool nodes_fail = options.failures.faults != Faults::none;
-            const bool reads = !trace.data_sets.empty();
-            return fail(nodes_fail || reads || !options.caps.empty() || !options.advances.empty()
+            return fail(nodes_fail || !options.caps.empty() || !options.advances.empty()
                             ? Code::never_fits
                             : Code::internal,
-                        fmt::format("{}: {} jobs were never started{}",
+                        fmt::format("{}: {} never started{}",
                                     trace.name,
-                                    counts.pending + counts.held,
-                                    nodes_fail ? "; too few nodes were up at once"
-                                    : reads    ? "; what they read cannot be brought together at "
-                                                 "a site where they may run"
-                                               : ""));
+                                    format_count(counts.pending + counts.held, "job"),
+                                    nodes_fail ? "; too few nodes were up at once" : ""));
         }
         add(replay.tally(), simulation.metrics);
         simulation.notes.insert(
@@ -610,6 +617,7 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
         }
         given_up += replay.tally().given_up;
         dropped += replay.tally().dropped;
+        without_data += replay.tally().without_data;
         done += jobs.size();
         simulation.metrics.decisions += counts.decisions;
         digest.add(replay.engine().digest());
@@ -647,10 +655,18 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
     note(simulation.metrics.ended_by_limit,
          " ended by the limit before the work was done: after a node was replaced some of it was "
          "done again, and the limit counts from the start of the attempt");
-    note(dropped, " dropped by the scheduler before they ran");
+    note(dropped - without_data, " dropped by the scheduler before they ran");
+    note(without_data,
+         " dropped when nothing else was left to run: what they read was never together at a site "
+         "where they may run");
     if (dropped > 0) {
         std::erase_if(simulation.jobs, [](const ScheduledJob& job) { return job.attempts == 0; });
         simulation.metrics.jobs_skipped += dropped;
+    }
+    if (simulation.jobs.empty()) {
+        return fail(
+            Code::never_fits,
+            fmt::format("{}: no job ever ran: {}", trace.name, fmt::join(simulation.notes, "; ")));
     }
     measure(trace, simulation);
     if (options.progress) options.progress(1.0);

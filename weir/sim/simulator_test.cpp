@@ -2,6 +2,7 @@
 // real_logs_test.cpp.
 #include "weir/sim/simulator.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace weir::sim {
@@ -104,6 +105,69 @@ TEST(Simulator, SaysWhichDatasetNoSiteHas) {
         simulation.error().message,
         "small: datasets: no site of the fleet has 'era' (did you mean 'era5'?); write it under "
         "storage: {datasets: {era: 40TiB}} in the fleet file");
+}
+
+TEST(Simulator, LeavesOutWhoseDataNoLinkOrStorageLetsCome) {
+    // A third site has a link to nobody, a storage too small, and the only chips of kind b.
+    Trace trace = with_data({{0, 100, 100, 1}, {0, 100, 100, 1}, {0, 100, 100, 1}});
+    trace.fleet.sites.push_back({.name = "island"});
+    fleet::Pool island = trace.fleet.pools.front();
+    island.name = island.site = "island";
+    island.chip = "b";
+    trace.fleet.pools.push_back(island);
+    trace.chip_sets = {{"b"}};
+    trace.jobs[1].accepts = trace.jobs[2].accepts = 0;
+    trace.jobs[2].reads = unknown_name;
+    const auto run = [&trace](bool each_site) {
+        const auto simulation =
+            simulate(trace, {.policy = sched::Policy::easy, .each_site = each_site});
+        EXPECT_TRUE(simulation.has_value()) << simulation.error().message;
+        return simulation ? *simulation : Simulation{};
+    };
+    const std::string sentence =
+        "1 job left out: no site where they may run can have all that they read, because no link "
+        "leads there or its storage is too small";
+    for (const bool each_site : {false, true}) {
+        const Simulation unjoined = run(each_site);
+        EXPECT_EQ(unjoined.metrics.jobs, 2U);
+        EXPECT_EQ(unjoined.metrics.jobs_skipped, 1U);
+        EXPECT_THAT(unjoined.notes, ::testing::Contains(sentence));
+    }
+    trace.fleet.links.push_back({.between = {"far", "island"}, .bytes_per_s = 1e9});
+    EXPECT_EQ(run(false).metrics.jobs, 3U);
+    EXPECT_EQ(run(true).metrics.jobs, 3U);
+    trace.fleet.sites.back().storage.capacity = Bytes{1'000'000'000'000};
+    EXPECT_THAT(run(false).notes, ::testing::Contains(sentence));
+    trace.jobs.erase(trace.jobs.begin(), trace.jobs.begin() + 1);
+    trace.jobs.pop_back();
+    const auto nobody = simulate(trace, {.policy = sched::Policy::easy});
+    ASSERT_FALSE(nobody.has_value());
+    EXPECT_THAT(nobody.error().message, ::testing::HasSubstr("1 read what cannot be brought"));
+}
+
+TEST(Simulator, DropsAtTheEndWhoseDataNobodyBroughtOnTheWay) {
+    // Two links lead to the island, and a copy takes one: only another reader in between would
+    // bring the data half the way.
+    Trace trace = with_data({{0, 100, 100, 1}, {5, 100, 100, 1}});
+    trace.fleet.sites.push_back({.name = "island"});
+    fleet::Pool island = trace.fleet.pools.front();
+    island.name = island.site = "island";
+    island.chip = "b";
+    trace.fleet.pools.push_back(island);
+    trace.fleet.links.push_back({.between = {"machine", "island"}, .bytes_per_s = 1e9});
+    trace.chip_sets = {{"b"}};
+    trace.jobs[1].accepts = 0;
+    for (const bool each_site : {false, true}) {
+        const auto simulation =
+            simulate(trace, {.policy = sched::Policy::easy, .each_site = each_site});
+        ASSERT_TRUE(simulation.has_value()) << simulation.error().message;
+        EXPECT_EQ(simulation->metrics.jobs, 1U);
+        EXPECT_EQ(simulation->metrics.jobs_skipped, 1U);
+        EXPECT_THAT(simulation->notes,
+                    ::testing::Contains(
+                        "1 job dropped when nothing else was left to run: what they read was never "
+                        "together at a site where they may run"));
+    }
 }
 
 TEST(Simulator, MeasuresWhatItSays) {
