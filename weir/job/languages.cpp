@@ -1,6 +1,7 @@
 // The languages by name: what `weir schema` prints and `weir schema check` answers.
 #include <fmt/format.h>
 
+#include "weir/base/yaml.hpp"
 #include "weir/catalog/catalog.hpp"
 #include "weir/catalog/catalog_file.hpp"
 #include "weir/fleet/fleet_file.hpp"
@@ -54,7 +55,19 @@ Every replica finds in its environment:
 )" + schema::markdown(job_schema());
 }
 
-// A key of the top level, in YAML or JSON.
+// The keys of the top level say it. A job has sites too, but as names, and never without something
+// to run; and of a job `chips` is a map.
+std::string_view language_of(const yaml::Node& document) {
+    if (document.find("run") != nullptr || document.find("script") != nullptr) return "job";
+    if (document.find("sites") != nullptr) return "fleet";
+    if (document.find("tenants") != nullptr) return "tenants";
+    const yaml::Node* const chips = document.find("chips");
+    if (chips != nullptr && chips->kind == yaml::Kind::sequence) return "catalog";
+    return "job";
+}
+
+// A key of the top level in what is no YAML, or not yet: at the beginning of a line, or the first
+// one in JSON.
 bool has_top_key(std::string_view text, std::string_view key) {
     for (std::size_t at = text.find(key); at != std::string_view::npos;
          at = text.find(key, at + 1)) {
@@ -106,11 +119,13 @@ Result<std::string> language_reference(std::string_view language) {
 
 std::string_view language_of(std::string_view text) {
     if (looks_like_script(text)) return "sbatch";
-    // A job has sites too, but as names, and never without something to run.
+    if (const auto document = yaml::parse(text, "", yaml::fleet_limits)) {
+        return language_of(*document);
+    }
+    // The error has to be one of the language that was meant, so this goes by looks.
     if (has_top_key(text, "run") || has_top_key(text, "script")) return "job";
     if (has_top_key(text, "sites")) return "fleet";
     if (has_top_key(text, "tenants")) return "tenants";
-    // Of a job `chips` is a map.
     if (begins_list(text, "chips")) return "catalog";
     return "job";
 }

@@ -92,6 +92,16 @@ TEST(Languages, AreRecognisedByTheirTexts) {
     EXPECT_EQ(language_of("# ours\nchips:\n  - name: npu\n"), "catalog");
     EXPECT_EQ(language_of("{\"chips\": [{\"name\": \"npu\"}]}"), "catalog");
     EXPECT_EQ(language_of(""), "job");
+    // Flow style, and keys in another order.
+    EXPECT_EQ(language_of("{tenants: [{name: a}]}"), "tenants");
+    EXPECT_EQ(language_of("{sites: [{name: a, pools: []}]}"), "fleet");
+    EXPECT_EQ(language_of("{links: [], sites: [{name: a}]}"), "fleet");
+    EXPECT_EQ(language_of("{name: x, run: a, sites: [local]}"), "job");
+    EXPECT_EQ(language_of("{chips: [{name: npu}]}"), "catalog");
+    EXPECT_EQ(language_of("{\"currency\": \"CNY\", \"tenants\": []}"), "tenants");
+    EXPECT_EQ(language_of("env:\n  tenants: x\nrun: a\n"), "job");
+    // What is broken is still of the language that it looks like.
+    EXPECT_EQ(language_of("tenants:\n  - name: [\n"), "tenants");
 }
 
 TEST(Languages, AreCheckedWithNotes) {

@@ -28,7 +28,8 @@ Result<std::string> language_json_schema(std::string_view language);
 Result<std::string> language_reference(std::string_view language);
 
 // Which language a text is in: "sbatch" for a script, "fleet" when it has sites, "tenants" when it
-// has tenants, "catalog" when it lists chips, else "job".
+// has tenants, "catalog" when it lists chips, else "job". The keys of the top level say so; of a
+// text that cannot be parsed, what it looks like.
 std::string_view language_of(std::string_view text);
 
 // Checks a text without doing anything with it and gives its notes. "" = language_of(text).
