@@ -91,6 +91,7 @@ TEST(CapCost, CountsWhatEveryLevelCanFeed) {
     ReportData data;
     data.series.bin_s = 3600;
     data.series.waiting = {0, 3, 100};
+    data.waiting_for = {{{}, {0, 3, 100}}};
     EXPECT_EQ(cap_cost(fleet, data).chips_fed, 20U);
     EXPECT_EQ(power_allowed_watts(fleet), 0);
     // 750 W: 550 W over two idle nodes feed 5 chips, and one node has only 4.
@@ -108,6 +109,38 @@ TEST(CapCost, CountsWhatEveryLevelCanFeed) {
     EXPECT_THAT(power_allowed_watts(fleet), DoubleEq(800));
     fleet.sites[0].power_watts = 400;  // less than they draw idle
     EXPECT_EQ(cap_cost(fleet, data).chips_fed, 0U);
+}
+
+TEST(CapCost, CountsOnlyJobsThatAcceptWhatIsDark) {
+    fleet::Fleet fleet = powered_fleet();
+    fleet.pools[0].rack_power_watts = 750;  // 6 of 20 chips are dark
+    fleet::Pool other = fleet.pools[0];
+    other.name = "ai-b";
+    other.chip = "other";
+    other.rack_power_watts = 0;
+    fleet.pools.push_back(other);
+    ReportData data;
+    data.series.bin_s = 3600;
+    data.series.waiting = {50, 50};
+    data.waiting_for = {{{"other"}, {50, 50}}};
+    EXPECT_EQ(cap_cost(fleet, data).chips - cap_cost(fleet, data).chips_fed, 6U);
+    EXPECT_EQ(cap_cost(fleet, data).chip_hours_waited, 0);
+    // Some of them take the dark ones as well, and so do those that take any.
+    data.waiting_for = {{{"other"}, {48, 40}}, {{"chip", "other"}, {2, 5}}, {{}, {0, 5}}};
+    EXPECT_THAT(cap_cost(fleet, data).chip_hours_waited, DoubleEq(2 + 6));
+}
+
+TEST(Report, KnowsWhatKindsOfChipWereWaitedFor) {
+    Replayed run = replayed();
+    run.trace.chip_sets = {{"chip", "other"}};
+    run.trace.jobs[2].accepts = 0;
+    const ReportData data = report_data(run.trace, run.result, 4);
+    ASSERT_EQ(data.waiting_for.size(), 2U);
+    EXPECT_THAT(data.waiting_for[0].chips, ElementsAre("chip", "other"));
+    EXPECT_THAT(data.waiting_for[1].chips, ElementsAre());
+    for (std::size_t bin = 0; bin < data.series.waiting.size(); ++bin)
+        EXPECT_THAT(data.waiting_for[0].waiting[bin] + data.waiting_for[1].waiting[bin],
+                    DoubleEq(data.series.waiting[bin]));
 }
 
 TEST(PowerBins, AreExactMeansOfSteps) {

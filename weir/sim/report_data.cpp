@@ -133,6 +133,29 @@ TimeSeries series_of(const Trace& trace,
     return series;
 }
 
+std::vector<WaitingFor> waiting_for(const Trace& trace,
+                                    const Simulation& result,
+                                    const TimeSeries& series) {
+    std::map<std::uint32_t, Binned> by_kinds;
+    const auto add = [&](std::uint32_t trace_job, Time from, Time until) {
+        const TraceJob& logged = trace.jobs[trace_job];
+        const auto its = by_kinds.try_emplace(
+            logged.accepts, series.from_s, series.bin_s, series.waiting.size());
+        its.first->second.add(seconds_of(from), seconds_of(until), width_of(logged, trace, true));
+    };
+    for (const ScheduledJob& job : result.jobs)
+        add(job.trace_job, trace.jobs[job.trace_job].submitted_at, job.start);
+    for (const Pause& pause : result.pauses)
+        add(pause.trace_job, pause.from, pause.until);
+    std::vector<WaitingFor> all;
+    for (const auto& [accepts, waiting] : by_kinds) {
+        all.push_back(
+            {accepts == unknown_name ? std::vector<std::string>{} : trace.chip_sets.at(accepts),
+             waiting.means()});
+    }
+    return all;
+}
+
 // Classes double: none, below 1, 1, 2, 3-4, 5-8, ...
 int class_of(double size) {
     if (size <= 0) return -2;
@@ -256,6 +279,7 @@ ReportData report_data(const Trace& trace, const Simulation& result, std::size_t
     ReportData data;
     data.by_chips = counted_in_chips(result);
     data.series = series_of(trace, result, data.by_chips, bins);
+    if (data.by_chips) data.waiting_for = waiting_for(trace, result, data.series);
     data.sizes = sizes_of(trace, result, data.by_chips);
     data.slowdowns = slowdowns_of(trace, result);
     add_groups(trace, result, data);

@@ -24,6 +24,12 @@ struct TimeSeries {
     double capacity = 0;
 };
 
+// What was waited for by those jobs that accept the same kinds of chip; in bins of TimeSeries.
+struct WaitingFor {
+    std::vector<std::string> chips;  // empty = any
+    std::vector<double> waiting;     // chips
+};
+
 struct SizeClass {
     int number = 0;     // orders classes, of other runs too
     std::string label;  // "1", "2", "3-4", "5-8" ... chips of the whole job
@@ -54,6 +60,7 @@ struct GroupRow {
 struct ReportData {
     bool by_chips = true;  // else everything is in CPUs
     TimeSeries series;
+    std::vector<WaitingFor> waiting_for;  // where it is counted in chips: parts of series.waiting
     std::vector<SizeClass> sizes;
     std::vector<SlowdownPoint> slowdowns;
     std::string group_kind;        // "group", "user", or "" when the log names neither

@@ -154,6 +154,7 @@ double power_allowed_watts(const fleet::Fleet& fleet) {
 
 CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data) {
     struct Fed {
+        std::string chip;
         double chip_watts = 0;
         std::uint64_t chips = 0;
     };
@@ -162,6 +163,7 @@ CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data) {
         double idle_watts = 0;
     };
     CapCost cost;
+    std::map<std::string, std::uint64_t> dark;  // by kind of chip; first all that may be
     std::map<std::string, Site> sites;
     for (const fleet::Pool& pool : fleet.pools) {
         const std::uint64_t chips = std::uint64_t{pool.nodes} * pool.chips_per_node;
@@ -173,7 +175,9 @@ CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data) {
         }
         site.idle_watts += pool.node_idle_watts * pool.nodes;
         if (chips == 0) continue;
-        Fed fed{.chip_watts = (pool.node_busy_watts - pool.node_idle_watts) / pool.chips_per_node};
+        dark[pool.chip] += chips;
+        Fed fed{.chip = pool.chip,
+                .chip_watts = (pool.node_busy_watts - pool.node_idle_watts) / pool.chips_per_node};
         const auto limited = [&](double cap, std::uint32_t nodes, std::uint64_t most) {
             return chips_fed_by(cap, pool.node_idle_watts * nodes, fed.chip_watts, most);
         };
@@ -203,6 +207,7 @@ CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data) {
             const std::uint64_t chips =
                 chips_fed_by(watts, site.idle_watts, fed.chip_watts, fed.chips);
             cost.chips_fed += chips;
+            dark[fed.chip] -= chips;
             if (watts > 0) {
                 // What is left; below zero must not read as "no cap".
                 watts = std::max(std::numeric_limits<double>::min(),
@@ -211,10 +216,19 @@ CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data) {
         }
     }
     const auto unfed = static_cast<double>(cost.chips - cost.chips_fed);
-    if (data.by_chips && unfed > 0) {
-        for (const double waiting : data.series.waiting)
-            cost.chip_hours_waited += std::min(waiting, unfed) * data.series.bin_s / 3600;
+    if (!data.by_chips || unfed <= 0) return cost;
+    std::vector<double> waited(data.series.waiting.size(), 0);
+    for (const WaitingFor& one : data.waiting_for) {
+        double accepted = one.chips.empty() ? unfed : 0;
+        for (const std::string& chip : one.chips) {
+            const auto its = dark.find(chip);
+            if (its != dark.end()) accepted += static_cast<double>(its->second);
+        }
+        for (std::size_t bin = 0; bin < waited.size(); ++bin)
+            waited[bin] += std::min(one.waiting.at(bin), accepted);
     }
+    for (const double waiting : waited)
+        cost.chip_hours_waited += std::min(waiting, unfed) * data.series.bin_s / 3600;
     return cost;
 }
 

@@ -20,11 +20,13 @@ namespace weir::sim {
 double power_allowed_watts(const fleet::Fleet& fleet);
 
 // What caps cost, from what is known without asking the scheduler: how many chips the caps can feed
-// at the same time, and how much of what jobs waited for the others would have been.
+// at the same time, and how much of what jobs waited for the others would have been: of those that
+// accept a kind of chip of which some are dark, and at most as many as are dark of the kinds that
+// they accept.
 struct CapCost {
     std::uint64_t chips = 0;
     std::uint64_t chips_fed = 0;   // at once, at most
-    double chip_hours_waited = 0;  // integral of min(asked for by waiting jobs, chips - chips_fed)
+    double chip_hours_waited = 0;  // integral of what was waited for of chips - chips_fed
 };
 CapCost cap_cost(const fleet::Fleet& fleet, const ReportData& data);
 
