@@ -27,6 +27,7 @@ public:
 
     // "NAME:LINE" of the record's first line.
     [[nodiscard]] std::string here() const;
+    [[nodiscard]] std::uint64_t line() const { return first_line_; }
 
 private:
     Result<void> read_quoted(std::string_view line, std::vector<std::string_view>& fields);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "weir/base/schema.hpp"
 #include "weir/sim/csv.hpp"
 #include "weir/sim/reserve.hpp"
 #include "weir/sim/text_number.hpp"
@@ -82,6 +83,8 @@ public:
 
 private:
     Result<void> read_header();
+    void note_slips(const std::vector<std::string>& unread);
+    void note_repeated_ids();
     Result<void> read_job();
     [[nodiscard]] Result<std::optional<tenancy::Efficiency>> read_efficiency() const;
 
@@ -116,6 +119,7 @@ private:
     Positions names_;
     Positions chip_sets_;
     Positions data_sets_;
+    std::vector<std::uint64_t> lines_of_jobs_;
     std::uint64_t never_started_ = 0;
     std::uint64_t cut_ = 0;
 };
@@ -130,11 +134,15 @@ Result<void> JobReader::read_header() {
     }
     header_fields_ = fields_.size();
     place_.fill(absent);
+    std::vector<std::string> unread;
     for (std::size_t i = 0; i < fields_.size(); ++i) {
         std::string_view title = fields_[i];
         if (i == 0 && title.substr(0, 3) == "\xEF\xBB\xBF") title.remove_prefix(3);
         const auto found = std::find(column_names.begin(), column_names.end(), title);
-        if (found == column_names.end()) continue;
+        if (found == column_names.end()) {
+            unread.emplace_back(title);
+            continue;
+        }
         std::size_t& place = place_[static_cast<std::size_t>(found - column_names.begin())];
         if (place != absent) {
             return fail(
@@ -152,7 +160,59 @@ Result<void> JobReader::read_header() {
                                 records_.here(),
                                 column_names[column]));
     }
+    note_slips(unread);
     return {};
+}
+
+// Logs have columns of their own, which are ignored; but one that is nearly called like a column
+// which is missing was meant to be it.
+void JobReader::note_slips(const std::vector<std::string>& unread) {
+    std::vector<std::string_view> missing;
+    for (std::size_t column = 0; column < column_count; ++column)
+        if (place_[column] == absent) missing.push_back(column_names[column]);
+    for (const std::string& title : unread) {
+        const auto meant = schema::nearest(title, missing);
+        if (!meant) continue;
+        trace_.notes.push_back(fmt::format("{}: column {} is not read (did you mean '{}'?)",
+                                           records_.here(),
+                                           shown(title),
+                                           *meant));
+    }
+}
+
+// Some logs count anew after a restart, so this is no error; but each line is a job.
+void JobReader::note_repeated_ids() {
+    std::vector<std::pair<std::size_t, std::uint32_t>> by_hash;  // and position
+    by_hash.reserve(trace_.jobs.size());
+    for (std::uint32_t i = 0; i < trace_.jobs.size(); ++i)
+        by_hash.emplace_back(std::hash<std::string>{}(trace_.jobs[i].id), i);
+    const auto id = [this](const auto& entry) -> const std::string& {
+        return trace_.jobs[entry.second].id;
+    };
+    std::sort(by_hash.begin(), by_hash.end(), [&](const auto& a, const auto& b) {
+        if (a.first != b.first) return a.first < b.first;
+        const int order = id(a).compare(id(b));
+        return order != 0 ? order < 0 : a.second < b.second;
+    });
+    std::uint64_t repeated = 0;
+    std::pair<std::uint32_t, std::uint32_t> first;  // the second one, and the one before it
+    for (std::size_t i = 1; i < by_hash.size(); ++i) {
+        const auto& before = by_hash[i - 1];
+        const auto& here = by_hash[i];
+        if (here.first != before.first || id(here) != id(before)) continue;
+        if (repeated++ == 0 || here.second < first.first) first = {here.second, before.second};
+    }
+    if (repeated == 0) return;
+    trace_.notes.push_back(
+        fmt::format("job_id {} stands in line {} and again in line {}{}: each line is taken for a "
+                    "job of its own",
+                    shown(trace_.jobs[first.first].id),
+                    lines_of_jobs_[first.second],
+                    lines_of_jobs_[first.first],
+                    repeated == 1 ? ""
+                                  : fmt::format(", and {} more {} one",
+                                                format_count(repeated - 1, "line"),
+                                                repeated == 2 ? "repeats" : "repeat")));
 }
 
 Result<std::optional<std::int64_t>> JobReader::whole(Column column,
@@ -294,6 +354,7 @@ Result<void> JobReader::read_job() {
     }
     WEIR_TRY(job.efficiency, read_efficiency());
     trace_.jobs.push_back(std::move(job));
+    lines_of_jobs_.push_back(records_.line());
     return {};
 }
 
@@ -339,6 +400,7 @@ Result<void> JobReader::read(const std::function<void(double)>& progress) {
             fmt::format(
                 "{}: no jobs{}", lines_.name(), never_started_ > 0 ? " that ever started" : ""));
     }
+    note_repeated_ids();
     const auto earlier = [](const TraceJob& a, const TraceJob& b) {
         return a.submitted_at < b.submitted_at;
     };

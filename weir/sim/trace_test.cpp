@@ -268,6 +268,29 @@ TEST(GpuCsv, DropsWhatNeverStartedAndCutsARunToItsLimit) {
     EXPECT_THAT(trace->notes, ElementsAre(HasSubstr("never started"), HasSubstr("cut")));
 }
 
+TEST(GpuCsv, SaysWhichColumnWasProbablyMeantAndWhichIdsStandTwice) {
+    const Folder folder;
+    const auto notes = [&folder](std::string_view text) {
+        auto trace = read_trace(folder.file("a.csv", text));
+        if (!trace) return std::vector<std::string>{trace.error().message};
+        EXPECT_THAT(trace->notes.back(), HasSubstr("a.cluster.json not found"));
+        trace->notes.pop_back();
+        return trace->notes;
+    };
+    EXPECT_THAT(notes("job_id,submit_s,duration_s,devces,cpus,qos\n1,0,5,8,1,x\n"),
+                ElementsAre(AllOf(HasSubstr("a.csv:1: column 'devces' is not read"),
+                                  HasSubstr("(did you mean 'devices'?)"))));
+    // A column of the log's own beside the one that it resembles.
+    EXPECT_THAT(notes("job_id,submit_s,duration_s,devices,device\n1,0,5,8,gpu7\n"), ElementsAre());
+    EXPECT_THAT(notes("job_id,submit_s,duration_s\na,0,5\nb,0,5\na,1,5\n"),
+                ElementsAre("job_id 'a' stands in line 2 and again in line 4: each line is taken "
+                            "for a job of its own"));
+    EXPECT_THAT(notes("job_id,submit_s,duration_s\na,9,5\nb,0,5\nb,0,5\na,1,5\na,1,5\n"),
+                ElementsAre(HasSubstr("job_id 'b' stands in line 3 and again in line 4, and 2 "
+                                      "lines more repeat one"),
+                            HasSubstr("sorted")));
+}
+
 TEST(GpuCsv, NamesLineColumnAndValueOfWhatIsWrong) {
     EXPECT_THAT(error_of(csv("job_id,submit_s\n")), HasSubstr("no column 'duration_s'"));
     EXPECT_THAT(error_of(csv(columns + "a,,,5,,,,,,,,\n")),
