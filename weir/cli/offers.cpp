@@ -16,6 +16,7 @@
 #include "weir/job/job_file.hpp"
 #include "weir/job/sbatch.hpp"
 #include "weir/match/match.hpp"
+#include "weir/sched/engine.hpp"
 
 namespace weir::cli {
 namespace {
@@ -169,7 +170,8 @@ Result<bool> show_offers(const OffersOptions& options) {
     WEIR_TRY(const job::JobSpec spec, read_job(options.job));
     WEIR_TRY(const fleet::Fleet fleet, fleet::read_fleet(options.fleet));
     WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options.catalogs));
-    const match::Offers offers = match::offers_of(spec, fleet, catalog);
+    match::Offers offers = match::offers_of(spec, fleet, catalog);
+    rule_out_what_never_fits(spec, fleet, offers);
     for (const std::string& slip : slips_in(spec, fleet, catalog))
         note(slip);
     if (!spec.not_honoured.empty()) {
@@ -233,6 +235,41 @@ std::vector<std::string> slips_in(const job::JobSpec& spec,
     look_for(spec.chips_stack, stacks, "chips.stack", "catalogue");
     look_for(spec.sites, sites, "sites", "fleet");
     return slips;
+}
+
+void rule_out_what_never_fits(const job::JobSpec& spec,
+                              const fleet::Fleet& fleet,
+                              match::Offers& offers) {
+    const sched::Engine empty(fleet, sched::Policy::weir);
+    const job::Gang& gang = spec.gang;
+    std::vector<match::Reason> against(offers.pools.size());
+    for (std::size_t i = 0; i < offers.pools.size(); ++i) {
+        if (!offers.pools[i].serves) continue;
+        fleet::Demand demand{.parts = {{.replicas = gang.replicas,
+                                        .each = {.chips = gang.chips,
+                                                 .chip_permille = gang.chip_permille,
+                                                 .cpus_milli = gang.cpus_milli,
+                                                 .memory = gang.memory}}},
+                             .within = gang.within,
+                             .pools = {}};
+        for (const match::PoolOffer& other : offers.pools) {
+            const bool same_site =
+                fleet.pool(other.pool).site == fleet.pool(offers.pools[i].pool).site;
+            if (other.serves && same_site) demand.pools.push_back(other.pool);
+        }
+        if (gang.within <= fleet::Level::pool) demand.pools = {offers.pools[i].pool};
+        if (const auto fits = empty.can_ever_fit(demand); !fits) {
+            against[i] = {.why = match::Why::never_fits, .other = fits.error().message};
+        }
+    }
+    // Only now: all of them were asked beside each other.
+    for (std::size_t i = 0; i < offers.pools.size(); ++i) {
+        if (against[i].other.empty()) continue;
+        offers.pools[i].serves = false;
+        offers.pools[i].against.push_back(against[i]);
+    }
+    std::stable_partition(
+        offers.pools.begin(), offers.pools.end(), [](const auto& offer) { return offer.serves; });
 }
 
 std::string founded(std::string_view number, catalog::Basis basis) {

@@ -12,6 +12,7 @@
 #include "weir/catalog/catalog.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/job/job.hpp"
+#include "weir/match/match.hpp"
 
 namespace weir::cli {
 
@@ -38,6 +39,13 @@ int chips(const ChipsOptions& options);
 std::vector<std::string> slips_in(const job::JobSpec& spec,
                                   const fleet::Fleet& fleet,
                                   const catalog::Catalog& catalog);
+
+// Takes from what serves the pools where the whole gang would never find room in an empty fleet, by
+// nodes, levels and watts, together with the others of its site where it may spread; they stand
+// after those that serve, with the reason as a hub would say it.
+void rule_out_what_never_fits(const job::JobSpec& spec,
+                              const fleet::Fleet& fleet,
+                              match::Offers& offers);
 
 // A number with what it stands on: "2h 10m measured", but "~2h 10m (derived)".
 std::string founded(std::string_view number, catalog::Basis basis);

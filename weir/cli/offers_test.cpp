@@ -31,5 +31,53 @@ TEST(Offers, SayWhichNameWasProbablyMeant) {
                     "sites: the fleet does not know \"bejing\" (did you mean beijing?)"));
 }
 
+TEST(Offers, SayNoForAPoolThatWouldNeverHoldTheGang) {
+    fleet::Fleet fleet;
+    fleet.sites = {{.name = "here"}, {.name = "there"}};
+    fleet::Pool pool{.name = "small", .site = "here", .chip = "npu"};
+    pool.nodes = 2;
+    pool.chips_per_node = 8;
+    fleet.pools.push_back(pool);
+    pool.name = "large";
+    pool.site = "there";
+    pool.nodes = 1000;
+    fleet.pools.push_back(pool);
+    job::JobSpec job;
+    job.gang.chips = 8;
+    job.gang.cpus_milli = 0;
+    const auto serving = [&] {
+        match::Offers offers = match::offers_of(job, fleet, catalog::Catalog::built_in());
+        rule_out_what_never_fits(job, fleet, offers);
+        std::vector<std::string> names;
+        for (const match::PoolOffer& offer : offers.pools) {
+            if (offer.serves) {
+                names.push_back(fleet.pool(offer.pool).name);
+            } else {
+                EXPECT_THAT(match::sentence_of(offer.against.back()),
+                            ::testing::HasSubstr("which no part of the fleet can hold even when "
+                                                 "it is empty"));
+            }
+        }
+        return names;
+    };
+    using ::testing::ElementsAre;
+    job.gang.replicas = 2;
+    EXPECT_THAT(serving(), ElementsAre("small", "large"));
+    job.gang.replicas = 1000;
+    EXPECT_THAT(serving(), ElementsAre("large"));
+    // The two nodes of one pool and those of another one together.
+    pool.name = "beside";
+    pool.site = "here";
+    pool.nodes = 998;
+    fleet.pools.push_back(pool);
+    EXPECT_THAT(serving(), ElementsAre("small", "large", "beside"));
+    // The racks of the large one are fed enough for six nodes in ten.
+    fleet.pools[1].nodes_per_rack = 10;
+    fleet.pools[1].node_idle_watts = 1000;
+    fleet.pools[1].node_busy_watts = 2000;
+    fleet.pools[1].rack_power_watts = 16'000;
+    EXPECT_THAT(serving(), ElementsAre("small", "beside"));
+}
+
 }  // namespace
 }  // namespace weir::cli

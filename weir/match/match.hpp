@@ -93,6 +93,7 @@ enum class Why : std::uint8_t {
     too_little_node_memory,
     too_few_nodes,  // of the pool, for the whole gang
     inexact,        // the INT8 products that the way is built on are not exact here
+    never_fits,     // it would never hold the gang, even empty; `other` says what it offers
 };
 std::string_view name_of(Why why);
 

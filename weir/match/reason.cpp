@@ -8,13 +8,13 @@
 namespace weir::match {
 namespace {
 
-constexpr std::array<std::string_view, 22> names{
+constexpr std::array<std::string_view, 23> names{
     "not_listed",    "other_site",     "no_chips",          "unknown_chip",
     "other_stack",   "stack_unknown",  "too_little_memory", "memory_unknown",
     "no_units",      "units_unknown",  "not_accepted",      "grade_too_low",
     "range_unknown", "range_too_wide", "specials",          "tolerance",
     "one_kind",      "too_few_chips",  "too_few_cpus",      "too_little_node_memory",
-    "too_few_nodes", "inexact"};
+    "too_few_nodes", "inexact",        "never_fits"};
 
 std::string way_of(const Reason& reason) {
     return reason.way == catalog::Way::native
@@ -119,6 +119,8 @@ std::string sentence_of(const Reason& reason) {
             return fmt::format("{} would be {} on INT8 products, which were found inexact",
                                reason.phase,
                                way_of(reason));
+        case Why::never_fits:
+            return reason.other;
     }
     return "";
 }
