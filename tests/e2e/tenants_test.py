@@ -135,6 +135,7 @@ class Tenants(HubCase):
         wrong = self.hub.weir(*[word.replace("a100=3", "a100=5") for word in offer])
         self.assertNotEqual(wrong.status, 0, wrong)
         self.assertIn("uni owns 4 a100 itself and would have lent 5 a100", wrong.err)
+        self.assertIn("a100 is named twice", self.hub.weir(*offer, "--chips", "a100=2").err)
         self.assertIn("loan spring: 3 a100 from uni to bigco/ads, offered", self.hub.weir(*offer).out)
         self.assertIn("active until", self.hub.weir("loan", "accept", "spring").out)
         guest = self.hub.submit(job("guest", "bigco/ads", 3))

@@ -111,7 +111,11 @@ Result<LoanRequest> request_of(const LoanOptions& options) {
             return fail(Code::invalid,
                         fmt::format("--chips: '{}' does not say how much; write h20=16", each));
         }
-        request.chips[each.substr(0, equals)] = each.substr(equals + 1);
+        const std::string chip = each.substr(0, equals);
+        if (!request.chips.try_emplace(chip, each.substr(equals + 1)).second) {
+            return fail(Code::invalid,
+                        fmt::format("--chips: {} is named twice; write one amount", chip));
+        }
     }
     if (request.chips.empty()) {
         return fail(Code::invalid, "--chips: say how much of what, such as --chips h20=16");

@@ -75,7 +75,11 @@ TEST_F(Houses, WhoBelongsToNobodyIsRefusedWithTheNamesThereAre) {
 
 TEST_F(Houses, NothingIsSetApartForWhoBelongsToNobody) {
     open();
-    MakeReservation wish{.name = "night", .pool = "main", .nodes = 1, .duration = seconds(3600)};
+    MakeReservation wish;
+    wish.name = "night";
+    wish.pool = "main";
+    wish.nodes = 1;
+    wish.duration = seconds(3600);
     wish.tenant = "lap";
     const auto refused = world.operate(wish);
     ASSERT_FALSE(refused);
@@ -445,6 +449,32 @@ loans:
     open_with(two_houses);
     EXPECT_EQ(use_of("lab").owns, 4000);
     EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
+}
+
+TEST_F(Houses, TheSameFileWithLoansIsNoChange) {
+    const std::string loans = R"(
+loans:
+  - {from: lab, to: shop, chips: {a100: 2}, starts: 1970-01-01, ends: 2100-01-01, notice: 90min,
+     price: 0.333 CNY/chip-hour, early_recall: 20 CNY}
+  - {from: lab, to: shop/front, chips: {a100: 0.5}, starts: 2090-01-01, ends: 2100-01-01}
+vouchers:
+  - {tenant: shop, amount: 50 CNY, valid: 1970-01-01..2100-01-01, chips: domestic, share: 33.3%}
+)";
+    open_with(two_houses + loans);
+    ASSERT_TRUE(submit("guest", "shop/front", 2));
+    ASSERT_EQ(world.state("guest"), "running");
+    const auto postings = [this] {
+        return world.keeper->book().accounts().ledger().postings().size();
+    };
+    const auto posted = postings();
+    const auto entries = world.keeper->status().journal_entries;
+    for (int i = 0; i < 2; ++i) {
+        world.pass(seconds(60));
+        open();
+        EXPECT_EQ(postings(), posted) << "nothing is charged for a restart";
+    }
+    EXPECT_EQ(world.keeper->status().journal_entries, entries);
+    EXPECT_EQ(world.keeper->loans().size(), 2U);
 }
 
 TEST_F(Houses, WhoCouldOnlyHaveStartedOnALoanIsCancelledWhenItIsOver) {
