@@ -334,8 +334,7 @@ private:
                      Duration duration,
                      const std::array<std::uint64_t, 2>& held);
     Time next_power(const fleet::Shape& shape, const Unit& unit, Time at, Duration duration);
-    void list_moments(const Unit& unit, Time after, Time until, std::uint32_t tag);
-    Time next_change(const Unit& unit, Time at, Time before, std::uint32_t tag, std::size_t stride);
+    Time next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride);
     Time earliest_in(const fleet::Shape& shape,
                      const Unit& unit,
                      Time from,
@@ -397,12 +396,7 @@ private:
         std::int64_t left = 0;
     };
     std::vector<Watts> watts_;
-    struct Moments {  // in (after, until], while earliest() looks at one unit
-        Time after{};
-        Time until = Time::min();
-        std::vector<Time> list;
-    };
-    Moments moments_;
+    std::vector<Time> later_;
     std::uint64_t attempt_ = 0;  // counts attempts to place a gang
     bool thrifty_ = false;       // pools in which a replica draws less come first
 };

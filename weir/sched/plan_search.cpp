@@ -22,9 +22,6 @@ namespace {
 constexpr int rounds_max = 64;
 // After so many of them moments are passed over.
 constexpr int rounds_one_by_one = 8;
-// The moments of so long a time are listed at once; where that is too short, of more, at last all.
-constexpr Duration moments_at_once = seconds(3600);
-constexpr Duration moments_far = seconds(3600) * 4096;
 
 std::uint64_t all_chips(std::uint32_t count) {
     return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
@@ -489,7 +486,6 @@ Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Dura
         watts_.assign(1, {at, 0});
         watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
             watts_.push_back({moment, by});
-            return true;
         });
         if (const std::int64_t own = watched.own_milliwatts[domain]; own != 0) {
             watts_.push_back({std::max(own_.place->at, at), own});
@@ -541,7 +537,6 @@ Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Dura
             const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
             watched.walk(
                 unit.first, last - unit.first, [&](std::uint32_t domain, std::uint32_t nodes) {
-                    if (held >= part.replicas) return;  // the rest does not matter
                     bounded = bounded && watched.budget_milliwatts[domain] != 0;
                     if (bounded) add(watched, domain, on_node * nodes, milliwatts);
                 });
@@ -565,12 +560,10 @@ Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Dura
     return next;
 }
 
-// The moments in (after, until] at which anything becomes free in the unit, or watts do around it.
-void Plan::list_moments(const Unit& unit, Time after, Time until, std::uint32_t tag) {
-    moments_.after = after;
-    moments_.until = until;
-    std::vector<Time>& list = moments_.list;
-    list.clear();
+// The first moment after `at` at which anything becomes free in the unit, or watts do around it, or
+// one of the first so many.
+Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride) {
+    later_.clear();
     const std::uint64_t work_before = work_;
     walk(unit,
          [&](const PoolPlan& pool,
@@ -578,19 +571,19 @@ void Plan::list_moments(const Unit& unit, Time after, Time until, std::uint32_t 
              std::uint32_t,
              std::uint32_t,
              const Future& future) {
-             if (future.claims.empty() && future.free_at <= after) return;
+             if (future.claims.empty() && future.free_at <= at) return;
              const Steps& steps = steps_of(pool, future, tag);
-             for (auto step = step_at(steps, after) + 1; step != steps.end(); ++step) {
-                 if (step->from == never || step->from > until) break;
+             for (auto step = step_at(steps, at) + 1; step != steps.end(); ++step) {
                  // Whoever may use nodes set apart may begin as soon as they are.
+                 if (step->from == never) break;
                  if (tag == 0 && !step->left.exceeds((step - 1)->left)) continue;
-                 list.push_back(step->from);
+                 later_.push_back(step->from);
+                 if (stride == 1) break;
              }
          });
-    const auto add = [&](const Watched& watched, std::uint32_t domain) {
-        watched.drawn[domain].walk_after(after, [&](Time moment, std::int64_t by) {
-            if (by > 0 && moment <= until) list.push_back(moment);
-            return moment <= until;
+    const auto list = [&](const Watched& watched, std::uint32_t domain) {
+        watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
+            if (by > 0) later_.push_back(moment);
         });
     };
     for (const PoolId id : *unit.pools) {
@@ -598,39 +591,19 @@ void Plan::list_moments(const Unit& unit, Time after, Time until, std::uint32_t 
         const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
         for (const Watched* const watched : {&pool.racks, &pool.pods}) {
             watched->walk(unit.first, last - unit.first, [&](std::uint32_t domain, std::uint32_t) {
-                add(*watched, domain);
+                list(*watched, domain);
             });
         }
     }
     // Others of the site draw from its budget, too.
     if (const Watched& site = sites_[pools_[unit.pools->front().value].site]; site.any()) {
-        add(site, 0);
+        list(site, 0);
     }
-    work_ = work_before + list.size();
-    std::sort(list.begin(), list.end());
-    list.erase(std::unique(list.begin(), list.end()), list.end());
-}
-
-// The first moment after `at` at which anything becomes free in the unit, or watts do around it, or
-// one of the first so many; `never` where that is after `before`.
-Time Plan::next_change(
-    const Unit& unit, Time at, Time before, std::uint32_t tag, std::size_t stride) {
-    if (at >= before) return never;
-    Duration window = moments_at_once;
-    while (true) {
-        if (at >= moments_.after && at < moments_.until) {
-            const auto& list = moments_.list;
-            const auto next = std::upper_bound(list.begin(), list.end(), at);
-            const auto count = static_cast<std::size_t>(list.end() - next);
-            if (count >= stride) return next[static_cast<std::ptrdiff_t>(stride) - 1];
-            if (moments_.until == never && count > 0) return list.back();
-            if (moments_.until >= before) return never;
-            window = (moments_.until - at) * 8;
-        }
-        const bool is_far = window >= moments_far || at >= never - window;
-        const Time until = is_far ? never : at + window;
-        list_moments(unit, at, std::min(until, before), tag);
-    }
+    work_ = work_before + later_.size();
+    std::sort(later_.begin(), later_.end());
+    later_.erase(std::unique(later_.begin(), later_.end()), later_.end());
+    if (later_.empty()) return never;
+    return later_[std::min(stride, later_.size()) - 1];
 }
 
 // Gives the time, or `never` if it is not before `before` (or as early, for a unit with less
@@ -673,7 +646,6 @@ Time Plan::earliest_in(const fleet::Shape& shape,
     // tried, more and more of them passed over.
     Time failed = never;
     std::size_t stride = 1;
-    moments_.until = Time::min();
     Time at = from;
     for (int round = 0;; ++round) {
         if (round == rounds_max || at == never || at > before) return never;
@@ -689,14 +661,14 @@ Time Plan::earliest_in(const fleet::Shape& shape,
             at = powered;
             continue;
         }
-        at = next_change(unit, failed, before, shape.demand.tag, stride);
+        at = next_change(unit, failed, shape.demand.tag, stride);
         for (; at > before && stride > 1; stride /= 2)
-            at = next_change(unit, failed, before, shape.demand.tag, stride / 2);
+            at = next_change(unit, failed, shape.demand.tag, stride / 2);
         if (watched && round >= rounds_one_by_one) stride *= 2;
     }
     // One of those passed over may do as well.
     for (; stride > 1; stride /= 2) {
-        const Time between = next_change(unit, failed, before, shape.demand.tag, stride / 2);
+        const Time between = next_change(unit, failed, shape.demand.tag, stride / 2);
         if (between >= at) continue;
         fleet::Placement found = std::exchange(placement, {});
         if (collect(shape, unit, between, until(between), held) && place_at(between)) {
