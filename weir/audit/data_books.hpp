@@ -1,7 +1,7 @@
 // DataBooks: where datasets lie and what is on its way, worked out from an event log alone.
 //
-//     books.ordered(copy)    // "" or what is wrong with it
-//     books.is_at("era5", site)
+//     books.ordered(copy)             // "" or what is wrong with it
+//     books.missing({"era5"}, where)  // likewise, of a start there
 //
 // Sites are positions in the header. Each question answers with a sentence of what is wrong, or
 // nothing.
