@@ -29,19 +29,6 @@ constexpr TenantId c{3};
 constexpr TenantId d{4};
 const Duration hour = seconds(3600);  // stopping somebody takes far less
 
-fleet::Fleet four_chips() {
-    fleet::Fleet fleet;
-    fleet.sites = {{.name = "here"}};
-    fleet::Pool pool;
-    pool.name = "p";
-    pool.site = "here";
-    pool.chip = "a";
-    pool.nodes = 1;
-    pool.chips_per_node = capacity;
-    fleet.pools = {pool};
-    return fleet;
-}
-
 struct Wish {
     TenantId tenant;
     std::uint32_t chips = 1;
@@ -56,7 +43,9 @@ public:
     LendingWorld(const Organisations& house, const Policy& policy)
         : house_(house),
           backfill_(policy.backfill),
-          engine_(four_chips(), policy, tenancy::rights_on(four_chips(), house, {})) {}
+          engine_(tenancy::small_fleet(capacity),
+                  policy,
+                  tenancy::rights_on(tenancy::small_fleet(capacity), house, {})) {}
 
     void submit(const Wish& wish) {
         Request request;
@@ -254,7 +243,8 @@ private:
     }
     // With all gone who use what is not theirs by the file, every organisation gets all of its own.
     void check_recoverable(const std::map<TenantId, Amount>& used) const {
-        tenancy::Ground ground{.pool = four_chips().pools[0], .kept_chips = {0}, .lent = {}};
+        tenancy::Ground ground{
+            .pool = tenancy::small_fleet(capacity).pools[0], .kept_chips = {0}, .lent = {}};
         std::vector<tenancy::Guarantee> guarantees;
         for (const TenantId x : {a, b, c, d}) {
             const auto its = used.find(x);
@@ -372,7 +362,9 @@ std::string explained(Engine& engine, TenantId tenant, std::uint32_t chips, Dura
 
 TEST(LoanExplained, NamesTheLoanItsEndAndTheJobs) {
     const Organisations& house = lenders_and_borrowers();
-    Engine engine(four_chips(), Policy::easy, tenancy::rights_on(four_chips(), house, {}));
+    Engine engine(tenancy::small_fleet(capacity),
+                  Policy::easy,
+                  tenancy::rights_on(tenancy::small_fleet(capacity), house, {}));
     const LoanTerm term{.loan = 0,
                         .lender = a,
                         .borrower = c,

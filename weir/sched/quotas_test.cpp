@@ -17,20 +17,8 @@ namespace {
 using tenancy::Amount;
 using tenancy::Organisations;
 using tenancy::PlainTree;
+using tenancy::small_fleet;
 using tenancy::small_house;
-
-fleet::Fleet chips(std::uint32_t count) {
-    fleet::Fleet fleet;
-    fleet.sites = {{.name = "here"}};
-    fleet::Pool pool;
-    pool.name = "p";
-    pool.site = "here";
-    pool.chip = "a";
-    pool.nodes = 1;
-    pool.chips_per_node = count;
-    fleet.pools = {pool};
-    return fleet;
-}
 
 struct Wish {
     TenantId tenant;
@@ -47,7 +35,9 @@ public:
         : house_(house),
           capacity_(capacity),
           by_submission_(policy.order == Order::submission),
-          engine_(chips(capacity), policy, tenancy::rights_on(chips(capacity), house, {})) {}
+          engine_(
+              small_fleet(capacity), policy, tenancy::rights_on(small_fleet(capacity), house, {})) {
+    }
 
     JobId submit(const Wish& wish, Time now) {
         const JobId id{wishes_.size() + 1};
@@ -369,7 +359,7 @@ RC_GTEST_PROP(Organisations, KeepTheirLimitsUnderEveryPolicy, ()) {
 
 // Room in one kind of chips and a right in another are no way to run.
 TEST(Organisations, AGangThatFitsOnlyWhereItHasNoRightIsRefused) {
-    fleet::Fleet fleet = chips(2);
+    fleet::Fleet fleet = small_fleet(2);
     fleet.pools.push_back(fleet.pools[0]);
     fleet.pools[1].name = "q";
     fleet.pools[1].chip = "b";

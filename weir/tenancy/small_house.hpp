@@ -1,4 +1,4 @@
-// Small organisations for tests.
+// Small organisations for tests, and the machine that they share.
 #pragma once
 
 #include <string>
@@ -19,6 +19,20 @@ struct SmallTenant {
     Amount borrow = no_such_limit;
     std::uint32_t weight_milli = 1000;
 };
+
+// One node with so many chips of the kind "a".
+inline fleet::Fleet small_fleet(std::uint32_t chips) {
+    fleet::Fleet fleet;
+    fleet.sites = {{.name = "here"}};
+    fleet::Pool pool;
+    pool.name = "p";
+    pool.site = "here";
+    pool.chip = "a";
+    pool.nodes = 1;
+    pool.chips_per_node = chips;
+    fleet.pools = {pool};
+    return fleet;
+}
 
 // One resource, chips of the kind "a"; amounts are whole chips. Parents come before their children;
 // the root is added.
