@@ -111,6 +111,7 @@ void Checker::State::on(const Started& what) {
     // Before it counts as started itself: its own array excuses only by other members.
     judge_promises(*job, now, "starts");
     job->promises.clear();
+    job->expected = never;
     came_in_front(job->asked.priority);
     if (job->asked.array_at_once_max > 0) {
         Array& array = arrays[job->asked.array];
@@ -204,6 +205,7 @@ void Checker::State::on(const Promised& what) {
             has_right(*job, charges, now, true))
             job->promised_rights.push_back({charges, what.by});
     }
+    job->expected = what.by;
     if (what.by >= never) {
         job->promised_rights.clear();
         return;
@@ -412,6 +414,7 @@ void Checker::State::close_run() {
     }
     judge_account(nullptr);
     judge_unjudged();
+    judge_lending();
     if (counted) {
         Split& all = report.waterfalls.emplace_back();
         for (const Waterfall::Row& pool : counted->until(now).pools) {

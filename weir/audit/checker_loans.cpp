@@ -58,12 +58,14 @@ void Checker::State::loans_come_to(Time to, bool decides) {
     if (to > loans_moved) judge_unjudged();
     while (loans.any() && loans.next_change() <= to) {
         loans_moved = std::max(now, loans.next_change());
+        if (loans_moved > now) judge_lending();
         judge_unjudged();
         now = loans_moved;
         unjudged = loans.pass(now, *quotas);
         loans_changed();
     }
     if (to > loans_moved) judge_unjudged();
+    if (to > now) judge_lending();
     if (!decides) return;
     for (const std::uint32_t number : std::exchange(unjudged.began, {}))
         if (!loans.loan(number).over) judge_loan(not_recoverable(loans.loan(number)));
@@ -88,61 +90,133 @@ void Checker::State::loans_changed() {
     }
 }
 
-// In one of the pools that have these chips, all gangs of the lender that wait for what it has left
-// of its own have to fit at once when everybody is gone who uses more than is theirs.
+Checker::State::Waiting Checker::State::waiting_for_own(std::size_t lender,
+                                                        std::uint32_t resource,
+                                                        bool only_ready) const {
+    std::vector<JobId> all;
+    for (const auto& [id, job] : jobs) {
+        const bool counts =
+            only_ready ? asks(job) && job.asked.data.empty() : job.stage == Stage::waits;
+        if (counts && quotas->is_inside(job.house, lender)) all.push_back(id);
+    }
+    std::sort(all.begin(), all.end());
+    QuotaBooks::Units left = quotas->left(lender, resource);
+    Waiting waiting;
+    for (const JobId id : all) {
+        const fleet::Demand& demand = jobs.at(id).asked.demand;
+        if (demand.parts.size() != 1 || demand.parts.front().each.chips == 0) continue;
+        const bool of_these =
+            std::any_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
+                return header->fleet.pool(pool).chip == quotas->name_of_resource(resource);
+            });
+        const auto wants = static_cast<QuotaBooks::Units>(demand.chips_milli());
+        if (!of_these || wants > left) continue;
+        left -= wants;
+        waiting.gangs.push_back({.replicas = demand.parts.front().replicas,
+                                 .chips = demand.parts.front().each.chips,
+                                 .within = demand.within});
+        waiting.all_start_by = std::max(waiting.all_start_by, jobs.at(id).expected);
+    }
+    return waiting;
+}
+
+bool Checker::State::has_pool(std::uint32_t resource) const {
+    return std::any_of(
+        header->fleet.pools.begin(), header->fleet.pools.end(), [&](const fleet::Pool& pool) {
+            return pool.chip == quotas->name_of_resource(resource);
+        });
+}
+
+// In one of the pools that have these chips, all of them at once, when everybody is gone who by
+// these rights uses more than is theirs.
+bool Checker::State::could_be_had(const std::vector<Gang>& gangs,
+                                  std::uint32_t resource,
+                                  const QuotaBooks& rights) const {
+    for (std::uint32_t p = 0; p < header->fleet.pools.size(); ++p) {
+        const fleet::Pool& pool = header->fleet.pools[p];
+        if (pool.chip != rights.name_of_resource(resource)) continue;
+        std::vector<std::uint64_t> kept(pool.nodes, 0);
+        for (const auto& [id, job] : jobs) {
+            if (job.stage != Stage::runs || rights.left(job.house, resource) < 0) continue;
+            for (const fleet::NodeRange& range : job.on.ranges)
+                for (std::uint32_t n = 0; range.pool == PoolId{p} && n < range.count; ++n)
+                    kept[range.first + n] |= range.chip_mask;
+        }
+        std::vector<std::uint32_t> free(pool.nodes, 0);
+        for (std::uint32_t n = 0; n < pool.nodes; ++n)
+            if (books->health(PoolId{p}, n) == Health::up)
+                free[n] = pool.chips_per_node -
+                          std::min(pool.chips_per_node,
+                                   static_cast<std::uint32_t>(std::popcount(kept[n])));
+        if (all_fit(gangs, pool, std::move(free))) return true;
+    }
+    return false;
+}
+
 std::string Checker::State::not_recoverable(const LoanBooks::Loan& loan) const {
     for (const Allowance& lent : loan.terms.amounts) {
-        QuotaBooks::Units left = quotas->left(loan.lender, lent.resource);
-        std::vector<JobId> waiting;
-        for (const auto& [id, job] : jobs)
-            if (job.stage == Stage::waits && quotas->is_inside(job.house, loan.lender))
-                waiting.push_back(id);
-        std::sort(waiting.begin(), waiting.end());
-        std::vector<Gang> gangs;
-        for (const JobId id : waiting) {
-            const fleet::Demand& demand = jobs.at(id).asked.demand;
-            if (demand.parts.size() != 1 || demand.parts.front().each.chips == 0) continue;
-            const auto asks = static_cast<QuotaBooks::Units>(demand.chips_milli());
-            if (asks > left) continue;
-            left -= asks;
-            gangs.push_back({.replicas = demand.parts.front().replicas,
-                             .chips = demand.parts.front().each.chips,
-                             .within = demand.within});
+        const Waiting waiting = waiting_for_own(loan.lender, lent.resource, false);
+        if (waiting.gangs.empty() || !has_pool(lent.resource) ||
+            could_be_had(waiting.gangs, lent.resource, *quotas)) {
+            continue;
         }
-        if (gangs.empty()) continue;
-        bool asked = false;
-        bool some_fit = false;
-        for (std::uint32_t p = 0; p < header->fleet.pools.size() && !some_fit; ++p) {
-            const fleet::Pool& pool = header->fleet.pools[p];
-            if (pool.chip != quotas->name_of_resource(lent.resource)) continue;
-            asked = true;
-            std::vector<std::uint64_t> kept(pool.nodes, 0);
-            for (const auto& [id, job] : jobs) {
-                if (job.stage != Stage::runs || quotas->left(job.house, lent.resource) < 0)
-                    continue;
-                for (const fleet::NodeRange& range : job.on.ranges)
-                    for (std::uint32_t n = 0; range.pool == PoolId{p} && n < range.count; ++n)
-                        kept[range.first + n] |= range.chip_mask;
-            }
-            std::vector<std::uint32_t> free(pool.nodes, 0);
-            for (std::uint32_t n = 0; n < pool.nodes; ++n)
-                if (books->health(PoolId{p}, n) == Health::up)
-                    free[n] = pool.chips_per_node -
-                              std::min(pool.chips_per_node,
-                                       static_cast<std::uint32_t>(std::popcount(kept[n])));
-            some_fit = all_fit(gangs, pool, std::move(free));
-        }
-        if (asked && !some_fit) {
-            return fmt::format(
-                "loan {} begins, and of {} gangs that wait for {} of its own {} "
-                "could not have all by stopping borrowers only",
-                loan.terms.loan,
-                gangs.size(),
-                quotas->name_of_resource(lent.resource),
-                loan.terms.lender);
-        }
+        return fmt::format(
+            "loan {} begins, and of {} gangs that wait for {} of its own {} "
+            "could not have all by stopping borrowers only",
+            loan.terms.loan,
+            waiting.gangs.size(),
+            quotas->name_of_resource(lent.resource),
+            loan.terms.lender);
     }
     return "";
+}
+
+// The moment is over: what lasts of loans and is not called back stands in nobody's way who lends.
+void Checker::State::judge_lending() {
+    std::vector<std::pair<std::size_t, std::uint32_t>> lent;
+    for (const auto& [number, loan] : loans.all()) {
+        if (!loan.in_force || loan.recalled) continue;
+        for (const Allowance& each : loan.terms.amounts)
+            lent.emplace_back(loan.lender, each.resource);
+    }
+    std::sort(lent.begin(), lent.end());
+    lent.erase(std::unique(lent.begin(), lent.end()), lent.end());
+    for (const auto& [lender, resource] : lent)
+        if (const auto wrong = in_the_way(lender, resource)) judge_loan(*wrong);
+}
+
+// Nothing: there is nothing to judge, for a recall would bring nothing back before its time.
+std::optional<std::string> Checker::State::in_the_way(std::size_t lender,
+                                                      std::uint32_t resource) const {
+    const Waiting waiting = waiting_for_own(lender, resource, true);
+    if (waiting.gangs.empty() || !has_pool(resource)) return std::nullopt;
+    QuotaBooks with = *quotas;  // with those that a recall might still bring back
+    QuotaBooks without = *quotas;
+    std::string names;
+    for (const auto& [number, loan] : loans.all()) {
+        if (!loan.in_force || loan.lender != lender) continue;
+        without.lend(lender, loan.borrower, loan.terms.amounts, true);
+        const bool helps = !loan.recalled && loan.terms.notice < loan.until - now &&
+                           loan.terms.notice < waiting.all_start_by - now;
+        if (helps) {
+            names += (names.empty() ? "" : ", ") + std::to_string(number);
+        } else {
+            with.lend(lender, loan.borrower, loan.terms.amounts, true);
+        }
+    }
+    if (names.empty()) return std::nullopt;
+    if (could_be_had(waiting.gangs, resource, with) ||
+        !could_be_had(waiting.gangs, resource, without)) {
+        return "";
+    }
+    return fmt::format(
+        "of {} gangs that wait for {} of its own {} could have all by stopping "
+        "borrowers only, were it not for what it has lent (loan {}), and that is "
+        "not called back",
+        waiting.gangs.size(),
+        quotas->name_of_resource(resource),
+        quotas->name_of(lender),
+        names);
 }
 
 // When a loan is over, its borrower uses more than it has left, and a job of the lender that owns

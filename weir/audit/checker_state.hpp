@@ -48,6 +48,7 @@ struct Job {
     std::vector<PromisedRight> promised_rights;
     // By line and by time: one that is no stricter than a later one says nothing more.
     std::vector<Promise> promises;
+    Time expected = never;  // by what it was promised last, while it waits
     std::vector<std::pair<PoolId, std::uint32_t>> lost;  // nodes, not replaced yet
 };
 
@@ -136,6 +137,21 @@ struct Checker::State {
     void loans_changed();
     void judge_unjudged();
     [[nodiscard]] std::string not_recoverable(const LoanBooks::Loan& loan) const;
+    void judge_lending();
+    [[nodiscard]] std::optional<std::string> in_the_way(std::size_t lender,
+                                                        std::uint32_t resource) const;
+    // Whoever waits for what the lender has left of its own of these chips.
+    struct Waiting {
+        std::vector<Gang> gangs;
+        Time all_start_by = Time::min();  // as they are promised
+    };
+    [[nodiscard]] Waiting waiting_for_own(std::size_t lender,
+                                          std::uint32_t resource,
+                                          bool only_ready) const;
+    [[nodiscard]] bool has_pool(std::uint32_t resource) const;
+    [[nodiscard]] bool could_be_had(const std::vector<Gang>& gangs,
+                                    std::uint32_t resource,
+                                    const QuotaBooks& rights) const;
     [[nodiscard]] std::string not_back(const LoanBooks::Loan& loan) const;
     [[nodiscard]] std::uint64_t free_chips_milli(PoolId pool) const;
     void judge_loan(const std::string& wrong) {

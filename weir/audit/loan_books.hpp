@@ -51,6 +51,7 @@ public:
     };
     Passed pass(Time at, QuotaBooks& books);
     [[nodiscard]] const Loan& loan(std::uint32_t number) const { return loans_.at(number); }
+    [[nodiscard]] const std::map<std::uint32_t, Loan>& all() const { return loans_; }
 
     // Moves quota in books that know no loan, as far as it is moved then.
     void move(QuotaBooks& books, Time at, bool recalled_too = true) const;

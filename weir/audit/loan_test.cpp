@@ -134,6 +134,93 @@ TEST(CheckerOfLoans, SaysWhichGangsWouldNotBeHadBack) {
               "by stopping borrowers only");
 }
 
+// The lab has lent one of its two nodes, and jobs of the shop lie on both when a gang of the lab
+// comes that needs a whole one. So the loan is called back.
+Log scattered_log() {
+    Log log = loan_log();
+    log.resize(1);  // the header
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    const auto job_of = [](std::uint64_t id, const char* organisation, std::uint32_t chips) {
+        Submitted job = small_job(id, 1, chips);
+        job.organisation = organisation;
+        return job;
+    };
+    say(0,
+        Lent{.loan = 0,
+             .lender = "lab",
+             .borrower = "shop",
+             .amounts = {{0, 4000}},
+             .begins = at_seconds(0),
+             .until = at_seconds(500),
+             .notice = seconds(40)});
+    for (const std::uint64_t id : {501, 502}) {
+        say(0, job_of(id, "shop", 2));
+        const auto node = static_cast<std::uint32_t>(id - 501);
+        say(0, Started{JobId{id}, "fits_now", on({nodes(node, 1, 0x3)})});
+    }
+    say(0, small_job(503, 2, 4));
+    say(0, Started{JobId{503}, "fits_now", on({nodes(2, 2, 0xF)})});
+    say(10, job_of(504, "lab", 4));
+    say(10, CalledBack{0, at_seconds(50)});
+    say(60, Ended{.job = JobId{501}});
+    say(60, Started{JobId{504}, "fits_now", on({nodes(0, 1, 0xF)})});
+    for (const std::uint64_t id : {502, 503, 504})
+        say(90, Ended{.job = JobId{id}});
+    return log;
+}
+
+constexpr const char* in_the_way =
+    "of 1 gangs that wait for chip of its own lab could have all by stopping borrowers only, were "
+    "it not for what it has lent (loan 0), and that is not called back";
+
+TEST(CheckerOfLoans, FindALoanInItsLendersWayThatIsNotCalledBackAtOnce) {
+    EXPECT_EQ(words_of(judge(scattered_log())), "");
+    Log never = scattered_log();
+    erase_about<CalledBack>(never, 0);
+    EXPECT_EQ(judge(never).of(Rule::loan).first.at(0).sentence, in_the_way);
+    EXPECT_EQ(judge(never).of(Rule::loan).violated, 1U);
+    Log later = scattered_log();
+    const std::size_t recall = of<CalledBack>(later, 0);
+    later[recall] = {at_seconds(11), CalledBack{0, at_seconds(51)}};
+    EXPECT_EQ(judge(later).of(Rule::loan).first.at(0).sentence, in_the_way);
+}
+
+TEST(CheckerOfLoans, AskForNoRecallThatBringsNothingSooner) {
+    for (const What& instead : {What{Promised{JobId{504}, at_seconds(50)}},
+                                What{Cancelled{JobId{504}}},
+                                What{NodeHealth{PoolId{0}, 0, Health::drained}}}) {
+        Log log = scattered_log();
+        log[of<CalledBack>(log, 0)].what = instead;
+        log.resize(of<Lent>(log, 0) + 9);
+        if (std::holds_alternative<NodeHealth>(instead)) {
+            // Nor without the loan: a half of the other node is the centre's.
+            the<Submitted>(log, 502).organisation = "";
+        }
+        EXPECT_EQ(words_of(judge(log)), "");
+    }
+    Log soon_over = scattered_log();
+    erase_about<CalledBack>(soon_over, 0);
+    about<Lent>(soon_over, 0).until = at_seconds(50);
+    the<Submitted>(soon_over, 501).limit = seconds(50);
+    the<Submitted>(soon_over, 502).limit = seconds(50);
+    soon_over.resize(of<Lent>(soon_over, 0) + 8);
+    EXPECT_EQ(words_of(judge(soon_over)), "");
+}
+
+TEST(CheckerOfLoans, FindThatANodeWhichFailsPutsALoanInItsLendersWay) {
+    Log log = scattered_log();
+    erase_about<CalledBack>(log, 0);
+    // Both jobs of the shop lie on one node, so the gang could have the other one.
+    the<Started>(log, 502).on = on({nodes(0, 1, 0xC)});
+    log.resize(of<Lent>(log, 0) + 8);
+    log.push_back({at_seconds(20), Promised{JobId{504}, never}});
+    EXPECT_EQ(words_of(judge(log)), "");
+    log.push_back({at_seconds(30), NodeHealth{PoolId{0}, 1, Health::down}});
+    EXPECT_EQ(judge(log).of(Rule::loan).first.at(0).sentence, in_the_way);
+}
+
 TEST(CheckerOfLoans, ComesToAnEndAlsoWhereALogGoesBeyondAllTimes) {
     Log log = loan_log();
     log.resize(2);  // the header and a loan

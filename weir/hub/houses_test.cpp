@@ -372,6 +372,33 @@ TEST_F(Houses, ALoanWhoseLenderWouldNotHaveAGangBackWhenItBeginsIsBrokenForIt) {
     EXPECT_EQ(world.keeper->loans().at(0).reason, known.reason) << "the journal has it";
 }
 
+TEST_F(Houses, ALoanThatStandsInItsLendersWayIsCalledBackAndTheLenderPaysForThat) {
+    open_with("tenants: [{name: lab, quota: {a100: 8}}, {name: shop}]");
+    LoanTerms terms = three_chips(world.now);
+    terms.borrower = "shop";
+    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
+    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    // The shop has a chip of the one node and two of the other when the lab wants a whole one.
+    for (const auto& [name, tenant, chips] :
+         {std::tuple{"one", "shop", 1U}, {"filler", "lab", 3U}, {"two", "shop", 2U}}) {
+        Submission submission = submission_of(name, 1, chips);
+        submission.spec.tenant = tenant;
+        submission.spec.limit = seconds(50 * 3600);
+        ASSERT_TRUE(world.submit(submission));
+        ASSERT_EQ(world.state(name), "running") << name;
+    }
+    EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::active);
+    world.end("filler");
+    ASSERT_TRUE(submit("whole", "lab", 4));
+    EXPECT_EQ(world.state("whole"), "pending");
+    const tenancy::Loan loan = world.keeper->loans().at(0).loan;
+    EXPECT_EQ(loan.state, tenancy::LoanState::recalling);
+    EXPECT_EQ(loan.deadline, world.now + terms.notice);
+    EXPECT_EQ(compensated(world, "lab"), -20);
+    open();
+    EXPECT_EQ(world.keeper->loans().at(0).loan, loan) << "the journal has it";
+}
+
 TEST_F(Houses, ALoanWhoseChipsAreNotBackAfterTheNoticeIsBrokenByItsBorrower) {
     world.options.policy.preempt = false;
     open();

@@ -197,6 +197,22 @@ void Keeper::put_finished(Work& work) {
     }
 }
 
+void Keeper::decide(Work& work) {
+    auto decided = book_->decide(now_);
+    WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
+    const journal::Step& step = *decided;
+    for (const journal::Started& start : step.starts)
+        work.starts.push_back(start.attempt);
+    for (const journal::Preempted& stop : step.preempted)
+        work.stops.push_back({stop.job, book_->find(stop.job)->attempts.back().number});
+    for (const journal::OverPower& over : step.over_power)
+        log::warn(sentence_of(over, *book_));
+    for (const Book::BrokenPromise& broken : book_->take_broken_promises())
+        log::warn(sentence_of(broken, *book_));
+    begin_moves(work, step);
+    work.batch.entries.push_back(journal::encode(step, now_));
+}
+
 Result<void> Keeper::commit(Work& work) {
     const bool is_settled = settle_fleet(work);
     if (is_settled) {
@@ -204,19 +220,9 @@ Result<void> Keeper::commit(Work& work) {
         cancel_who_lost_its_right(work);
     }
     if (is_settled && work.engine_heard) {
-        auto decided = book_->decide(now_);
-        WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
-        const journal::Step& step = *decided;
-        for (const journal::Started& start : step.starts)
-            work.starts.push_back(start.attempt);
-        for (const journal::Preempted& stop : step.preempted)
-            work.stops.push_back({stop.job, book_->find(stop.job)->attempts.back().number});
-        for (const journal::OverPower& over : step.over_power)
-            log::warn(sentence_of(over, *book_));
-        for (const Book::BrokenPromise& broken : book_->take_broken_promises())
-            log::warn(sentence_of(broken, *book_));
-        begin_moves(work, step);
-        work.batch.entries.push_back(journal::encode(step, now_));
+        do {
+            decide(work);
+        } while (call_back_loans(work));
     }
     judge_ended_loans(work);
     put_finished(work);

@@ -174,6 +174,7 @@ private:
     void watch_loans(Work& work);
     void move_loan(Work& work, journal::LoanMoved moved);
     void cancel_who_lost_its_right(Work& work);
+    bool call_back_loans(Work& work);
     void judge_ended_loans(Work& work);
     void break_loan(Work& work,
                     const KnownLoan& known,
@@ -187,6 +188,7 @@ private:
                         const fleet::Fleet& old_fleet);
     std::optional<PendingChange> pending_change() const;
     void put_finished(Work& work);
+    void decide(Work& work);
     Result<void> commit(Work& work);
     void act(Work& work);
 

@@ -134,11 +134,14 @@ std::vector<sched::JobSeen> jobs_seen(const Book& book) {
     for (const auto& [id, job] : book.jobs()) {
         if (job.state != JobState::pending && !job.runs()) continue;
         const sched::Request& request = job.family->request;
+        const Book::Promise* const promise = book.promise(id);
         jobs.push_back({.job = id,
                         .tenant = request.tenant,
                         .demand = &request.demand,
                         .placement = job.runs() ? book.engine().placement(id) : nullptr,
-                        .stopping = job.state == JobState::stopping});
+                        .stopping = job.state == JobState::stopping,
+                        .ready = request.data.empty(),
+                        .promised = promise == nullptr ? never : promise->at});
     }
     return jobs;
 }
@@ -299,6 +302,43 @@ void Keeper::watch_loans(Work& work) {
                                           jobs_seen(*book_));
         if (!may) break_loan(work, known, LoanEvent::lender_breaks, may.error().message);
     }
+}
+
+// What lasts and stands in its lender's way is called back, as if its lender had said so: it pays
+// for that what the contract says. Then there may be more to decide.
+bool Keeper::call_back_loans(Work& work) {
+    std::vector<sched::LastingLoan> lasting;
+    std::vector<std::string> names;
+    std::vector<TenantId> lenders;
+    for (const KnownLoan& known : book_->loans().at(now_)) {
+        const auto span = tenancy::availability(known.loan);
+        if (!span || !span->holds(now_)) continue;
+        lasting.push_back({sched::term_of(known.loan, now_), known.terms.notice});
+        names.push_back(known.terms.name);
+        if (!lasting.back().term.recalled) lenders.push_back(known.loan.contract.lender);
+    }
+    const auto of_a_lender = [&](TenantId house) {
+        return std::any_of(lenders.begin(), lenders.end(), [&](TenantId lender) {
+            return book_->engine().quotas().is_inside(house, lender);
+        });
+    };
+    if (lenders.empty()) return false;
+    std::vector<sched::JobSeen> jobs = jobs_seen(*book_);
+    std::erase_if(jobs, [&](const sched::JobSeen& each) {
+        return each.placement == nullptr && !(each.ready && of_a_lender(each.tenant));
+    });
+    const auto called = sched::stand_in_the_way(book_->engine(), lasting, jobs, now_);
+    for (std::size_t i = 0; i < lasting.size(); ++i) {
+        if (std::find(called.begin(), called.end(), lasting[i].term.loan) == called.end()) continue;
+        const std::string& lender = book_->loans().find(names[i])->terms.lender;
+        log::warn(
+            fmt::format("the loan {} is called back: gangs of {} that wait for chips of its "
+                        "own could have them by stopping borrowers, were it not for this loan",
+                        names[i],
+                        lender));
+        move_loan(work, {names[i], LoanEvent::recall, {}});
+    }
+    return !called.empty();
 }
 
 // When all that follows from the end of a loan is decided: who still keeps its chips from a job of

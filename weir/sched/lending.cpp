@@ -61,6 +61,109 @@ std::vector<std::uint32_t> kept_in(const Engine& engine,
     return kept;
 }
 
+// Whether the job could be placed on chips of this kind.
+bool asks_for(const Engine& engine, const fleet::Demand& demand, const tenancy::Resource& chips) {
+    return demand.parts.size() == 1 && demand.parts.front().each.chips > 0 &&
+           std::any_of(demand.pools.begin(), demand.pools.end(), [&](PoolId pool) {
+               return engine.fleet().pool(pool).chip == chips.name;
+           });
+}
+
+// The gangs that wait for what the lender has left of its own, the oldest first.
+struct Waiting {
+    std::vector<tenancy::Guarantee> guarantees;
+    Time all_start_by{};  // as they are promised
+};
+Waiting waiting_for_own(const Engine& engine,
+                        const QuotaTree& tree,
+                        TenantId lender,
+                        std::uint32_t resource,
+                        std::span<const JobSeen> jobs) {
+    Waiting waiting;
+    Amount its = left(tree, lender, resource);
+    for (const JobSeen& each : jobs) {
+        const fleet::Demand& demand = *each.demand;
+        if (each.placement != nullptr || !tree.is_inside(each.tenant, lender) ||
+            !asks_for(engine, demand, engine.rights().organisations.resources[resource])) {
+            continue;
+        }
+        const auto asks = static_cast<Amount>(demand.chips_milli());
+        if (asks > its) continue;
+        its -= asks;
+        waiting.guarantees.push_back({.tenant = each.tenant,
+                                      .gang = {.replicas = demand.parts.front().replicas,
+                                               .chips = demand.parts.front().each.chips,
+                                               .within = demand.within},
+                                      .waits = Duration{}});
+        waiting.all_start_by = std::max(waiting.all_start_by, each.promised);
+    }
+    return waiting;
+}
+
+// What is short in the last of the pools that have these chips; nothing: in one of them all can be
+// had at once when everybody is gone who, by these rights, uses more than is its own.
+std::optional<tenancy::Shortage> shortage_of(const Engine& engine,
+                                             const QuotaTree& tree,
+                                             std::uint32_t resource,
+                                             std::span<const tenancy::Guarantee> guarantees,
+                                             std::span<const JobSeen> jobs) {
+    std::optional<tenancy::Shortage> found;
+    for (std::uint32_t p = 0; p < engine.fleet().pools.size(); ++p) {
+        const fleet::Pool& pool = engine.fleet().pools[p];
+        if (pool.chip != engine.rights().organisations.resources[resource].name) continue;
+        found = tenancy::shortage({.pool = pool,
+                                   .kept_chips = kept_in(engine, PoolId{p}, tree, resource, jobs),
+                                   .lent = {}},
+                                  guarantees);
+        if (!found) break;
+    }
+    return found;
+}
+
+bool is_of_chips(const Engine& engine, const Allowance& lent) {
+    return engine.rights().organisations.resources[lent.resource].kind ==
+           tenancy::Resource::Kind::chips;
+}
+
+// Of one lender and one kind of chips.
+std::vector<std::uint32_t> in_the_way_of(const Engine& engine,
+                                         TenantId lender,
+                                         std::uint32_t resource,
+                                         std::span<const LastingLoan> in_force,
+                                         std::span<const JobSeen> jobs,
+                                         Time now) {
+    std::vector<LoanTerm> all;
+    for (const LastingLoan& each : in_force)
+        all.push_back(each.term);
+    const Waiting waiting =
+        waiting_for_own(engine, tree_of(engine, all, jobs, true), lender, resource, jobs);
+    // What a recall would bring back no sooner counts as back.
+    std::vector<LoanTerm> stay;
+    std::vector<LoanTerm> callable;
+    for (const LastingLoan& each : in_force) {
+        const Time back = now >= never - each.notice ? never : now + each.notice;
+        if (each.term.lender != lender) {
+            stay.push_back(each.term);
+        } else if (!each.term.recalled && back < each.term.until && back < waiting.all_start_by) {
+            callable.push_back(each.term);
+        }
+    }
+    if (waiting.guarantees.empty() || callable.empty()) return {};
+    const auto is_short = [&] {
+        std::vector<LoanTerm> terms = stay;
+        terms.insert(terms.end(), callable.begin(), callable.end());
+        const QuotaTree tree = tree_of(engine, terms, jobs, true);
+        return shortage_of(engine, tree, resource, waiting.guarantees, jobs).has_value();
+    };
+    std::vector<std::uint32_t> called;
+    for (; is_short(); callable.pop_back()) {
+        // Without any of them it is no better: they are not what is in the way.
+        if (callable.empty()) return {};
+        called.push_back(callable.back().loan);
+    }
+    return called;
+}
+
 }  // namespace
 
 Result<void> can_begin(const Engine& engine,
@@ -69,49 +172,43 @@ Result<void> can_begin(const Engine& engine,
                        std::span<const JobSeen> jobs) {
     const QuotaTree tree = tree_of(engine, in_force, jobs, true);
     for (const Allowance& lent : loan.amounts) {
-        const tenancy::Resource& resource = engine.rights().organisations.resources[lent.resource];
-        if (resource.kind != tenancy::Resource::Kind::chips) continue;
-        Amount its = left(tree, loan.lender, lent.resource);
-        std::vector<tenancy::Guarantee> guarantees;
-        for (const JobSeen& each : jobs) {
-            const fleet::Demand& demand = *each.demand;
-            if (each.placement != nullptr || !tree.is_inside(each.tenant, loan.lender) ||
-                demand.parts.size() != 1 || demand.parts.front().each.chips == 0) {
-                continue;
-            }
-            const auto asks = static_cast<Amount>(demand.chips_milli());
-            if (asks > its) continue;
-            its -= asks;
-            guarantees.push_back({.tenant = each.tenant,
-                                  .gang = {.replicas = demand.parts.front().replicas,
-                                           .chips = demand.parts.front().each.chips,
-                                           .within = demand.within},
-                                  .waits = Duration{}});
-        }
-        if (guarantees.empty()) continue;
-        // All of them in one of the pools that have these chips.
-        std::optional<tenancy::Shortage> found;
-        for (std::uint32_t p = 0; p < engine.fleet().pools.size(); ++p) {
-            const fleet::Pool& pool = engine.fleet().pools[p];
-            if (pool.chip != resource.name) continue;
-            found = tenancy::shortage(
-                {.pool = pool,
-                 .kept_chips = kept_in(engine, PoolId{p}, tree, lent.resource, jobs),
-                 .lent = {}},
-                guarantees);
-            if (!found) break;
-        }
-        if (found) {
-            return fail(Code::conflict,
-                        fmt::format("it would keep {} from gangs that wait: of {}, {} are wanted "
-                                    "and {} could be had by evicting borrowers",
-                                    engine.rights().organisations.tenant(loan.lender).path,
-                                    tenancy::text_of(found->wanted.cell),
-                                    found->wanted.count,
-                                    found->there));
-        }
+        if (!is_of_chips(engine, lent)) continue;
+        const Waiting waiting = waiting_for_own(engine, tree, loan.lender, lent.resource, jobs);
+        if (waiting.guarantees.empty()) continue;
+        const auto found = shortage_of(engine, tree, lent.resource, waiting.guarantees, jobs);
+        if (!found) continue;
+        return fail(Code::conflict,
+                    fmt::format("it would keep {} from gangs that wait: of {}, {} are wanted "
+                                "and {} could be had by evicting borrowers",
+                                engine.rights().organisations.tenant(loan.lender).path,
+                                tenancy::text_of(found->wanted.cell),
+                                found->wanted.count,
+                                found->there));
     }
     return {};
+}
+
+std::vector<std::uint32_t> stand_in_the_way(const Engine& engine,
+                                            std::span<const LastingLoan> in_force,
+                                            std::span<const JobSeen> jobs,
+                                            Time now) {
+    std::vector<JobSeen> ready;
+    for (const JobSeen& each : jobs)
+        if (each.placement != nullptr || each.ready) ready.push_back(each);
+    std::vector<LastingLoan> loans(in_force.begin(), in_force.end());
+    std::vector<std::uint32_t> called;
+    for (const LastingLoan& each : in_force) {
+        for (const Allowance& lent : each.term.amounts) {
+            if (!is_of_chips(engine, lent)) continue;
+            for (const std::uint32_t loan :
+                 in_the_way_of(engine, each.term.lender, lent.resource, loans, ready, now)) {
+                called.push_back(loan);
+                for (LastingLoan& its : loans)
+                    its.term.recalled = its.term.recalled || its.term.loan == loan;
+            }
+        }
+    }
+    return called;
 }
 
 Result<void> are_back(const Engine& engine,

@@ -87,6 +87,31 @@ TEST(LoanRules, AreKeptInRandomWorldsByTwoWhoShareNoCode) {
     EXPECT_GT(defaulted, 0U);
 }
 
+// Loans that stood in the way of their lenders were called back at once. Of a log that is cut off
+// right before it says so, the checker says what is missing.
+TEST(LoanRules, NoLoanStandsInItsLendersWay) {
+    int called_back = 0;
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        for (const char* policy : policies) {
+            SCOPED_TRACE(std::string(policy) + ", seed " + std::to_string(seed));
+            Random random(seed);
+            World world = some_lending_world(random, policy);
+            for (LentQuota& loan : world.options.loans)
+                loan.recalled_at = never;
+            const Log log = log_of(world);
+            ASSERT_EQ(audit::words_of(judge(log)), "");
+            for (const std::size_t at : all_of_kind<audit::CalledBack>(log)) {
+                const Log before(log.begin(), log.begin() + static_cast<std::ptrdiff_t>(at));
+                const auto found = judge(before).of(Rule::loan);
+                ASSERT_GE(found.violated, 1U);
+                EXPECT_NE(found.first.at(0).sentence.find("is not called back"), std::string::npos);
+                ++called_back;
+            }
+        }
+    }
+    EXPECT_GT(called_back, 20);
+}
+
 // Where a loan was refused or broken, a log that does not say so is a wrong one.
 TEST(LoanRules, OfAChangedLogWhatIsBrokenIsFoundAndNamed) {
     int changed = 0;

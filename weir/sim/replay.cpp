@@ -138,6 +138,7 @@ void Replay::submit(std::uint32_t index, Time now) {
         runs_[slots_[index]] = std::move(next);
     }
     JobRun& run = run_of(index);
+    run.index = index;
     sched::JobSubmitted event;
     sched::Request& request = event.request;
     request.job = JobId{index};
@@ -333,6 +334,7 @@ void Replay::settle(std::uint32_t index, bool came_out, Time now) {
         waterfall_.settles(run_of(index).account, came_out, job(index).efficiency, now);
     if (log_) log_->settled(JobId{index}, row, now);
     if (options_.on_settled) options_.on_settled(job(index), jobs_[index].copy, row);
+    run_of(index).index = no_slot;
     unused_.push_back(std::exchange(slots_[index], no_slot));
     over_at_ = now;
     ++over_;
@@ -425,6 +427,7 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
     }
     scheduled.attempts = run.attempts;
     run.runs = true;
+    run.promised = never;
     run.attempt_began = now;
     moved_at_ = now;
     ++running_;
@@ -434,12 +437,12 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
 }
 
 bool Replay::carry_out(const sched::Reserve& reserve, Time now) {
-    waterfall_.promised(
-        run_of(static_cast<std::uint32_t>(reserve.job.value)).account, reserve.placement, now);
+    JobRun& run = run_of(static_cast<std::uint32_t>(reserve.job.value));
+    run.promised = reserve.at;
+    waterfall_.promised(run.account, reserve.placement, now);
     ScheduledJob& scheduled = jobs_[reserve.job.value];
     // What counts is what it was promised first, while it waited for its first start.
-    if (scheduled.promised_at == never &&
-        run_of(static_cast<std::uint32_t>(reserve.job.value)).attempts == 0 && reserve.at < never) {
+    if (scheduled.promised_at == never && run.attempts == 0 && reserve.at < never) {
         scheduled.promised = reserve.at;
         scheduled.promised_at = now;
     }
@@ -596,7 +599,6 @@ void Replay::full_instant(Time now) {
         submit(next_++, now);
     loans_come_to(now);
     decide(now);
-    judge_ended_loans(now);
 }
 
 void Replay::node_changes(Time now) {
@@ -699,6 +701,7 @@ void Replay::play(const std::function<void(std::uint64_t)>& on_ended) {
         } else {
             trace_.classic ? classic_instant(now) : batched_instant(now);
         }
+        if (!loans_.empty()) settle_loans(now);
         if ((++instants & 0xFFF) == 0) on_ended(over_);
     }
 }

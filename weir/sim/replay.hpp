@@ -81,7 +81,9 @@ public:
     [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
 private:
+    static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     struct JobRun {
+        std::uint32_t index = no_slot;  // in jobs_; no_slot: it is over
         const fleet::Demand* demand = nullptr;
         const std::vector<PoolId>* barred = nullptr;  // by its contract
         tenancy::Waterfall::Account account;
@@ -97,6 +99,7 @@ private:
         std::uint32_t attempts = 0;
         bool runs = false;
         bool stopping = false;      // saves its work for the last time
+        Time promised = never;      // it waits, and will start by then
         bool lost_a_node = false;   // and waits for another, at this very instant
         Duration stopping_saves{};  // what will be saved of its run then
     };
@@ -133,7 +136,6 @@ private:
         // When it begins, is called back or is over.
         [[nodiscard]] Time next() const;
     };
-    static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     template <class Entry>
     using Soonest = std::priority_queue<Entry, std::vector<Entry>, std::greater<>>;
 
@@ -182,10 +184,13 @@ private:
     // replay_loans.cpp
     void agree_on_loans(Time now);
     void loans_come_to(Time now);
+    void call_back(Lending& lending, Time now);
+    void settle_loans(Time now);
+    bool call_back_loans(Time now);
     void judge_ended_loans(Time now);
     void end_loan(Lending& lending, audit::LoanEnd how, const std::string& why, Time now);
     void leave_who_waits(Time now);
-    [[nodiscard]] std::vector<sched::JobSeen> jobs_seen();
+    [[nodiscard]] std::vector<sched::JobSeen> jobs_seen() const;
     [[nodiscard]] std::vector<sched::LoanTerm> terms_in_force() const;
 
     [[nodiscard]] Time next_of_jobs();

@@ -34,17 +34,19 @@ std::vector<LoanTerm> Replay::terms_in_force() const {
     return terms;
 }
 
-std::vector<sched::JobSeen> Replay::jobs_seen() {
+std::vector<sched::JobSeen> Replay::jobs_seen() const {
     std::vector<sched::JobSeen> jobs;
-    for (std::uint32_t index = 0; index < next_; ++index) {
-        if (slots_[index] == no_slot) continue;
-        const JobRun& run = run_of(index);
-        jobs.push_back({.job = JobId{index},
+    for (const JobRun& run : runs_) {
+        if (run.index == no_slot) continue;
+        jobs.push_back({.job = JobId{run.index},
                         .tenant = run.account.house,
                         .demand = run.demand,
-                        .placement = engine_.placement(JobId{index}),
-                        .stopping = run.stopping});
+                        .placement = engine_.placement(JobId{run.index}),
+                        .stopping = run.stopping,
+                        .ready = reads(job(run.index)).empty(),
+                        .promised = run.promised});
     }
+    std::sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
     return jobs;
 }
 
@@ -61,6 +63,18 @@ void Replay::end_loan(Lending& lending, audit::LoanEnd how, const std::string& w
     if (log_) log_->loan_ended(term.loan, how, now);
 }
 
+void Replay::call_back(Lending& lending, Time now) {
+    LoanTerm& term = lending.loan.term;
+    term.recalled = true;
+    term.until = now + lending.loan.notice;
+    if (log_) log_->called_back(term, now);
+    const bool never_begins = lending.state == Lending::State::agreed && term.until <= term.from;
+    if (never_begins) lending.state = Lending::State::over;
+    LoanTerm told = term;
+    if (never_begins) told.from = told.until = now;
+    engine_.apply(sched::LoanChanged{told}, now);
+}
+
 void Replay::loans_come_to(Time now) {
     loans_over_.clear();
     std::vector<std::size_t> begin;
@@ -70,17 +84,7 @@ void Replay::loans_come_to(Time now) {
         if (each.next() > now) continue;
         if (each.loan.recalled_at <= now) {
             each.loan.recalled_at = never;
-            if (now + each.loan.notice < term.until) {
-                term.recalled = true;
-                term.until = now + each.loan.notice;
-                if (log_) log_->called_back(term, now);
-                const bool never_begins =
-                    each.state == Lending::State::agreed && term.until <= term.from;
-                if (never_begins) each.state = Lending::State::over;
-                LoanTerm told = term;
-                if (never_begins) told.from = told.until = now;
-                engine_.apply(sched::LoanChanged{told}, now);
-            }
+            if (!term.recalled && now + each.loan.notice < term.until) call_back(each, now);
         }
         if (each.state == Lending::State::agreed && term.from <= now) {
             each.state = Lending::State::lasts;
@@ -109,7 +113,44 @@ void Replay::loans_come_to(Time now) {
     }
 }
 
-// When everything of the instant is decided.
+// When everything of the instant is decided. What is called back may lead to other decisions.
+void Replay::settle_loans(Time now) {
+    while (call_back_loans(now))
+        decide(now);
+    judge_ended_loans(now);
+}
+
+bool Replay::call_back_loans(Time now) {
+    const auto may_be = [&](const Lending& each) {
+        const Time back = now + each.loan.notice;
+        return each.state == Lending::State::lasts && !each.loan.term.recalled &&
+               back < each.loan.term.until &&
+               std::any_of(runs_.begin(), runs_.end(), [&](const JobRun& run) {
+                   return run.index != no_slot && !run.runs && run.promised > back &&
+                          engine_.quotas().is_inside(run.account.house, each.loan.term.lender);
+               });
+    };
+    if (std::none_of(loans_.begin(), loans_.end(), may_be)) return false;
+    std::vector<sched::LastingLoan> lasting;
+    for (const Lending& each : loans_)
+        if (each.state == Lending::State::lasts)
+            lasting.push_back({each.loan.term, each.loan.notice});
+    const auto called = sched::stand_in_the_way(engine_, lasting, jobs_seen(), now);
+    for (Lending& each : loans_) {
+        const LoanTerm& term = each.loan.term;
+        if (std::find(called.begin(), called.end(), term.loan) == called.end()) continue;
+        const std::string& lender = options_.organisations.tenant(term.lender).path;
+        notes_.push_back(fmt::format(
+            "the loan from {} to {} is called back at {}: it kept {} from gangs that wait",
+            lender,
+            options_.organisations.tenant(term.borrower).path,
+            format_time(trace_.zero_utc.value_or(Time{}) + (now - Time{})),
+            lender));
+        call_back(each, now);
+    }
+    return !called.empty();
+}
+
 void Replay::judge_ended_loans(Time now) {
     for (const std::size_t i : loans_over_) {
         Lending& each = loans_[i];
