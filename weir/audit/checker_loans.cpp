@@ -62,6 +62,10 @@ void Checker::State::loans_come_to(Time to, bool decides) {
         judge_unjudged();
         now = loans_moved;
         unjudged = loans.pass(now, *quotas);
+        for (const std::uint32_t loan : unjudged.began)
+            count_lent(loan, false);
+        for (const std::uint32_t loan : unjudged.over)
+            count_lent(loan, true);
         loans_changed();
     }
     if (to > loans_moved) judge_unjudged();
@@ -69,6 +73,11 @@ void Checker::State::loans_come_to(Time to, bool decides) {
     if (!decides) return;
     for (const std::uint32_t number : std::exchange(unjudged.began, {}))
         if (!loans.loan(number).over) judge_loan(not_recoverable(loans.loan(number)));
+}
+
+void Checker::State::count_lent(std::uint32_t number, bool back) {
+    const LoanBooks::Loan& loan = loans.loan(number);
+    if (counted) counted->lend(loan.lender, loan.borrower, loan.terms.amounts, back, now);
 }
 
 void Checker::State::judge_unjudged() {
@@ -292,6 +301,8 @@ void Checker::State::on(const CalledBack& what) {
 }
 
 void Checker::State::on(const LoanEnded& what) {
+    const auto its = loans.all().find(what.loan);
+    if (its != loans.all().end() && its->second.in_force) count_lent(what.loan, true);
     judge_loan(loans.ended(what, *quotas, now));
     loans_changed();
 }

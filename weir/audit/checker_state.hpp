@@ -135,6 +135,7 @@ struct Checker::State {
     [[nodiscard]] bool might_ever(const Job& job, const QuotaBooks::Charges& charges) const;
     void loans_come_to(Time to, bool decides);
     void loans_changed();
+    void count_lent(std::uint32_t loan, bool back);
     void judge_unjudged();
     [[nodiscard]] std::string not_recoverable(const LoanBooks::Loan& loan) const;
     void judge_lending();

@@ -196,6 +196,13 @@ void WaterfallBooks::started(JobId id, const fleet::Placement& on, Time now) {
     changed_ = true;
 }
 
+void WaterfallBooks::lend(
+    std::size_t lender, std::size_t borrower, const Allowances& amounts, bool back, Time now) {
+    come_to(now);
+    quotas_.lend(lender, borrower, amounts, back);
+    changed_ = true;
+}
+
 void WaterfallBooks::book(JobBook& job, std::size_t pool, Went way, Amount amount) {
     job.split[way] += amount;
     pools_[pool].split[way] += amount;

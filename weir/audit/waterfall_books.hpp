@@ -46,6 +46,9 @@ public:
     void set_cap(const Domain& domain, double watts, Time now);
     // Whether a dataset lies whole at a site (a position in the header) from now on.
     void set_data(const std::string& dataset, std::size_t site, bool lies, Time now);
+    // So much of the lender's own quota is the borrower's from now on, or its own again.
+    void lend(
+        std::size_t lender, std::size_t borrower, const Allowances& amounts, bool back, Time now);
     void set_apart(const SetApart& apart, Time now);
     void given_back(AdvanceId id, Time now);
 
@@ -132,7 +135,7 @@ private:
     std::vector<PoolBook> pools_;
     std::vector<std::pair<std::string, double>> sites_;  // name and budget
     std::unordered_map<JobId, JobBook> jobs_;
-    QuotaBooks quotas_;  // of what runs
+    QuotaBooks quotas_;  // of what runs, with what is lent
     std::map<Alike, std::uint64_t> asked_;
     std::set<std::pair<std::string, std::size_t>> data_;  // datasets, and where they lie
     std::vector<std::pair<SetApart, bool>> aparts_;       // and whether it has begun

@@ -184,6 +184,7 @@ private:
     // replay_loans.cpp
     void agree_on_loans(Time now);
     void loans_come_to(Time now);
+    void come_into(Lending& lending, Lending::State state, Time now);
     void call_back(Lending& lending, Time now);
     void settle_loans(Time now);
     bool call_back_loans(Time now);

@@ -18,13 +18,25 @@ Time Replay::Lending::next() const {
 // Nobody waits yet, so one that lasts from now on is recoverable.
 void Replay::agree_on_loans(Time now) {
     for (const LentQuota& loan : options_.loans) {
-        loans_.push_back(
-            {loan, loan.term.from <= now ? Lending::State::lasts : Lending::State::agreed});
+        loans_.push_back({loan, Lending::State::agreed});
+        if (loan.term.from <= now) come_into(loans_.back(), Lending::State::lasts, now);
         loans_.back().loan.recalled_at = std::max(loan.recalled_at, now);
         if (log_) log_->lent(loan.term, loan.notice, now);
         engine_.apply(sched::LoanChanged{loan.term}, now);
     }
     if (!loans_.empty()) wakes_at_ = engine_.wakes_at();
+}
+
+// While it lasts the waterfall counts by its rights.
+void Replay::come_into(Lending& lending, Lending::State state, Time now) {
+    const LoanTerm& term = lending.loan.term;
+    const bool lasted = lending.state == Lending::State::lasts;
+    if (state == Lending::State::lasts) {
+        waterfall_.lend(term.lender, term.borrower, term.amounts, now);
+    } else if (lasted) {
+        waterfall_.lend(term.borrower, term.lender, term.amounts, now);
+    }
+    lending.state = state;
 }
 
 std::vector<LoanTerm> Replay::terms_in_force() const {
@@ -69,7 +81,7 @@ void Replay::call_back(Lending& lending, Time now) {
     term.until = now + lending.loan.notice;
     if (log_) log_->called_back(term, now);
     const bool never_begins = lending.state == Lending::State::agreed && term.until <= term.from;
-    if (never_begins) lending.state = Lending::State::over;
+    if (never_begins) come_into(lending, Lending::State::over, now);
     LoanTerm told = term;
     if (never_begins) told.from = told.until = now;
     engine_.apply(sched::LoanChanged{told}, now);
@@ -87,10 +99,10 @@ void Replay::loans_come_to(Time now) {
             if (!term.recalled && now + each.loan.notice < term.until) call_back(each, now);
         }
         if (each.state == Lending::State::agreed && term.from <= now) {
-            each.state = Lending::State::lasts;
+            come_into(each, Lending::State::lasts, now);
             begin.push_back(i);
         } else if (each.state == Lending::State::lasts && term.until <= now) {
-            each.state = Lending::State::over;
+            come_into(each, Lending::State::over, now);
             loans_over_.push_back(i);
         }
     }
@@ -103,7 +115,7 @@ void Replay::loans_come_to(Time now) {
             const auto may =
                 sched::can_begin(engine_, each.loan.term, terms_in_force(), jobs_seen());
             if (may) continue;
-            each.state = Lending::State::over;
+            come_into(each, Lending::State::over, now);
             end_loan(each, audit::LoanEnd::refused, may.error().message, now);
             LoanTerm told = each.loan.term;
             told.from = told.until = now;

@@ -5,6 +5,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/fleet/power.hpp"
+#include "weir/tenancy/loan.hpp"
 #include "weir/tenancy/power_room.hpp"
 
 namespace weir::tenancy {
@@ -205,6 +206,29 @@ void Waterfall::charge(Account& account, const fleet::Demand& demand, PoolId poo
     account.charged = rights_.charges(demand, pool);
     for (const Allowance& each : account.charged)
         tree_.use(account.house, each.resource, each.amount);
+    rights_moved_ = true;
+}
+
+void Waterfall::lend(TenantId lender,
+                     TenantId borrower,
+                     std::span<const Allowance> amounts,
+                     Time now) {
+    advance(now);
+    move_quota(rights_.organisations, lender, borrower, amounts);
+    QuotaTree moved(rights_.organisations, rights_.capacity);
+    std::vector<Amount> own(tree_.tenants());  // that runs in the house itself
+    for (std::uint32_t r = 0; r < tree_.resources(); ++r) {
+        for (std::uint32_t x = 0; x < own.size(); ++x)
+            own[x] = tree_.usage(TenantId{x}, r);
+        for (std::uint32_t x = 1; x < own.size(); ++x) {
+            const TenantId house{x};
+            own[tree_.parent(house).value] -=
+                std::max<Amount>(0, tree_.usage(house, r) - tree_.local(house, r));
+        }
+        for (std::uint32_t x = 0; x < own.size(); ++x)
+            if (own[x] > 0) moved.use(TenantId{x}, r, own[x]);
+    }
+    tree_ = std::move(moved);
     rights_moved_ = true;
 }
 

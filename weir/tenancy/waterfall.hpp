@@ -39,8 +39,8 @@
 // Jobs that wait for other jobs, or for their turn in an array, ask for nothing.
 //
 // A right is counted over what runs, not over what is promised: an organisation has it where it
-// owns what the job counts, or where so much is available to it (quota_tree.hpp). Who holds what is
-// known here anyway, so nobody has to tell who is held back.
+// owns what the job counts, or where so much is available to it (quota_tree.hpp), with what is lent
+// at that moment. Who holds what is known here anyway, so nobody has to tell who is held back.
 //
 // Where a run is counted in CPUs, pools whose watts follow chips are outside of all budgets here.
 //
@@ -55,6 +55,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -175,6 +176,10 @@ public:
                    Time now);
     // It is promised these nodes (none: nothing any more). A start, and rests(), end a promise.
     void promised(Account& account, const fleet::Placement& placement, Time now);
+
+    // So much of the lender's own quota is the borrower's from now on: a loan begins. When it is
+    // over the borrower leaves it to the lender again. Requires: whoever leaves it has so much.
+    void lend(TenantId lender, TenantId borrower, std::span<const Allowance> amounts, Time now);
 
     using Health = PoolNodes::Health;
     void set_health(PoolId pool, std::uint32_t node, Health health, Time now);

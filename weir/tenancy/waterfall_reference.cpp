@@ -16,8 +16,8 @@ bool holds(const fleet::NodeRange& range, std::size_t pool, std::uint32_t node) 
 
 }  // namespace
 
-WaterfallReference::WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rights rights)
-    : fleet_(fleet), unit_(unit), rights_(std::move(rights)) {
+WaterfallReference::WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rights its_rights)
+    : rights(std::move(its_rights)), fleet_(fleet), unit_(unit) {
     for (const fleet::Pool& pool : fleet.pools) {
         nodes.emplace_back(pool.nodes);
         rack_watts.emplace_back(pool.racks(), pool.rack_power_watts);
@@ -152,14 +152,14 @@ std::int64_t WaterfallReference::units_in(const Job& job, std::size_t pool) cons
 }
 
 bool WaterfallReference::has_right(const Job& job, PoolId pool) const {
-    if (rights_.empty()) return true;
-    QuotaTree tree(rights_.organisations, rights_.capacity);
+    if (rights.empty()) return true;
+    QuotaTree tree(rights.organisations, rights.capacity);
     for (const auto& [id, other] : jobs) {
         if (other.on.ranges.empty()) continue;
-        for (const Allowance& each : rights_.charges(other.demand, other.on.ranges.front().pool))
+        for (const Allowance& each : rights.charges(other.demand, other.on.ranges.front().pool))
             tree.use(other.house, each.resource, each.amount);
     }
-    for (const Allowance& each : rights_.charges(job.demand, pool)) {
+    for (const Allowance& each : rights.charges(job.demand, pool)) {
         if (each.amount > tree.available(job.house, each.resource) &&
             !tree.owns(job.house, each.resource, each.amount)) {
             return false;
@@ -240,8 +240,8 @@ void WaterfallReference::tick(std::int64_t now_ms) {
         const Asks alike{job.demand.pools.size(),
                          job.demand.pools,
                          job.house,
-                         rights_.empty() ? 0 : chips,
-                         rights_.empty() ? 0 : cpus,
+                         rights.empty() ? 0 : chips,
+                         rights.empty() ? 0 : cpus,
                          job.barred,
                          job.reads};
         auto& [one_of_them, units] = asked[alike];

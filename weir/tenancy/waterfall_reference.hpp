@@ -35,6 +35,7 @@ public:
 
     WaterfallReference(const fleet::Fleet& fleet, Unit unit, Rights rights);
 
+    Rights rights;                      // as they stand: what is lent is the borrower's
     std::map<std::uint64_t, Job> jobs;  // that are not settled
     std::vector<std::vector<Node>> nodes;
     std::vector<std::vector<double>> rack_watts;  // budgets, 0 = none
@@ -74,7 +75,6 @@ private:
 
     fleet::Fleet fleet_;
     Unit unit_;
-    Rights rights_;
 };
 
 }  // namespace weir::tenancy

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "weir/base/random.hpp"
+#include "weir/tenancy/loan.hpp"
 #include "weir/tenancy/waterfall_reference.hpp"
 
 namespace weir::tenancy {
@@ -153,6 +154,35 @@ TEST(Waterfall, WhoHasRoomButNoRightIsStrandedByQuotaUntilTheRightComesBack) {
     books = waterfall.books(at(2));
     EXPECT_EQ(in(books.total, Loss::over_quota), 2000);
     EXPECT_EQ(in(books.pools.at(1).losses, Loss::fragmented), 2000);
+}
+
+TEST(Waterfall, WhoHasALoanHasItsRightWhileItLastsAndItsLenderHasItNot) {
+    fleet::Fleet fleet = fleet_of({pool_of("px", 2, 2)});
+    fleet.pools[0].chip = "x";
+    Rights rights = rights_of_two(fleet);
+    Waterfall waterfall(fleet, Unit::chips, at(0), rights);
+    Waterfall::Account of_a, of_b;
+    of_a.house = TenantId{1};
+    of_b.house = TenantId{2};
+    waterfall.tenant("");
+    const std::vector<Allowance> two{{0, 2000}};
+    const fleet::Demand asked = demand_of(1, 2, {PoolId{0}});
+    waterfall.waits(of_b, asked, {}, at(0));
+    EXPECT_EQ(in(waterfall.books(at(1)).total, Loss::over_quota), 2000);
+    waterfall.lend(TenantId{1}, TenantId{2}, two, at(1));
+    Books books = waterfall.books(at(2));
+    EXPECT_EQ(in(books.total, Loss::over_quota), 2000);
+    EXPECT_EQ(in(books.total, Loss::fragmented), 2000);
+    // b runs on it; a owns what is left, and no more.
+    waterfall.starts(of_b, asked, nodes(0, 1), at(2));
+    waterfall.waits(of_a, demand_of(2, 2, {PoolId{0}}), {}, at(2));
+    books = waterfall.books(at(3));
+    EXPECT_EQ(in(books.total, Loss::over_quota), 4000);
+    // It is over while b still runs.
+    waterfall.lend(TenantId{2}, TenantId{1}, two, at(3));
+    books = waterfall.books(at(4));
+    EXPECT_EQ(in(books.total, Loss::over_quota), 4000);
+    EXPECT_EQ(in(books.total, Loss::fragmented), 4000);
 }
 
 TEST(Waterfall, ABudgetLeavesChipsDarkWhetherAnybodyWaitsOrNot) {
@@ -327,7 +357,7 @@ private:
     }
 
     void something_happens() {
-        switch (random_.between(0, 14)) {
+        switch (random_.between(0, 15)) {
             case 0:
             case 1:
             case 2:
@@ -362,9 +392,28 @@ private:
             case 13:
                 move_data();
                 break;
+            case 14:
+                lend();
+                break;
             default:
                 change_contract();
         }
+    }
+
+    // A loan begins or, where the other has something of the same, might as well be over.
+    void lend() {
+        if (rights_.empty()) return;
+        const auto some_house = [this] {
+            return TenantId{static_cast<std::uint32_t>(random_.between(0, 4))};
+        };
+        const TenantId lender = some_house();
+        const TenantId borrower = some_house();
+        const std::vector<Allowance>& owned = reference_.rights.organisations.tenant(lender).quota;
+        if (lender == borrower || owned.empty() || owned.back().amount == 0) return;
+        const std::vector<Allowance> amounts{
+            {owned.back().resource, random_.between(1, owned.back().amount)}};
+        move_quota(reference_.rights.organisations, lender, borrower, amounts);
+        waterfall_.lend(lender, borrower, amounts, at(now_));
     }
 
     PoolId some_pool() {
