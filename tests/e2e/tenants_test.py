@@ -167,15 +167,14 @@ class Tenants(HubCase):
         self.assertIn("guild has on loan autumn", tenants.out)
         guest = self.hub.submit(job("guest", "guild", 3, 1))
         self.assertEqual(self.hub.weir("wait", guest).status, 0)
-        number, = (each["number"] for each in self.hub.weir("loan", "--json").json["loans"]
-                   if each["loan"] == "autumn")
 
         def row_of(path):
             row, = (each for each in self.hub.weir("statement", path, "--json").json["rows"]
-                    if each["what"].startswith(f"loan {number} "))
+                    if each["what"].startswith("loan autumn "))
             return row
         borrower, lender = row_of("guild"), row_of("uni")
-        self.assertEqual(borrower["what"], f"loan {number} from uni")
+        self.assertEqual(borrower["what"], "loan autumn from uni")
+        self.assertIn("loan autumn to guild", self.hub.weir("statement", "uni").out)
         # Three chips for a bit more than a second, at half a CNY for each and a second.
         self.assertGreaterEqual(borrower["paid_micros"], 1_500_000)
         self.assertEqual(borrower["paid_micros"] * 2, borrower["chip_ms_milli"])
@@ -187,7 +186,7 @@ class Tenants(HubCase):
         self.assertRegex(self.hub.weir("loan").out, r"autumn +uni +guild +3 a100 +defaulted")
         self.assertIn("autumn: its lender took it back", self.hub.weir("loan").out)
         rows = self.hub.weir("statement", "uni", "--json").json["rows"]
-        self.assertTrue(any(row["what"].startswith("penalty of loan") for row in rows), rows)
+        self.assertTrue(any(row["what"] == "penalty of loan autumn" for row in rows), rows)
         self.assertNotIn("autumn", self.hub.weir("tenants").out)
         self.assertEqual(self.hub.weir("statement", "--json").json["out_of_balance_micros"], 0)
 

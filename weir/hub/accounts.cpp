@@ -180,6 +180,7 @@ void Accounts::set_loans(const std::vector<KnownLoan>& loans, Time at) {
     loans_.clear();
     agreed_.clear();
     for (const KnownLoan& known : loans) {
+        loan_names_[known.loan.id] = known.terms.name;
         const auto span = tenancy::availability(known.loan);
         if (!span || span->ends <= at) continue;
         for (const tenancy::Allowance& lent : known.loan.contract.amounts)
@@ -504,7 +505,7 @@ void Accounts::ended(JobId job, Time at) {
 Result<tenancy::Statement> Accounts::statement(const std::string& path, Time at) const {
     const auto known = by_path_.find(path);
     if (known != by_path_.end())
-        return tenancy::statement_of(ledger_, known->second, at, currency_);
+        return tenancy::statement_of(ledger_, known->second, at, currency_, loan_names_);
     std::vector<std::string_view> paths;
     for (const auto& [each, id] : by_path_)
         if (!each.empty()) paths.push_back(each);

@@ -146,6 +146,7 @@ private:
     std::vector<std::vector<tenancy::Amount>> owns_;  // by tenant of the file, then resource
     std::vector<std::vector<tenancy::Amount>> runs_;  // likewise
     std::vector<LoanInForce> loans_;                  // by loan, then resource
+    tenancy::LoanNames loan_names_;
     std::vector<Agreed> agreed_;
     tenancy::QuotaTree quotas_;  // what each may have at most
 

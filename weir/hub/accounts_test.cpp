@@ -237,6 +237,8 @@ TEST_F(AccountsOfAHub, WhatRunsOnALoanIsPaidToTheLenderAtItsPriceUntilItEndsAndA
     EXPECT_EQ(ledger().balance({lab, tenancy::Book::loan_earned, {}}), 30 * unit);
     EXPECT_EQ(ledger().balance({lab, tenancy::Book::compensation, {}}), -20 * unit);
     EXPECT_EQ(statement("lab").total().received, 30 * unit);
+    EXPECT_EQ(statement("lab").rows.at(0).what, "loan spring to shop/front");
+    EXPECT_EQ(statement("lab").rows.at(1).what, "recall of loan spring");
 }
 
 TEST_F(AccountsOfAHub, WhoIsStoppedForAnOwnerPaysForThatTimeAndStartsAgainOnlyWithinItsBudget) {

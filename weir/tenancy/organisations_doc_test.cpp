@@ -458,7 +458,8 @@ TEST(OrganisationsPage, PrintsAStatementAsItIs) {
     const Ledger ledger = charged_in(page, file);
     const TenantId park = file.organisations.find("sme-park");
     EXPECT_EQ(page.block("The ledger", "text"),
-              statement_text(statement_of(ledger, park, time_of("2026-12-31"), file.currency)));
+              statement_text(statement_of(
+                  ledger, park, time_of("2026-12-31"), file.currency, {{LoanId{0}, "file-1"}})));
 }
 
 }  // namespace

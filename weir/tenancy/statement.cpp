@@ -19,7 +19,8 @@ using RowKey = std::tuple<TenantId, Place, std::string, std::string, std::string
 
 class Collector {
 public:
-    explicit Collector(const Ledger& ledger) : ledger_(ledger) {}
+    Collector(const Ledger& ledger, const LoanNames& loan_names)
+        : ledger_(ledger), loan_names_(loan_names) {}
 
     // What a posting is to one organisation.
     void add(const Posting& posting, TenantId whose) {
@@ -42,8 +43,9 @@ private:
     [[nodiscard]] const std::string& path(TenantId id) const {
         return ledger_.organisations().tenant(id).path;
     }
-    static std::string name_of_loan(std::uint32_t number) {
-        return fmt::format("loan {}", number + 1);
+    [[nodiscard]] std::string name_of_loan(std::uint32_t number) const {
+        const auto name = loan_names_.find(LoanId{number});
+        return "loan " + (name == loan_names_.end() ? std::to_string(number + 1) : name->second);
     }
 
     StatementRow& row(TenantId id,
@@ -112,6 +114,7 @@ private:
     }
 
     const Ledger& ledger_;
+    const LoanNames& loan_names_;
     std::map<RowKey, StatementRow> rows_;
 };
 
@@ -174,14 +177,18 @@ StatementRow Statement::total() const {
     return sum;
 }
 
-Statement statement_of(const Ledger& ledger, TenantId tenant, Time at, Currency currency) {
+Statement statement_of(const Ledger& ledger,
+                       TenantId tenant,
+                       Time at,
+                       Currency currency,
+                       const LoanNames& loan_names) {
     Statement statement{ledger.organisations().tenant(tenant).path,
                         period_around(Period::month, at),
                         currency,
                         {},
                         {},
                         ledger.sum()};
-    Collector collector(ledger);
+    Collector collector(ledger, loan_names);
     const auto count = static_cast<std::uint32_t>(ledger.organisations().tenants.size());
     for (std::uint32_t id = 0; id < count; ++id) {
         if (!ledger.is_within(TenantId{id}, tenant)) continue;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ namespace weir::tenancy {
 // Amounts in millionths of the currency.
 struct StatementRow {
     std::string organisation;  // path; "" is the centre itself
-    std::string what;          // "borrowed", "loan 1 from uni", "voucher 2", "penalty of loan 1"
+    std::string what;  // "borrowed", "loan spring from uni", "voucher 2", "penalty of loan spring"
     std::string job_class;
     std::string chip;
     std::uint64_t chip_ms_milli = 0;  // of its own jobs, thousandths of a chip x milliseconds
@@ -57,10 +58,17 @@ struct Statement {
     [[nodiscard]] StatementRow total() const;
 };
 
-// Of the month in which `at` lies (UTC). Numbers of loans and vouchers count from 1, in the order
-// in which the ledger came to know them: that of the organisations file, and behind them those of
-// later ones.
-Statement statement_of(const Ledger& ledger, TenantId tenant, Time at, Currency currency);
+// What loans are called.
+using LoanNames = std::map<LoanId, std::string>;
+
+// Of the month in which `at` lies (UTC). A loan without a name has a number, as every voucher has:
+// they count from 1, in the order in which the ledger came to know them, which is that of the
+// organisations file, and behind them come those of later ones.
+Statement statement_of(const Ledger& ledger,
+                       TenantId tenant,
+                       Time at,
+                       Currency currency,
+                       const LoanNames& loan_names = {});
 
 // For a terminal of this width; 0 = as wide as it needs.
 std::string statement_text(const Statement& statement, std::size_t width = 0);

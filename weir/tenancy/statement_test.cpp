@@ -77,6 +77,17 @@ TEST(Statement, OfALenderSaysWhatWasLentAndEarned) {
               "         20000        40\n");
 }
 
+TEST(Statement, CallsALoanByItsNameWhereItHasOne) {
+    const Statement named =
+        statement_of(december(), park, at("2026-12-31"), {}, {{LoanId{0}, "spring"}});
+    EXPECT_EQ(named.rows.at(1).what, "loan spring from uni");
+    EXPECT_EQ(named.rows.at(3).what, "recall of loan spring");
+    EXPECT_EQ(statement_of(december(), uni, at("2026-12-31"), {}, {{LoanId{0}, "spring"}})
+                  .rows.at(0)
+                  .what,
+              "loan spring to sme-park/startup");
+}
+
 TEST(Statement, OfTheCentreHoldsEverybodyAndCancelsOut) {
     const Statement all = of(the_centre);
     EXPECT_EQ(all.total().paid + all.total().covered, all.total().received);
