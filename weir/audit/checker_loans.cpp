@@ -85,7 +85,7 @@ void Checker::State::judge_unjudged() {
     for (const std::uint32_t number : all.began)
         if (!loans.loan(number).over) judge_loan(not_recoverable(loans.loan(number)));
     for (const std::uint32_t number : all.over)
-        judge_loan(not_back(loans.loan(number)));
+        if (!loans.loan(number).defaulted) judge_loan(not_back(loans.loan(number)));
 }
 
 // Whoever was promised something by a right that it will not have is not excused by it.
@@ -231,7 +231,7 @@ std::optional<std::string> Checker::State::in_the_way(std::size_t lender,
 // When a loan is over, its borrower uses more than it has left, and a job of the lender that owns
 // what it asks for has no room: then the line that says so has to be there.
 std::string Checker::State::not_back(const LoanBooks::Loan& loan) const {
-    if (loan.defaulted) return "";
+    if (rules_keep_from_stopping(loan.borrower)) return "";
     QuotaBooks staying = *quotas;
     for (const auto& [id, job] : jobs)
         if (job.stage == Stage::runs && job.asked_to_stop)
@@ -264,6 +264,20 @@ std::string Checker::State::not_back(const LoanBooks::Loan& loan) const {
         }
     }
     return "";
+}
+
+// Where others may be stopped at all: as many were as may be in an hour, or some job of the house
+// has not run for as long as everybody may.
+bool Checker::State::rules_keep_from_stopping(std::size_t borrower) const {
+    if (header->preemptions_per_hour_max == 0) return false;
+    const auto recently = std::count_if(
+        preempted.begin(), preempted.end(), [&](Time at) { return now - at < seconds(3600); });
+    if (static_cast<std::uint64_t>(recently) >= header->preemptions_per_hour_max) return true;
+    return std::any_of(jobs.begin(), jobs.end(), [&](const auto& each) {
+        const Job& job = each.second;
+        return job.stage == Stage::runs && !job.asked_to_stop &&
+               quotas->is_inside(job.house, borrower) && now - job.started < header->min_run;
+    });
 }
 
 // Of nodes in service, with those gone who are asked to stop.
@@ -303,6 +317,16 @@ void Checker::State::on(const CalledBack& what) {
 void Checker::State::on(const LoanEnded& what) {
     const auto its = loans.all().find(what.loan);
     if (its != loans.all().end() && its->second.in_force) count_lent(what.loan, true);
+    // By its borrower: not if the rules of the pool are all that kept the chips.
+    const bool is_blamed = what.how == LoanEnd::defaulted && its != loans.all().end() &&
+                           its->second.over && its->second.until == now && !its->second.defaulted;
+    if (is_blamed && not_back(its->second).empty()) {
+        judge_loan(
+            fmt::format("loan {} is said to be broken when it is over, and {} keeps nothing "
+                        "from its lender that might have been stopped for it",
+                        what.loan,
+                        its->second.terms.borrower));
+    }
     judge_loan(loans.ended(what, *quotas, now));
     loans_changed();
 }

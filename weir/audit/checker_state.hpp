@@ -154,6 +154,7 @@ struct Checker::State {
                                     std::uint32_t resource,
                                     const QuotaBooks& rights) const;
     [[nodiscard]] std::string not_back(const LoanBooks::Loan& loan) const;
+    [[nodiscard]] bool rules_keep_from_stopping(std::size_t borrower) const;
     [[nodiscard]] std::uint64_t free_chips_milli(PoolId pool) const;
     void judge_loan(const std::string& wrong) {
         expect(Rule::loan, wrong.empty(), [&] { return wrong; });

@@ -126,6 +126,20 @@ TEST(CheckerOfLoans, ALoanThatIsBrokenIsNoSurpriseWhereTheLogSaysIt) {
     EXPECT_EQ(judge(log).of(Rule::loan).violated, 0U) << words_of(judge(log));
 }
 
+TEST(CheckerOfLoans, NobodyIsBlamedForChipsThatTheRulesOfThePoolKept) {
+    Log log = loan_log();
+    keep_the_chips(log);
+    only<Header>(log).min_run = seconds(61);
+    EXPECT_EQ(judge(log).of(Rule::loan).violated, 0U) << "a job of the shop has run for 60 s";
+    insert_before(log, of<Lent>(log, 1), {at_seconds(60), LoanEnded{0, LoanEnd::defaulted}});
+    EXPECT_EQ(judge(log).of(Rule::loan).first.at(0).sentence,
+              "loan 0 is said to be broken when it is over, and shop keeps nothing from its lender "
+              "that might have been stopped for it");
+    // Nobody may be stopped at all: then giving back is the borrower's part.
+    only<Header>(log).preemptions_per_hour_max = 0;
+    EXPECT_EQ(judge(log).of(Rule::loan).violated, 0U);
+}
+
 TEST(CheckerOfLoans, SaysWhichGangsWouldNotBeHadBack) {
     Log log = loan_log();
     erase_about<LoanEnded>(log, 1);

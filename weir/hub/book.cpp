@@ -641,6 +641,13 @@ std::string Book::why_dropped(const journal::Dropped& drop) const {
            format_time(jobs_.at(drop.job).family->request.deadline);
 }
 
+std::uint64_t Book::stopped_in_the_hour(Time at) const {
+    return static_cast<std::uint64_t>(
+        std::count_if(preemptions_.begin(), preemptions_.end(), [at](const auto& each) {
+            return each.first > at - an_hour;
+        }));
+}
+
 // The engine has made these decisions, or followed them.
 void Book::take(const journal::Step& step, Time at) {
     for (const journal::Dropped& drop : step.drops) {

@@ -131,6 +131,8 @@ public:
     [[nodiscard]] bool begun() const { return engine_.has_value(); }  // there is a fleet
     [[nodiscard]] const sched::Engine& engine() const { return *engine_; }
     [[nodiscard]] sched::Policy policy() const { return policy_; }
+    // So many were stopped for others within an hour before.
+    [[nodiscard]] std::uint64_t stopped_in_the_hour(Time at) const;
     [[nodiscard]] const tenancy::OrganisationsFile& tenants() const { return tenants_; }
     [[nodiscard]] const journal::Rates& rates() const { return rates_; }
     [[nodiscard]] const journal::Domestic& domestic() const { return domestic_; }

@@ -399,33 +399,52 @@ TEST_F(Houses, ALoanThatStandsInItsLendersWayIsCalledBackAndTheLenderPaysForThat
     EXPECT_EQ(world.keeper->loans().at(0).loan, loan) << "the journal has it";
 }
 
-TEST_F(Houses, ALoanWhoseChipsAreNotBackAfterTheNoticeIsBrokenByItsBorrower) {
-    world.options.policy.preempt = false;
-    open();
-    LoanTerms terms = three_chips(world.now);
-    terms.borrower = "shop";
-    terms.penalty = *parse_money("9 CNY");
-    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
-    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
-    for (const auto& [name, tenant, chips] :
-         {std::tuple{"guest", "shop", 4U}, {"mine", "lab", 1U}, {"small", "shop", 1U}}) {
-        Submission submission = submission_of(name, 1, chips);
-        submission.spec.tenant = tenant;
-        submission.spec.limit = seconds(50 * 3600);
-        ASSERT_TRUE(world.submit(submission));
-        ASSERT_EQ(world.state(name), "running");
+class LoanThatIsOver : public Houses {
+protected:
+    // The shop has all that it owns and three chips on loan when the lab wants these back, and
+    // keeps them until the notice is over.
+    KnownLoan after_the_notice() {
+        open();
+        LoanTerms terms = three_chips(world.now);
+        terms.borrower = "shop";
+        terms.penalty = *parse_money("9 CNY");
+        EXPECT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
+        EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+        for (const auto& [name, tenant, chips] :
+             {std::tuple{"guest", "shop", 4U}, {"mine", "lab", 1U}, {"small", "shop", 1U}}) {
+            Submission submission = submission_of(name, 1, chips);
+            submission.spec.tenant = tenant;
+            submission.spec.limit = seconds(50 * 3600);
+            EXPECT_TRUE(world.submit(submission));
+            EXPECT_EQ(world.state(name), "running");
+        }
+        EXPECT_TRUE(submit("wants", "lab", 3));
+        EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
+        EXPECT_EQ(world.state("wants"), "pending");
+        world.pass(seconds(2 * 3600));
+        world.keeper->wake(world.moment());
+        EXPECT_EQ(world.state("guest"), "running");
+        return world.keeper->loans().at(0);
     }
-    ASSERT_TRUE(submit("wants", "lab", 3));
-    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
-    EXPECT_EQ(world.state("wants"), "pending");
-    world.pass(seconds(2 * 3600));
-    world.keeper->wake(world.moment());
-    const KnownLoan known = world.keeper->loans().at(0);
+};
+
+TEST_F(LoanThatIsOver, IsBrokenByItsBorrowerWhereTheChipsAreNotBackAndNobodyIsStoppedForOthers) {
+    world.options.policy.preempt = false;
+    const KnownLoan known = after_the_notice();
     EXPECT_EQ(known.loan.state, tenancy::LoanState::defaulted);
     EXPECT_THAT(known.reason,
                 HasSubstr("shop still uses 3 a100 more than is its own, and job 4 of lab has no"));
     EXPECT_EQ(compensated(world, "lab"), 9 - 20) << "the recall cost 20";
-    EXPECT_EQ(world.state("guest"), "running");
+}
+
+TEST_F(LoanThatIsOver, IsNobodysFaultWhereTheRulesOfThePoolKeepItsJobsFromBeingStopped) {
+    world.options.policy.min_run = seconds(3 * 3600);
+    EXPECT_EQ(after_the_notice().loan.state, tenancy::LoanState::returned);
+    EXPECT_EQ(compensated(world, "lab"), -20) << "for the recall";
+    EXPECT_EQ(world.state("small"), "running");
+    world.pass(seconds(3600));
+    world.keeper->wake(world.moment());
+    EXPECT_EQ(world.state("small"), "stopping") << "it has run for long enough";
 }
 
 TEST_F(Houses, ALoanIsOfferedByAnyNameOfItsChips) {

@@ -141,7 +141,8 @@ std::vector<sched::JobSeen> jobs_seen(const Book& book) {
                         .placement = job.runs() ? book.engine().placement(id) : nullptr,
                         .stopping = job.state == JobState::stopping,
                         .ready = request.data.empty(),
-                        .promised = promise == nullptr ? never : promise->at});
+                        .promised = promise == nullptr ? never : promise->at,
+                        .started = job.runs() ? job.attempts.back().started_at : Time{}});
     }
     return jobs;
 }
@@ -344,12 +345,16 @@ bool Keeper::call_back_loans(Work& work) {
 // When all that follows from the end of a loan is decided: who still keeps its chips from a job of
 // the lender pays the penalty.
 void Keeper::judge_ended_loans(Work& work) {
+    if (work.loans_over.empty()) return;
+    const auto rules =
+        sched::StopRules::of(book_->policy(), book_->stopped_in_the_hour(now_), now_);
     for (const std::string& name : std::exchange(work.loans_over, {})) {
         const KnownLoan& known = *book_->loans().find(name);
         const auto back = sched::are_back(book_->engine(),
                                           sched::term_of(known.loan, now_),
                                           terms_in_force(*book_, now_),
-                                          jobs_seen(*book_));
+                                          jobs_seen(*book_),
+                                          rules);
         if (!back) break_loan(work, known, LoanEvent::not_back, back.error().message);
     }
 }

@@ -211,11 +211,23 @@ std::vector<std::uint32_t> stand_in_the_way(const Engine& engine,
     return called;
 }
 
+StopRules StopRules::of(const Policy& policy, std::uint64_t stopped_in_the_hour, Time now) {
+    return {.stops_others = policy.preempt && policy.preemptions_per_hour_max > 0,
+            .are_used_up = stopped_in_the_hour >= policy.preemptions_per_hour_max,
+            .started_by = now - policy.min_run};
+}
+
 Result<void> are_back(const Engine& engine,
                       const LoanTerm& loan,
                       std::span<const LoanTerm> in_force,
-                      std::span<const JobSeen> jobs) {
+                      std::span<const JobSeen> jobs,
+                      const StopRules& rules) {
     const QuotaTree tree = tree_of(engine, in_force, jobs, false);
+    const bool is_too_young = std::any_of(jobs.begin(), jobs.end(), [&](const JobSeen& each) {
+        return each.placement != nullptr && !each.stopping && each.started > rules.started_by &&
+               tree.is_inside(each.tenant, loan.borrower);
+    });
+    if (rules.stops_others && (rules.are_used_up || is_too_young)) return {};
     const tenancy::Organisations& organisations = engine.rights().organisations;
     std::vector<std::uint64_t> free_milli;
     for (std::uint32_t p = 0; p < engine.fleet().pools.size(); ++p)

@@ -15,8 +15,10 @@
 //
 // When it is over, what its borrower still uses is in somebody's way or not. are_back() says
 // whether a job of the lender that owns what it asks for finds no room while the borrower uses more
-// than is its own: then the chips are not back, and the loan is broken by the borrower. (Rules come
-// first: whoever runs for less than `min_run` is not stopped, nor are more than so many an hour.)
+// than is its own: then the chips are not back, and the loan is broken by the borrower. Where the
+// policy has others stopped for owners, stopping is the pool's part and not the borrower's: if its
+// own rules keep it from that (whoever runs for less than `min_run` is not stopped, nor are more
+// than so many an hour), nobody has broken anything, and the lender waits until they allow it.
 //
 // Threads: pure functions of what they are given. Cost: jobs + nodes of the pools that are lent.
 #pragma once
@@ -38,6 +40,7 @@ struct JobSeen {
     bool stopping = false;                        // and is on its way out
     bool ready = true;                            // it waits for nothing but room and rights
     Time promised = never;                        // a start by then
+    Time started{};                               // if it runs
 };
 
 struct LastingLoan {
@@ -60,10 +63,20 @@ std::vector<std::uint32_t> stand_in_the_way(const Engine& engine,
                                             std::span<const JobSeen> jobs,
                                             Time now);
 
+// Whom the pool's rules let it stop for others at this moment.
+struct StopRules {
+    bool stops_others = false;  // anybody, ever
+    bool are_used_up = false;   // as many were stopped in an hour as may be
+    Time started_by = never;    // whoever started later has not run for long enough
+
+    static StopRules of(const Policy& policy, std::uint64_t stopped_in_the_hour, Time now);
+};
+
 // The error says who keeps what from whom. Requires: `loan` is not in `in_force`.
 Result<void> are_back(const Engine& engine,
                       const LoanTerm& loan,
                       std::span<const LoanTerm> in_force,
-                      std::span<const JobSeen> jobs);
+                      std::span<const JobSeen> jobs,
+                      const StopRules& rules);
 
 }  // namespace weir::sched

@@ -465,6 +465,7 @@ bool Replay::carry_out(const sched::Preempt& preempt, Time now) {
     JobRun& run = run_of(index);
     WEIR_ASSERT(run.runs && !run.stopping);
     ++tally_.preemptions;
+    if (!loans_.empty() && preempt.for_job.valid()) stopped_.push_back(now);
     run.stopping = true;
     run.stopping_saves = run.every > Duration{} ? run.attempt.done(now) : Duration{};
     if (run.every > Duration{} && options_.checkpoints.cost > Duration{}) {

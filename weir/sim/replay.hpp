@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -245,6 +246,7 @@ private:
     std::size_t next_advance_ = 0;
     std::vector<Lending> loans_;
     std::vector<std::size_t> loans_over_;  // at this very instant
+    std::deque<Time> stopped_;             // for others, in the last hour
     std::vector<std::string> notes_;
     Time wakes_at_ = never;
     std::optional<EventLog> log_;

@@ -56,7 +56,8 @@ std::vector<sched::JobSeen> Replay::jobs_seen() const {
                         .placement = engine_.placement(JobId{run.index}),
                         .stopping = run.stopping,
                         .ready = reads(job(run.index)).empty(),
-                        .promised = run.promised});
+                        .promised = run.promised,
+                        .started = run.attempt_began});
     }
     std::sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
     return jobs;
@@ -164,9 +165,13 @@ bool Replay::call_back_loans(Time now) {
 }
 
 void Replay::judge_ended_loans(Time now) {
+    while (!stopped_.empty() && stopped_.front() + seconds(3600) <= now)
+        stopped_.pop_front();
+    const auto rules = sched::StopRules::of(options_.policy, stopped_.size(), now);
     for (const std::size_t i : loans_over_) {
         Lending& each = loans_[i];
-        const auto back = sched::are_back(engine_, each.loan.term, terms_in_force(), jobs_seen());
+        const auto back =
+            sched::are_back(engine_, each.loan.term, terms_in_force(), jobs_seen(), rules);
         if (!back) end_loan(each, audit::LoanEnd::defaulted, back.error().message, now);
     }
     loans_over_.clear();
