@@ -325,6 +325,345 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
     return {};
 }
 
+// ---------------------------------------------------------------------------------------------
+// The steps of simulate()
+
+using Queue = std::vector<ScheduledJob>;
+
+// Jobs of the trace that are not replayed, by why.
+struct LeftOut {
+    std::uint64_t outside = 0;
+    std::uint64_t without_quota = 0;
+    std::uint64_t wider_than_quota = 0;
+    std::uint64_t never_fits = 0;
+    std::uint64_t of_nobody = 0;
+    std::uint64_t beyond_rights = 0;
+    std::uint64_t never_read = 0;
+
+    [[nodiscard]] std::uint64_t total() const {
+        return outside + without_quota + wider_than_quota + never_fits + of_nobody + beyond_rights +
+               never_read;
+    }
+};
+
+// Who is replayed, and in which queue: one, or one for each group with a quota, or for each site.
+struct Chosen {
+    std::map<std::string, Queue> queues;
+    std::vector<SiteAlone> sites;
+    LeftOut left_out;
+};
+
+// What came of all replays, beside what the simulation has of them.
+struct Replayed {
+    Digest digest;
+    std::uint64_t given_up = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t without_data = 0;
+};
+
+void note(Simulation& simulation, std::uint64_t count, const char* what) {
+    if (count > 0) simulation.notes.push_back(format_count(count, "job") + what);
+}
+
+SimulationOptions scaled(SimulationOptions options) {
+    WEIR_ASSERT(options.scale >= 1);
+    options.organisations = scaled(std::move(options.organisations), options.scale);
+    for (LentQuota& loan : options.loans)
+        for (tenancy::Allowance& lent : loan.term.amounts)
+            lent.amount *= options.scale;
+    return options;
+}
+
+// What its user should know of the options before anything is replayed.
+void note_options(const Trace& trace, const SimulationOptions& options, Simulation& simulation) {
+    const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
+    simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
+    if (options.failures.faults == Faults::log) {
+        const std::string other_nodes = options.failures.log.note_on(trace.fleet);
+        if (!other_nodes.empty()) simulation.notes.push_back(other_nodes);
+        if (options.scale > 1) {
+            simulation.notes.push_back(
+                fmt::format("each of the {} copies of the fleet has the faults of the log, at the "
+                            "same moments",
+                            format_count(options.scale)));
+        }
+    }
+    if (options.apart && std::any_of(trace.fleet.pools.begin(),
+                                     trace.fleet.pools.end(),
+                                     [](const auto& pool) { return pool.node_busy_watts > 0; })) {
+        simulation.notes.emplace_back(
+            "with --apart no power is measured: which nodes of a rack are whose is not said");
+    }
+}
+
+Chosen choose(const Trace& trace, const SimulationOptions& options, Simulation& simulation) {
+    Chosen chosen;
+    LeftOut& left_out = chosen.left_out;
+    std::optional<SiteChoice> choice;
+    if (options.each_site) {
+        chosen.sites = sites_alone(simulation.fleet, options.organisations, options.rate_of);
+        choice.emplace(trace, chosen.sites, options);
+    }
+    DemandsOf demands(trace, simulation.fleet, options.keeps);
+    tenancy::Rights rights =
+        tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
+    simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());
+    const bool has_tenants = !rights.empty();
+    const std::vector<TenantId> tenants = tenants_of_names(trace, options.organisations);
+    sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
+    for (const LentQuota& loan : options.loans)
+        empty.apply(sched::LoanChanged{loan.term}, trace.jobs.front().submitted_at);
+    for (std::uint32_t index = 0; index < trace.jobs.size(); ++index) {
+        const TraceJob& job = trace.jobs[index];
+        if ((options.from && job.submitted_at < *options.from) ||
+            (options.until && job.submitted_at > *options.until)) {
+            ++left_out.outside;
+            continue;
+        }
+        std::string queue;
+        if (!trace.quotas_chips.empty()) {
+            const auto quota = job.group == unknown_name
+                                   ? trace.quotas_chips.end()
+                                   : trace.quotas_chips.find(trace.names[job.group]);
+            if (quota == trace.quotas_chips.end()) {
+                ++left_out.without_quota;
+                continue;
+            }
+            if (job.chips > quota->second) {
+                ++left_out.wider_than_quota;
+                continue;
+            }
+            if (options.apart) queue = quota->first;
+        }
+        const bool of_somebody =
+            job.group != unknown_name && (!has_tenants || tenants[job.group].valid());
+        std::optional<SiteChoice::Answer> where;
+        if (choice && (of_somebody || !has_tenants)) {
+            where = choice->of(job, has_tenants ? tenants[job.group] : TenantId::none());
+        }
+        if (where ? !where->fits : !demands.can_ever_fit(empty, job)) {
+            ++left_out.never_fits;
+            continue;
+        }
+        TenantId tenant;
+        if (has_tenants) {
+            if (job.group != unknown_name) tenant = tenants[job.group];
+            if (!tenant.valid()) {
+                ++left_out.of_nobody;
+                continue;
+            }
+            if (where ? !where->may : !empty.can_ever_have(tenant, demands.of(job))) {
+                ++left_out.beyond_rights;
+                continue;
+            }
+        }
+        if (where ? !where->site : !demands.can_ever_read(empty, job, tenant)) {
+            ++left_out.never_read;
+            continue;
+        }
+        if (where) queue = chosen.sites[*where->site].name;
+        for (std::uint32_t copy = 0; copy < options.scale; ++copy) {
+            chosen.queues[queue].push_back(
+                {.trace_job = index,
+                 .copy = copy,
+                 .chips = job.chips * static_cast<double>(job.chip_permille) / 1000.0});
+        }
+    }
+    return chosen;
+}
+
+void note_left_out(const LeftOut& left_out, Simulation& simulation) {
+    note(simulation, left_out.outside, " left out: submitted outside the window");
+    note(simulation, left_out.without_quota, " left out: of a group without a quota");
+    note(simulation, left_out.wider_than_quota, " left out: wider than the quota of the group");
+    note(simulation,
+         left_out.never_fits,
+         " left out: more than this fleet could ever hold, or its budgets feed");
+    note(simulation, left_out.of_nobody, " left out: of a group that is no organisation");
+    note(simulation,
+         left_out.beyond_rights,
+         " left out: more than their organisation may ever have, its own and lent");
+    note(simulation,
+         left_out.never_read,
+         " left out: no site where they may run can have all that they read, because no link leads "
+         "there or its storage is too small");
+    simulation.metrics.jobs_skipped = left_out.total();
+}
+
+tl::unexpected<Error> nobody_is_left(const Trace& trace,
+                                     const LeftOut& left_out,
+                                     const Simulation& simulation) {
+    const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
+    return fail(Code::invalid,
+                fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
+                            "the window, {} without quota, {} wider than their quota, {} more "
+                            "than the fleet could ever hold or feed, {} of no organisation, {} "
+                            "more than theirs may ever have, {} read what cannot be brought "
+                            "where they may run){}{}",
+                            trace.name,
+                            trace.jobs.size(),
+                            left_out.outside,
+                            left_out.without_quota,
+                            left_out.wider_than_quota,
+                            left_out.never_fits,
+                            left_out.of_nobody,
+                            left_out.beyond_rights,
+                            left_out.never_read,
+                            idle_budgets.empty() ? "" : "; ",
+                            fmt::join(idle_budgets, "; ")));
+}
+
+tenancy::Unit unit_of(const fleet::Fleet& fleet, const std::map<std::string, Queue>& queues) {
+    std::uint64_t total = 0;
+    std::uint64_t with_chips = 0;
+    for (const auto& [group, jobs] : queues) {
+        total += jobs.size();
+        with_chips += jobs_with_chips(jobs);
+    }
+    return fleet.chips_total() > 0 && 2 * with_chips >= total ? tenancy::Unit::chips
+                                                              : tenancy::Unit::cpus;
+}
+
+// Tells how far all replays are, now and then.
+class Progress {
+public:
+    Progress(const SimulationOptions& options, const std::map<std::string, Queue>& queues)
+        : options_(options), reported_(std::chrono::steady_clock::now()) {
+        for (const auto& [group, jobs] : queues)
+            total_ += jobs.size();
+    }
+    // So many jobs of the replay that goes on have ended.
+    void at(std::uint64_t ended) {
+        if (!options_.progress) return;
+        const auto now = std::chrono::steady_clock::now();
+        if (now - reported_ < std::chrono::milliseconds(100)) return;
+        reported_ = now;
+        options_.progress(static_cast<double>(done_ + ended) / static_cast<double>(total_));
+    }
+    void one_is_over(std::uint64_t jobs) { done_ += jobs; }
+
+private:
+    const SimulationOptions& options_;
+    std::chrono::steady_clock::time_point reported_;
+    std::uint64_t total_ = 0;
+    std::uint64_t done_ = 0;
+};
+
+Result<void> all_started(const Trace& trace,
+                         const SimulationOptions& options,
+                         const sched::Counts& counts) {
+    if (counts.pending + counts.held + counts.running == 0) return {};
+    const bool nodes_fail = options.failures.faults != Faults::none;
+    return fail(nodes_fail || !options.caps.empty() || !options.advances.empty() ? Code::never_fits
+                                                                                 : Code::internal,
+                fmt::format("{}: {} never started{}",
+                            trace.name,
+                            format_count(counts.pending + counts.held, "job"),
+                            nodes_fail ? "; too few nodes were up at once" : ""));
+}
+
+void take_books_of_all(const fleet::Fleet& fleet,
+                       tenancy::Unit unit,
+                       const std::vector<tenancy::Books>& virtual_books,
+                       Simulation& simulation) {
+    const auto books = one_of_all(fleet, unit, virtual_books);
+    if (books) {
+        simulation.books = *books;
+    } else {
+        simulation.notes.push_back(books.error().message);
+    }
+}
+
+// One queue after the other, each on its part of the fleet. The jobs of the queues are used up.
+Result<Replayed> replay_all(const Trace& trace,
+                            const SimulationOptions& options,
+                            Chosen& chosen,
+                            Simulation& simulation) {
+    auto& [queues, sites, left_out] = chosen;
+    const tenancy::Unit unit = unit_of(simulation.fleet, queues);
+    Time first = Time::max();
+    for (const auto& [group, jobs] : queues)
+        first = std::min(first, trace.jobs[jobs.front().trace_job].submitted_at);
+    Replayed replayed;
+    Progress progress(options, queues);
+    std::vector<tenancy::Books> virtual_books;
+    std::vector<AtSite> at_sites;
+    for (auto& [group, jobs] : queues) {
+        const auto site =
+            std::find_if(sites.begin(), sites.end(), [&name = group](const SiteAlone& one) {
+                return one.name == name;
+            });
+        std::unique_ptr<SimulationOptions> of_site;
+        if (site != sites.end()) {
+            of_site = std::make_unique<SimulationOptions>(options);
+            of_site->organisations = site->organisations;
+        }
+        fleet::Fleet fleet =
+            options.apart         ? part_of(simulation.fleet,
+                                    std::uint64_t{trace.quotas_chips.at(group)} * options.scale)
+            : site != sites.end() ? site->fleet
+                                  : simulation.fleet;
+        const Time from =
+            options.each_site ? first : trace.jobs[jobs.front().trace_job].submitted_at;
+        auto kept = std::make_unique<Replay>(
+            trace, std::move(fleet), of_site ? *of_site : options, jobs, unit, from);
+        Replay& replay = *kept;
+        replay.run([&](std::uint64_t ended) { progress.at(ended); });
+        const sched::Counts counts = replay.engine().counts();
+        WEIR_CHECK(all_started(trace, options, counts));
+        add(replay.tally(), simulation.metrics);
+        simulation.notes.insert(
+            simulation.notes.end(), replay.notes().begin(), replay.notes().end());
+        simulation.pauses.insert(
+            simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
+        if (options.apart) {
+            virtual_books.push_back(replay.books(replay.over_at()));
+        } else if (!options.each_site) {
+            simulation.books = replay.books(replay.over_at());
+            simulation.houses = replay.houses(replay.over_at());
+            simulation.attempts = replay.attempts();
+            take(replay.power(replay.moved_at()), simulation);
+        }
+        replayed.given_up += replay.tally().given_up;
+        replayed.dropped += replay.tally().dropped;
+        replayed.without_data += replay.tally().without_data;
+        progress.one_is_over(jobs.size());
+        simulation.metrics.decisions += counts.decisions;
+        replayed.digest.add(replay.engine().digest());
+        if (options.each_site) {
+            at_sites.push_back({&*site, std::move(of_site), std::move(kept)});
+            continue;  // its jobs are needed until all are over
+        }
+        if (queues.size() == 1) {
+            simulation.jobs = std::move(jobs);
+            break;
+        }
+        simulation.jobs.insert(simulation.jobs.end(), jobs.begin(), jobs.end());
+        jobs = {};
+    }
+    if (options.each_site) add_up(at_sites, sites, options, {unit, first}, queues, simulation);
+    if (options.apart) take_books_of_all(simulation.fleet, unit, virtual_books, simulation);
+    return replayed;
+}
+
+void note_replayed(const Replayed& replayed, Simulation& simulation) {
+    note(simulation, replayed.given_up, " given up: failed more often than may be retried");
+    note(simulation,
+         simulation.metrics.ended_by_limit,
+         " ended by the limit before the work was done: after a node was replaced some of it was "
+         "done again, and the limit counts from the start of the attempt");
+    note(simulation,
+         replayed.dropped - replayed.without_data,
+         " dropped by the scheduler before they ran");
+    note(simulation,
+         replayed.without_data,
+         " dropped when nothing else was left to run: what they read was never together at a site "
+         "where they may run");
+    if (replayed.dropped == 0) return;
+    std::erase_if(simulation.jobs, [](const ScheduledJob& job) { return job.attempts == 0; });
+    simulation.metrics.jobs_skipped += replayed.dropped;
+}
+
 }  // namespace
 
 bool counted_in_chips(const Simulation& simulation) {
@@ -382,12 +721,7 @@ std::vector<TenantId> tenants_of_names(const Trace& trace, const tenancy::Organi
 }
 
 Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) {
-    SimulationOptions options = given;
-    options.organisations = scaled(std::move(options.organisations), options.scale);
-    for (LentQuota& loan : options.loans)
-        for (tenancy::Allowance& lent : loan.term.amounts)
-            lent.amount *= options.scale;
-    WEIR_ASSERT(options.scale >= 1);
+    const SimulationOptions options = scaled(given);
     if (trace.fleet.pools.empty()) {
         return fail(Code::invalid,
                     trace.name +
@@ -409,260 +743,24 @@ Result<Simulation> simulate(const Trace& trace, const SimulationOptions& given) 
                           .racks = {},
                           .power = {},
                           .notes = trace.notes};
-    const std::vector<std::string> idle_budgets = fleet::idle_budgets(simulation.fleet);
-    simulation.notes.insert(simulation.notes.end(), idle_budgets.begin(), idle_budgets.end());
-    if (options.failures.faults == Faults::log) {
-        const std::string other_nodes = options.failures.log.note_on(trace.fleet);
-        if (!other_nodes.empty()) simulation.notes.push_back(other_nodes);
-        if (options.scale > 1) {
-            simulation.notes.push_back(
-                fmt::format("each of the {} copies of the fleet has the faults of the log, at the "
-                            "same moments",
-                            format_count(options.scale)));
-        }
-    }
-
-    if (options.apart && std::any_of(trace.fleet.pools.begin(),
-                                     trace.fleet.pools.end(),
-                                     [](const auto& pool) { return pool.node_busy_watts > 0; })) {
-        simulation.notes.emplace_back(
-            "with --apart no power is measured: which nodes of a rack are whose is not said");
-    }
-
-    // Who is replayed, and in which queue: one, or one for each group with a quota.
-    std::uint64_t outside = 0;
-    std::uint64_t without_quota = 0;
-    std::uint64_t wider_than_quota = 0;
-    std::uint64_t of_nobody = 0;
-    std::uint64_t beyond_rights = 0;
-    std::uint64_t never_fits = 0;
-    std::uint64_t never_read = 0;
-    std::map<std::string, std::vector<ScheduledJob>> queues;
-    std::vector<SiteAlone> sites;
-    std::optional<SiteChoice> choice;
-    if (options.each_site) {
-        sites = sites_alone(simulation.fleet, options.organisations, options.rate_of);
-        choice.emplace(trace, sites, options);
-    }
-    DemandsOf demands(trace, simulation.fleet, options.keeps);
-    tenancy::Rights rights =
-        tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
-    simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());
-    const bool has_tenants = !rights.empty();
-    const std::vector<TenantId> tenants = tenants_of_names(trace, options.organisations);
-    sched::Engine empty(simulation.fleet, options.policy, std::move(rights));
-    for (const LentQuota& loan : options.loans)
-        empty.apply(sched::LoanChanged{loan.term}, trace.jobs.front().submitted_at);
-    for (std::uint32_t index = 0; index < trace.jobs.size(); ++index) {
-        const TraceJob& job = trace.jobs[index];
-        if ((options.from && job.submitted_at < *options.from) ||
-            (options.until && job.submitted_at > *options.until)) {
-            ++outside;
-            continue;
-        }
-        std::string queue;
-        if (!trace.quotas_chips.empty()) {
-            const auto quota = job.group == unknown_name
-                                   ? trace.quotas_chips.end()
-                                   : trace.quotas_chips.find(trace.names[job.group]);
-            if (quota == trace.quotas_chips.end()) {
-                ++without_quota;
-                continue;
-            }
-            if (job.chips > quota->second) {
-                ++wider_than_quota;
-                continue;
-            }
-            if (options.apart) queue = quota->first;
-        }
-        const bool of_somebody =
-            job.group != unknown_name && (!has_tenants || tenants[job.group].valid());
-        std::optional<SiteChoice::Answer> where;
-        if (choice && (of_somebody || !has_tenants)) {
-            where = choice->of(job, has_tenants ? tenants[job.group] : TenantId::none());
-        }
-        if (where ? !where->fits : !demands.can_ever_fit(empty, job)) {
-            ++never_fits;
-            continue;
-        }
-        TenantId tenant;
-        if (has_tenants) {
-            if (job.group != unknown_name) tenant = tenants[job.group];
-            if (!tenant.valid()) {
-                ++of_nobody;
-                continue;
-            }
-            if (where ? !where->may : !empty.can_ever_have(tenant, demands.of(job))) {
-                ++beyond_rights;
-                continue;
-            }
-        }
-        if (where ? !where->site : !demands.can_ever_read(empty, job, tenant)) {
-            ++never_read;
-            continue;
-        }
-        if (where) queue = sites[*where->site].name;
-        for (std::uint32_t copy = 0; copy < options.scale; ++copy) {
-            queues[queue].push_back(
-                {.trace_job = index,
-                 .copy = copy,
-                 .chips = job.chips * static_cast<double>(job.chip_permille) / 1000.0});
-        }
-    }
-    const auto note = [&](std::uint64_t count, const char* what) {
-        if (count > 0) simulation.notes.push_back(format_count(count, "job") + what);
-    };
-    note(outside, " left out: submitted outside the window");
-    note(without_quota, " left out: of a group without a quota");
-    note(wider_than_quota, " left out: wider than the quota of the group");
-    note(never_fits, " left out: more than this fleet could ever hold, or its budgets feed");
-    note(of_nobody, " left out: of a group that is no organisation");
-    note(beyond_rights, " left out: more than their organisation may ever have, its own and lent");
-    note(never_read,
-         " left out: no site where they may run can have all that they read, because no link leads "
-         "there or its storage is too small");
-    simulation.metrics.jobs_skipped = outside + without_quota + wider_than_quota + never_fits +
-                                      of_nobody + beyond_rights + never_read;
-    if (queues.empty()) {
-        return fail(Code::invalid,
-                    fmt::format("{}: no job is left to replay ({} jobs in the trace: {} outside "
-                                "the window, {} without quota, {} wider than their quota, {} more "
-                                "than the fleet could ever hold or feed, {} of no organisation, {} "
-                                "more than theirs may ever have, {} read what cannot be brought "
-                                "where they may run){}{}",
-                                trace.name,
-                                trace.jobs.size(),
-                                outside,
-                                without_quota,
-                                wider_than_quota,
-                                never_fits,
-                                of_nobody,
-                                beyond_rights,
-                                never_read,
-                                idle_budgets.empty() ? "" : "; ",
-                                fmt::join(idle_budgets, "; ")));
-    }
-    std::uint64_t total = 0;
-    std::uint64_t with_chips = 0;
-    for (const auto& [group, jobs] : queues) {
-        total += jobs.size();
-        with_chips += jobs_with_chips(jobs);
-    }
-    const tenancy::Unit unit = simulation.fleet.chips_total() > 0 && 2 * with_chips >= total
-                                   ? tenancy::Unit::chips
-                                   : tenancy::Unit::cpus;
-    std::vector<tenancy::Books> virtual_books;
-    Time first = Time::max();
-    for (const auto& [group, jobs] : queues)
-        first = std::min(first, trace.jobs[jobs.front().trace_job].submitted_at);
-    std::vector<AtSite> at_sites;
+    note_options(trace, options, simulation);
+    Chosen chosen = choose(trace, options, simulation);
+    note_left_out(chosen.left_out, simulation);
+    if (chosen.queues.empty()) return nobody_is_left(trace, chosen.left_out, simulation);
 
     const auto began = std::chrono::steady_clock::now();
-    Digest digest;
-    std::uint64_t done = 0;
-    std::uint64_t given_up = 0;
-    std::uint64_t dropped = 0;
-    std::uint64_t without_data = 0;
-    auto reported = began;
-    for (auto& [group, jobs] : queues) {
-        const auto site =
-            std::find_if(sites.begin(), sites.end(), [&name = group](const SiteAlone& one) {
-                return one.name == name;
-            });
-        std::unique_ptr<SimulationOptions> of_site;
-        if (site != sites.end()) {
-            of_site = std::make_unique<SimulationOptions>(options);
-            of_site->organisations = site->organisations;
-        }
-        fleet::Fleet fleet =
-            options.apart         ? part_of(simulation.fleet,
-                                    std::uint64_t{trace.quotas_chips.at(group)} * options.scale)
-            : site != sites.end() ? site->fleet
-                                  : simulation.fleet;
-        const Time from =
-            options.each_site ? first : trace.jobs[jobs.front().trace_job].submitted_at;
-        auto kept = std::make_unique<Replay>(
-            trace, std::move(fleet), of_site ? *of_site : options, jobs, unit, from);
-        Replay& replay = *kept;
-        replay.run([&](std::uint64_t ended) {
-            if (!options.progress) return;
-            const auto now = std::chrono::steady_clock::now();
-            if (now - reported < std::chrono::milliseconds(100)) return;
-            reported = now;
-            options.progress(static_cast<double>(done + ended) / static_cast<double>(total));
-        });
-        const sched::Counts counts = replay.engine().counts();
-        if (counts.pending + counts.held + counts.running > 0) {
-            const bool nodes_fail = options.failures.faults != Faults::none;
-            return fail(nodes_fail || !options.caps.empty() || !options.advances.empty()
-                            ? Code::never_fits
-                            : Code::internal,
-                        fmt::format("{}: {} never started{}",
-                                    trace.name,
-                                    format_count(counts.pending + counts.held, "job"),
-                                    nodes_fail ? "; too few nodes were up at once" : ""));
-        }
-        add(replay.tally(), simulation.metrics);
-        simulation.notes.insert(
-            simulation.notes.end(), replay.notes().begin(), replay.notes().end());
-        simulation.pauses.insert(
-            simulation.pauses.end(), replay.pauses().begin(), replay.pauses().end());
-        if (options.apart) {
-            virtual_books.push_back(replay.books(replay.over_at()));
-        } else if (!options.each_site) {
-            simulation.books = replay.books(replay.over_at());
-            simulation.houses = replay.houses(replay.over_at());
-            simulation.attempts = replay.attempts();
-            take(replay.power(replay.moved_at()), simulation);
-        }
-        given_up += replay.tally().given_up;
-        dropped += replay.tally().dropped;
-        without_data += replay.tally().without_data;
-        done += jobs.size();
-        simulation.metrics.decisions += counts.decisions;
-        digest.add(replay.engine().digest());
-        if (options.each_site) {
-            at_sites.push_back({&*site, std::move(of_site), std::move(kept)});
-            continue;  // its jobs are needed until all are over
-        }
-        if (queues.size() == 1) {
-            simulation.jobs = std::move(jobs);
-            break;
-        }
-        simulation.jobs.insert(simulation.jobs.end(), jobs.begin(), jobs.end());
-        jobs = {};
-    }
-    if (options.each_site) add_up(at_sites, sites, options, {unit, first}, queues, simulation);
+    WEIR_TRY(const Replayed replayed, replay_all(trace, options, chosen, simulation));
     simulation.metrics.wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    simulation.metrics.digest = digest.value();
-    if (queues.size() > 1) {
+    simulation.metrics.digest = replayed.digest.value();
+    if (chosen.queues.size() > 1) {
         std::sort(simulation.jobs.begin(),
                   simulation.jobs.end(),
                   [](const ScheduledJob& a, const ScheduledJob& b) {
                       return std::pair(a.trace_job, a.copy) < std::pair(b.trace_job, b.copy);
                   });
     }
-    if (options.apart) {
-        const auto books = one_of_all(simulation.fleet, unit, virtual_books);
-        if (books) {
-            simulation.books = *books;
-        } else {
-            simulation.notes.push_back(books.error().message);
-        }
-    }
-    note(given_up, " given up: failed more often than may be retried");
-    note(simulation.metrics.ended_by_limit,
-         " ended by the limit before the work was done: after a node was replaced some of it was "
-         "done again, and the limit counts from the start of the attempt");
-    note(dropped - without_data, " dropped by the scheduler before they ran");
-    note(without_data,
-         " dropped when nothing else was left to run: what they read was never together at a site "
-         "where they may run");
-    if (dropped > 0) {
-        std::erase_if(simulation.jobs, [](const ScheduledJob& job) { return job.attempts == 0; });
-        simulation.metrics.jobs_skipped += dropped;
-    }
+    note_replayed(replayed, simulation);
     if (simulation.jobs.empty()) {
         return fail(
             Code::never_fits,
