@@ -69,15 +69,7 @@ fleet::Fleet of_three_kinds() {
 }
 
 Submission linpack() {
-    Submission job = submission_of("linpack");
-    job.spec.work = {{.name = "update",
-                      .op = catalog::Op::gemm,
-                      .flops = 1e18,
-                      .bytes = 0,
-                      .dim = 16384,
-                      .format = catalog::Format::fp64,
-                      .storage = {}}};
-    return job;
+    return fp64_submission_of("linpack");
 }
 
 TEST(Admission, GivesAJobOnlyTheChipsThatKeepItsContractAndInTheOrderOfPreference) {

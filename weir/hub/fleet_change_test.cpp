@@ -253,14 +253,7 @@ TEST(FleetChanges, BreakNoPromiseWhileTheFleetStaysAsItIs) {
 }
 
 Submission of_full_precision(const std::string& name) {
-    Submission job = submission_of(name);
-    job.spec.work = {{.name = "update",
-                      .op = catalog::Op::gemm,
-                      .flops = 1e18,
-                      .bytes = 0,
-                      .dim = 16384,
-                      .format = catalog::Format::fp64,
-                      .storage = {}}};
+    Submission job = fp64_submission_of(name);
     job.spec.precision = job::Precision{};
     job.spec.precision->range_bits = 20;
     job.spec.precision->accept = {{}, {catalog::Way::emulated, catalog::Grade::certified}};

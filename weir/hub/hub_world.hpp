@@ -59,6 +59,19 @@ inline Submission submission_of(const std::string& name,
     return submission;
 }
 
+// Its work is one large product of matrices of doubles.
+inline Submission fp64_submission_of(const std::string& name) {
+    Submission job = submission_of(name);
+    job.spec.work = {{.name = "update",
+                      .op = catalog::Op::gemm,
+                      .flops = 1e18,
+                      .bytes = 0,
+                      .dim = 16384,
+                      .format = catalog::Format::fp64,
+                      .storage = {}}};
+    return job;
+}
+
 class HubWorld {
 public:
     explicit HubWorld(fleet::Fleet its_fleet) : fleet(std::move(its_fleet)) {
