@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "weir/base/log.hpp"
@@ -130,6 +131,14 @@ std::vector<sched::LoanTerm> terms_in_force(const Book& book, Time now) {
 }
 
 std::vector<sched::JobSeen> jobs_seen(const Book& book) {
+    std::map<const Family*, std::uint32_t> members_that_run;
+    for (const JobId id : book.running())
+        ++members_that_run[book.find(id)->family];
+    const auto has_its_turn = [&](const Family* family) {
+        const std::uint32_t most = family->request.array_at_once_max;
+        const auto run = members_that_run.find(family);
+        return most == 0 || run == members_that_run.end() || run->second < most;
+    };
     std::vector<sched::JobSeen> jobs;
     for (const auto& [id, job] : book.jobs()) {
         if (job.state != JobState::pending && !job.runs()) continue;
@@ -140,7 +149,7 @@ std::vector<sched::JobSeen> jobs_seen(const Book& book) {
                         .demand = &request.demand,
                         .placement = job.runs() ? book.engine().placement(id) : nullptr,
                         .stopping = job.state == JobState::stopping,
-                        .ready = request.data.empty(),
+                        .ready = request.data.empty() && has_its_turn(job.family),
                         .promised = promise == nullptr ? never : promise->at,
                         .started = job.runs() ? job.attempts.back().started_at : Time{}});
     }
