@@ -193,18 +193,7 @@ const std::vector<Tampering> tamperings = {
 };
 
 TEST(Checker, FindsEveryRuleThatIsBrokenOnce) {
-    for (const Tampering& tampering : tamperings) {
-        Log log = small_log();
-        tampering.change(log);
-        const Report report = judge(log);
-        const Verdict& verdict = report.of(tampering.rule);
-        EXPECT_GE(verdict.violated, 1U) << tampering.what << " is not found; found was\n"
-                                        << words_of(report);
-        if (verdict.violated > 0) {
-            EXPECT_GT(verdict.first.at(0).line, 0U);
-            EXPECT_FALSE(verdict.first.at(0).sentence.empty());
-        }
-    }
+    expect_each_is_found(small_log(), tamperings);
 }
 
 const std::vector<Tampering> wrong_accounts = {

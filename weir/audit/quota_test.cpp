@@ -79,15 +79,7 @@ const std::vector<Tampering> tamperings = {
 };
 
 TEST(CheckerOfQuotas, FindsEveryRuleThatIsBrokenOnce) {
-    ASSERT_TRUE(judge(house_log()).clean()) << words_of(judge(house_log()));
-    for (const Tampering& tampering : tamperings) {
-        Log log = house_log();
-        tampering.change(log);
-        const Report report = judge(log);
-        EXPECT_GE(report.of(tampering.rule).violated, 1U)
-            << tampering.what << " is not found; found was\n"
-            << words_of(report);
-    }
+    expect_each_is_found(house_log(), tamperings);
 }
 
 TEST(CheckerOfQuotas, SaysWhoUsesWhatOfWhose) {

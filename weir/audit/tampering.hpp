@@ -69,4 +69,19 @@ struct Tampering {
     std::function<void(Log&)> change;
 };
 
+// The log keeps every rule, and after each of the changes the checker says which is broken.
+inline void expect_each_is_found(const Log& clean, const std::vector<Tampering>& tamperings) {
+    ASSERT_EQ(words_of(judge(clean)), "");
+    for (const Tampering& tampering : tamperings) {
+        Log log = clean;
+        tampering.change(log);
+        const Report report = judge(log);
+        const Verdict& verdict = report.of(tampering.rule);
+        ASSERT_GE(verdict.violated, 1U) << tampering.what << " is not found; found was\n"
+                                        << words_of(report);
+        EXPECT_GT(verdict.first.at(0).line, 0U);
+        EXPECT_FALSE(verdict.first.at(0).sentence.empty());
+    }
+}
+
 }  // namespace weir::audit
