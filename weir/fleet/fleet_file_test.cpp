@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "weir/base/random.hpp"
+#include "weir/base/mutation.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
@@ -257,24 +257,9 @@ RC_GTEST_PROP(FleetFile, AnyFleetReadsBackAsItWasPrinted, ()) {
 
 TEST(FleetFile, SurvivesMutationsOfTheExample) {
     Random random(2);
-    const std::string whole = example;
     for (int round = 0; round < 2000; ++round) {
-        std::string text = whole;
-        const auto changes = round == 0 ? 0 : random.between(1, 3);
-        for (std::int64_t i = 0; i < changes; ++i) {
-            const auto at = static_cast<std::size_t>(
-                random.between(0, static_cast<std::int64_t>(text.size()) - 1));
-            switch (random.between(0, 2)) {
-                case 0:
-                    text[at] = "0123456789abcKMGT[]{}:,- \n"[random.between(0, 25)];
-                    break;
-                case 1:
-                    text.erase(at, static_cast<std::size_t>(random.between(1, 12)));
-                    break;
-                default:
-                    text.insert(at, text.substr(at / 2, 5));
-            }
-        }
+        const std::string text =
+            round == 0 ? example : mutated(example, "0123456789abcKMGT[]{}:,- \n", random);
         LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
     }
 }

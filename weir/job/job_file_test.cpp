@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "weir/base/random.hpp"
+#include "weir/base/mutation.hpp"
 #include "weir/job/schema.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -306,25 +306,8 @@ TEST(JobFile, SurvivesItsFuzzCorpusAndMutationsOfIt) {
     Random random(3);
     for (const std::string& seed : corpus) {
         for (int round = 0; round < 500; ++round) {
-            std::string text = seed;
-            const auto changes = round == 0 ? 0 : random.between(1, 3);
-            for (std::int64_t i = 0; i < changes && !text.empty(); ++i) {
-                const auto at = static_cast<std::size_t>(
-                    random.between(0, static_cast<std::int64_t>(text.size()) - 1));
-                switch (random.between(0, 3)) {
-                    case 0:
-                        text[at] = "0123456789.%-:,=[]{}\"' \n"[random.between(0, 23)];
-                        break;
-                    case 1:
-                        text.erase(at, static_cast<std::size_t>(random.between(1, 9)));
-                        break;
-                    case 2:
-                        text[at] = static_cast<char>(random.between(0, 255));
-                        break;
-                    default:
-                        text.insert(at, text.substr(at / 2, 6));
-                }
-            }
+            const std::string text =
+                round == 0 ? seed : mutated(seed, "0123456789.%-:,=[]{}\"' \n", random);
             LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
         }
     }

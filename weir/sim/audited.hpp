@@ -1,4 +1,5 @@
-// For tests: a simulation whose event log goes through the checker line by line, as text.
+// For tests: a simulation whose event log goes through the checker line by line, as text; and a job
+// of a random log.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 
 #include "weir/audit/checker.hpp"
 #include "weir/audit/log_format.hpp"
+#include "weir/base/random.hpp"
 #include "weir/sim/simulator.hpp"
 
 namespace weir::sim {
@@ -45,6 +47,18 @@ inline Audited audited(const Trace& trace, SimulationOptions options) {
         }
     }
     return outcome;
+}
+
+// The next one of a log: submitted with the one before, or up to so many seconds later.
+inline TraceJob next_job(const Trace& trace, std::int64_t apart_s_max, Random& random) {
+    const Time before = trace.jobs.empty() ? Time{} : trace.jobs.back().submitted_at;
+    TraceJob job;
+    job.id = std::to_string(trace.jobs.size());
+    job.submitted_at = before + seconds(random.chance(0.5) ? 0 : random.between(1, apart_s_max));
+    job.limit = seconds(random.between(1, 10) * 60);
+    job.run = job.limit * random.between(1, 10) / 10;
+    job.nodes = 1;
+    return job;
 }
 
 }  // namespace weir::sim

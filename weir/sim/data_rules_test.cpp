@@ -47,15 +47,8 @@ Trace some_readers(Random& random) {
     trace.name = "some";
     trace.fleet = some_sites(random);
     trace.data_sets = {{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"a", "b"}, {"c", "d"}};
-    Time now{};
     for (int i = 0; i < 60; ++i) {
-        now += seconds(random.chance(0.5) ? 0 : random.between(1, 120));
-        TraceJob job;
-        job.id = std::to_string(i);
-        job.submitted_at = now;
-        job.limit = seconds(random.between(1, 10) * 60);
-        job.run = job.limit * random.between(1, 10) / 10;
-        job.nodes = 1;
+        TraceJob job = next_job(trace, 120, random);
         job.chips = static_cast<std::uint32_t>(random.between(1, 4));
         if (random.chance(0.7)) job.reads = static_cast<std::uint32_t>(random.between(0, 6));
         if (random.chance(0.1)) job.priority = job::Priority::high;

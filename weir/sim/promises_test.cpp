@@ -48,14 +48,8 @@ Trace some_trace(Random& random) {
     Trace trace;
     trace.name = "some";
     trace.fleet = some_fleet(random);
-    Time now{};
     for (int i = 0; i < 120; ++i) {
-        now += seconds(random.chance(0.5) ? 0 : random.between(1, 60));
-        TraceJob job;
-        job.id = std::to_string(i);
-        job.submitted_at = now;
-        job.limit = seconds(random.between(1, 10) * 60);
-        job.run = job.limit * random.between(1, 10) / 10;
+        TraceJob job = next_job(trace, 60, random);
         job.nodes = random.chance(0.7) ? 1 : static_cast<std::uint32_t>(random.between(2, 6));
         job.chips = job.nodes * static_cast<std::uint32_t>(random.between(1, 4));
         trace.jobs.push_back(job);
