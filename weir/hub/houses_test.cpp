@@ -394,6 +394,8 @@ TEST_F(Houses, ALoanThatStandsInItsLendersWayIsCalledBackAndTheLenderPaysForThat
     const tenancy::Loan loan = world.keeper->loans().at(0).loan;
     EXPECT_EQ(loan.state, tenancy::LoanState::recalling);
     EXPECT_EQ(loan.deadline, world.now + terms.notice);
+    EXPECT_THAT(world.keeper->loans().at(0).reason,
+                HasSubstr("it was called back, for gangs of lab wait"));
     EXPECT_EQ(compensated(world, "lab"), -20);
     open();
     EXPECT_EQ(world.keeper->loans().at(0).loan, loan) << "the journal has it";

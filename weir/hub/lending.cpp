@@ -341,12 +341,12 @@ bool Keeper::call_back_loans(Work& work) {
     for (std::size_t i = 0; i < lasting.size(); ++i) {
         if (std::find(called.begin(), called.end(), lasting[i].term.loan) == called.end()) continue;
         const std::string& lender = book_->loans().find(names[i])->terms.lender;
-        log::warn(
-            fmt::format("the loan {} is called back: gangs of {} that wait for chips of its "
-                        "own could have them by stopping borrowers, were it not for this loan",
-                        names[i],
-                        lender));
-        move_loan(work, {names[i], LoanEvent::recall, {}});
+        const std::string why = fmt::format(
+            "it was called back, for gangs of {} wait that could have chips of its own by stopping "
+            "borrowers if it were not for this loan",
+            lender);
+        log::warn("the loan " + names[i] + ": " + why);
+        move_loan(work, {names[i], LoanEvent::recall, why});
     }
     return !called.empty();
 }

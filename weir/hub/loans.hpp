@@ -43,7 +43,7 @@ struct KnownLoan {
     LoanTerms terms;
     bool of_file = false;
     tenancy::Loan loan;    // in terms of the file in force; its id is its place in the list
-    std::string reason{};  // why it was broken, for people; "" = it was not
+    std::string reason{};  // why the hub or a party broke it, or the hub called it back; or ""
 };
 
 class Loans {
