@@ -44,7 +44,8 @@ Result<Members> Keeper::job(const std::string& reference, const MemberQuery& que
         if (!sieve.takes(everybody.line(id))) continue;
         if (++members.total <= query.offset || members.jobs.size() >= query.limit) continue;
         WEIR_TRY(JobView view, load(id));
-        if (members.jobs.size() < estimates_max) tell_start(view, *book_, now_);
+        if (members.jobs.size() < estimates_max)
+            tell_start(view, *book_, now_, !waits_for_change());
         members.jobs.push_back(std::move(view));
     }
     return members;
@@ -80,7 +81,7 @@ Result<std::vector<JobView>> Keeper::jobs(const JobFilter& filter) {
         if (views.size() >= filter.limit) break;
         if (!sieve.takes(everybody.line(JobId{id}))) continue;
         WEIR_TRY(JobView view, load(JobId{id}));
-        if (views.size() < estimates_max) tell_start(view, *book_, now_);
+        if (views.size() < estimates_max) tell_start(view, *book_, now_, !waits_for_change());
         views.push_back(std::move(view));
     }
     return views;
@@ -89,20 +90,21 @@ Result<std::vector<JobView>> Keeper::jobs(const JobFilter& filter) {
 Result<ExplainView> Keeper::explain(const std::string& reference) {
     const std::vector<JobId> found = book_->everybody().find(reference);
     if (found.empty()) return fail(unknown_job(reference));
+    const auto pending = pending_change();
+    const std::string change = pending ? pending->sentence : "";
     // Of an array, the member that is next: what holds it up holds up the others.
     for (const JobId id : found) {
         const Job* job = book_->find(id);
         if (job == nullptr || !job->waits()) continue;
-        ExplainView view = hub::explain(*job, *book_, catalog_of(options_), now_);
+        ExplainView view = hub::explain(*job, *book_, catalog_of(options_), now_, change);
         if (std::string trouble = move_trouble(job->family->request.data); !trouble.empty()) {
             view.details.push_back(std::move(trouble));
         }
-        if (auto change = pending_change()) view.sentence = "It waits: " + change->sentence + ".";
         return view;
     }
     for (const JobId id : found) {
         if (const Job* job = book_->find(id))
-            return hub::explain(*job, *book_, catalog_of(options_), now_);
+            return hub::explain(*job, *book_, catalog_of(options_), now_, change);
     }
     WEIR_TRY(const JobView ended, load(found.back()));
     return hub::explain(ended);

@@ -470,7 +470,7 @@ void Keeper::carry(Work& work, const Job& job, ForFleet carried, fleet::Placemen
 }
 
 std::optional<PendingChange> Keeper::pending_change() const {
-    if (!fleet_is_new_ || in_the_way_.empty()) return std::nullopt;
+    if (!waits_for_change()) return std::nullopt;
     constexpr std::size_t named_max = 3;
     PendingChange change;
     change.policy = options_.policy;

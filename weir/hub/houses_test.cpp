@@ -10,8 +10,10 @@
 namespace weir::hub {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 // Two nodes with 4 chips each: lab owns one of them, shop half of the other, and the centre the
 // rest.
@@ -117,6 +119,34 @@ TEST_F(Houses, AnOwnerGetsBackWhatOthersBorrowed) {
     world.end(stopped);
     EXPECT_EQ(world.state("own"), "running");
     EXPECT_EQ(world.state(stopped), "pending");
+}
+
+TEST_F(Houses, AnOwnerIsToldWhoHasItsChipsAndUntilWhenNobodyIsStopped) {
+    open();
+    for (const char* name : {"s1", "s2"})
+        ASSERT_TRUE(submit(name, "shop", 4));
+    ASSERT_TRUE(submit("own", "lab", 4));
+    EXPECT_EQ(world.state("own"), "pending");
+    EXPECT_THAT(world.keeper->explain("own")->details,
+                Contains(AllOf(HasSubstr("job 2 (s2) holds 4 chips"),
+                               HasSubstr("; for this one it is not stopped before "
+                                         "1970-01-12T13:56:40.002Z (min_run 10m 00s)"))));
+    ASSERT_TRUE(submit("guest", "shop", 4));
+    EXPECT_THAT(world.keeper->explain("guest")->details,
+                Not(Contains(HasSubstr("not stopped before"))));
+}
+
+TEST_F(Houses, AnOwnerIsToldThatAsManyWereStoppedInThisHourAsMayBe) {
+    world.options.policy.min_run = Duration{};
+    world.options.policy.preemptions_per_hour_max = 1;
+    open();
+    for (const char* name : {"s1", "s2", "s3", "s4"})
+        ASSERT_TRUE(submit(name, "shop", 2));
+    ASSERT_TRUE(submit("first", "lab", 2));
+    ASSERT_TRUE(submit("second", "lab", 2));
+    EXPECT_THAT(world.keeper->explain("second")->details,
+                Contains(HasSubstr("it is not stopped before 1970-01-12T14:46:40.005Z "
+                                   "(preemptions_per_hour 1)")));
 }
 
 TEST_F(Houses, OrganisationsAndWhatTheyUseSurviveARestart) {

@@ -187,6 +187,7 @@ private:
                         const std::map<JobId, Book::Promise>& promises,
                         const fleet::Fleet& old_fleet);
     std::optional<PendingChange> pending_change() const;
+    [[nodiscard]] bool waits_for_change() const { return fleet_is_new_ && !in_the_way_.empty(); }
     void put_finished(Work& work);
     void decide(Work& work);
     Result<void> commit(Work& work);

@@ -15,6 +15,7 @@
 namespace weir::hub {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 class KeeperStory : public HubStory {
@@ -560,7 +561,14 @@ TEST_F(KeeperStory, StartsNothingWhileAJobIsInTheWayOfANewFleetAndThenCancelsWha
     const auto pending = world.keeper->status().pending_change;
     ASSERT_TRUE(pending);
     EXPECT_EQ(pending->waits_for, std::vector<std::string>{"1"});
-    EXPECT_THAT(world.keeper->explain("small")->sentence, HasSubstr("job 1 (runs) runs where"));
+    const ExplainView small = *world.keeper->explain("small");
+    EXPECT_THAT(small.sentence, HasSubstr("job 1 (runs) runs where"));
+    EXPECT_EQ(small.cause, "fleet_change");
+    EXPECT_TRUE(small.details.empty() && small.would_help.empty() && !small.starts_at)
+        << "nothing of the fleet that goes is told beside it";
+    EXPECT_FALSE(world.view("small").starts_at);
+    EXPECT_THAT(world.keeper->explain("after-large")->details,
+                Contains("It waits for job 2 (large) to succeed."));
     accepted(submission_of("tiny", 1, 0));
     EXPECT_EQ(world.state("tiny"), "pending") << "there would be CPUs, by the old fleet";
     world.end("runs");

@@ -72,22 +72,26 @@ const char* word_for(sched::Needs needs) {
     return "to end";
 }
 
-// The running jobs that hold most of these pools, the largest first.
+// The running jobs that hold these pools: first those who will be asked to stop, then the largest.
 void add_holders(std::vector<std::string>& details,
                  const Book& book,
-                 const std::vector<PoolId>& pools) {
+                 const std::vector<PoolId>& pools,
+                 const std::vector<sched::Explanation::NotYet>& not_yet) {
     constexpr std::size_t holders_named_max = 5;
     struct Holder {
         std::uint64_t chips_milli;
         std::uint64_t cpus_milli;
         const Job* job;
+        const sched::Explanation::NotYet* not_yet;
     };
     std::vector<Holder> holders;
     for (const JobId id : book.running()) {
         const Job* job = book.find(id);
         const fleet::Placement* placement = book.engine().placement(id);
         if (job == nullptr || placement == nullptr) continue;
-        Holder holder{0, 0, job};
+        const auto its = std::find_if(
+            not_yet.begin(), not_yet.end(), [id](const auto& each) { return each.job == id; });
+        Holder holder{0, 0, job, its == not_yet.end() ? nullptr : &*its};
         for (const fleet::NodeRange& range : placement->ranges) {
             if (std::find(pools.begin(), pools.end(), range.pool) == pools.end()) continue;
             const fleet::ReplicaDemand& each =
@@ -100,6 +104,7 @@ void add_holders(std::vector<std::string>& details,
         if (holder.chips_milli + holder.cpus_milli > 0) holders.push_back(holder);
     }
     std::stable_sort(holders.begin(), holders.end(), [](const Holder& a, const Holder& b) {
+        if ((a.not_yet != nullptr) != (b.not_yet != nullptr)) return a.not_yet != nullptr;
         if (a.chips_milli != b.chips_milli) return a.chips_milli > b.chips_milli;
         return a.cpus_milli > b.cpus_milli;
     });
@@ -112,6 +117,12 @@ void add_holders(std::vector<std::string>& details,
         if (limit < forever) {
             text += ", by its limit until " +
                     format_time(holder.job->attempts.back().started_at + limit);
+        }
+        if (holder.not_yet != nullptr) {
+            const Time until = holder.not_yet->until;
+            text += "; for this one it is " +
+                    (until < never ? "not stopped before " + format_time(until) : "never stopped") +
+                    " (" + holder.not_yet->rule + ")";
         }
         details.push_back(std::move(text));
     }
@@ -126,9 +137,10 @@ struct StartTime {
     bool promised = false;
 };
 
-StartTime start_of(const Job& job, const Book& book, Time now) {
+StartTime start_of(const Job& job, const Book& book, Time now, bool is_estimated) {
     if (job.state != JobState::pending) return {};
     if (const Book::Promise* promise = book.promise(job.id)) return {promise->at, true};
+    if (!is_estimated) return {};
     const sched::Engine::Estimate estimate = book.engine().estimate(job.id, now);
     if (estimate.at >= never) return {};
     return {std::max(estimate.at, now), estimate.promised};
@@ -220,10 +232,10 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
     return view;
 }
 
-void tell_start(JobView& view, const Book& book, Time now) {
+void tell_start(JobView& view, const Book& book, Time now, bool is_estimated) {
     const Job* job = book.find(view.job);
     if (job == nullptr) return;
-    const StartTime start = start_of(*job, book, now);
+    const StartTime start = start_of(*job, book, now, is_estimated);
     view.starts_at = start.at;
     view.starts_promised = start.promised;
 }
@@ -287,7 +299,11 @@ std::vector<ExplainView::Help> would_help(const Job& job,
 
 }  // namespace
 
-ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& catalog, Time now) {
+ExplainView explain(const Job& job,
+                    const Book& book,
+                    const catalog::Catalog& catalog,
+                    Time now,
+                    const std::string& change) {
     ExplainView view;
     view.id = book.everybody().id_of(job.id);
     view.state = job.state;
@@ -316,17 +332,24 @@ ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& ca
     }
     view.cause = std::string(sched::name_of(told.reason.cause));
     view.ahead = told.ahead;
-    const StartTime start = start_of(job, book, now);
+    const StartTime start = start_of(job, book, now, change.empty());
     view.starts_at = start.at;
     view.starts_promised = start.promised;
-    if (job.state == JobState::held) {
-        explain_held(view, job, book);
-        return view;
+    if (job.state == JobState::held) explain_held(view, job, book);
+    // What the fleet that goes has free, and who holds it, decides nothing any more.
+    if (!change.empty()) {
+        view.cause = "fleet_change";
+        view.ahead = 0;
+        if (job.state == JobState::held) view.details.insert(view.details.begin(), view.sentence);
+        view.sentence = "It waits: " + change + ".";
     }
-    view.details = told.also;
-    view.would_help = would_help(job, book, catalog, now);
-    if (told.reason.other.valid() && told.reason.other != job.id) {
-        view.details.push_back("in front of it: " + book.described(told.reason.other));
+    if (job.state == JobState::held) return view;
+    if (change.empty()) {
+        view.details = told.also;
+        view.would_help = would_help(job, book, catalog, now);
+        if (told.reason.other.valid() && told.reason.other != job.id) {
+            view.details.push_back("in front of it: " + book.described(told.reason.other));
+        }
     }
     if (const Book::BrokenPromise* const lost = book.lost_promise(job.id)) {
         view.details.push_back(
@@ -341,7 +364,9 @@ ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& ca
         view.details.push_back("attempt " + std::to_string(job.attempts.back().number) + " was " +
                                job.attempts.back().stopped_for);
     }
-    add_holders(view.details, book, job.family->request.demand.pools);
+    if (change.empty()) {
+        add_holders(view.details, book, job.family->request.demand.pools, told.not_yet);
+    }
     return view;
 }
 

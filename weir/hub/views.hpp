@@ -11,8 +11,9 @@ namespace weir::hub {
 // Of a job that is in the book.
 JobView view_of(const Job& job, const Book& book, const std::string& data_dir);
 
-// When the job will start, if it waits and that is known: what it was promised, else an estimate.
-void tell_start(JobView& view, const Book& book, Time now);
+// When the job will start, if it waits and that is known: what it was promised, else an estimate,
+// where one is wanted.
+void tell_start(JobView& view, const Book& book, Time now, bool is_estimated);
 
 // Whether a job is one of those a filter asks for; by the register alone, so it costs nothing.
 class Sieve {
@@ -28,8 +29,13 @@ private:
     std::optional<Register::Symbol> user_;
 };
 
-// The binding cause of a job that waits, with its numbers; of others, what is to be said.
-ExplainView explain(const Job& job, const Book& book, const catalog::Catalog& catalog, Time now);
+// The binding cause of a job that waits, with its numbers; of others, what is to be said. change:
+// another fleet is to come into force first, as a sentence says; "" = none is.
+ExplainView explain(const Job& job,
+                    const Book& book,
+                    const catalog::Catalog& catalog,
+                    Time now,
+                    const std::string& change);
 ExplainView explain(const JobView& ended);
 
 // "job 12 (mesh) was promised to start by ...; ... now nothing can be promised".

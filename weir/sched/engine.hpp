@@ -57,6 +57,13 @@ struct Explanation {
     std::uint64_t ahead = 0;          // jobs before it in the queue
     std::string sentence;             // for people, with the numbers
     std::vector<std::string> also{};  // what else keeps it from starting, beside that
+    // Who could be stopped for it, but not before a hard rule lapses.
+    struct NotYet {
+        JobId job;
+        Time until{};
+        std::string rule;  // "min_run 10min"
+    };
+    std::vector<NotYet> not_yet{};
 };
 
 // What would have to be otherwise for a job that waits to start now, or when it could at the

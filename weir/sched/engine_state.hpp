@@ -347,6 +347,17 @@ struct Engine::State {
     [[nodiscard]] Time next_stop_rule(Time after) const;
     [[nodiscard]] std::size_t stops_left(Time now);
     [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
+    [[nodiscard]] Time stops_from(Time now);
+    // Those who may be stopped for a job but for the hard rules: first those who borrow from it.
+    struct Stoppable {
+        std::vector<std::uint32_t> slots;
+        std::size_t borrowers = 0;  // so many of them
+    };
+    [[nodiscard]] Stoppable stoppable_for(const Job& job, Time from) const;
+    [[nodiscard]] std::optional<std::uint32_t> rank_of(const Stoppable& all,
+                                                       std::size_t i,
+                                                       const Job& job) const;
+    [[nodiscard]] std::vector<Explanation::NotYet> not_to_be_stopped_yet(const Job& job, Time now);
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
     [[nodiscard]] bool find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone);
 

@@ -43,6 +43,7 @@ Explanation Engine::explain(JobId id, Time now) const {
     }
 
     answer.ahead = state.queue.up_to(job.rank).count - 1;
+    if (!job.parked) answer.not_yet = state.not_to_be_stopped_yet(job, now);
     const std::string asked = demand_in_words(shape.demand);
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
     if (job.parked) {

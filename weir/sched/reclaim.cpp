@@ -51,7 +51,7 @@ void Engine::State::give_way(std::uint32_t slot, Time now, std::vector<Decision>
         Job& each = jobs.at(other);
         if (!each.stopping) {
             if (stops_left(now) == 0) {
-                reclaims_at = std::min(reclaims_at, preemptions.front() + seconds(3600));
+                reclaims_at = std::min(reclaims_at, stops_from(now));
                 return;
             }
             if (protected_now(each, now)) {

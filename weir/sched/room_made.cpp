@@ -69,6 +69,58 @@ std::size_t Engine::State::stops_left(Time now) {
     return preemptions.size() < most ? most - preemptions.size() : 0;
 }
 
+// The first moment at which the limit of an hour lets somebody be stopped.
+Time Engine::State::stops_from(Time now) {
+    if (stops_left(now) > 0) return now;
+    return preemptions.empty() ? never : preemptions.front() + an_hour;
+}
+
+Engine::State::Stoppable Engine::State::stoppable_for(const Job& job, Time from) const {
+    if (!quotas.any()) return {running.slots(), 0};
+    Stoppable all{borrowers_from(job, from), 0};
+    all.borrowers = all.slots.size();
+    if (job.priority >= job::Priority::high && policy.backfill)
+        for (const auto& [rank, own_job] : running_of_tenant[job.tenant.value])
+            all.slots.push_back(own_job);
+    return all;
+}
+
+// Among whom it is looked for a victim first; nothing: it may not be stopped for this job.
+std::optional<std::uint32_t> Engine::State::rank_of(const Stoppable& all,
+                                                    std::size_t i,
+                                                    const Job& job) const {
+    if (i < all.borrowers) return Classes::borrower;
+    return classes.of(jobs.at(all.slots[i]).priority, job.priority);
+}
+
+std::vector<Explanation::NotYet> Engine::State::not_to_be_stopped_yet(const Job& job, Time now) {
+    std::vector<Explanation::NotYet> kept;
+    if (!may_stop_others(job)) return kept;
+    const Time next_stop = stops_from(now);
+    const std::vector<PoolId>& pools = shapes[job.shape].shape.demand.pools;
+    const Stoppable all = stoppable_for(job, now);
+    for (std::size_t i = 0; i < all.slots.size(); ++i) {
+        const Job& each = jobs.at(all.slots[i]);
+        if (each.stopping || !rank_of(all, i, job)) continue;
+        if (std::none_of(each.placement.ranges.begin(),
+                         each.placement.ranges.end(),
+                         [&pools](const fleet::NodeRange& range) {
+                             return std::find(pools.begin(), pools.end(), range.pool) !=
+                                    pools.end();
+                         }))
+            continue;
+        const Time old_enough = each.started_at + policy.min_run;
+        if (std::max(old_enough, next_stop) <= now) continue;
+        kept.push_back({.job = each.id,
+                        .until = std::max(old_enough, next_stop),
+                        .rule = old_enough > next_stop
+                                    ? "min_run " + format_duration(policy.min_run)
+                                    : "preemptions_per_hour " +
+                                          std::to_string(policy.preemptions_per_hour_max)});
+    }
+    return kept;
+}
+
 // True if room is made, so that the job's place in the plan is found anew.
 bool Engine::State::make_room(std::uint32_t slot,
                               Time now,
@@ -80,7 +132,7 @@ bool Engine::State::make_room(std::uint32_t slot,
     if (!high && now < job.reclaim_at) return false;
     const std::size_t most = stops_left(now);
     if (most == 0) {
-        job.reclaim_at = std::max(preemptions.front() + an_hour, now);
+        job.reclaim_at = stops_from(now);
         return false;
     }
     // Whoever owns what it asks for only when a loan is over has others stopped for that time.
@@ -91,12 +143,7 @@ bool Engine::State::make_room(std::uint32_t slot,
     if (allowed == 0) return false;
     const fleet::Shape& shape = shape_in(job.shape, allowed);
     if (is_ahead && free.fits(shape, Time::min())) return false;  // nobody is in its way
-    std::vector<std::uint32_t> borrowers;
-    if (quotas.any()) borrowers = borrowers_from(job, from);
-    const std::size_t borrowers_count = borrowers.size();
-    if (high && quotas.any() && policy.backfill)
-        for (const auto& [rank, own_job] : running_of_tenant[job.tenant.value])
-            borrowers.push_back(own_job);
+    Stoppable stoppable = stoppable_for(job, from);
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
@@ -105,9 +152,10 @@ bool Engine::State::make_room(std::uint32_t slot,
     if (is_ahead) {
         // Who is gone by then makes room, too.
         for (const std::uint32_t gone : running.slots())
-            if (jobs.at(gone).end_by <= from || jobs.at(gone).stopping) borrowers.push_back(gone);
+            if (jobs.at(gone).end_by <= from || jobs.at(gone).stopping)
+                stoppable.slots.push_back(gone);
     }
-    const std::vector<std::uint32_t>& slots = quotas.any() ? borrowers : running.slots();
+    const std::vector<std::uint32_t>& slots = stoppable.slots;
     // A borrower that is too young is old enough then, and so is one that is yet to start.
     Time older = now + policy.min_run;
     std::vector<std::vector<Victim>> candidates(shape.domains.size());
@@ -120,8 +168,7 @@ bool Engine::State::make_room(std::uint32_t slot,
         const Job& victim = jobs.at(slots[i]);
         const bool is_gone = is_ahead && (victim.end_by <= from || victim.stopping);
         if (victim.stopped_for == job.id && !is_ahead) return false;  // room is being made already
-        const auto rank = i < borrowers_count ? std::optional<std::uint32_t>(Classes::borrower)
-                                              : classes.of(victim.priority, job.priority);
+        const auto rank = rank_of(stoppable, i, job);
         if (!rank && !is_gone) continue;
         if (!is_gone && protected_now(victim, from)) {
             if (!victim.stopping) older = std::min(older, victim.started_at + policy.min_run);
