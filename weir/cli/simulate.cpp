@@ -150,7 +150,10 @@ Result<void> set_organisations(std::string_view option,
     }
     trace.quotas_chips.clear();
     trace.notes.insert(trace.notes.end(), read->notes.begin(), read->notes.end());
-    tenancy::name_chips_as(trace.fleet, catalog::Catalog::built_in(), read->file);
+    const catalog::Catalog& catalog = catalog::Catalog::built_in();
+    tenancy::name_chips_as(trace.fleet, catalog, read->file);
+    for (std::string& slip : tenancy::slips_in_vouchers(trace.fleet, catalog, read->file))
+        trace.notes.push_back(std::move(slip));
     how.organisations = read->file.organisations;
     how.loans = loans_in(read->file, path, trace);
     return {};

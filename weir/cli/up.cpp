@@ -293,6 +293,9 @@ int up(const UpOptions& options) {
                 all.machine.fleet, tenants.file.organisations, tenancy::rates_in(*all.catalog))
                 .notes;
         tenants.notes.insert(tenants.notes.end(), notes.begin(), notes.end());
+        for (std::string& slip :
+             tenancy::slips_in_vouchers(all.machine.fleet, *all.catalog, tenants.file))
+            tenants.notes.push_back(std::move(slip));
     }
     if (interrupts() > 0) return status_interrupted;
     const auto opened = open_hub(*policy, std::move(tenants.file), all);

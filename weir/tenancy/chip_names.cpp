@@ -1,6 +1,10 @@
 #include "weir/tenancy/chip_names.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "weir/base/schema.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -59,6 +63,32 @@ void name_chips_as(const fleet::Fleet& fleet,
     for (Voucher& voucher : file.vouchers)
         for (std::string& chip : voucher.chips.names)
             chip = name_in(fleet, catalog, chip);
+}
+
+std::vector<std::string> slips_in_vouchers(const fleet::Fleet& fleet,
+                                           const catalog::Catalog& catalog,
+                                           const OrganisationsFile& file) {
+    std::vector<std::string_view> chips;
+    for (const fleet::Pool& pool : fleet.pools)
+        chips.push_back(pool.chip);
+    std::vector<std::string> slips;
+    for (std::size_t i = 0; i < file.vouchers.size(); ++i) {
+        const Voucher& voucher = file.vouchers[i];
+        for (const std::string& name : voucher.chips.names) {
+            if (std::find(chips.begin(), chips.end(), name) != chips.end()) continue;
+            if (catalog.find(name) != nullptr) continue;
+            std::string near(schema::nearest(name, chips).value_or(""));
+            if (near.empty()) near = catalog.nearest(name);
+            slips.push_back(fmt::format(
+                "vouchers[{}].chips of {}: neither the fleet nor the catalogue knows '{}', so it "
+                "pays for nothing there{}",
+                i,
+                file.organisations.tenant(voucher.tenant).path,
+                name,
+                near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+        }
+    }
+    return slips;
 }
 
 }  // namespace weir::tenancy

@@ -7,6 +7,9 @@
 // Threads: pure.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "weir/catalog/catalog.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/tenancy/organisations_file.hpp"
@@ -17,5 +20,11 @@ namespace weir::tenancy {
 void name_chips_as(const fleet::Fleet& fleet,
                    const catalog::Catalog& catalog,
                    OrganisationsFile& file);
+
+// A sentence for each chip that a voucher names and neither the fleet nor the catalogue knows:
+// there it pays nothing.
+std::vector<std::string> slips_in_vouchers(const fleet::Fleet& fleet,
+                                           const catalog::Catalog& catalog,
+                                           const OrganisationsFile& file);
 
 }  // namespace weir::tenancy

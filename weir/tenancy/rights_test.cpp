@@ -11,6 +11,7 @@ namespace weir::tenancy {
 namespace {
 
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 fleet::Fleet of_chips(std::uint32_t nodes) {
@@ -89,6 +90,22 @@ TEST(Rights, ASlipInTheNameOfAChipIsNoticed) {
         rights_on(of_chips(1), owning(Resource::Kind::chips, "h2000", 1000), nullptr);
     EXPECT_THAT(rights.notes,
                 Contains("quotas name h2000, of which this fleet has none; did you mean h200?"));
+}
+
+TEST(Rights, ASlipInTheChipsOfAVoucherIsNoticed) {
+    catalog::Catalog catalog;
+    ASSERT_TRUE(catalog.add({{.name = "mi300x"}}, "test"));
+    const auto read = read_organisations_text(R"(
+tenants: [{name: lab}]
+vouchers:
+  - {tenant: lab, amount: 1 CNY, valid: 2026-12-01..2027-06-01, chips: [h200, mi300x, h2000]}
+  - {tenant: lab, amount: 1 CNY, valid: 2026-12-01..2027-06-01, chips: domestic}
+)",
+                                              "t.yaml");
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_THAT(slips_in_vouchers(of_chips(1), catalog, read->file),
+                ElementsAre("vouchers[0].chips of lab: neither the fleet nor the catalogue knows "
+                            "'h2000', so it pays for nothing there; did you mean h200?"));
 }
 
 TEST(Rights, WhoOwnsACapabilityAndNoneOfChipsThatOthersCountIsTold) {
