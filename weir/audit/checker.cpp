@@ -387,6 +387,7 @@ void Checker::State::on(const Account& what) {
 }
 
 void Checker::State::on(const Waterfall& what) {
+    closed = true;
     if (sense(counted.has_value(),
               [] { return std::string("the run does not say what it counts in"); })) {
         judge_waterfall(what);
@@ -416,6 +417,11 @@ void Checker::State::close_run() {
     judge_unjudged();
     judge_lending();
     if (counted) {
+        sense(closed, [] {
+            return std::string(
+                "the log ends early: the last line of a run that counts is its waterfall, and this "
+                "run has none; what came after its last line is not judged");
+        });
         Split& all = report.waterfalls.emplace_back();
         for (const Waterfall::Row& pool : counted->until(now).pools) {
             for (std::size_t way = 0; way < ways; ++way)
@@ -431,6 +437,7 @@ void Checker::State::close_run() {
     loans_changed_line = 0;
     data.reset();
     counted.reset();
+    closed = false;
     conditional.clear();
     jobs.clear();
     over.clear();
@@ -464,6 +471,9 @@ void Checker::add(const Record& record, std::uint64_t line) {
     const bool begins = std::holds_alternative<Header>(record.what);
     const auto* const account = std::get_if<Account>(&record.what);
     if (!begins) {
+        state.sense(!state.closed, [] {
+            return std::string("it stands behind the waterfall, which is the last line of a run");
+        });
         if (!state.sense(state.header.has_value(),
                          [] { return std::string("it stands before the first header"); })) {
             return;

@@ -83,6 +83,7 @@ struct Checker::State {
     std::array<std::uint64_t, 4> higher_came{};
     // Where the run counts where its chip-seconds went.
     std::optional<WaterfallBooks> counted;
+    bool closed = false;             // by its waterfall: nothing of it is missing
     std::vector<JobId> conditional;  // jobs that wait for others or for their turn in an array
     std::optional<std::pair<JobId, Split>> settled;  // by the line before
 

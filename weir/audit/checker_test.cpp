@@ -242,6 +242,13 @@ const std::vector<Tampering> wrong_accounts = {
          const std::size_t at = find<Account>(log, 101);
          std::swap(log[at], log[at + 1]);
      }},
+    {"the log ends early", Rule::sense, [](Log& log) { log.pop_back(); }},
+    {"the log ends in the middle", Rule::sense, [](Log& log) { log.resize(log.size() / 2); }},
+    {"a run goes on behind its waterfall",
+     Rule::sense,
+     [](Log& log) {
+         log.push_back({log.back().at, small_job(999, 1, 1)});
+     }},
     {"a run that does not say what it counts in has a waterfall",
      Rule::sense,
      [](Log& log) { only<Header>(log).counted_in = Unit::none; }},

@@ -92,7 +92,9 @@ TEST(CheckerOfQuotas, SaysWhoUsesWhatOfWhose) {
 }
 
 TEST(CheckerOfQuotas, WhatIsStrandedByQuotaAndByContractIsCountedAgain) {
-    const Report report = judge(house_log());
+    Log log = house_log();
+    only<Header>(log).counted_in = Unit::chips;
+    const Report report = judge(log);
     ASSERT_EQ(report.waterfalls.size(), 1U);
     const Split& split = report.waterfalls.at(0);
     // Thousandths x ms. From 25 s to 60 s a node is idle to which nobody who waits has a right;

@@ -245,7 +245,6 @@ inline std::vector<Record> house_log() {
         log.push_back({at_seconds(at), std::move(what)});
     };
     Header header = small_fleet();
-    header.counted_in = Unit::chips;
     header.fleet.pools[1] = header.fleet.pools[0];
     header.fleet.pools[1].name = "c";
     header.fleet.pools[1].chip = "other";
