@@ -10,6 +10,7 @@
 #include "weir/api/metrics.hpp"
 #include "weir/api/operation_body.hpp"
 #include "weir/api/submit_body.hpp"
+#include "weir/job/check_spec.hpp"
 
 namespace weir::api {
 namespace {
@@ -66,12 +67,22 @@ Result<std::vector<hub::JobState>> states_of(const Target& target) {
     return wanted;
 }
 
+// "" where it is not asked for one.
+Result<std::string> tenant_of(const Target& target) {
+    const std::string* tenant = target.find("tenant");
+    if (tenant == nullptr || tenant->empty()) return std::string();
+    if (const auto bad = job::test_tenant(*tenant)) {
+        return fail(Code::invalid, fmt::format("parameter tenant: \"{}\" {}", *tenant, *bad));
+    }
+    return *tenant;
+}
+
 Result<hub::JobFilter> filter_of(const Target& target) {
     WEIR_CHECK(target.expect_only({"state", "name", "tenant", "user", "limit"}));
     hub::JobFilter filter;
     WEIR_TRY(filter.states, states_of(target));
     if (const std::string* name = target.find("name")) filter.name = *name;
-    if (const std::string* tenant = target.find("tenant")) filter.tenant = *tenant;
+    WEIR_TRY(filter.tenant, tenant_of(target));
     if (const std::string* user = target.find("user")) filter.user = *user;
     WEIR_TRY(const auto limit, target.number("limit", 1, jobs_listed_max));
     if (limit) filter.limit = static_cast<std::size_t>(*limit);
@@ -534,9 +545,10 @@ void Routes::statement(Call call) {
         }
         at = *first;
     }
-    const std::string* tenant = target.find("tenant");
+    const auto tenant = tenant_of(target);
+    if (!tenant) return call.responder.send(refusal(tenant.error()));
     hub_.statement(
-        tenant == nullptr ? "" : *tenant,
+        *tenant,
         at,
         answer_with<tenancy::Statement>(call.responder, [](const tenancy::Statement& statement) {
             return json(statement_json(statement));

@@ -213,6 +213,10 @@ Result<Sent> submission_of(const Json& json, std::size_t number, const Sender& s
         auto read = job::spec_from_json(text);
         if (!read.has_value()) return fail(read.error().at(source));
         spec = std::move(*read);
+        if (const auto bad = job::test_tenant(spec.tenant); bad && !spec.tenant.empty()) {
+            return fail(Code::invalid,
+                        fmt::format("{}: tenant: '{}' {}", source, spec.tenant, *bad));
+        }
     } else {
         WEIR_TRY(job::ParsedJob parsed,
                  format == "yaml" ? job::read_job_text(text, source)

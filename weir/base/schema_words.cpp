@@ -8,6 +8,7 @@ namespace weir::schema {
 
 std::optional<std::string> test_name(std::string_view word) {
     if (word.empty() || word.size() > 128) return "must have 1 to 128 bytes";
+    if (word == "." || word == "..") return "must not be '.' or '..'";
     if (word.front() == ' ' || word.back() == ' ') return "must not begin or end with a space";
     for (const char c : word) {
         const auto byte = static_cast<std::uint8_t>(c);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "weir/base/schema.hpp"
+#include "weir/job/check_spec.hpp"
 #include "weir/tenancy/amount.hpp"
 #include "weir/tenancy/house_use.hpp"
 
@@ -73,8 +74,15 @@ tenancy::Rights rights_from(const fleet::Fleet& fleet,
         });
 }
 
+Result<void> check_tenant(const std::string& tenant) {
+    const auto bad = job::test_tenant(tenant);
+    if (!bad) return {};
+    return fail(Code::invalid, fmt::format("\"{}\" {}", tenant, *bad));
+}
+
 Result<TenantId> house_of(const tenancy::Organisations& organisations, const std::string& tenant) {
     if (organisations.empty()) return TenantId{0};
+    WEIR_CHECK(check_tenant(tenant));
     const TenantId house = organisations.house_of(tenant);
     if (house.valid()) return house;
     return fail(Code::not_found,

@@ -31,6 +31,9 @@ tenancy::Rights rights_from(const fleet::Fleet& fleet,
                             tenancy::Organisations organisations,
                             const journal::Rates& rates);
 
+// A path of a tenant has names with '/' between, none of them empty, '.' or '..'.
+Result<void> check_tenant(const std::string& tenant);
+
 // Whose rights the jobs of this tenant use; the centre's where there are no organisations. The
 // error says which organisations there are.
 Result<TenantId> house_of(const tenancy::Organisations& organisations, const std::string& tenant);

@@ -149,6 +149,23 @@ TEST_F(Houses, AnOwnerIsToldThatAsManyWereStoppedInThisHourAsMayBe) {
                                    "(preemptions_per_hour 1)")));
 }
 
+TEST_F(Houses, APathOfATenantIsNamesAndNothingElse) {
+    open();
+    for (const char* path : {"shop/../lab", "shop//front", "/shop", "shop/", "./shop"}) {
+        EXPECT_THAT(refusal(path, 1),
+                    HasSubstr("must be names with '/' between, such as university/aero; none of "
+                              "them is empty, '.' or '..'"));
+        MakeReservation wish;
+        wish.name = "night";
+        wish.nodes = 1;
+        wish.duration = seconds(3600);
+        wish.tenant = path;
+        const auto refused = world.operate(wish);
+        ASSERT_FALSE(refused) << path;
+        EXPECT_THAT(refused.error().message, HasSubstr("tenant: \"" + std::string(path) + "\""));
+    }
+}
+
 TEST_F(Houses, OrganisationsAndWhatTheyUseSurviveARestart) {
     open();
     ASSERT_TRUE(submit("a", "shop/front", 2));

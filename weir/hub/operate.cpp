@@ -113,6 +113,8 @@ Result<std::string> Keeper::operate(Work& work, const MakeReservation& wish) {
         return fail(Code::invalid, "tenant: nobody's jobs run in a reservation for maintenance");
     }
     if (!wish.tenant.empty()) {
+        if (const auto checked = check_tenant(wish.tenant); !checked)
+            return fail(checked.error().at("tenant"));
         const auto house = house_of(book_->tenants().organisations, wish.tenant);
         if (!house) return fail(house.error().at("tenant"));
     }

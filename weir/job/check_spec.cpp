@@ -207,7 +207,9 @@ std::optional<std::string> test_tenant(std::string_view path) {
     for (std::size_t begin = 0; begin <= path.size();) {
         const auto end = std::min(path.find('/', begin), path.size());
         if (schema::test_name(path.substr(begin, end - begin))) {
-            return "must be names with '/' between, such as university/aero";
+            return "must be names with '/' between, such as university/aero; none of them is "
+                   "empty, "
+                   "'.' or '..'";
         }
         begin = end + 1;
     }
