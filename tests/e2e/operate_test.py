@@ -96,7 +96,7 @@ class Operate(HubCase):
         self.restart()
         self.assertRegex(self.hub.weir("power", "box").out, r"box/rack/1 +\S+ k?W +1\.5 kW")
         self.assertEqual(self.hub.weir("power", "box/rack/1", "none").status, 0)
-        self.assertRegex(self.hub.weir("power", "box/rack/1").out, r"box/rack/1 .* - +-\n$")
+        self.assertRegex(self.hub.weir("power", "box/rack/1").out, r"box/rack/1 +\S+ k?W +2 kW")
         for words, part in ((("box", "1kW"), "POOL/rack/NUMBER"), (("local", "15"), "15kW"), (("local", "0W"), "or none"),
                             (("nowhere",), "nowhere")):
             answer = self.hub.weir("power", *words)

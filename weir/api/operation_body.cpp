@@ -182,11 +182,11 @@ Result<hub::SetPowerCap> parse_power_body(std::string_view text) {
     hub::SetPowerCap wish;
     WEIR_CHECK(read(json, "domain", wish.domain));
     if (!json.contains("watts"))
-        return fail(wrong("watts", "a number above 0, or null for no budget"));
+        return fail(wrong("watts", "a number above 0, or null for what the fleet file says"));
     const Json& watts = json.at("watts");
     if (watts.is_null()) return wish;
     if (!watts.is_number() || watts.get<double>() <= 0) {
-        return fail(wrong("watts", "a number above 0, or null for no budget"));
+        return fail(wrong("watts", "a number above 0, or null for what the fleet file says"));
     }
     wish.watts = watts.get<double>();
     return wish;

@@ -468,7 +468,9 @@ private:
                       given_.power.domain,
                       "SITE, POOL/rack/3 or POOL/pod/1; to look also POOL [all]")
             ->type_name("DOMAIN");
-        c->add_option("watts", given_.power.watts, "its new budget, such as 15kW, or none [show]")
+        c->add_option("watts",
+                      given_.power.watts,
+                      "its new budget, such as 15kW; none: what the fleet file says again [show]")
             ->each([&given = given_](const std::string&) { given.power.is_set = true; })
             ->type_name("WATTS");
         common(c, given_.power.common);

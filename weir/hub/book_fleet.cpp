@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/hub/book.hpp"
+#include "weir/hub/power.hpp"
 
 namespace weir::hub {
 
@@ -72,7 +73,12 @@ Result<void> Book::on(const journal::PowerCapSet& record, Time at) {
                     "the journal sets a budget of watts for what the fleet does not have");
     }
     tell(sched::PowerCapSet{record.domain, record.watts}, at);
-    power_caps_[record.domain] = record.watts;
+    // As the fleet file has it: then another file may have it otherwise.
+    if (record.watts == budget_by_file(record.domain, engine_->fleet())) {
+        power_caps_.erase(record.domain);
+    } else {
+        power_caps_[record.domain] = record.watts;
+    }
     over_power_.erase(record.domain);
     return {};
 }

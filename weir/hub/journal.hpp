@@ -158,7 +158,7 @@ struct NodeChanged {
 
 struct PowerCapSet {
     sched::PowerDomain domain;
-    double watts = 0;  // 0 = no cap
+    double watts = 0;  // 0 = no cap; as the fleet file has it: nothing is set any more
 };
 
 struct Checkpointed {

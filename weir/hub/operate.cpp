@@ -223,11 +223,14 @@ Result<std::string> Keeper::operate(Work& work, const SetPowerCap& wish) {
             "watts: nothing says what the nodes of " + wish.domain +
                 " draw, so a budget would bind nothing; write node_power in the fleet file");
     }
-    record(work, journal::PowerCapSet{domain, wish.watts});
-    if (wish.watts == 0) return wish.domain + " may draw what it can";
+    const double watts = wish.watts > 0 ? wish.watts : budget_by_file(domain, fleet);
+    record(work, journal::PowerCapSet{domain, watts});
+    const std::string by_file = wish.watts > 0 ? "" : ", as the fleet file says";
+    if (watts == 0) return wish.domain + " may draw what it can" + by_file;
     const std::string note = power_view(domain, *book_).note;
-    return wish.domain + " may draw " + format_rate(wish.watts, "W") + "; it draws " +
-           format_rate(*draw_watts, "W") + (note.empty() ? "" : "; " + note);
+    return wish.domain + " may draw " + format_rate(watts, "W") + by_file + "; it draws " +
+           (draw_watts ? format_rate(*draw_watts, "W") : "nobody knows what") +
+           (note.empty() ? "" : "; " + note);
 }
 
 Result<std::string> Keeper::operate(Work& work, const NoteCheckpoint& wish) {

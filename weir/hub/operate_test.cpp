@@ -180,15 +180,27 @@ TEST_F(OperatorStory, ShowsWhatIsDrawnAgainstItsBudgetAndSetsOthers) {
     EXPECT_EQ(racks(""), "local 6000/0; main/rack/0 4000/10000; main/rack/1 2000/10000; ");
     EXPECT_EQ(done(SetPowerCap{"main/rack/1", 2500}), "main/rack/1 may draw 2.5 kW; it draws 2 kW");
     EXPECT_EQ(done(SetPowerCap{"local", 20'000}), "local may draw 20 kW; it draws 6 kW");
-    done(SetPowerCap{"main/rack/0", 0});
     open();
     world.fleet.pools[0].memory = gibibytes(128);
     open();
-    EXPECT_EQ(racks("local"), "local 6000/20000; main/rack/1 2000/2500; ");
-    EXPECT_EQ(racks("main"), "main/rack/0 4000/0; main/rack/1 2000/2500; ");
+    EXPECT_EQ(racks("local"), "local 6000/20000; main/rack/0 4000/10000; main/rack/1 2000/2500; ");
+    EXPECT_EQ(racks("main"), "main/rack/0 4000/10000; main/rack/1 2000/2500; ");
     EXPECT_THAT(refused(SetPowerCap{"main/rack/2", 1}).message, HasSubstr("there is no rack 2"));
     EXPECT_THAT(refused(SetPowerCap{"main", 1}).message, HasSubstr("POOL/rack/NUMBER"));
     EXPECT_FALSE(world.keeper->power("nowhere"));
+}
+
+TEST_F(OperatorStory, NoBudgetOfAnOperatorMeansTheOneOfTheFleetFileAgain) {
+    const auto budget = [this] { return world.keeper->power("main/rack/0")->front().budget_watts; };
+    done(SetPowerCap{"main/rack/0", 20'000});
+    EXPECT_EQ(budget(), 20'000);
+    EXPECT_EQ(done(SetPowerCap{"main/rack/0", 0}),
+              "main/rack/0 may draw 10 kW, as the fleet file says; it draws 2 kW");
+    EXPECT_EQ(budget(), 10'000);
+    EXPECT_EQ(done(SetPowerCap{"local", 0}), "local may draw what it can, as the fleet file says");
+    world.fleet.pools[0].rack_power_watts = 9000;
+    open();
+    EXPECT_EQ(budget(), 9000) << "nothing is set that another file would not change";
 }
 
 TEST_F(OperatorStory, SaysWhenABudgetIsBelowWhatIdleNodesDraw) {
@@ -214,7 +226,8 @@ TEST_F(OperatorStory, RefusesABudgetWhereNothingSaysWhatNodesDraw) {
     const PowerView rack = world.keeper->power("main/rack/1")->front();
     EXPECT_FALSE(rack.draw_watts);
     EXPECT_THAT(rack.note, HasSubstr("binds nothing"));
-    EXPECT_EQ(done(SetPowerCap{"main/rack/1", 0}), "main/rack/1 may draw what it can");
+    EXPECT_THAT(done(SetPowerCap{"main/rack/1", 0}),
+                HasSubstr("main/rack/1 may draw 10 kW, as the fleet file says"));
 }
 
 TEST_F(OperatorStory, KeepsTheReasonOfADrainedNodeUnlessAnotherIsGiven) {

@@ -41,7 +41,7 @@ struct RestoreNode {
 // Of a site (its name), of a rack ("POOL/rack/3") or of a pod ("POOL/pod/1").
 struct SetPowerCap {
     std::string domain;
-    double watts = 0;  // 0 = no cap
+    double watts = 0;  // 0 = what the fleet file says again
 };
 // A running job saved what it has done so far.
 struct NoteCheckpoint {

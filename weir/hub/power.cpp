@@ -174,14 +174,19 @@ double budget_of(const PowerDomain& domain, const Book& book) {
         for (const auto& [known, watts] : book.power_caps()) {
             if (known.level == domain.level && fleet.pool(known.pool).site == name) return watts;
         }
-        for (const fleet::Site& site : fleet.sites) {
-            if (site.name == name) return site.power_watts;
-        }
-        return 0;
+        return budget_by_file(domain, fleet);
     }
     const auto set = book.power_caps().find(domain);
-    if (set != book.power_caps().end()) return set->second;
+    return set != book.power_caps().end() ? set->second : budget_by_file(domain, fleet);
+}
+
+double budget_by_file(const PowerDomain& domain, const fleet::Fleet& fleet) {
     const fleet::Pool& pool = fleet.pool(domain.pool);
+    if (domain.level == fleet::Level::site) {
+        for (const fleet::Site& site : fleet.sites)
+            if (site.name == pool.site) return site.power_watts;
+        return 0;
+    }
     return domain.level == fleet::Level::rack ? pool.rack_power_watts : pool.pod_power_watts;
 }
 

@@ -20,7 +20,8 @@ namespace weir::hub {
 Result<sched::PowerDomain> power_domain_of(const std::string& text, const fleet::Fleet& fleet);
 std::string text_of(const sched::PowerDomain& domain, const fleet::Fleet& fleet);
 
-double budget_of(const sched::PowerDomain& domain, const Book& book);  // 0 = none
+double budget_of(const sched::PowerDomain& domain, const Book& book);                // 0 = none
+double budget_by_file(const sched::PowerDomain& domain, const fleet::Fleet& fleet);  // the same
 
 // "": every site, and what has a budget. Of a site, a pool, a rack or a pod: all there is of it.
 Result<std::vector<PowerView>> power_views(const std::string& of, const Book& book);
