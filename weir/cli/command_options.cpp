@@ -418,9 +418,8 @@ private:
         auto* count = c->add_option("--nodes", r.nodes, "so many nodes of the pool")
                           ->type_name("N")
                           ->check(whole_number(1));
-        c->add_option("--node", r.node_names, "these nodes; repeatable")
+        c->add_option("--node", r.node_names, "these nodes, or lists such as n[1-4],b; repeatable")
             ->type_name("NODE")
-            ->delimiter(',')
             ->allow_extra_args(false)
             ->excludes(count);
         c->add_option("--from", r.from, "when it begins: a time, or +2h from now [now]")
@@ -443,7 +442,9 @@ private:
                     "let nothing more start on nodes",
                     "  weir drain box-3 --reason \"new fans\"",
                     [&given = given_] { return drain(given.drain); });
-        c->add_option("nodes", given_.drain.nodes, "names of nodes")->type_name("NODE")->required();
+        c->add_option("nodes", given_.drain.nodes, "names of nodes, or lists such as n[1-4],b")
+            ->type_name("NODE")
+            ->required();
         c->add_option("--reason", given_.drain.reason, "for people")->type_name("TEXT");
         common(c, given_.drain.common);
 
@@ -453,7 +454,7 @@ private:
                     "take drained nodes into service again",
                     "  weir restore box-3",
                     [&given = given_] { return restore(given.restore); });
-        c->add_option("nodes", given_.restore.nodes, "names of nodes")
+        c->add_option("nodes", given_.restore.nodes, "names of nodes, or lists such as n[1-4],b")
             ->type_name("NODE")
             ->required();
         common(c, given_.restore.common);

@@ -7,6 +7,7 @@
 #include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
+#include "weir/cli/node_list.hpp"
 #include "weir/cli/print.hpp"
 
 namespace weir::cli {
@@ -67,7 +68,7 @@ Result<ReserveRequest> request_of(const ReserveOptions& options) {
     request.name = options.name;
     request.pool = options.pool;
     request.nodes = options.nodes;
-    request.node_names = options.node_names;
+    WEIR_TRY(request.node_names, names_of_nodes(options.node_names));
     request.tenant = options.tenant;
     request.maintenance = options.maintenance;
     if (!options.from.empty()) {
@@ -235,24 +236,33 @@ int loan(const LoanOptions& options) {
     return tell(hub.offer_loan(*request), options.common.json);
 }
 
-int drain(const NodesOptions& options) {
+namespace {
+
+// One after the other: what is wrong with one keeps none of the others from it.
+template <class Change>
+int each_node(const NodesOptions& options, Change change) {
+    const auto nodes = names_of_nodes(options.nodes);
+    if (!nodes) return report(nodes.error());
     HubLink hub(hub_url(options.common.hub));
     int status = status_ok;
-    for (const std::string& node : options.nodes) {
-        const int its = tell(hub.drain(node, options.reason), options.common.json);
+    for (const std::string& node : *nodes) {
+        const int its = tell(change(hub, node), options.common.json);
         if (its != status_ok) status = its;
     }
     return status;
 }
 
+}  // namespace
+
+int drain(const NodesOptions& options) {
+    return each_node(options, [&options](HubLink& hub, const std::string& node) {
+        return hub.drain(node, options.reason);
+    });
+}
+
 int restore(const NodesOptions& options) {
-    HubLink hub(hub_url(options.common.hub));
-    int status = status_ok;
-    for (const std::string& node : options.nodes) {
-        const int its = tell(hub.restore(node), options.common.json);
-        if (its != status_ok) status = its;
-    }
-    return status;
+    return each_node(options,
+                     [](HubLink& hub, const std::string& node) { return hub.restore(node); });
 }
 
 int power(const PowerOptions& options) {
