@@ -86,6 +86,7 @@ Json json_of(const match::Offers& offers, const fleet::Fleet& fleet, const job::
                   {"serves", offer.serves},
                   {"time_s", nullptr},
                   {"time_stated_s", nullptr},
+                  {"over_limit", nullptr},
                   {"basis", nullptr},
                   {"evidence", nullptr},
                   {"how", nullptr},
@@ -96,6 +97,7 @@ Json json_of(const match::Offers& offers, const fleet::Fleet& fleet, const job::
             if (chip->seconds) {
                 json["time_s"] = *chip->seconds;
                 json["time_stated_s"] = *chip->seconds_stated;
+                json["over_limit"] = !over_limit(*chip->seconds, spec.limit).empty();
             }
             if (!chip->phases.empty()) {
                 json["basis"] = name_of(chip->basis);
@@ -121,7 +123,7 @@ Json json_of(const match::Offers& offers, const fleet::Fleet& fleet, const job::
             {"offers", std::move(list)}};
 }
 
-void print(const match::Offers& offers, const fleet::Fleet& fleet) {
+void print(const match::Offers& offers, const fleet::Fleet& fleet, const job::JobSpec& spec) {
     TextTable table({{"", true},
                      {"pool"},
                      {"chip"},
@@ -142,6 +144,8 @@ void print(const match::Offers& offers, const fleet::Fleet& fleet) {
         if (offer.serves) {
             what = match::how(*kind.match.offer);
             if (offers.degraded) what = "degraded: " + what;
+            if (kind.match.offer->seconds)
+                what += over_limit(*kind.match.offer->seconds, spec.limit);
         } else {
             for (const match::Reason& reason : reasons_of(offer, kind))
                 what += (what.empty() ? "no: " : "; ") + match::sentence_of(reason);
@@ -183,7 +187,7 @@ Result<bool> show_offers(const OffersOptions& options) {
     if (options.json) {
         out_json(json_of(offers, fleet, spec).dump(2, ' ', false, Json::error_handler_t::replace));
     } else {
-        print(offers, fleet);
+        print(offers, fleet, spec);
     }
     return spec.not_honoured.empty() && !offers.pools.empty() && offers.pools.front().serves;
 }
@@ -270,6 +274,11 @@ void rule_out_what_never_fits(const job::JobSpec& spec,
     }
     std::stable_partition(
         offers.pools.begin(), offers.pools.end(), [](const auto& offer) { return offer.serves; });
+}
+
+std::string over_limit(double seconds, std::optional<Duration> limit) {
+    if (!limit || seconds * 1000 <= static_cast<double>(limit->count())) return "";
+    return fmt::format("; its time limit of {} would end it before", format_duration(*limit));
 }
 
 std::string founded(std::string_view number, catalog::Basis basis) {

@@ -15,6 +15,12 @@ TEST(Offers, ShowEvidenceAndEstimatesInDifferentWords) {
     EXPECT_EQ(founded("2h 10m", Basis::assumed), "~2h 10m (assumed)");
 }
 
+TEST(Offers, SayThatTheLimitOfAJobWouldEndItBeforeItIsDone) {
+    EXPECT_EQ(over_limit(3601, seconds(3600)), "; its time limit of 1h would end it before");
+    EXPECT_EQ(over_limit(3600, seconds(3600)), "");
+    EXPECT_EQ(over_limit(1e9, std::nullopt), "") << "the hub's own limit is not known here";
+}
+
 TEST(Offers, SayWhichNameWasProbablyMeant) {
     fleet::Fleet fleet;
     fleet.sites = {{.name = "beijing"}};
