@@ -61,24 +61,36 @@ std::vector<std::string> excesses(const fleet::Fleet& fleet, const exec::Discove
                                         place_of(fleet, number),
                                         pool.nodes));
         }
+        // What it adds to the pools before it, of which there may be too much already.
+        const auto with_earlier = [](bool any) { return any ? ", with the pools before it," : ""; };
+        const bool more_cpus = cpus_milli > 0;
         cpus_milli += std::uint64_t{pool.nodes} * pool.cpus_milli;
         if (pool.cpus_milli > 0 && cpus_milli > cpus_here) {
             say("cpus",
-                number_cell(static_cast<double>(cpus_milli) / 1000) + " CPUs are",
+                number_cell(static_cast<double>(cpus_milli) / 1000) + " CPUs" +
+                    with_earlier(more_cpus) + " are",
                 std::to_string(here.machine.cpus));
         }
+        const bool more_memory = memory > 0;
         memory += static_cast<std::int64_t>(pool.nodes) * pool.memory.count;
         if (pool.memory.count > 0 && memory > here.machine.memory.count) {
-            say("memory", format_bytes({memory}) + " are", format_bytes(here.machine.memory));
+            say("memory",
+                format_bytes({memory}) + with_earlier(more_memory) + " are",
+                format_bytes(here.machine.memory));
         }
         if (pool.chips_per_node == 0) continue;
         const auto known = chips_here.find(pool.chip);
         const std::uint64_t has = known == chips_here.end() ? 0 : known->second;
         std::uint64_t& all = chips[pool.chip];
+        const bool more_chips = all > 0;
         all += std::uint64_t{pool.nodes} * pool.chips_per_node;
         if (all > has) {
             say("chips_per_node",
-                fmt::format("{} of chip {} {}", all, pool.chip, all == 1 ? "is" : "are"),
+                fmt::format("{} of chip {}{} {}",
+                            all,
+                            pool.chip,
+                            with_earlier(more_chips),
+                            all == 1 ? "is" : "are"),
                 has == 0 ? "none" : std::to_string(has));
         }
     }

@@ -65,11 +65,13 @@ TEST(Offer, RefusesSitesWhoseJobsWouldRunElsewhere) {
 TEST(Offer, RefusesMoreThanThereIsAndNamesTheFirstTooMuch) {
     const std::string pools =
         local + "      - {name: a, nodes: 1, cpus: 6, memory: 8GiB}\n      - ";
-    EXPECT_THAT(refusal(pools + "{name: b, nodes: 1, cpus: 2.5}\n"),
-                HasSubstr("fleet.yaml: sites[0].pools[1].cpus: 8.5 CPUs are offered, but this "
-                          "machine has 8"));
+    EXPECT_THAT(
+        refusal(pools + "{name: b, nodes: 1, cpus: 2.5}\n"),
+        HasSubstr("fleet.yaml: sites[0].pools[1].cpus: 8.5 CPUs, with the pools before it, are "
+                  "offered, but this machine has 8"));
     EXPECT_THAT(refusal(pools + "{name: b, nodes: 1, cpus: 1, memory: 57GiB}\n"),
-                HasSubstr("pools[1].memory: 65GiB are offered, but this machine has 64GiB"));
+                HasSubstr("pools[1].memory: 65GiB, with the pools before it, are offered, but this "
+                          "machine has 64GiB"));
     EXPECT_THAT(refusal(pools + "{name: b, nodes: 2, cpus: 1}\n"),
                 HasSubstr("pools[1].nodes: 2 nodes are offered, but this machine is one"));
     EXPECT_THAT(refusal(pools + "{name: b, nodes: 1, cpus: 1, chip: h200, chips_per_node: 3}\n"),
