@@ -518,13 +518,15 @@ Result<void> Book::check_pass() const {
     return {};
 }
 
-Result<journal::Step> Book::decide(Time at) {
+Result<journal::Step> Book::decide(Time at, bool anew) {
     WEIR_CHECK(come_to(at));
     WEIR_CHECK(check_pass());
+    if (anew) engine_->begin_anew();
     std::vector<sched::Decision> decisions;
     engine_->decide(at, decisions);
     told_ = at;
     journal::Step step;
+    step.anew = anew;
     for (sched::Decision& decision : decisions) {
         const sched::Cause cause = decision.why.cause;
         if (auto* start = std::get_if<sched::Start>(&decision.what)) {
@@ -588,6 +590,7 @@ Result<void> Book::check_intents(const journal::Step& step) {
 Result<void> Book::on(const journal::Step& step, Time at) {
     WEIR_CHECK(check_pass());
     WEIR_CHECK(check_intents(step));
+    if (step.anew) engine_->begin_anew();
     const auto follow = [&](auto what, sched::Reason why) {
         return engine_->follow({std::move(what), why}, at);
     };

@@ -125,8 +125,8 @@ public:
     // After an error the book is worthless. A Step is followed: what it decided is taken as given.
     Result<void> apply(const journal::Record& record, Time at);
     // The decisions are in the book when it returns. The error is as above: a record of a pass
-    // stands where none can have been.
-    Result<journal::Step> decide(Time at);
+    // stands where none can have been. anew: as in journal::Step.
+    Result<journal::Step> decide(Time at, bool anew);
 
     [[nodiscard]] bool begun() const { return engine_.has_value(); }  // there is a fleet
     [[nodiscard]] const sched::Engine& engine() const { return *engine_; }

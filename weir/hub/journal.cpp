@@ -349,6 +349,7 @@ void put_list(Json& json, const char* key, const Items& items, const Write& writ
 
 Body body_of(const Step& record) {
     Json json{{"digest", hex_of(record.digest)}};
+    if (record.anew) json["anew"] = true;
     put_list(json, "starts", record.starts, [](const Started& start) {
         return Json{start.attempt.job.value,
                     start.attempt.number,
@@ -681,6 +682,7 @@ DatasetChanged dataset_changed_of(const Json& json) {
 Step step_of(const Json& json) {
     Step record;
     record.digest = digest_of(json.at("digest").get_ref<const std::string&>());
+    record.anew = json.value("anew", false);
     for (const Json& start : list_in(json, "starts")) {
         record.starts.push_back({.attempt = {job_in(start.at(0)), start.at(1).get<std::uint32_t>()},
                                  .cause = value_of(start_causes, start.at(2)),

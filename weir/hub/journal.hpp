@@ -254,6 +254,9 @@ struct Step {
     std::vector<OverPower> over_power;
     std::vector<Forgotten> forgotten{};
     std::vector<Staged> staged{};
+    // The first pass since the hub came back: what passes before it had left to spend on planning,
+    // or had looked for in vain, is forgotten, because no record says it.
+    bool anew = false;
     std::uint64_t digest = 0;  // of all decisions of this engine so far
 };
 

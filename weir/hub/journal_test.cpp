@@ -192,6 +192,7 @@ sched::Advance any_advance(Random& random) {
 journal::Step any_step(Random& random) {
     journal::Step step;
     step.digest = random.word();
+    step.anew = random.chance(0.3);
     constexpr sched::Cause starts[] = {sched::Cause::fits_now,
                                        sched::Cause::backfilled,
                                        sched::Cause::backfilled_beside,
@@ -363,6 +364,7 @@ TEST(Journal, GivesBackEveryRecordAsItWasWritten) {
             ASSERT_EQ(read.over_power, step->over_power);
             ASSERT_EQ(read.forgotten, step->forgotten);
             ASSERT_EQ(read.staged, step->staged);
+            ASSERT_EQ(read.anew, step->anew);
             ASSERT_EQ(read.digest, step->digest);
         }
     }

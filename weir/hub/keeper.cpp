@@ -198,7 +198,7 @@ void Keeper::put_finished(Work& work) {
 }
 
 void Keeper::decide(Work& work) {
-    auto decided = book_->decide(now_);
+    auto decided = book_->decide(now_, std::exchange(decides_anew_, false));
     WEIR_ASSERT(decided.has_value());  // a live pass is right by construction
     const journal::Step& step = *decided;
     for (const journal::Started& start : step.starts)

@@ -214,6 +214,7 @@ private:
     JobId looked_after_{0};            // where the last housekeeping stopped
     std::optional<Error> broken_;
     std::optional<Error> read_only_;  // since a failed commit, until the next housekeeping
+    bool decides_anew_ = false;        // the next pass is the first one since it came back
     bool fleet_is_new_ = false;       // fleet, policy or tenants are others than those in force
     std::vector<JobId> in_the_way_;   // of the new fleet; nothing starts while there are any
     bool look_who_is_in_the_way_ = false;

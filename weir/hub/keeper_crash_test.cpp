@@ -90,9 +90,8 @@ private:
         if (random_.chance(0.3)) return sched::Policy::easy;
         if (random_.chance(0.4)) return sched::Policy::fcfs;
         sched::Policy policy = sched::Policy::weir;
-        // What a pass may still spend is not in the journal, so a replay could find more or less.
-        policy.plan_work_max = 0;
-        policy.min_run = Duration{5};  // so that it stops some for others
+        if (random_.chance(0.5)) policy.plan_work_max = 2;  // so that it binds
+        policy.min_run = Duration{5};                       // so that it stops some for others
         return policy;
     }
 

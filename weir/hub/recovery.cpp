@@ -40,6 +40,7 @@ Result<void> Keeper::recover() {
     fresh->mute_until(changes_heard_);
     book_ = std::move(fresh);
     journal_entries_ = report->entries;
+    decides_anew_ = report->steps > 0;
     now_ = clock_.not_before(report->last);
     failed_starts_.clear();
     given_up_.clear();

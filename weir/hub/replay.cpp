@@ -124,7 +124,7 @@ Result<ReplayReport> replay(store::Store& store,
     ReplayReport report;
     const auto decide = [&](const journal::Step& written,
                             const store::Entry& entry) -> Result<void> {
-        WEIR_TRY(const journal::Step decided, book.decide(entry.at));
+        WEIR_TRY(const journal::Step decided, book.decide(entry.at, written.anew));
         auto sentence = difference_of(written, decided);
         if (!sentence) return {};
         report.difference = Difference{entry.sequence, entry.at, *std::move(sentence)};

@@ -74,7 +74,7 @@ Result<ReplayReport> follow(std::vector<store::Entry> entries) {
     WEIR_CHECK(fill(store, std::move(entries)));
     Book book;
     WEIR_TRY(const ReplayReport report, follow_into(book, store));
-    if (book.begun()) (void)book.decide(report.last);
+    if (book.begun()) (void)book.decide(report.last, true);
     return report;
 }
 

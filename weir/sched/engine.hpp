@@ -147,6 +147,9 @@ public:
     // had been made here. The error says why it is impossible: it starts or drops a job that does
     // not wait, or takes what is not free; nothing has changed then.
     [[nodiscard]] Result<void> follow(const Decision& decision, Time at);
+    // What earlier passes left to spend on planning, and what they looked for in vain, is not in
+    // any record: from here on an engine that decided and one that followed go on alike.
+    void begin_anew();
     // The fingerprint goes on from one that was recorded after the decisions followed.
     void resume_digest(std::uint64_t digest);
 

@@ -238,6 +238,7 @@ struct Engine::State {
     Result<void> follow(const OverPower& over, Cause cause, Time at);
     Result<void> follow(const Stage& stage, Cause cause, Time at);
     Result<void> follow(const Forget& forget, Cause cause, Time at);
+    void begin_anew();
     template <class What>
     bool found_already(const What& what);
     void wait_where_its_data_is(std::uint32_t slot, SiteId site);
@@ -346,7 +347,6 @@ struct Engine::State {
     [[nodiscard]] bool protected_now(const Job& job, Time now) const;
     [[nodiscard]] Time next_stop_rule(Time after) const;
     [[nodiscard]] std::size_t stops_left(Time now);
-    [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
     [[nodiscard]] Time stops_from(Time now);
     // Those who may be stopped for a job but for the hard rules: first those who borrow from it.
     struct Stoppable {
@@ -358,6 +358,7 @@ struct Engine::State {
                                                        std::size_t i,
                                                        const Job& job) const;
     [[nodiscard]] std::vector<Explanation::NotYet> not_to_be_stopped_yet(const Job& job, Time now);
+    [[nodiscard]] std::int64_t draw_in(const Job& job, const PowerDomain& domain) const;
     [[nodiscard]] bool find_other_node(const Job& job, const Lost& each, fleet::Placement& to);
     [[nodiscard]] bool find_instead(const Job& job, const Lost& each, const fleet::NodeRange& gone);
 

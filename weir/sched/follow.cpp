@@ -171,6 +171,30 @@ Result<void> Engine::follow(const Decision& decision, Time at) {
     return {};
 }
 
+void Engine::State::begin_anew() {
+    plan_credit = 0;
+    plan.begin_anew();
+    reclaims_at = never;
+    for (Job& job : jobs.slots()) {
+        job.reclaim_at = Time::min();
+        job.reclaim_tries = 0;
+        job.planned_at = job.tried_at = job.asked_in = 0;
+        job.planned_when = Time::min();
+        job.planned_tight = false;
+        job.gains_tried.clear();
+    }
+    for (Line& line : lines)
+        line.blocked_in = 0;
+    for (std::uint32_t shape = 0; shape < shapes.size(); ++shape) {
+        shapes[shape].know_nothing();
+        try_again(shape);
+    }
+}
+
+void Engine::begin_anew() {
+    state_->begin_anew();
+}
+
 void Engine::resume_digest(std::uint64_t digest) {
     state_->digest = Digest::resumed_at(digest);
 }

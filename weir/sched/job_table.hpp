@@ -117,6 +117,8 @@ public:
         return id.value < marks_.size() ? marks_[id.value] : Mark{};
     }
     [[nodiscard]] std::uint32_t slot_of(JobId id) const { return mark(id).slot; }
+    // All slots, those that nobody uses as well.
+    [[nodiscard]] std::deque<Job>& slots() { return slots_; }
     [[nodiscard]] Job& at(std::uint32_t slot) { return slots_[slot]; }
     [[nodiscard]] const Job& at(std::uint32_t slot) const { return slots_[slot]; }
 

@@ -586,4 +586,10 @@ void Plan::give_back(const Advance& advance) {
     }
 }
 
+void Plan::begin_anew() {
+    for (PoolPlan& pool : pools_)
+        for (std::uint32_t node = 0; node < pool.pool->nodes; node = pool.runs.end_of(node))
+            pool.futures[node].forget_steps();
+}
+
 }  // namespace weir::sched

@@ -108,6 +108,8 @@ public:
         return place;
     }
 
+    // What is known of futures is worked out again, and counts as work again.
+    void begin_anew();
     // Counts runs looked at, for a budget of work.
     [[nodiscard]] std::uint64_t work() const { return work_; }
     [[nodiscard]] std::uint64_t runs(PoolId pool) const { return pools_[pool.value].runs.count(); }
