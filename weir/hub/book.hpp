@@ -200,6 +200,8 @@ public:
 
     // The jobs that became final since the last call.
     std::vector<JobId> take_finished();
+    [[nodiscard]] const std::vector<JobId>& finished() const { return finished_; }
+    [[nodiscard]] const std::set<JobId>& held_readers() const { return held_readers_; }
     // Requires: the job is final. Its document is written: it leaves memory.
     void release(JobId job);
     // What changed since the last call, for listeners. Changes count up from the first entry of the

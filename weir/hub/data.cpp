@@ -141,6 +141,37 @@ void Keeper::move_datasets(const Work& work) {
         options_.mover->begin(move);
 }
 
+// As a job whose dependency has failed is cancelled, so is one that reads what a job was to make
+// that came to nothing. True if there was one.
+bool Keeper::cancel_who_reads_what_is_not_made(Work& work) {
+    bool any = false;
+    // Who is cancelled may have been to make something, too: the list grows while we walk it.
+    for (; work.finished_seen < book_->finished().size(); ++work.finished_seen) {
+        const Job& maker = *book_->find(book_->finished()[work.finished_seen]);
+        if (maker.state == JobState::succeeded) continue;
+        const JobId by = maker.id;
+        const std::vector<job::DataOut> outputs = maker.family->spec.data_out;
+        for (const job::DataOut& out : outputs) {
+            const auto id = book_->engine().staging().find(out.dataset);
+            if (book_->maker_of(out.dataset).valid()) continue;
+            if (id && book_->engine().staging().is_anywhere(*id)) continue;
+            const std::set<JobId> readers = book_->held_readers();
+            for (const JobId reader : readers) {
+                const Job* const job = book_->find(reader);
+                if (job == nullptr || job->state != JobState::held) continue;
+                const auto& reads = job->family->request.data;
+                if (std::find(reads.begin(), reads.end(), out.dataset) == reads.end()) continue;
+                record(work,
+                       journal::Cancelled{reader,
+                                          book_->dependency_failed(by) +
+                                              ", and was to make dataset " + out.dataset});
+                any = true;
+            }
+        }
+    }
+    return any;
+}
+
 // What is copied from there will not come either.
 void Keeper::lose(Work& work, const std::string& dataset, const std::string& site) {
     std::vector<std::string> lost = {site};

@@ -262,8 +262,36 @@ TEST_F(Data, IsNotMadeByAJobThatFailsOrMakesNothing) {
                 HasSubstr("there is no file or folder at /scratch/out, which was to become the "
                           "dataset flutter"));
     EXPECT_TRUE(world.mover->begun.empty());
-    EXPECT_THAT(explain("r").details,
-                ElementsAre(HasSubstr("nobody that waits or runs is to make")));
+    EXPECT_EQ(world.state("r"), "cancelled");
+    EXPECT_EQ(world.view("r").reason,
+              "dependency failed: job 2 (n) is failed, and was to make dataset flutter");
+}
+
+TEST_F(Data, ThatIsNotMadeEndsAllThatWouldHaveComeOfIt) {
+    // A chain of datasets, and a job that comes after its end.
+    Submission second = maker("second", "b");
+    second.spec.data_in = {{"a", "a"}};
+    Submission after = submission_of("after");
+    after.spec.after = {"last"};
+    Submission anyway = submission_of("anyway");
+    anyway.spec.after_any = {"last"};
+    ASSERT_TRUE(
+        world.submit_all({maker("first", "a"), second, reader("last", "b"), after, anyway}));
+    Submission whole = reader("whole", "a");
+    whole.spec.data_in.push_back({"era5", "era5"});
+    ASSERT_TRUE(world.submit(whole));
+    world.end("first", 1);
+    for (const char* job : {"second", "last", "after", "whole"})
+        EXPECT_EQ(world.state(job), "cancelled") << job;
+    EXPECT_EQ(world.state("anyway"), "running");
+    EXPECT_THAT(world.view("last").reason, HasSubstr("(second) is cancelled, and was to make"));
+    crash_and_open();
+    // Who makes it anew comes too late for them, and in time for others.
+    ASSERT_TRUE(world.submit_all({maker("again", "a"), reader("late", "a")}));
+    EXPECT_EQ(world.state("late"), "held");
+    ASSERT_TRUE(world.cancel("again"));
+    world.end("again", 1);
+    EXPECT_EQ(world.state("late"), "cancelled");
 }
 
 TEST_F(Data, NeverChangesSoItsNameIsTakenOnce) {

@@ -219,10 +219,11 @@ Result<void> Keeper::commit(Work& work) {
         watch_loans(work);
         cancel_who_lost_its_right(work);
     }
-    if (is_settled && work.engine_heard) {
-        do {
-            decide(work);
-        } while (call_back_loans(work));
+    bool changed = cancel_who_reads_what_is_not_made(work) || work.engine_heard;
+    while (is_settled && changed) {
+        decide(work);
+        const bool called_back = call_back_loans(work);
+        changed = cancel_who_reads_what_is_not_made(work) || called_back;
     }
     judge_ended_loans(work);
     put_finished(work);

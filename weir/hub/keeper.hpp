@@ -160,6 +160,7 @@ private:
     void move_datasets(const Work& work);
     void forget_datasets_not_kept(Work& work);
     void look_at_files(Work& work);
+    bool cancel_who_reads_what_is_not_made(Work& work);
     void lose(Work& work, const std::string& dataset, const std::string& site);
     std::string move_trouble(const std::vector<std::string>& datasets) const;
 
@@ -186,8 +187,8 @@ private:
     void carry_promises(Work& work,
                         const std::map<JobId, Book::Promise>& promises,
                         const fleet::Fleet& old_fleet);
-    std::optional<PendingChange> pending_change() const;
     [[nodiscard]] bool waits_for_change() const { return fleet_is_new_ && !in_the_way_.empty(); }
+    std::optional<PendingChange> pending_change() const;
     void put_finished(Work& work);
     void decide(Work& work);
     Result<void> commit(Work& work);
@@ -212,9 +213,9 @@ private:
     Time started_at_{};
     std::uint64_t changes_heard_ = 0;  // listeners were told all up to this one
     JobId looked_after_{0};            // where the last housekeeping stopped
+    bool decides_anew_ = false;        // the next pass is the first one since it came back
     std::optional<Error> broken_;
     std::optional<Error> read_only_;  // since a failed commit, until the next housekeeping
-    bool decides_anew_ = false;        // the next pass is the first one since it came back
     bool fleet_is_new_ = false;       // fleet, policy or tenants are others than those in force
     std::vector<JobId> in_the_way_;   // of the new fleet; nothing starts while there are any
     bool look_who_is_in_the_way_ = false;

@@ -21,6 +21,7 @@ struct Keeper::Work {
     std::vector<exec::AttemptId> forgets;
     std::vector<std::string> loans_over;   // by time, in this turn
     std::vector<std::string> loans_ended;  // these, and those that a party ended
+    std::size_t finished_seen = 0;         // of Book::finished(), by who looks for makers
     std::vector<exec::Move> moves;
     std::vector<Datasets::At> removals;
     std::map<std::string, KeyedSubmission> keys;  // of this turn, not yet in the store
