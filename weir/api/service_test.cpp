@@ -204,6 +204,8 @@ TEST_F(ServiceTest, ListsJobsNewestFirstAndFiltersThem) {
     EXPECT_THAT(names("?tenant=lab%2Fx"), ElementsAre("a"));
     EXPECT_THAT(names("?user=nobody"), ElementsAre());
     expect_error(get("/v1/jobs?state=asleep"), Code::invalid, "valid: held, pending, running");
+    for (const char* path : {"/v1/jobs?tenant=lab%2F%2Fx", "/v1/statement?tenant=lab%2F..%2Fy"})
+        expect_error(get(path), Code::invalid, "parameter tenant");
     expect_error(get("/v1/jobs?limit=0"), Code::invalid, "limit");
     expect_error(get("/v1/jobs?limit=1&limit=2"), Code::invalid, "given twice");
     expect_error(get("/v1/jobs?sate=held"), Code::invalid, "\"sate\" is not known here");
@@ -385,7 +387,7 @@ TEST_F(ServiceTest, SetsBudgetsOfWatts) {
     expect_error(post("/v1/power", R"({"domain":"local"})"), Code::invalid, "watts");
     expect_error(post("/v1/power", R"({"domain":"local","watts":0})"),
                  Code::invalid,
-                 "watts: expected a number above 0, or null for no budget");
+                 "watts: expected a number above 0, or null for what the fleet file says");
 }
 
 TEST_F(ServiceTest, SaysHowItIs) {

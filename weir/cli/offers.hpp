@@ -49,7 +49,8 @@ void rule_out_what_never_fits(const job::JobSpec& spec,
                               match::Offers& offers);
 
 // A number with what it stands on: "2h 10m measured", but "~2h 10m (derived)".
-// What is to be said of an offer of so long: "; its time limit of 1h would end it before", or "".
+// What is to be said of an offer of so long: "; its time limit of 1h 00m would end it before", or
+// "".
 std::string over_limit(double seconds, std::optional<Duration> limit);
 
 std::string founded(std::string_view number, catalog::Basis basis);

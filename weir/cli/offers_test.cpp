@@ -16,7 +16,7 @@ TEST(Offers, ShowEvidenceAndEstimatesInDifferentWords) {
 }
 
 TEST(Offers, SayThatTheLimitOfAJobWouldEndItBeforeItIsDone) {
-    EXPECT_EQ(over_limit(3601, seconds(3600)), "; its time limit of 1h would end it before");
+    EXPECT_EQ(over_limit(3601, seconds(3600)), "; its time limit of 1h 00m would end it before");
     EXPECT_EQ(over_limit(3600, seconds(3600)), "");
     EXPECT_EQ(over_limit(1e9, std::nullopt), "") << "the hub's own limit is not known here";
 }
