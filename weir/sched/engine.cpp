@@ -615,6 +615,8 @@ void Engine::State::on(const PowerCapSet& event) {
 }
 
 void Engine::State::on(const AdvanceMade& event) {
+    for (const Advance::Nodes& run : event.advance.nodes)
+        WEIR_ASSERT(run.first + run.count <= fleet.pool(run.pool).nodes);
     set_apart[event.advance.id] = {.advance = event.advance, .begun = false};
     plan.set_apart(event.advance, false);
     for (const Advance::Nodes& nodes : event.advance.nodes)

@@ -335,7 +335,7 @@ private:
         } else if (what == "cancel") {
             engine_.apply(JobCancelled{ids_.at(words.at(1))}, now);
         } else if (what == "drain" || what == "restore" || what == "fail") {
-            const auto node = static_cast<std::uint32_t>(std::stoul(words.at(2)));
+            const std::uint32_t node = node_in(words.at(2));
             engine_.apply(NodeChanged{PoolId{0},
                                       node,
                                       what == "drain"  ? NodeHealth::drained
@@ -395,6 +395,14 @@ private:
         }
     }
 
+    [[nodiscard]] std::uint32_t node_in(const std::string& word) const {
+        const std::uint32_t there = scenario_.fleet.pools.at(0).nodes;
+        const auto node = std::stoul(word);
+        if (node < there) return static_cast<std::uint32_t>(node);
+        throw std::runtime_error("no node " + word + ": there are " + std::to_string(there) +
+                                 ", counted from 0");
+    }
+
     // reserve night nodes=0-1 from=1h for=2h [maintenance]
     void reserve(const std::vector<std::string>& words, Time now) {
         Advance advance;
@@ -407,12 +415,11 @@ private:
             if (key == "from") advance.from = time_in(value);
             if (key == "for") advance.until = advance.from + (time_in(value) - Time{});
             if (key == "nodes") {
-                const auto first = static_cast<std::uint32_t>(std::stoul(value));
                 const auto dash = value.find('-');
-                const auto last =
-                    dash == std::string::npos
-                        ? first
-                        : static_cast<std::uint32_t>(std::stoul(value.substr(dash + 1)));
+                const std::uint32_t first = node_in(value.substr(0, dash));
+                const std::uint32_t last =
+                    dash == std::string::npos ? first : node_in(value.substr(dash + 1));
+                if (last < first) throw std::runtime_error("not nodes in a row: " + value);
                 advance.nodes = {{PoolId{0}, first, last - first + 1}};
             }
         }
@@ -554,6 +561,23 @@ private:
     std::map<JobId, std::pair<Time, Cause>> starts_;
     std::set<std::pair<JobId, Time>> reserved_;
 };
+
+TEST(Scenarios, SayHowManyNodesThereAreToWhoNamesOthers) {
+    Scenario scenario;
+    scenario.fleet.sites = {{.name = "here"}};
+    scenario.fleet.pools = {pool_in({"cluster", "2", "nodes", "x", "8", "chips"})};
+    for (const std::vector<std::string>& event :
+         {std::vector<std::string>{"reserve", "m", "nodes=0-99", "from=1h", "for=1h"},
+          {"drain", "node", "99"}}) {
+        scenario.events = {{Time{}, event}};
+        try {
+            Player(scenario).play();
+            ADD_FAILURE() << event.front() << " takes nodes that nobody has";
+        } catch (const std::runtime_error& error) {
+            EXPECT_STREQ(error.what(), "no node 99: there are 2, counted from 0");
+        }
+    }
+}
 
 TEST(Scenarios, ComeOutAsTheySay) {
     std::vector<std::filesystem::path> files;
