@@ -201,6 +201,7 @@ struct Routes::Route {
 };
 
 const std::vector<Routes::Route>& Routes::table() {
+    using tenancy::LoanEvent;
     // clang-format off
     static const std::vector<Route> routes = {
         {"POST", "v1/jobs",           &Routes::submit},
@@ -221,10 +222,10 @@ const std::vector<Routes::Route>& Routes::table() {
         {"GET",  "v1/tenants",        &Routes::tenants},
         {"GET",  "v1/loans",          &Routes::loans},
         {"POST", "v1/loans",          &Routes::offer_loan},
-        {"POST", "v1/loans/*/accept", &Routes::accept_loan},
-        {"POST", "v1/loans/*/withdraw", &Routes::withdraw_loan},
-        {"POST", "v1/loans/*/recall", &Routes::recall_loan},
-        {"POST", "v1/loans/*/return", &Routes::return_loan},
+        {"POST", "v1/loans/*/accept", &Routes::move_loan<LoanEvent::accept>},
+        {"POST", "v1/loans/*/withdraw", &Routes::move_loan<LoanEvent::withdraw>},
+        {"POST", "v1/loans/*/recall", &Routes::move_loan<LoanEvent::recall>},
+        {"POST", "v1/loans/*/return", &Routes::move_loan<LoanEvent::give_back>},
         {"POST", "v1/loans/*/break",  &Routes::break_loan},
         {"GET",  "v1/statement",      &Routes::statement},
         {"GET",  "v1/power",          &Routes::power},
@@ -502,28 +503,9 @@ void Routes::offer_loan(Call call) {
     operate(call, parse_loan_body(call.request.body));
 }
 
-void Routes::accept_loan(Call call) {
-    using tenancy::LoanEvent;
-    operate(call,
-            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::accept}));
-}
-
-void Routes::withdraw_loan(Call call) {
-    using tenancy::LoanEvent;
-    operate(call,
-            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::withdraw}));
-}
-
-void Routes::recall_loan(Call call) {
-    using tenancy::LoanEvent;
-    operate(call,
-            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::recall}));
-}
-
-void Routes::return_loan(Call call) {
-    using tenancy::LoanEvent;
-    operate(call,
-            without_keys(call.request.body, hub::MoveLoan{call.reference, LoanEvent::give_back}));
+template <tenancy::LoanEvent event>
+void Routes::move_loan(Call call) {
+    operate(call, without_keys(call.request.body, hub::MoveLoan{call.reference, event}));
 }
 
 void Routes::break_loan(Call call) {

@@ -58,10 +58,8 @@ private:
     void tenants(Call call);
     void loans(Call call);
     void offer_loan(Call call);
-    void accept_loan(Call call);
-    void withdraw_loan(Call call);
-    void recall_loan(Call call);
-    void return_loan(Call call);
+    template <tenancy::LoanEvent event>
+    void move_loan(Call call);
     void break_loan(Call call);
     void statement(Call call);
     void power(Call call);

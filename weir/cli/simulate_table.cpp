@@ -41,16 +41,6 @@ std::string value_cell(const sim::Figure& figure,
     return paint(text + " *", Tone::good);
 }
 
-std::size_t widest_line(const std::string& table) {
-    std::size_t widest = 0;
-    for (std::size_t at = 0; at < table.size();) {
-        const std::size_t end = std::min(table.find('\n', at), table.size());
-        widest = std::max(widest, display_width(std::string_view(table).substr(at, end - at)));
-        at = end + 1;
-    }
-    return widest;
-}
-
 std::string columns_table(const std::vector<sim::RunSummary>& runs) {
     std::vector<Column> columns{{"metric"}};
     for (std::size_t i = 0; i < runs.size(); ++i) {

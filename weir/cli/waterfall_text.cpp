@@ -59,16 +59,6 @@ std::string csv_text(std::string_view text) {
     return quoted + "\"";
 }
 
-std::size_t widest_line(const std::string& table) {
-    std::size_t widest = 0;
-    for (std::size_t at = 0; at < table.size();) {
-        const std::size_t end = std::min(table.find('\n', at), table.size());
-        widest = std::max(widest, display_width(std::string_view(table).substr(at, end - at)));
-        at = end + 1;
-    }
-    return widest;
-}
-
 // What runs are compared by: the levels, and every class in which one of them has anything.
 struct Share {
     std::string name;
@@ -108,6 +98,16 @@ std::vector<Share> shares_of(const std::vector<sim::RunSummary>& runs) {
 }
 
 }  // namespace
+
+std::size_t widest_line(const std::string& table) {
+    std::size_t widest = 0;
+    for (std::size_t at = 0; at < table.size();) {
+        const std::size_t end = std::min(table.find('\n', at), table.size());
+        widest = std::max(widest, display_width(std::string_view(table).substr(at, end - at)));
+        at = end + 1;
+    }
+    return widest;
+}
 
 std::string waterfall_table(const Books& books, bool classic) {
     const ChipTime peak = books.total.total();

@@ -11,6 +11,9 @@
 
 namespace weir::cli {
 
+// In columns of the terminal.
+std::size_t widest_line(const std::string& table);
+
 // Empty where nothing was counted.
 std::string waterfall_table(const tenancy::Books& books, bool classic);
 // A column for each run where that fits, else a row; shares of the peak.

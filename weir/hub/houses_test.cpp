@@ -39,6 +39,15 @@ protected:
         EXPECT_FALSE(answer);
         return answer ? "" : answer.error().message;
     }
+    // Offered by its lender, and accepted.
+    void agree(const LoanTerms& terms, const char* amount) {
+        ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", amount}}}));
+        ASSERT_TRUE(world.operate(MoveLoan{terms.name, tenancy::LoanEvent::accept}));
+    }
+    void wake_after(Duration time) {
+        world.pass(time);
+        world.keeper->wake(world.moment());
+    }
     tenancy::HouseUse use_of(const std::string& path) {
         for (const TenantView& view : world.keeper->tenants())
             if (view.path == path) return view.resources.at(0).use;
@@ -321,8 +330,7 @@ TEST_F(Houses, ALoanIsOfferedAcceptedUsedAndCalledBackAcrossRestarts) {
     ASSERT_TRUE(submit("more", "shop/front", 1));
     EXPECT_EQ(world.state("guest"), "running");
     open();
-    world.pass(seconds(2 * 3600));
-    world.keeper->wake(world.moment());
+    wake_after(seconds(2 * 3600));
     EXPECT_EQ(use_of("lab").owns, 4000);
     EXPECT_EQ(use_of("shop/front").owns, 0);
     EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::returned);
@@ -398,8 +406,7 @@ TEST_F(Houses, ALoanWhoseLenderWouldNotHaveAGangBackWhenItBeginsIsBrokenForIt) {
     later.borrower = "shop";
     later.window.begins = world.now + seconds(3600);
     later.penalty = *parse_money("7 CNY");
-    ASSERT_TRUE(world.operate(OfferLoan{later, {{"a100", "1"}}}));
-    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    agree(later, "1");
     // On each node a chip is taken by those who own it, and the lab wants a whole node.
     ASSERT_TRUE(submit("one", "shop", 1));
     ASSERT_TRUE(submit("filler", "lab", 3));
@@ -407,8 +414,7 @@ TEST_F(Houses, ALoanWhoseLenderWouldNotHaveAGangBackWhenItBeginsIsBrokenForIt) {
     world.end("filler");
     ASSERT_TRUE(submit("whole", "lab", 4));
     ASSERT_EQ(world.state("whole"), "pending");
-    world.pass(seconds(3600));
-    world.keeper->wake(world.moment());
+    wake_after(seconds(3600));
     const KnownLoan known = world.keeper->loans().at(0);
     EXPECT_EQ(known.loan.state, tenancy::LoanState::defaulted);
     EXPECT_THAT(known.reason, HasSubstr("it would keep lab from gangs that wait"));
@@ -423,8 +429,7 @@ TEST_F(Houses, ALoanThatStandsInItsLendersWayIsCalledBackAndTheLenderPaysForThat
     open_with("tenants: [{name: lab, quota: {a100: 8}}, {name: shop}]");
     LoanTerms terms = three_chips(world.now);
     terms.borrower = "shop";
-    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
-    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    agree(terms, "3");
     // The shop has a chip of the one node and two of the other when the lab wants a whole one.
     for (const auto& [name, tenant, chips] :
          {std::tuple{"one", "shop", 1U}, {"filler", "lab", 3U}, {"two", "shop", 2U}}) {
@@ -457,8 +462,7 @@ protected:
         LoanTerms terms = three_chips(world.now);
         terms.borrower = "shop";
         terms.penalty = *parse_money("9 CNY");
-        EXPECT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
-        EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+        agree(terms, "3");
         for (const auto& [name, tenant, chips] :
              {std::tuple{"guest", "shop", 4U}, {"mine", "lab", 1U}, {"small", "shop", 1U}}) {
             Submission submission = submission_of(name, 1, chips);
@@ -470,8 +474,7 @@ protected:
         EXPECT_TRUE(submit("wants", "lab", 3));
         EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
         EXPECT_EQ(world.state("wants"), "pending");
-        world.pass(seconds(2 * 3600));
-        world.keeper->wake(world.moment());
+        wake_after(seconds(2 * 3600));
         EXPECT_EQ(world.state("guest"), "running");
         return world.keeper->loans().at(0);
     }
@@ -514,8 +517,7 @@ TEST_F(Houses, WhoeverBreaksALoanPaysThePenaltyAndItIsOverAtOnce) {
     open();
     LoanTerms terms = three_chips(world.now);
     terms.penalty = *parse_money("9 CNY");
-    ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", "3"}}}));
-    ASSERT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::accept}));
+    agree(terms, "3");
     for (const TenantView& view : world.keeper->tenants()) {
         EXPECT_EQ(view.loans_given.size(), view.path == "lab" ? 1U : 0U) << view.path;
         EXPECT_EQ(view.loans_taken.size(), view.path == "shop/front" ? 1U : 0U) << view.path;
@@ -586,8 +588,7 @@ TEST_F(Houses, WhoCouldOnlyHaveStartedOnALoanIsCancelledWhenItIsOver) {
         ASSERT_TRUE(world.operate(MoveLoan{name, event}));
         if (event == LoanEvent::recall) {
             EXPECT_EQ(world.state("late"), "pending") << "what is called back is not yet back";
-            world.pass(seconds(2 * 3600));
-            world.keeper->wake(world.moment());
+            wake_after(seconds(2 * 3600));
         }
         EXPECT_EQ(world.state("late"), "cancelled");
         EXPECT_THAT(world.view("late").reason,

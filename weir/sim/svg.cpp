@@ -39,33 +39,6 @@ std::vector<double> multiples(double low, double high, double step) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            case '\'':
-                out += "&#39;";
-                break;
-            default:
-                out.push_back(static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c);
-        }
-    }
-    return out;
-}
-
 std::vector<double> round_ticks(double low, double high, int wanted) {
     if (!(high > low)) high = low + 1;
     const double rough = (high - low) / std::max(1, wanted);

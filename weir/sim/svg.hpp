@@ -11,10 +11,9 @@
 #include <utility>
 #include <vector>
 
-namespace weir::sim {
+#include "weir/base/html.hpp"
 
-// Text made safe for HTML and SVG.
-std::string escaped(std::string_view text);
+namespace weir::sim {
 
 // Round numbers that divide low..high into about `wanted` parts: steps of 1, 2, 2.5 or 5 x 10^n.
 // Both ends lie outside low..high or on it.

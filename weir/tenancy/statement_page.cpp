@@ -3,6 +3,7 @@
 
 #include <iterator>
 
+#include "weir/base/html.hpp"
 #include "weir/tenancy/statement.hpp"
 
 namespace weir::tenancy {
@@ -25,29 +26,6 @@ table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:ta
 th,td{padding:5px 12px 5px 0;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
 th{color:var(--soft);font-weight:600}.n{text-align:right}tfoot td{font-weight:650;color:var(--deep);border-bottom:0}
 )css";
-
-std::string escaped(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                out += "&amp;";
-                break;
-            case '<':
-                out += "&lt;";
-                break;
-            case '>':
-                out += "&gt;";
-                break;
-            case '"':
-                out += "&quot;";
-                break;
-            default:
-                out += c;
-        }
-    }
-    return out;
-}
 
 class Page {
 public:
