@@ -14,12 +14,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <queue>
 #include <string>
 #include <vector>
 
+#include "bench/arguments.hpp"
 #include "bench/world.hpp"
 
 namespace {
@@ -100,28 +100,17 @@ double conservative_s(std::uint64_t seed, std::uint64_t& promises) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::uint64_t events = 100'000;
-    std::uint64_t seed = 1;
-    std::uint32_t only_nodes = 0;
-    sched::Policy policy = sched::Policy::weir;
-    bool json = false;
-    bool quick = false;
-    bool only_victims = false;
-    for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--json") == 0) json = true;
-        if (std::strcmp(argv[i], "--quick") == 0) quick = true;
-        if (std::strcmp(argv[i], "--victims") == 0) only_victims = true;
-        if (i + 1 < argc && std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[++i]);
-        if (i + 1 < argc && std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[++i]);
-        if (i + 1 < argc && std::strcmp(argv[i], "--nodes") == 0) {
-            only_nodes = static_cast<std::uint32_t>(std::stoul(argv[++i]));
-        }
-        if (i + 1 < argc && std::strcmp(argv[i], "--policy") == 0) {
-            const auto parsed = sched::policy_from_text(argv[++i]);
-            if (!parsed) return std::fprintf(stderr, "%s\n", parsed.error().message.c_str()), 2;
-            policy = *parsed;
-        }
-    }
+    Arguments given("bench_million_chips", argc, argv);
+    const bool json = given.has("--json");
+    const bool quick = given.has("--quick");
+    const bool only_victims = given.has("--victims");
+    const std::uint64_t events = given.number("--events", 100'000, 1'000'000'000);
+    const std::uint64_t seed = given.number("--seed", 1, 1'000'000'000);
+    const auto only_nodes = static_cast<std::uint32_t>(given.number("--nodes", 0, 10'000'000));
+    const auto parsed = sched::policy_from_text(given.text("--policy", "weir"));
+    if (!parsed) given.stop(parsed.error().message);
+    const sched::Policy& policy = *parsed;
+    given.no_more();
     if (!json) {
         std::printf(
             "steady state, %llu events each, seed %llu, 8 chips a node, 20 pools, rack power\n",

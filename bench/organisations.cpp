@@ -14,7 +14,6 @@
 //            with nobody waiting leave theirs idle, would be given at once
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <sstream>
 #include <string>
@@ -22,6 +21,7 @@
 
 #include "weir/tenancy/quota_tree.hpp"
 
+#include "bench/arguments.hpp"
 #include "bench/world.hpp"
 
 namespace {
@@ -255,29 +255,17 @@ Helios helios(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::uint64_t events = 100'000;
-    std::uint64_t seed = 1;
-    std::uint32_t nodes = 125'000;
-    std::uint32_t loans = 0;
-    std::string helios_path;
-    std::string policy_text = "weir";
-    bool json = false;
-    bool only_steady = false;
-    for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--json") == 0) json = true;
-        if (std::strcmp(argv[i], "--steady") == 0) only_steady = true;
-        if (i + 1 >= argc) continue;
-        if (std::strcmp(argv[i], "--events") == 0) events = std::stoull(argv[i + 1]);
-        if (std::strcmp(argv[i], "--seed") == 0) seed = std::stoull(argv[i + 1]);
-        if (std::strcmp(argv[i], "--loans") == 0)
-            loans = static_cast<std::uint32_t>(std::stoul(argv[i + 1]));
-        if (std::strcmp(argv[i], "--helios") == 0) helios_path = argv[i + 1];
-        if (std::strcmp(argv[i], "--policy") == 0) policy_text = argv[i + 1];
-        if (std::strcmp(argv[i], "--nodes") == 0)
-            nodes = static_cast<std::uint32_t>(std::stoul(argv[i + 1]));
-    }
-    const auto policy = sched::policy_from_text(policy_text);
-    if (!policy) return std::fprintf(stderr, "%s\n", policy.error().message.c_str()), 2;
+    Arguments given("bench_organisations", argc, argv);
+    const bool json = given.has("--json");
+    const bool only_steady = given.has("--steady");
+    const std::uint64_t events = given.number("--events", 100'000, 1'000'000'000);
+    const std::uint64_t seed = given.number("--seed", 1, 1'000'000'000);
+    const auto loans = static_cast<std::uint32_t>(given.number("--loans", 0, 1'000'000));
+    const auto nodes = static_cast<std::uint32_t>(given.number("--nodes", 125'000, 10'000'000));
+    const std::string helios_path = given.text("--helios", "");
+    const auto policy = sched::policy_from_text(given.text("--policy", "weir"));
+    if (!policy) given.stop(policy.error().message);
+    given.no_more();
     const tenancy::Organisations house = two_hundred(fleet_of(nodes), seed);
     World world(nodes, seed, *policy, house);
     lend(world, house, loans);

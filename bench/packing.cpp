@@ -39,6 +39,8 @@
 #include "weir/sim/csv.hpp"
 #include "weir/sim/line_reader.hpp"
 
+#include "bench/arguments.hpp"
+
 namespace {
 
 using namespace weir;
@@ -480,39 +482,24 @@ struct Options {
 };
 
 Options options_of(int count, char** arguments) {
+    bench::Arguments given("bench_packing", count, arguments);
+    const auto one_of = [&given](const char* option, const std::vector<std::string>& valid) {
+        const std::string value = given.text(option, "");
+        if (value.empty()) return valid;
+        if (std::find(valid.begin(), valid.end(), value) == valid.end()) {
+            given.stop(
+                fmt::format("{} {} is unknown; valid: {}", option, value, fmt::join(valid, " ")));
+        }
+        return std::vector<std::string>{value};
+    };
     Options options;
-    if (const char* folder = std::getenv("WEIR_TRACES")) options.traces = folder;
-    for (int i = 1; i < count; ++i) {
-        const std::string name = arguments[i];
-        if (name == "--json") {
-            options.json = true;
-            continue;
-        }
-        if (i + 1 == count) stop(name + " needs a value");
-        const std::string value = arguments[++i];
-        const auto one_of = [&name, &value](const std::vector<std::string>& valid) {
-            if (std::find(valid.begin(), valid.end(), value) != valid.end()) {
-                return std::vector<std::string>{value};
-            }
-            std::string names;
-            for (const std::string& its : valid)
-                names += fmt::format(" {}", its);
-            stop(fmt::format("{} {} is unknown; valid:{}", name, value, names));
-        };
-        if (name == "--traces") {
-            options.traces = value;
-        } else if (name == "--seeds") {
-            const long long parsed = std::atoll(value.c_str());
-            if (parsed < 1 || parsed > 1000) stop("--seeds: a number from 1 to 1000");
-            options.seeds = static_cast<std::uint64_t>(parsed);
-        } else if (name == "--policy") {
-            options.policies = one_of(policies);
-        } else if (name == "--workload") {
-            options.workloads = one_of(workloads);
-        } else {
-            stop(name + " is unknown; valid: --traces --seeds --policy --workload --json");
-        }
-    }
+    const char* const folder = std::getenv("WEIR_TRACES");
+    options.json = given.has("--json");
+    options.traces = given.text("--traces", folder != nullptr ? folder : options.traces);
+    options.seeds = given.number("--seeds", options.seeds, 1000);
+    options.policies = one_of("--policy", policies);
+    options.workloads = one_of("--workload", workloads);
+    given.no_more();
     return options;
 }
 

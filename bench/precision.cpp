@@ -31,6 +31,8 @@
 #include "weir/match/verdict.hpp"
 #include "weir/sched/engine.hpp"
 
+#include "bench/arguments.hpp"
+
 namespace {
 
 using namespace weir;
@@ -301,19 +303,10 @@ void print(const World& world, const Summary& aware, const Summary& blind) {
 }  // namespace
 
 int main(int count, char** arguments) {
-    std::string folder = "bench/precision";
-    bool json = false;
-    for (int i = 1; i < count; ++i) {
-        const std::string word = arguments[i];
-        if (word == "--json") {
-            json = true;
-        } else if (word == "--jobs" && i + 1 < count) {
-            folder = arguments[++i];
-        } else {
-            fmt::print(stderr, "bench_precision: {}: valid are --jobs DIR and --json\n", word);
-            return 2;
-        }
-    }
+    bench::Arguments given("bench_precision", count, arguments);
+    const bool json = given.has("--json");
+    const std::string folder = given.text("--jobs", "bench/precision");
+    given.no_more();
     const World world = read_world(folder);
     const Summary aware = play_all(world, world.aware);
     const Summary blind = play_all(world, world.blind);

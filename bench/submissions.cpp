@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -25,6 +24,8 @@
 #include "weir/api/client.hpp"
 #include "weir/api/service.hpp"
 #include "weir/store/sqlite_store.hpp"
+
+#include "bench/arguments.hpp"
 
 namespace {
 
@@ -45,32 +46,15 @@ struct Options {
 }
 
 Options options_of(int count, char** arguments) {
+    constexpr std::uint64_t most = 1'000'000;
+    bench::Arguments given("bench_submissions", count, arguments);
     Options options;
-    for (int i = 1; i < count; ++i) {
-        const std::string name = arguments[i];
-        if (name == "--json") {
-            options.json = true;
-            continue;
-        }
-        if (i + 1 == count) stop(name + " needs a value");
-        const std::string value = arguments[++i];
-        const auto number = [&name, &value] {
-            const long long parsed = std::atoll(value.c_str());
-            if (parsed < 1 || parsed > 1'000'000) stop(name + ": a number from 1 to 1000000");
-            return static_cast<std::size_t>(parsed);
-        };
-        if (name == "--hub") {
-            options.hub = value;
-        } else if (name == "--clients") {
-            options.clients = number();
-        } else if (name == "--jobs") {
-            options.jobs = number();
-        } else if (name == "--batch") {
-            options.batch = number();
-        } else {
-            stop(name + " is unknown; valid: --hub --clients --jobs --batch --json");
-        }
-    }
+    options.json = given.has("--json");
+    options.hub = given.text("--hub", "");
+    options.clients = given.number("--clients", options.clients, most);
+    options.jobs = given.number("--jobs", options.jobs, most);
+    options.batch = given.number("--batch", options.batch, most);
+    given.no_more();
     return options;
 }
 
