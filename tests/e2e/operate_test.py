@@ -45,7 +45,11 @@ class Operate(HubCase):
         answer = self.hub.weir("drain", "box-0", "box-7")
         self.assertEqual(answer.status, 3, answer)
         self.assertIn("box-0 to box-1", answer.err)
-        self.hub.weir("restore", "box-0")
+        answer = self.hub.weir("restore", "box-[0-1]")
+        self.assertEqual((answer.status, answer.out), (0, "box-0 is in service again\nbox-1 is in service\n"))
+        answer = self.hub.weir("drain", "box-0,box-[1")
+        self.assertEqual(answer.status, 2, answer)
+        self.assertIn("is no list of nodes", answer.err)
 
     def test_a_reservation_names_who_is_in_its_way(self):
         long = self.hub.submit("name: long\nrun: sleep 600\ngang: {replicas: 2, cpus: 4}\ntime: {limit: 10min}\n")
