@@ -7,6 +7,8 @@
 #include "weir/sched/plan.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <tuple>
 
 #include "weir/base/assert.hpp"
@@ -53,6 +55,7 @@ Plan::Plan(const fleet::Fleet& fleet, fleet::FreeIndex& free) : free_(free), fac
         }
         plan.runs = Runs(pool.nodes);
         plan.futures.resize(pool.nodes);
+        plan.freed.resize(pool.nodes);
         plan.free = Timeline(whole_node(pool) * pool.nodes);
         plan.racks.span = std::max(pool.rack_nodes(), 1U);
         plan.racks.budget_milliwatts.assign(pool.racks(), fleet::milliwatts(pool.rack_power_watts));
@@ -102,10 +105,30 @@ bool Plan::Future::has_claim_of(JobId job) const {
     return its != claims.end() && its->job == job;
 }
 
+Plan::Freed Plan::freed_of(const PoolPlan& pool, const Future& future) {
+    if (!future.in_service) return {never, never, never};
+    std::uint64_t busy = 0;
+    for (const Hold& its : future.holds)
+        busy |= its.chips;
+    const std::uint32_t chips = pool.pool->chips_per_node;
+    if (static_cast<std::uint32_t>(std::popcount(busy)) < chips || chips == 0)
+        return {Time::min(), Time::min(), future.chips_at};
+    std::array<Time, fleet::chips_per_node_max> until;
+    std::fill_n(until.begin(), chips, Time::min());
+    for (const Hold& its : future.holds)
+        for (std::uint64_t left = its.chips; left != 0; left &= left - 1) {
+            Time& last = until[static_cast<std::size_t>(std::countr_zero(left))];
+            last = std::max(last, its.end);
+        }
+    return {Time::min(), *std::min_element(until.begin(), until.begin() + chips), future.chips_at};
+}
+
 // Makes a run begin at `node`.
 void Plan::cut(PoolPlan& pool, std::uint32_t node) {
     if (node >= pool.pool->nodes || pool.runs.begins_at(node)) return;
-    pool.futures[node] = pool.futures[pool.runs.first_of(node)];
+    const std::uint32_t first = pool.runs.first_of(node);
+    pool.futures[node] = pool.futures[first];
+    pool.freed[node] = pool.freed[first];
     pool.runs.cut(node);
 }
 
@@ -119,6 +142,7 @@ void Plan::change(PoolId id, std::uint32_t first, std::uint32_t count, Change ch
     for (std::uint32_t node = first; node < end;) {
         const std::uint32_t next = pool.runs.end_of(node);
         change(next - node, pool.futures[node]);
+        pool.freed[node] = freed_of(pool, pool.futures[node]);
         node = next;
     }
     std::uint32_t kept = first == 0 ? 0 : pool.runs.first_of(first - 1);

@@ -85,8 +85,10 @@ public:
     void set_power(const PowerDomain& domain, double watts);
 
     // The earliest place for `duration` from `from` on; not found() if there is none (or only after
-    // more steps than are worth it). Only domains with a pool that is_wanted are looked at, and
-    // only times up to `not_after`. What `own` has claimed is not in the way of the one who asks.
+    // more steps than are worth it). Only domains with a pool that is_wanted are looked at, only
+    // times up to `not_after`, and, where there are nodes `around`, only the racks (pods, domains:
+    // what the gang stays within) of these; of a gang of one replica only these. What `own` has
+    // claimed is not in the way of the one who asks.
     struct Own {
         JobId job;
         const Place* place = nullptr;  // null = nothing
@@ -96,7 +98,8 @@ public:
                                  Duration duration,
                                  const Own& own,
                                  const std::function<bool(PoolId)>& is_wanted = {},
-                                 Time not_after = never);
+                                 Time not_after = never,
+                                 const std::vector<fleet::NodeRange>& around = {});
 
     // The same as a question from outside, which a replay does not ask: what later searches cost is
     // as if it had not been asked.
@@ -200,6 +203,13 @@ private:
             return a.in_service == b.in_service && a.holds == b.holds && a.claims == b.claims;
         }
     };
+    // When something of a node with some future is free first, whatever is claimed of it. Beside
+    // the futures and small, because searches ask it of very many nodes that are of no use to them.
+    struct Freed {
+        Time anything = Time::min();  // never: out of service
+        Time chip = Time::min();
+        Time all_chips = Time::min();
+    };
     // Watts of equal domains of a pool, each `span` nodes; of a site, one domain. Nothing is
     // counted until one of them gets a budget.
     struct Watched {
@@ -236,6 +246,7 @@ private:
         PoolId id;
         Runs runs;
         std::vector<Future> futures;  // by the first node of a run
+        std::vector<Freed> freed;     // beside them
         std::uint32_t out_of_service = 0;
         Timeline free;
         Watched racks;
@@ -321,22 +332,46 @@ private:
     [[nodiscard]] std::uint32_t replicas_in(const PoolPlan& pool,
                                             const Amounts& amounts,
                                             const fleet::ReplicaDemand& each) const;
+    [[nodiscard]] static Freed freed_of(const PoolPlan& pool, const Future& future);
     template <class Visit>
-    void walk(const Unit& unit, Visit visit);
+    void walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Time by, Visit visit);
     bool collect(const fleet::Shape& shape,
                  const Unit& unit,
                  Time at,
                  Time until,
                  std::array<std::uint64_t, 2>& held);
+    // For a replica that begins in [at, not_after] and stays so long.
+    struct Asked {
+        const fleet::ReplicaDemand& each;
+        std::uint32_t tag = 0;
+        Time at;
+        Time not_after;
+        Duration duration{};
+    };
+    struct Rise {
+        Time at;
+        std::uint64_t replicas = 0;  // more than before
+    };
+    const std::vector<Rise>& rises_of(const PoolPlan& pool,
+                                      const Future& future,
+                                      const Asked& asked);
     [[nodiscard]] static bool needs_all_chips(const PoolPlan& pool,
                                               const std::vector<fleet::GangPart>& parts);
     Time next_chance(const fleet::Shape& shape,
                      const Unit& unit,
                      Time at,
+                     Time not_after,
                      Duration duration,
                      const std::array<std::uint64_t, 2>& held);
-    Time next_power(const fleet::Shape& shape, const Unit& unit, Time at, Duration duration);
-    Time next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride);
+    Time next_powered(  // plan_budgets.cpp
+        const fleet::Shape& shape,
+        const Unit& unit,
+        Time at,
+        Time not_after,
+        Duration duration);
+    class Together;
+    Time next_change(
+        const Unit& unit, Time at, Time not_after, std::uint32_t tag, std::size_t stride);
     Time earliest_in(const fleet::Shape& shape,
                      const Unit& unit,
                      Time from,
@@ -393,12 +428,9 @@ private:
     bool asked_ = false;  // it is only a question
     std::vector<Piece> pieces_;
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
-    struct Watts {  // from then on so many are left
-        Time from;
-        std::int64_t left = 0;
-    };
-    std::vector<Watts> watts_;
     std::vector<Time> later_;
+    std::vector<Rise> rises_;
+    std::uint64_t steps_seen_ = 0;
     std::uint64_t attempt_ = 0;  // counts attempts to place a gang
     bool thrifty_ = false;       // pools in which a replica draws less come first
 };

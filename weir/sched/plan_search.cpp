@@ -13,6 +13,7 @@
 
 #include "weir/base/assert.hpp"
 #include "weir/sched/plan.hpp"
+#include "weir/sched/plan_walk.hpp"
 
 namespace weir::sched {
 namespace {
@@ -28,12 +29,13 @@ std::uint64_t all_chips(std::uint32_t count) {
 }
 
 // What steps (with `from` and a count of something) hold for as long as a gang stays: calls
-// rise(moment, before, then) for each moment from `at` on at which that is more than at any before,
-// until it is `most`. Only a stay that may_be(from, until) counts.
+// rise(moment, before, then) for each moment in [at, not_after] at which that is more than at any
+// before, until it is `most`. Only a stay that may_be(from, until) counts.
 template <class Step, class Count, class MayBe, class Rise>
 void for_rises(Step step,
                Step last,
                Time at,
+               Time not_after,
                Duration duration,
                std::uint64_t most,
                Count count,
@@ -42,6 +44,7 @@ void for_rises(Step step,
     std::uint64_t highest = 0;
     for (; step != last && highest < most; ++step) {
         const Time moment = std::max(step->from, at);
+        if (moment > not_after) return;
         const Time end = duration >= forever ? never : moment + duration;
         if (!may_be(moment, end)) continue;
         std::uint64_t least = most;
@@ -270,12 +273,22 @@ Place Plan::earliest(const fleet::Shape& shape,
                      Duration duration,
                      const Own& own,
                      const std::function<bool(PoolId)>& is_wanted,
-                     Time not_after) {
+                     Time not_after,
+                     const std::vector<fleet::NodeRange>& around) {
     own_ = own;
     note_own(shape, 1);
     Place best;
     std::uint64_t best_spare = 0;
+    const bool is_one = shape.demand.parts.size() == 1 && shape.demand.parts.front().replicas == 1;
+    const auto is_around = [&](const Unit& unit, const fleet::NodeRange& nodes) {
+        return nodes.first < unit.last && unit.first < nodes.first + nodes.count &&
+               std::find(unit.pools->begin(), unit.pools->end(), nodes.pool) != unit.pools->end();
+    };
     const auto try_unit = [&](const Unit& unit, Time not_before) {
+        if (!around.empty() && std::none_of(around.begin(), around.end(), [&](const auto& nodes) {
+                return is_around(unit, nodes);
+            }))
+            return;
         fleet::Placement placement;
         std::uint64_t spare = 0;
         const Time before = std::min(best.at, not_after);
@@ -302,6 +315,15 @@ Place Plan::earliest(const fleet::Shape& shape,
             if (shape.demand.tag == 0) bound = pool.free.earliest(from, duration, need);
         }
         if (bound == never || bound >= best.at || bound > not_after) continue;
+        if (is_one && !around.empty()) {
+            for (const fleet::NodeRange& nodes : around) {
+                const std::vector<PoolId> pool = {nodes.pool};
+                const Unit unit{&pool, nodes.first, nodes.first + nodes.count};
+                if (is_around({&domain, unit.first, unit.last}, nodes)) try_unit(unit, bound);
+            }
+            if (best.at < best_before) best_spare = 0;
+            continue;
+        }
         const PoolPlan& pool = pools_[domain.front().value];
         const std::uint32_t nodes = pool.pool->nodes;
         std::uint32_t span = nodes;
@@ -322,22 +344,6 @@ Place Plan::earliest(const fleet::Shape& shape,
     return best;
 }
 
-// Calls visit(pool, rank, first, count, future) for the runs of nodes in service in the unit.
-template <class Visit>
-void Plan::walk(const Unit& unit, Visit visit) {
-    for (std::uint32_t rank = 0; rank < unit.pools->size(); ++rank) {
-        PoolPlan& pool = pools_[(*unit.pools)[rank].value];
-        const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
-        for (std::uint32_t node = unit.first; node < last;) {
-            const std::uint32_t next = std::min(pool.runs.end_of(node), last);
-            const Future& future = pool.futures[pool.runs.first_of(node)];
-            ++work_;
-            if (future.in_service) visit(pool, rank, node, next - node, future);
-            node = next;
-        }
-    }
-}
-
 // What the runs of the unit have free in [at, until), as pieces_; `held` counts the replicas of
 // each part that they hold. True if the gang may fit.
 bool Plan::collect(const fleet::Shape& shape,
@@ -351,13 +357,13 @@ bool Plan::collect(const fleet::Shape& shape,
     pieces_.clear();
     held.fill(0);
     walk(unit,
+         parts,
+         at,
          [&](const PoolPlan& pool,
              std::uint32_t rank,
              std::uint32_t first,
              std::uint32_t count,
              const Future& future) {
-             // Who needs every chip of a node has to wait for the last of them.
-             if (future.chips_at > at && needs_all_chips(pool, parts)) return;
              const bool claimed = !future.claims.empty() &&
                                   !(future.claims.size() == 1 && is_own(future.claims.front()));
              Piece piece{.pool = pool.id.value,
@@ -400,10 +406,49 @@ bool Plan::needs_all_chips(const PoolPlan& pool, const std::vector<fleet::GangPa
            });
 }
 
-// The first moment after `at` at which enough could have come together, beside the `held`.
+// When a node with this future holds more replicas than at any time before.
+const std::vector<Plan::Rise>& Plan::rises_of(const PoolPlan& pool,
+                                              const Future& future,
+                                              const Asked& asked) {
+    rises_.clear();
+    const std::uint64_t most = fleet::FreeIndex::replicas_per_empty_node(*pool.pool, asked.each);
+    if (most == 0) return rises_;
+    const bool is_plain = future.claims.empty() && asked.tag == 0;
+    if (is_plain && future.free_at <= asked.at) {
+        rises_.push_back({asked.at, most});
+        return rises_;
+    }
+    if (asked.each.chips == pool.pool->chips_per_node && asked.each.chips > 0) {
+        if (future.chips_at == never) return rises_;
+        if (is_plain && future.chips_at == future.free_at) {
+            if (future.free_at <= asked.not_after) rises_.push_back({future.free_at, most});
+            return rises_;
+        }
+    }
+    const Steps& steps = steps_of(pool, future, asked.tag);
+    const auto now = step_at(steps, asked.at);
+    steps_seen_ += static_cast<std::uint64_t>(steps.end() - now) - 1;
+    for_rises(
+        now,
+        steps.end(),
+        asked.at,
+        asked.not_after,
+        asked.duration,
+        most,
+        [&](const Step& step) { return replicas_in(pool, step.left, asked.each); },
+        [&](Time from, Time until) { return is_inside(future, from, until, asked.tag); },
+        [&](Time moment, std::uint64_t from, std::uint64_t to) {
+            rises_.push_back({moment, to - from});
+        });
+    return rises_;
+}
+
+// The first moment after `at` at which enough could have come together, beside the `held`; `never`
+// if that is after `not_after`.
 Time Plan::next_chance(const fleet::Shape& shape,
                        const Unit& unit,
                        Time at,
+                       Time not_after,
                        Duration duration,
                        const std::array<std::uint64_t, 2>& held) {
     const std::vector<fleet::GangPart>& parts = shape.demand.parts;
@@ -415,48 +460,25 @@ Time Plan::next_chance(const fleet::Shape& shape,
     const std::uint64_t work_before = work_;
     std::uint64_t steps_seen = 0;
     walk(unit,
+         parts,
+         not_after,
          [&](const PoolPlan& pool,
              std::uint32_t,
              std::uint32_t,
              std::uint32_t count,
              const Future& future) {
-             const bool all_chips_needed = needs_all_chips(pool, parts);
-             if (future.claims.empty() && shape.demand.tag == 0 && future.free_at <= at) return;
-             if (all_chips_needed && future.chips_at == never) return;
-             const auto gain =
-                 [&](std::size_t p, Time moment, std::uint64_t from, std::uint64_t to) {
-                     gains_[p].emplace_back(moment, (to - from) * count);
-                     if (on_one_node && to >= parts[p].replicas) {
-                         one_node_at = std::min(one_node_at, moment);
-                     }
-                 };
-             if (all_chips_needed && future.claims.empty() && future.chips_at == future.free_at &&
-                 shape.demand.tag == 0) {
-                 for (std::size_t p = 0; p < parts.size(); ++p) {
-                     const std::uint64_t most =
-                         fleet::FreeIndex::replicas_per_empty_node(*pool.pool, parts[p].each);
-                     if (most > 0) gain(p, future.free_at, 0, most);
-                 }
-                 return;
-             }
-             const std::vector<Step>& steps = steps_of(pool, future, shape.demand.tag);
-             const auto now = step_at(steps, at);
-             steps_seen += static_cast<std::uint64_t>(steps.end() - now) - 1;
+             const std::uint64_t steps_before = steps_seen_;
              for (std::size_t p = 0; p < parts.size(); ++p) {
-                 const fleet::ReplicaDemand& each = parts[p].each;
-                 for_rises(
-                     now,
-                     steps.end(),
-                     at,
-                     duration,
-                     fleet::FreeIndex::replicas_per_empty_node(*pool.pool, each),
-                     [&](const Step& step) { return replicas_in(pool, step.left, each); },
-                     [&](Time from, Time until) {
-                         return is_inside(future, from, until, shape.demand.tag);
-                     },
-                     [&](Time moment, std::uint64_t from, std::uint64_t to) {
-                         if (moment > at) gain(p, moment, from, to);
-                     });
+                 const Asked asked{parts[p].each, shape.demand.tag, at, not_after, duration};
+                 std::uint64_t holds = 0;
+                 for (const Rise& rise : rises_of(pool, future, asked)) {
+                     holds += rise.replicas;
+                     if (rise.at <= at) continue;
+                     gains_[p].emplace_back(rise.at, rise.replicas * count);
+                     if (on_one_node && holds >= parts[p].replicas)
+                         one_node_at = std::min(one_node_at, rise.at);
+                 }
+                 if (p == 0) steps_seen += steps_seen_ - steps_before;
              }
          });
     work_ = work_before + steps_seen;  // the same runs as in collect()
@@ -469,103 +491,14 @@ Time Plan::next_chance(const fleet::Shape& shape,
     return next;
 }
 
-// The first moment from `at` on at which enough watts could have come together, by each level of
-// budgets alone: `at` where none of them says more.
-Time Plan::next_power(const fleet::Shape& shape, const Unit& unit, Time at, Duration duration) {
-    if (shape.demand.parts.size() != 1) return at;  // parts that draw unlike: see next_change()
-    const fleet::GangPart& part = shape.demand.parts.front();
-    Time next = at;
-    std::uint64_t held = 0;
-    if (gains_.empty()) gains_.resize(1);
-    std::vector<std::pair<Time, std::uint64_t>>& gains = gains_.front();
-    const auto add = [&](const Watched& watched,
-                         std::uint32_t domain,
-                         std::uint64_t most,
-                         std::int64_t milliwatts_each) {
-        std::int64_t left = watched.budget_milliwatts[domain] + watched.drawn[domain].at(at);
-        watts_.assign(1, {at, 0});
-        watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
-            watts_.push_back({moment, by});
-        });
-        if (const std::int64_t own = watched.own_milliwatts[domain]; own != 0) {
-            watts_.push_back({std::max(own_.place->at, at), own});
-            watts_.push_back({std::max(own_.place->until, at), -own});
-            std::stable_sort(watts_.begin(), watts_.end(), [](const Watts& a, const Watts& b) {
-                return a.from < b.from;
-            });
-        }
-        std::size_t last = 0;
-        for (const Watts& change : watts_) {
-            if (change.from != watts_[last].from) ++last;
-            left += change.left;
-            watts_[last] = {change.from, left};
-        }
-        watts_.resize(last + 1);
-        work_ += watts_.size();
-        for_rises(
-            watts_.begin(),
-            watts_.end(),
-            at,
-            duration,
-            most,
-            [&](const Watts& watts) {
-                return std::min<std::uint64_t>(
-                    most, std::max<std::int64_t>(watts.left, 0) / milliwatts_each);
-            },
-            [](Time, Time) { return true; },
-            [&](Time moment, std::uint64_t from, std::uint64_t to) {
-                if (moment > at) {
-                    gains.emplace_back(moment, to - from);
-                } else {
-                    held += to - from;
-                }
-            });
-    };
-    // Racks, pods: where every node is under a budget of this level, they all together.
-    for (Watched PoolPlan::*const level : {&PoolPlan::racks, &PoolPlan::pods}) {
-        held = 0;
-        gains.clear();
-        bool bounded = true;
-        for (const PoolId id : *unit.pools) {
-            const PoolPlan& pool = pools_[id.value];
-            const Watched& watched = pool.*level;
-            const std::int64_t milliwatts = fleet::active_milliwatts(*pool.pool, part.each);
-            bounded = bounded && watched.any() && milliwatts > 0;
-            if (!bounded) break;
-            const std::uint64_t on_node =
-                fleet::FreeIndex::replicas_per_empty_node(*pool.pool, part.each);
-            const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
-            watched.walk(
-                unit.first, last - unit.first, [&](std::uint32_t domain, std::uint32_t nodes) {
-                    bounded = bounded && watched.budget_milliwatts[domain] != 0;
-                    if (bounded) add(watched, domain, on_node * nodes, milliwatts);
-                });
-        }
-        if (bounded && held < part.replicas) {
-            next = std::max(next, time_of(gains, part.replicas - held));
-        }
-    }
-    const Watched& site = sites_[pools_[unit.pools->front().value].site];
-    std::int64_t least_milliwatts = std::numeric_limits<std::int64_t>::max();
-    for (const PoolId id : *unit.pools) {
-        const std::int64_t its = fleet::active_milliwatts(*pools_[id.value].pool, part.each);
-        least_milliwatts = std::min(least_milliwatts, its);
-    }
-    if (site.any() && site.budget_milliwatts[0] != 0 && least_milliwatts > 0) {
-        held = 0;
-        gains.clear();
-        add(site, 0, part.replicas, least_milliwatts);
-        if (held < part.replicas) next = std::max(next, time_of(gains, part.replicas - held));
-    }
-    return next;
-}
-
-// The first moment after `at` at which anything becomes free in the unit, or watts do around it, or
-// one of the first so many.
-Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t stride) {
+// The first moment in (at, not_after] at which anything becomes free in the unit, or watts do
+// around it, or one of the first so many; `never` if there is none.
+Time Plan::next_change(
+    const Unit& unit, Time at, Time not_after, std::uint32_t tag, std::size_t stride) {
     later_.clear();
-    const std::uint64_t work_before = work_;
     walk(unit,
+         {},
+         not_after,
          [&](const PoolPlan& pool,
              std::uint32_t,
              std::uint32_t,
@@ -575,15 +508,18 @@ Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t
              const Steps& steps = steps_of(pool, future, tag);
              for (auto step = step_at(steps, at) + 1; step != steps.end(); ++step) {
                  // Whoever may use nodes set apart may begin as soon as they are.
-                 if (step->from == never) break;
+                 if (step->from == never || step->from > not_after) break;
                  if (tag == 0 && !step->left.exceeds((step - 1)->left)) continue;
                  later_.push_back(step->from);
                  if (stride == 1) break;
              }
          });
     const auto list = [&](const Watched& watched, std::uint32_t domain) {
+        ++work_;
         watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
+            if (moment > not_after) return false;
             if (by > 0) later_.push_back(moment);
+            return true;
         });
     };
     for (const PoolId id : *unit.pools) {
@@ -599,7 +535,7 @@ Time Plan::next_change(const Unit& unit, Time at, std::uint32_t tag, std::size_t
     if (const Watched& site = sites_[pools_[unit.pools->front().value].site]; site.any()) {
         list(site, 0);
     }
-    work_ = work_before + later_.size();
+    work_ += later_.size();
     std::sort(later_.begin(), later_.end());
     later_.erase(std::unique(later_.begin(), later_.end()), later_.end());
     if (later_.empty()) return never;
@@ -650,25 +586,23 @@ Time Plan::earliest_in(const fleet::Shape& shape,
     for (int round = 0;; ++round) {
         if (round == rounds_max || at == never || at > before) return never;
         if (!collect(shape, unit, at, until(at), held)) {
-            at = next_chance(shape, unit, at, duration, held);
+            at = next_chance(shape, unit, at, before, duration, held);
             continue;
         }
         if (place_at(at)) break;
         failed = at;
-        const Time powered = watched ? next_power(shape, unit, at, duration) : at;
+        const Time powered = watched ? next_powered(shape, unit, at, before, duration) : at;
         if (powered > at) {
             stride = 1;
             at = powered;
             continue;
         }
-        at = next_change(unit, failed, shape.demand.tag, stride);
-        for (; at > before && stride > 1; stride /= 2)
-            at = next_change(unit, failed, shape.demand.tag, stride / 2);
+        at = next_change(unit, failed, before, shape.demand.tag, stride);
         if (watched && round >= rounds_one_by_one) stride *= 2;
     }
     // One of those passed over may do as well.
     for (; stride > 1; stride /= 2) {
-        const Time between = next_change(unit, failed, shape.demand.tag, stride / 2);
+        const Time between = next_change(unit, failed, at, shape.demand.tag, stride / 2);
         if (between >= at) continue;
         fleet::Placement found = std::exchange(placement, {});
         if (collect(shape, unit, between, until(between), held) && place_at(between)) {

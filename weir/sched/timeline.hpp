@@ -39,13 +39,11 @@ public:
     // `never` if there is none.
     [[nodiscard]] Time earliest(Time from, Duration duration, std::int64_t amount) const;
 
-    // Calls visit(time, change) for each change after `from`, in order.
+    // Calls visit(time, change) for each change after `from`, in order, while it says true.
     template <class Visit>
     void walk_after(Time from, Visit visit) const {
-        changes_.walk_after(from, [&](const Change& change) {
-            visit(change.at, change.by);
-            return true;
-        });
+        changes_.walk_after(from,
+                            [&](const Change& change) { return visit(change.at, change.by); });
     }
 
     [[nodiscard]] std::size_t changes() const { return changes_.size(); }
