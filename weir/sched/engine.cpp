@@ -230,6 +230,7 @@ void Engine::State::make_eligible(std::uint32_t slot) {
         if (own_order) overtaking_in_line.join(job.line, slot, job.overtaking, job.limit);
         Line& line = lines[job.line];
         line.nobody_below = std::min(line.nobody_below, job.limit);
+        line.first_below = {};
         if (line.eligible++ == 0) {
             line.nobody_below = job.limit;
             shape.lines.push_back(job.line);
@@ -256,6 +257,7 @@ void Engine::State::make_ineligible(std::uint32_t slot) {
     if (quotas.any()) {
         waiting_in_line.leave(job.line, job.rank);
         if (own_order) overtaking_in_line.leave(job.line, job.overtaking);
+        lines[job.line].first_below = {};
         if (--lines[job.line].eligible == 0) {
             *std::find(shape.lines.begin(), shape.lines.end(), job.line) = shape.lines.back();
             shape.lines.pop_back();

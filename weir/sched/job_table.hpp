@@ -138,6 +138,9 @@ struct Line {
     std::uint64_t blocked_in = 0;
     Time blocked_from = Time::max();
     Duration nobody_below{};  // nobody in Waiting has a limit below this
+    // Who was first of those with a limit below that, until somebody joins or leaves; 0: not known.
+    Duration first_below{};
+    std::uint32_t first_slot = 0;
 };
 using Lines = std::vector<Line>;
 inline constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max();

@@ -8,8 +8,6 @@ namespace {
 
 // Of so few lines each is looked at; of more those of the organisations that go first.
 constexpr std::size_t few_lines = 6;
-// So many in the order of the queue are tried before the order of organisations.
-constexpr int first_tried = 6;
 
 Time end_by(const Job& job, Time start) {
     return job.limit >= forever ? never : start + job.limit;
@@ -132,24 +130,6 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
-    const Waiting& in_order = own_order ? overtaking : waiting;
-    // Whoever owns what it asks for, and borrows nothing elsewhere, is before all others; often it
-    // is among the first.
-    const Rank* after = nullptr;
-    for (int tried = 0; tried < first_tried; ++tried) {
-        Front front;
-        front.slot = in_order.first(shape, until(blocked, now), after);
-        if (!front.found()) break;
-        const Job& job = jobs.at(front.slot);
-        front.rank = own_order ? job.overtaking : job.rank;
-        after = own_order ? &job.overtaking : &job.rank;
-        const Line& line = lines[job.line];
-        if (line.blocked_in == passes && end_by(job, now) >= line.blocked_from) continue;
-        front.allowed = allowed_for(job);
-        if (front.allowed == 0) continue;
-        front.standing = standing_of(job, front.allowed);
-        if (front.standing == tenancy::Standing{}) return front;
-    }
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
     return front_by(shape, own_order, true, [&](std::uint32_t number) {
         Line& line = lines[number];
@@ -158,8 +138,15 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
         Duration limit = until(from, now);
         if (quotas.lends()) limit = std::min(limit, longest_now(line));
         if (limit <= line.nobody_below) return no_slot;
+        if (limit <= line.first_below && jobs.at(line.first_slot).limit < limit)
+            return line.first_slot;
         const std::uint32_t slot = order.first(number, limit);
-        if (slot == no_slot) line.nobody_below = limit;
+        if (slot == no_slot) {
+            line.nobody_below = limit;
+        } else {
+            line.first_slot = slot;
+            line.first_below = limit;
+        }
         return slot;
     });
 }
