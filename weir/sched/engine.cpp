@@ -533,7 +533,7 @@ void Engine::State::give_room(std::uint32_t slot) {
     stop_using_data(job);
     gained(job.placement);
     running.leave(slot, job.started_at, job.end_by);
-    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].erase({job.rank, slot});
+    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].erase(job.rank);
     if (job.stopping) stopping.erase(slot);
     --counts.running;
     if (job.array.valid()) --arrays.at(job.array).running;
@@ -693,7 +693,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
-    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].emplace(job.rank, slot);
+    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].insert({job.rank, slot});
     charge(job, job.placement.ranges.front().pool, job.end_by);
     use_data(job);
     ++counts.running;

@@ -102,7 +102,7 @@ struct Engine::State {
     // Where there are organisations, both by line as well, and those who run by organisation.
     Waiting waiting_in_line;
     Waiting overtaking_in_line;
-    std::vector<std::set<std::pair<Rank, std::uint32_t>>> running_of_tenant;
+    std::vector<Ordered> running_of_tenant;
     Shapes shapes;
     Lines lines;
     std::unordered_map<std::uint64_t, std::uint32_t> line_of;  // by shape and tenant
@@ -329,6 +329,10 @@ struct Engine::State {
     [[nodiscard]] std::uint32_t grade_of(const Job& job) const;
     [[nodiscard]] bool has_room_for_promise(PoolId pool, std::uint32_t grade) const;
     [[nodiscard]] Place place_for(std::uint32_t slot, Time now, const Plan::Own& own);
+    [[nodiscard]] Place place_with(std::optional<Place> made_room,
+                                   std::uint32_t slot,
+                                   Time now,
+                                   const Plan::Own& own);
     [[nodiscard]] bool may_plan(std::uint64_t runs) const;
     void charge_for_planning(std::uint64_t work_before);
     [[nodiscard]] bool may_plan(const Job& job) const;
@@ -336,10 +340,14 @@ struct Engine::State {
     void announce(std::vector<Decision>& decisions, Decision decision);
 
     // room_made.cpp: what stops
-    bool make_room(std::uint32_t slot,
-                   Time now,
-                   const Plan::Own& own,
-                   std::vector<Decision>& decisions);
+    std::optional<Place> make_room(std::uint32_t slot,
+                                   Time now,
+                                   const Plan::Own& own,
+                                   std::vector<Decision>& decisions);
+    [[nodiscard]] Place left_by_others(const fleet::Shape& shape,
+                                       Time now,
+                                       Duration limit,
+                                       const Plan::Own& own);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
     [[nodiscard]] Time next_stop_rule(const Job& job) const;

@@ -243,6 +243,15 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     return later.found() ? later : earliest;
 }
 
+// The same where room may have been made for it.
+Place Engine::State::place_with(std::optional<Place> made_room,
+                                std::uint32_t slot,
+                                Time now,
+                                const Plan::Own& own) {
+    if (!made_room) return place_for(slot, now, own);
+    return made_room->found() ? *std::move(made_room) : earliest_by_rights(jobs.at(slot), now, own);
+}
+
 // Whether somebody who holds a promise may fit now, for all that can be said without giving the
 // promise back: where it is, as if nothing were promised to anybody.
 bool Engine::State::may_start(std::uint32_t slot, Time now) {
@@ -330,13 +339,14 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             continue;
         }
         const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
-        const bool made_room = (afford || reclaims) && make_room(slot, now, own, decisions);
+        std::optional<Place> made_room;
+        if (afford || reclaims) made_room = make_room(slot, now, own, decisions);
         if (!afford && !made_room) {
             if (!claimed.found()) plan.claim(job.id, shape, before);
             continue;
         }
         const std::uint64_t work_before = plan.work();
-        Place place = made_room ? earliest_by_rights(job, now, own) : place_for(slot, now, own);
+        Place place = place_with(std::move(made_room), slot, now, own);
         charge_for_planning(work_before);
         if (!place.found()) {
             // Nodes or watts are gone: nothing can be promised for now.
@@ -453,11 +463,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t its_changes = changes_of(shape);
         const bool changed = job.tried_at != its_changes;
         if (!changed && next_stop_rule(job) > now) return;
-        const bool made_room = make_room(slot, now, {}, decisions);
+        std::optional<Place> made_room = make_room(slot, now, {}, decisions);
         job.planned_when = now;
         if (!made_room && (!changed || !afford)) return;  // nothing changed since it failed
         const std::uint64_t work_before = plan.work();
-        Place place = made_room ? earliest_by_rights(job, now, {}) : place_for(slot, now, {});
+        Place place = place_with(std::move(made_room), slot, now, {});
         charge_for_planning(work_before);
         if (!place.found()) {
             job.tried_at = its_changes;

@@ -9,7 +9,7 @@ namespace weir::sched {
 namespace {
 
 // So many borrowers are looked at in any case, and four for each chip that is asked for.
-constexpr std::uint64_t borrowers_looked_at_min = 1024;
+constexpr std::uint64_t borrowers_looked_at_min = 256;
 
 }  // namespace
 
@@ -18,9 +18,10 @@ constexpr std::uint64_t borrowers_looked_at_min = 1024;
 std::vector<std::uint32_t> Engine::State::behind_it(const Job& job) const {
     std::vector<std::uint32_t> slots;
     if (queue_of_tenant.empty()) return slots;
-    const auto& its = running_of_tenant[job.tenant.value];
-    for (auto each = its.rbegin(); each != its.rend() && job.rank < each->first; ++each)
-        slots.push_back(each->second);
+    const Ordered& its = running_of_tenant[job.tenant.value];
+    for (const InOrder* each = its.last(); each != nullptr && job.rank < each->rank;
+         each = its.last(&each->rank))
+        slots.push_back(each->slot);
     return slots;
 }
 
@@ -148,43 +149,36 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job, Time at
                tree.borrows_below(x, resource, top);
     };
     struct Last {
-        Rank rank;
+        const InOrder* each = nullptr;
         TenantId tenant;
-        bool operator<(const Last& other) const { return rank < other.rank; }
+        bool operator<(const Last& other) const { return each->rank < other.each->rank; }
     };
-    std::vector<std::set<std::pair<Rank, std::uint32_t>>::const_reverse_iterator> next;
     std::vector<Last> last;  // a heap: of each organisation that borrows the last one not seen
-    for (std::uint32_t i = 0; i < running_of_tenant.size(); ++i) {
-        next.push_back(running_of_tenant[i].rbegin());
-        const bool any = std::any_of(owned.begin(), owned.end(), [&](const auto& each) {
-            return borrows(TenantId{i}, each.first);
-        });
-        if (any && next[i] != running_of_tenant[i].rend())
-            last.push_back({next[i]->first, TenantId{i}});
-    }
-    std::make_heap(last.begin(), last.end());
+    const auto add_last = [&](TenantId tenant, const Rank* before) {
+        const InOrder* const each = running_of_tenant[tenant.value].last(before);
+        if (each == nullptr || std::none_of(owned.begin(), owned.end(), [&](const auto& one) {
+                return borrows(tenant, one.first);
+            }))
+            return;
+        last.push_back({each, tenant});
+        std::push_heap(last.begin(), last.end());
+    };
+    for (std::uint32_t i = 0; i < running_of_tenant.size(); ++i)
+        add_last(TenantId{i}, nullptr);
     while (!last.empty() && borrowers.size() < count_max) {
         std::pop_heap(last.begin(), last.end());
-        const TenantId tenant = last.back().tenant;
+        const auto [next, tenant] = last.back();
         last.pop_back();
-        auto& its_next = next[tenant.value];
-        const std::uint32_t slot = its_next->second;
-        const Job& each = jobs.at(slot);
+        const Job& each = jobs.at(next->slot);
         const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];
         if (!each.stopping && is_counted(each) &&
             std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
                 return borrows(tenant, one.resource);
             })) {
             give_back(each);
-            borrowers.push_back(slot);
+            borrowers.push_back(next->slot);
         }
-        const bool any = std::any_of(owned.begin(), owned.end(), [&](const auto& one) {
-            return borrows(tenant, one.first);
-        });
-        if (any && ++its_next != running_of_tenant[tenant.value].rend()) {
-            last.push_back({its_next->first, tenant});
-            std::push_heap(last.begin(), last.end());
-        }
+        add_last(tenant, &next->rank);
     }
     return borrowers;
 }

@@ -80,8 +80,10 @@ Engine::State::Stoppable Engine::State::stoppable_for(const Job& job, Time from)
     Stoppable all{borrowers_from(job, from), 0};
     all.borrowers = all.slots.size();
     if (job.priority >= job::Priority::high && policy.backfill)
-        for (const auto& [rank, own_job] : running_of_tenant[job.tenant.value])
-            all.slots.push_back(own_job);
+        running_of_tenant[job.tenant.value].walk([&](const InOrder& its) {
+            all.slots.push_back(its.slot);
+            return true;
+        });
     return all;
 }
 
@@ -121,28 +123,56 @@ std::vector<Explanation::NotYet> Engine::State::not_to_be_stopped_yet(const Job&
     return kept;
 }
 
-// True if room is made, so that the job's place in the plan is found anew.
-bool Engine::State::make_room(std::uint32_t slot,
-                              Time now,
-                              const Plan::Own& own,
-                              std::vector<Decision>& decisions) {
+// The place that those leave who are being stopped for others: often it is enough for it, too, and
+// then nobody else has to go.
+Place Engine::State::left_by_others(const fleet::Shape& shape,
+                                    Time now,
+                                    Duration limit,
+                                    const Plan::Own& own) {
+    if (stopping.empty()) return {};
+    std::vector<fleet::NodeRange> around;
+    for (const std::uint32_t each : stopping) {
+        const std::vector<fleet::NodeRange>& its = jobs.at(each).placement.ranges;
+        around.insert(around.end(), its.begin(), its.end());
+    }
+    return plan.earliest(shape, now, limit, own, {}, now + 2 * stop_grace, around);
+}
+
+// Nothing if no room is made; else the place that the job gets by it, or one that is not found(),
+// if it has to be looked for.
+std::optional<Place> Engine::State::make_room(std::uint32_t slot,
+                                              Time now,
+                                              const Plan::Own& own,
+                                              std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
-    if (!may_stop_others(job)) return false;
+    if (!may_stop_others(job)) return std::nullopt;
     const bool high = job.priority >= job::Priority::high;
-    if (!high && now < job.reclaim_at) return false;
+    if (!high && now < job.reclaim_at) return std::nullopt;
     const std::size_t most = stops_left(now);
     if (most == 0) {
         job.reclaim_at = stops_from(now);
-        return false;
+        return std::nullopt;
     }
     // Whoever owns what it asks for only when a loan is over has others stopped for that time.
     Time from = now;
     if (quotas.lends() && !high) from = ownership_of(job).from;
     const bool is_ahead = from > now;
     const KindSet allowed = allowed_for(job, from);
-    if (allowed == 0) return false;
+    if (allowed == 0) return std::nullopt;
     const fleet::Shape& shape = shape_in(job.shape, allowed);
-    if (is_ahead && free.fits(shape, Time::min())) return false;  // nobody is in its way
+    if (is_ahead && free.fits(shape, Time::min())) return std::nullopt;  // nobody is in its way
+    // With loans, rights may differ from start to start: then a place is looked for anew.
+    const bool is_known = !quotas.lends();
+    if (!is_ahead) {
+        if (making_room.count(job.id) > 0) return std::nullopt;
+        Place left = left_by_others(shape, now, job.limit, own);
+        if (left.found()) {
+            job.reclaim_at = std::max(left.at, now + seconds(1));
+            // Nodes for several would go to others one by one; for one there is always another.
+            const bool is_held = shape.demand.replicas() > 1;
+            return is_known && is_held ? std::optional(std::move(left)) : std::nullopt;
+        }
+    }
     Stoppable stoppable = stoppable_for(job, from);
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
@@ -167,7 +197,6 @@ bool Engine::State::make_room(std::uint32_t slot,
         if (i + ahead < slots.size()) fetch(jobs.at(slots[i + ahead]).placement.ranges.data());
         const Job& victim = jobs.at(slots[i]);
         const bool is_gone = is_ahead && (victim.end_by <= from || victim.stopping);
-        if (victim.stopped_for == job.id && !is_ahead) return false;  // room is being made already
         const auto rank = rank_of(stoppable, i, job);
         if (!rank && !is_gone) continue;
         if (!is_gone && protected_now(victim, from)) {
@@ -201,16 +230,20 @@ bool Engine::State::make_room(std::uint32_t slot,
         if (signal <= now && leaving.size() < most) leaving.push_back(each);
         if (signal > now) job.reclaim_at = std::min(job.reclaim_at, signal);
     }
-    if (leaving.empty()) return false;
+    if (leaving.empty()) return std::nullopt;
     const auto gone_by = [&](const Job& victim) {
         return std::min(victim.end_by, std::max(stopped_by(victim, now), is_ahead ? from : now));
     };
 
-    // On paper first: with them gone, could it start before it would anyway?
+    // On paper first: with them gone, could it start before it would anyway? What they leave helps
+    // only around them.
     Time gone = from;
-    for (const Victim& each : set)
+    std::vector<fleet::NodeRange> around;
+    for (const Victim& each : set) {
         gone = std::max(gone, gone_by(*each.job));
-    const Place without = plan.earliest(shape, from, job.limit, own, {}, gone);
+        const std::vector<fleet::NodeRange>& its = each.job->placement.ranges;
+        around.insert(around.end(), its.begin(), its.end());
+    }
     const auto on_paper = [&](bool gone_early) {
         for (const Victim& each : set) {
             const Job& victim = *each.job;
@@ -221,9 +254,12 @@ bool Engine::State::make_room(std::uint32_t slot,
         }
     };
     on_paper(true);
-    const Place with = plan.earliest(shape, from, job.limit, own, {}, gone);
+    const Place with = plan.earliest(shape, from, job.limit, own, {}, gone, around);
     on_paper(false);
-    if (!with.found() || (without.found() && without.at <= with.at)) return false;
+    if (!with.found()) return std::nullopt;
+    const Place without = plan.earliest(shape, from, job.limit, own, {}, with.at);
+    // Who needs nobody's room gets what was found for it.
+    if (without.found()) return is_known ? std::optional(without) : std::nullopt;
 
     job.reclaim_tries = 0;
     for (const Victim& each : leaving) {
@@ -235,7 +271,7 @@ bool Engine::State::make_room(std::uint32_t slot,
                    .other = job.id,
                    .until = jobs.at(victim).end_by}});
     }
-    return true;
+    return is_known ? with : Place{};
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -104,6 +104,17 @@ public:
                 if (after < entry.key() && !visit(entry)) return;
     }
 
+    // The last entry, of those whose keys are less than `before` (if not null); null if there is
+    // none.
+    [[nodiscard]] const Entry* last(const Key* before = nullptr) const {
+        if (chunks_.empty()) return nullptr;
+        if (before == nullptr) return &chunks_.back().back();
+        std::size_t number = chunk_of(*before);
+        auto place = place_in(chunks_[number], *before);
+        if (place != chunks_[number].begin()) return &*std::prev(place);
+        return number == 0 ? nullptr : &chunks_[number - 1].back();
+    }
+
     // Of the entries whose keys are not greater.
     [[nodiscard]] Summary up_to(const Key& key) const {
         Summary sum;
@@ -189,7 +200,8 @@ private:
         const auto next = std::upper_bound(firsts_.begin(), firsts_.end(), key);
         return next == firsts_.begin() ? 0 : static_cast<std::size_t>(next - firsts_.begin()) - 1;
     }
-    static auto place_in(Chunk& chunk, const Key& key) {
+    template <class List>
+    static auto place_in(List& chunk, const Key& key) {
         return std::lower_bound(chunk.begin(), chunk.end(), key, [](const Entry& a, const Key& b) {
             return a.key() < b;
         });

@@ -46,6 +46,18 @@ struct Stretch {  // of a queue
 };
 using Queue = Sequence<Queued, Stretch>;
 
+// Somebody who runs, where only the order counts.
+struct InOrder {
+    Rank rank;
+    std::uint32_t slot = no_slot;
+    [[nodiscard]] const Rank& key() const { return rank; }
+};
+struct NoSummary {
+    static NoSummary of(const InOrder&) { return {}; }
+    [[nodiscard]] NoSummary then(const NoSummary&) const { return {}; }
+};
+using Ordered = Sequence<InOrder, NoSummary>;
+
 class Waiting {
 public:
     // Requires: ranks are distinct.
