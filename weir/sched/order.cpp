@@ -15,8 +15,9 @@ Time end_by(const Job& job, Time start) {
 
 }  // namespace
 
-// `first` gives the first of a line. Who does not start now but wants a promise may have its rights
-// later, where there are loans. Where there are no organisations a shape has one line, its own.
+// `first` gives the first of a line; it is told whether rights are the same at any time. Who does
+// not start now but wants a promise may have its rights later, where there are loans. Where there
+// are no organisations a shape has one line, its own.
 template <class First>
 Engine::State::Front Engine::State::front_by(std::uint32_t shape,
                                              bool own_order,
@@ -25,11 +26,12 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
     const ShapeInfo& info = shapes[shape];
     Front best;
     const auto look_at = [&](std::uint32_t number) {
-        Front its;
-        its.slot = first(number);
-        if (!its.found()) return;
         const Line& line = lines[number];
-        if (quotas.lends()) {
+        const bool any_time = quotas.are_the_same_at_any_time(line.tenant, info.kinds, told_at);
+        Front its;
+        its.slot = first(number, any_time);
+        if (!its.found()) return;
+        if (!any_time) {
             // Rights differ by limits, and may be yet to come.
             const Job& job = jobs.at(its.slot);
             const Chance chance =
@@ -87,9 +89,9 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         quotas.version(), shapes[shape].joined_or_left, quotas.lends() ? told_at : Time::min()};
     if (fronts_known[shape] != now) {
         fronts_known[shape] = now;
-        fronts[shape] = front_by(shape, false, false, [&](std::uint32_t line) {
+        fronts[shape] = front_by(shape, false, false, [&](std::uint32_t line, bool any_time) {
             const std::uint32_t slot = waiting_in_line.first(line);
-            if (!quotas.lends() || first_chance(jobs.at(slot)).allowed != 0) return slot;
+            if (any_time || first_chance(jobs.at(slot)).allowed != 0) return slot;
             return waiting_in_line.first(line, longest_now(lines[line]));
         });
     }
@@ -131,12 +133,12 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    return front_by(shape, own_order, true, [&](std::uint32_t number) {
+    return front_by(shape, own_order, true, [&](std::uint32_t number, bool any_time) {
         Line& line = lines[number];
         const Time from =
             line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
         Duration limit = until(from, now);
-        if (quotas.lends()) limit = std::min(limit, longest_now(line));
+        if (!any_time) limit = std::min(limit, longest_now(line));
         if (limit <= line.nobody_below) return no_slot;
         if (limit <= line.first_below && jobs.at(line.first_slot).limit < limit)
             return line.first_slot;

@@ -126,6 +126,12 @@ public:
     // Whether loans move nothing of what x may use or owns in these kinds: whatever its rights are
     // now, at any later time they are the same or, by what has ended until then, more.
     [[nodiscard]] bool is_steady(TenantId x, const ShapeKinds& kinds) const;
+    // The same, or nothing is lent: then only what is asked of one moment counts, if `now` it is.
+    [[nodiscard]] bool are_the_same_at_any_time(TenantId x,
+                                                const ShapeKinds& kinds,
+                                                Time now) const {
+        return !lends() || (now < next_change() && is_steady(x, kinds));
+    }
     // Organisations of which this may not be so, by resource.
     [[nodiscard]] const std::vector<TenantId>& moved_by_loans(std::uint32_t resource) const {
         return moved_[resource];
