@@ -337,6 +337,9 @@ bool Keeper::call_back_loans(Work& work) {
     std::erase_if(jobs, [&](const sched::JobSeen& each) {
         return each.placement == nullptr && !(each.ready && of_a_lender(each.tenant));
     });
+    if (std::none_of(
+            jobs.begin(), jobs.end(), [](const auto& each) { return each.placement == nullptr; }))
+        return false;
     const auto called = sched::stand_in_the_way(book_->engine(), lasting, jobs, now_);
     for (std::size_t i = 0; i < lasting.size(); ++i) {
         if (std::find(called.begin(), called.end(), lasting[i].term.loan) == called.end()) continue;

@@ -344,9 +344,9 @@ struct Engine::State {
                                    Time now,
                                    const Plan::Own& own,
                                    std::vector<Decision>& decisions);
-    [[nodiscard]] Place left_by_others(const fleet::Shape& shape,
+    [[nodiscard]] Place left_by_others(const Job& job,
+                                       const fleet::Shape& shape,
                                        Time now,
-                                       Duration limit,
                                        const Plan::Own& own);
     void keep_budgets(Time now, std::vector<Decision>& decisions);
     void replace_lost(Time now, std::vector<Decision>& decisions);
@@ -361,7 +361,9 @@ struct Engine::State {
         std::vector<std::uint32_t> slots;
         std::size_t borrowers = 0;  // so many of them
     };
-    [[nodiscard]] Stoppable stoppable_for(const Job& job, Time from) const;
+    [[nodiscard]] Stoppable stoppable_for(const Job& job,
+                                          Time from,
+                                          std::size_t borrowers_max) const;
     [[nodiscard]] std::optional<std::uint32_t> rank_of(const Stoppable& all,
                                                        std::size_t i,
                                                        const Job& job) const;
@@ -407,7 +409,9 @@ struct Engine::State {
     void give_way(std::uint32_t slot, Time now, std::vector<Decision>& decisions);
     [[nodiscard]] bool may_stop_others(const Job& job) const;
     [[nodiscard]] bool reclaims_now(const Job& job, Time now) const;
-    [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job, Time at) const;
+    [[nodiscard]] std::vector<std::uint32_t> borrowers_from(const Job& job,
+                                                            Time at,
+                                                            std::size_t most) const;
 
     // outlook.cpp: what is expected
     struct Outlook {  // estimates for those behind the promises, while nothing changes

@@ -1,9 +1,9 @@
-// See plan.hpp. This file keeps the futures of nodes; plan_search.cpp looks for the time at which a
-// gang fits, plan_placing.cpp chooses the nodes.
+// See plan.hpp. This file keeps the futures of nodes; plan_search.cpp and plan_budgets.cpp look for
+// the time at which a gang fits, plan_placing.cpp chooses the nodes.
 //
-// Invariants: neighbouring runs differ; a node has a horizon in FreeIndex exactly when something is
-// claimed of it; `free` and the rooms of watts hold every hold and claim on nodes in service, so as
-// counts they are never below the truth.
+// Invariants: neighbouring runs differ; `freed` of a run is freed_of() its future; a node has a
+// horizon in FreeIndex exactly when something is claimed of it; `free` and the rooms of watts hold
+// every hold and claim on nodes in service, so as counts they are never below the truth.
 #include "weir/sched/plan.hpp"
 
 #include <algorithm>

@@ -87,8 +87,8 @@ public:
     // The earliest place for `duration` from `from` on; not found() if there is none (or only after
     // more steps than are worth it). Only domains with a pool that is_wanted are looked at, only
     // times up to `not_after`, and, where there are nodes `around`, only the racks (pods, domains:
-    // what the gang stays within) of these; of a gang of one replica only these. What `own` has
-    // claimed is not in the way of the one who asks.
+    // what the gang stays within) that have more when something is gone from these; of a gang of
+    // one replica only such nodes. What `own` has claimed is not in the way of the one who asks.
     struct Own {
         JobId job;
         const Place* place = nullptr;  // null = nothing
@@ -355,6 +355,8 @@ private:
     const std::vector<Rise>& rises_of(const PoolPlan& pool,
                                       const Future& future,
                                       const Asked& asked);
+    [[nodiscard]] std::vector<fleet::NodeRange> helped_by(
+        const std::vector<fleet::NodeRange>& nodes) const;
     [[nodiscard]] static bool needs_all_chips(const PoolPlan& pool,
                                               const std::vector<fleet::GangPart>& parts);
     Time next_chance(const fleet::Shape& shape,

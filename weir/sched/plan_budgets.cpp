@@ -179,12 +179,19 @@ Time Plan::next_powered(
             highest = holds;
         };
         look_at(at);
-        if (highest == most) return;
+        // What the asker has claimed himself hides that watts come free when it begins.
+        Time own_at = watched.own_milliwatts[domain] != 0 ? own_.place->at : Time::min();
+        const auto look_at_own_until = [&](Time moment) {
+            if (own_at > at && own_at <= std::min(moment, not_after)) look_at(own_at);
+            if (own_at <= moment) own_at = Time::min();
+        };
         watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
-            if (moment > not_after) return false;
+            if (moment > not_after || highest == most) return false;
+            look_at_own_until(moment);
             if (by > 0) look_at(moment);
-            return highest < most;
+            return true;
         });
+        look_at_own_until(not_after);
     };
     std::int64_t least_milliwatts = std::numeric_limits<std::int64_t>::max();
     for (std::uint32_t rank = 0; rank < layouts.size(); ++rank) {

@@ -3,9 +3,9 @@
 // The idea: ask every run of nodes what it offers at time T for as long as the gang stays, and, if
 // that is not enough together, from when on it could offer more. Of these moments the one at which
 // enough *could* have come together is the next T; no earlier time is possible, because what a run
-// can offer at any time before is at most the highest it has offered until then. The same is asked
-// of the watts of each rack, pod and site. A search takes a few rounds: what runs only ever ends,
-// and only claims make a run offer less again.
+// can offer at any time before is at most the highest it has offered until then. Where there are
+// budgets of watts, the same is asked of nodes and watts together (plan_budgets.cpp). A search
+// takes a few rounds: what runs only ever ends, and only claims make a run offer less again.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -268,6 +268,29 @@ void Plan::note_own(const fleet::Shape& shape, int sign) {
     }
 }
 
+// All nodes that may have more when something is gone from these.
+std::vector<fleet::NodeRange> Plan::helped_by(const std::vector<fleet::NodeRange>& nodes) const {
+    std::vector<fleet::NodeRange> helped;
+    const auto add = [&](const PoolPlan& pool, std::uint32_t first, std::uint32_t last) {
+        const fleet::NodeRange all{.pool = pool.id, .first = first, .count = last - first};
+        if (std::find(helped.begin(), helped.end(), all) == helped.end()) helped.push_back(all);
+    };
+    for (const fleet::NodeRange& each : nodes) {
+        const PoolPlan& its = pools_[each.pool.value];
+        if (sites_[its.site].any()) {
+            for (const PoolPlan& pool : pools_)
+                if (pool.site == its.site) add(pool, 0, pool.pool->nodes);
+            continue;
+        }
+        const std::uint32_t span = its.pods.any()    ? its.pods.span
+                                   : its.racks.any() ? its.racks.span
+                                                     : 1;
+        const std::uint32_t end = each.first + each.count + span - 1;
+        add(its, each.first / span * span, std::min(end / span * span, its.pool->nodes));
+    }
+    return helped;
+}
+
 Place Plan::earliest(const fleet::Shape& shape,
                      Time from,
                      Duration duration,
@@ -280,12 +303,14 @@ Place Plan::earliest(const fleet::Shape& shape,
     Place best;
     std::uint64_t best_spare = 0;
     const bool is_one = shape.demand.parts.size() == 1 && shape.demand.parts.front().replicas == 1;
+    // Watts that come free around these nodes help others under the same budget.
+    const std::vector<fleet::NodeRange> helped = helped_by(around);
     const auto is_around = [&](const Unit& unit, const fleet::NodeRange& nodes) {
         return nodes.first < unit.last && unit.first < nodes.first + nodes.count &&
                std::find(unit.pools->begin(), unit.pools->end(), nodes.pool) != unit.pools->end();
     };
     const auto try_unit = [&](const Unit& unit, Time not_before) {
-        if (!around.empty() && std::none_of(around.begin(), around.end(), [&](const auto& nodes) {
+        if (!helped.empty() && std::none_of(helped.begin(), helped.end(), [&](const auto& nodes) {
                 return is_around(unit, nodes);
             }))
             return;
@@ -315,8 +340,8 @@ Place Plan::earliest(const fleet::Shape& shape,
             if (shape.demand.tag == 0) bound = pool.free.earliest(from, duration, need);
         }
         if (bound == never || bound >= best.at || bound > not_after) continue;
-        if (is_one && !around.empty()) {
-            for (const fleet::NodeRange& nodes : around) {
+        if (is_one && !helped.empty()) {
+            for (const fleet::NodeRange& nodes : helped) {
                 const std::vector<PoolId> pool = {nodes.pool};
                 const Unit unit{&pool, nodes.first, nodes.first + nodes.count};
                 if (is_around({&domain, unit.first, unit.last}, nodes)) try_unit(unit, bound);
@@ -521,6 +546,10 @@ Time Plan::next_change(
             if (by > 0) later_.push_back(moment);
             return true;
         });
+        // What the asker has claimed himself hides that watts come free when it begins.
+        if (watched.own_milliwatts[domain] != 0 && own_.place->at > at &&
+            own_.place->at <= not_after)
+            later_.push_back(own_.place->at);
     };
     for (const PoolId id : *unit.pools) {
         const PoolPlan& pool = pools_[id.value];

@@ -126,7 +126,8 @@ public:
     // Whether loans move nothing of what x may use or owns in these kinds: whatever its rights are
     // now, at any later time they are the same or, by what has ended until then, more.
     [[nodiscard]] bool is_steady(TenantId x, const ShapeKinds& kinds) const;
-    // The same, or nothing is lent: then only what is asked of one moment counts, if `now` it is.
+    // Whether rights asked for `now` hold for a stay of any length: nothing is lent, or loans move
+    // nothing of it.
     [[nodiscard]] bool are_the_same_at_any_time(TenantId x,
                                                 const ShapeKinds& kinds,
                                                 Time now) const {

@@ -108,9 +108,13 @@ bool Engine::State::reclaims_now(const Job& job, Time now) const {
 // organisation fill what it owns in the order of its queue; the last ones are those who borrow. Of
 // very many, the last ones that are surely enough. Told by the rights at a time, and by what will
 // be held then.
-std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job, Time at) const {
-    const std::size_t count_max = std::max<std::uint64_t>(
-        borrowers_looked_at_min, 4 * shapes[job.shape].shape.demand.chips_milli() / 1000);
+std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
+                                                         Time at,
+                                                         std::size_t most) const {
+    const std::size_t count_max = std::min<std::uint64_t>(
+        most,
+        std::max<std::uint64_t>(borrowers_looked_at_min,
+                                4 * shapes[job.shape].shape.demand.chips_milli() / 1000));
     tenancy::QuotaTree tree = quotas.tree_at(at);
     const bool is_later = &quotas.tree_at(at) != &quotas.tree();
     const auto is_counted = [&](const Job& each) { return !is_later || each.charged_until > at; };
@@ -167,7 +171,8 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job, Time at
         add_last(TenantId{i}, nullptr);
     while (!last.empty() && borrowers.size() < count_max) {
         std::pop_heap(last.begin(), last.end());
-        const auto [next, tenant] = last.back();
+        const InOrder* const next = last.back().each;
+        const TenantId tenant = last.back().tenant;
         last.pop_back();
         const Job& each = jobs.at(next->slot);
         const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];

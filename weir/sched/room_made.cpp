@@ -16,6 +16,8 @@ constexpr Duration stop_grace = seconds(60);
 // Reading a checkpoint and starting again costs a job about as much as this.
 constexpr Duration restart_cost = seconds(60);
 constexpr Duration an_hour = seconds(3600);
+// So many borrowers are looked at to say who may not be stopped yet.
+constexpr std::size_t named_max = 64;
 
 // The work that is lost when the job is stopped now, in chip-milliseconds (CPU-milliseconds). A job
 // that says how often it saves its work is believed, even if it does not tell of every time.
@@ -75,9 +77,11 @@ Time Engine::State::stops_from(Time now) {
     return preemptions.empty() ? never : preemptions.front() + an_hour;
 }
 
-Engine::State::Stoppable Engine::State::stoppable_for(const Job& job, Time from) const {
+Engine::State::Stoppable Engine::State::stoppable_for(const Job& job,
+                                                      Time from,
+                                                      std::size_t borrowers_max) const {
     if (!quotas.any()) return {running.slots(), 0};
-    Stoppable all{borrowers_from(job, from), 0};
+    Stoppable all{borrowers_from(job, from, borrowers_max), 0};
     all.borrowers = all.slots.size();
     if (job.priority >= job::Priority::high && policy.backfill)
         running_of_tenant[job.tenant.value].walk([&](const InOrder& its) {
@@ -100,7 +104,7 @@ std::vector<Explanation::NotYet> Engine::State::not_to_be_stopped_yet(const Job&
     if (!may_stop_others(job)) return kept;
     const Time next_stop = stops_from(now);
     const std::vector<PoolId>& pools = shapes[job.shape].shape.demand.pools;
-    const Stoppable all = stoppable_for(job, now);
+    const Stoppable all = stoppable_for(job, now, named_max);
     for (std::size_t i = 0; i < all.slots.size(); ++i) {
         const Job& each = jobs.at(all.slots[i]);
         if (each.stopping || !rank_of(all, i, job)) continue;
@@ -125,9 +129,9 @@ std::vector<Explanation::NotYet> Engine::State::not_to_be_stopped_yet(const Job&
 
 // The place that those leave who are being stopped for others: often it is enough for it, too, and
 // then nobody else has to go.
-Place Engine::State::left_by_others(const fleet::Shape& shape,
+Place Engine::State::left_by_others(const Job& job,
+                                    const fleet::Shape& shape,
                                     Time now,
-                                    Duration limit,
                                     const Plan::Own& own) {
     if (stopping.empty()) return {};
     std::vector<fleet::NodeRange> around;
@@ -135,7 +139,9 @@ Place Engine::State::left_by_others(const fleet::Shape& shape,
         const std::vector<fleet::NodeRange>& its = jobs.at(each).placement.ranges;
         around.insert(around.end(), its.begin(), its.end());
     }
-    return plan.earliest(shape, now, limit, own, {}, now + 2 * stop_grace, around);
+    Time not_after = now + 2 * stop_grace;
+    if (job.promise.found()) not_after = std::min(not_after, std::max(job.promise.at, now));
+    return plan.earliest(shape, now, job.limit, own, {}, not_after, around);
 }
 
 // Nothing if no room is made; else the place that the job gets by it, or one that is not found(),
@@ -161,19 +167,33 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
     if (allowed == 0) return std::nullopt;
     const fleet::Shape& shape = shape_in(job.shape, allowed);
     if (is_ahead && free.fits(shape, Time::min())) return std::nullopt;  // nobody is in its way
-    // With loans, rights may differ from start to start: then a place is looked for anew.
-    const bool is_known = !quotas.lends();
+    // What is found here it is given, where it may hold a promise. With loans, rights may differ
+    // from start to start: then a place is looked for anew.
+    const auto given = [&](Place place) -> std::optional<Place> {
+        const PoolId pool = place.placement.ranges.front().pool;
+        if (quotas.lends()) return std::nullopt;
+        if (!job.promise.found() && !has_room_for_promise(pool, grade_of(job))) return std::nullopt;
+        return place;
+    };
     if (!is_ahead) {
-        if (making_room.count(job.id) > 0) return std::nullopt;
-        Place left = left_by_others(shape, now, job.limit, own);
+        const bool is_awaited = std::any_of(stopping.begin(), stopping.end(), [&](auto each) {
+            return jobs.at(each).stopped_for == job.id && jobs.at(each).end_by > now;
+        });
+        if (is_awaited) {
+            const Time then = job.promise.found() ? job.promise.at : now + stop_grace;
+            job.reclaim_at = std::max(now + seconds(1), then);
+            return std::nullopt;
+        }
+        // In strict order nothing is promised: what others leave would be counted on by many.
+        Place left = policy.backfill ? left_by_others(job, shape, now, own) : Place{};
         if (left.found()) {
             job.reclaim_at = std::max(left.at, now + seconds(1));
             // Nodes for several would go to others one by one; for one there is always another.
-            const bool is_held = shape.demand.replicas() > 1;
-            return is_known && is_held ? std::optional(std::move(left)) : std::nullopt;
+            if (shape.demand.replicas() == 1) return std::nullopt;
+            return given(std::move(left));
         }
     }
-    Stoppable stoppable = stoppable_for(job, from);
+    Stoppable stoppable = stoppable_for(job, from, std::numeric_limits<std::size_t>::max());
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)
@@ -235,8 +255,7 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
         return std::min(victim.end_by, std::max(stopped_by(victim, now), is_ahead ? from : now));
     };
 
-    // On paper first: with them gone, could it start before it would anyway? What they leave helps
-    // only around them.
+    // On paper first: with them gone, could it start before it would anyway?
     Time gone = from;
     std::vector<fleet::NodeRange> around;
     for (const Victim& each : set) {
@@ -254,12 +273,13 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
         }
     };
     on_paper(true);
-    const Place with = plan.earliest(shape, from, job.limit, own, {}, gone, around);
+    Place with = plan.earliest(shape, from, job.limit, own, {}, gone, around);
     on_paper(false);
     if (!with.found()) return std::nullopt;
-    const Place without = plan.earliest(shape, from, job.limit, own, {}, with.at);
-    // Who needs nobody's room gets what was found for it.
-    if (without.found()) return is_known ? std::optional(without) : std::nullopt;
+    if (job.promise.found() && job.promise.at > now && job.promise.at <= with.at)
+        return std::nullopt;
+    Place without = plan.earliest(shape, from, job.limit, own, {}, with.at);
+    if (without.found()) return is_ahead ? std::nullopt : given(std::move(without));
 
     job.reclaim_tries = 0;
     for (const Victim& each : leaving) {
@@ -271,7 +291,7 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
                    .other = job.id,
                    .until = jobs.at(victim).end_by}});
     }
-    return is_known ? with : Place{};
+    return quotas.lends() ? Place{} : std::move(with);
 }
 
 // ---------------------------------------------------------------------------------------------
