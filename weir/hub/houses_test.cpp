@@ -44,6 +44,20 @@ protected:
         ASSERT_TRUE(world.operate(OfferLoan{terms, {{"a100", amount}}}));
         ASSERT_TRUE(world.operate(MoveLoan{terms.name, tenancy::LoanEvent::accept}));
     }
+    struct Long {
+        const char* name;
+        const char* tenant;
+        std::uint32_t chips;
+    };
+    void run_for_days(const std::vector<Long>& jobs) {
+        for (const Long& each : jobs) {
+            Submission submission = submission_of(each.name, 1, each.chips);
+            submission.spec.tenant = each.tenant;
+            submission.spec.limit = seconds(50 * 3600);
+            ASSERT_TRUE(world.submit(submission));
+            ASSERT_EQ(world.state(each.name), "running") << each.name;
+        }
+    }
     void wake_after(Duration time) {
         world.pass(time);
         world.keeper->wake(world.moment());
@@ -431,14 +445,7 @@ TEST_F(Houses, ALoanThatStandsInItsLendersWayIsCalledBackAndTheLenderPaysForThat
     terms.borrower = "shop";
     agree(terms, "3");
     // The shop has a chip of the one node and two of the other when the lab wants a whole one.
-    for (const auto& [name, tenant, chips] :
-         {std::tuple{"one", "shop", 1U}, {"filler", "lab", 3U}, {"two", "shop", 2U}}) {
-        Submission submission = submission_of(name, 1, chips);
-        submission.spec.tenant = tenant;
-        submission.spec.limit = seconds(50 * 3600);
-        ASSERT_TRUE(world.submit(submission));
-        ASSERT_EQ(world.state(name), "running") << name;
-    }
+    run_for_days({{"one", "shop", 1}, {"filler", "lab", 3}, {"two", "shop", 2}});
     EXPECT_EQ(world.keeper->loans().at(0).loan.state, tenancy::LoanState::active);
     world.end("filler");
     ASSERT_TRUE(submit("whole", "lab", 4));
@@ -463,14 +470,7 @@ protected:
         terms.borrower = "shop";
         terms.penalty = *parse_money("9 CNY");
         agree(terms, "3");
-        for (const auto& [name, tenant, chips] :
-             {std::tuple{"guest", "shop", 4U}, {"mine", "lab", 1U}, {"small", "shop", 1U}}) {
-            Submission submission = submission_of(name, 1, chips);
-            submission.spec.tenant = tenant;
-            submission.spec.limit = seconds(50 * 3600);
-            EXPECT_TRUE(world.submit(submission));
-            EXPECT_EQ(world.state(name), "running");
-        }
+        run_for_days({{"guest", "shop", 4}, {"mine", "lab", 1}, {"small", "shop", 1}});
         EXPECT_TRUE(submit("wants", "lab", 3));
         EXPECT_TRUE(world.operate(MoveLoan{"spring", tenancy::LoanEvent::recall}));
         EXPECT_EQ(world.state("wants"), "pending");
