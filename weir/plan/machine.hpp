@@ -1,0 +1,63 @@
+// The machine a plan is made for: one kind of chip, its node, its links, with what is known of
+// each.
+//
+// A Machine is the catalogue's chip and calibration put together once, as plain numbers, so that
+// the models of time need no look-up. Rates are peaks (dense); shares of them are in `chip`.
+//
+// Threads: values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "weir/base/result.hpp"
+#include "weir/catalog/chip.hpp"
+#include "weir/plan/calibration.hpp"
+#include "weir/plan/strategy.hpp"
+
+namespace weir::plan {
+
+struct Link {
+    std::string kind{};      // "nvlink4", "infiniband"
+    double bytes_per_s = 0;  // of one chip, one direction, by the datasheet; 0 = no such link
+    LinkCalibration calibration{};
+
+    // What a large transfer reaches.
+    [[nodiscard]] double reached_bytes_per_s() const {
+        return bytes_per_s * calibration.bandwidth_share;
+    }
+};
+
+struct Machine {
+    std::string chip_name{};
+    double memory_bytes = 0;             // of one chip
+    double memory_bytes_per_s = 0;       // by the datasheet
+    std::array<double, 5> peak_flops{};  // by Precision; 0 = it has none
+    double vector_flops = 0;             // FP32, element by element
+    std::uint32_t chips_per_node = 8;    // that `inside` joins: the scale-up domain
+    Link inside{};
+    Link between{};
+    ChipCalibration chip{};
+    double price_per_chip_hour = 0;  // 0 = not said
+    std::string currency{};
+    double chip_watts = 0;   // busy; 0 = not known
+    bool estimated = false;  // some rate is not evidence (published or measured)
+
+    [[nodiscard]] double peak(Precision precision) const {
+        return peak_flops[static_cast<std::size_t>(precision)];
+    }
+};
+
+// From what the catalogue says. Links default to what is usual for the chip; a fleet file or an
+// option says otherwise. Fails where the chip has no rate for matrix products or no memory size.
+struct MachineOptions {
+    std::uint32_t chips_per_node = 0;  // 0 = usual for the chip
+    double inside_bytes_per_s = 0;     // one direction; 0 = half of the chip's link
+    double between_bytes_per_s = 0;    // one direction, of one chip; 0 = usual for the chip
+    std::string inside_kind{};
+    std::string between_kind{};
+};
+Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions& options = {});
+
+}  // namespace weir::plan
