@@ -22,5 +22,4 @@ const schema::Object& models_schema();
 // `source` stands in front of every error: "models.yaml:7:9: models[0].layers: ...".
 Result<std::vector<Model>> read_models_text(std::string_view text, std::string_view source);
 
-
 }  // namespace weir::catalog
