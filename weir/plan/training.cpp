@@ -81,9 +81,8 @@ public:
                                       : cost.experts_s;
         const double device_s = cost.kernels * machine_.chip.kernel_s;
         const double host_s =
-            strategy_.cuda_graphs ? 0 : cost.kernels * machine_.chip.host_s * stack_.host_share;
-        terms.at(Term::overhead) =
-            stack_.host_share > 0 ? std::max(device_s, host_s - terms.total_s()) : 0;
+            strategy_.cuda_graphs || stack_.compiled ? 0 : cost.kernels * machine_.chip.host_s;
+        terms.at(Term::overhead) = std::max(device_s, host_s - terms.total_s());
         return terms;
     }
 
