@@ -193,6 +193,8 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
     s.fp32_gradients = !(has(notes, "PURE") || has(framework, "Megatron-DeepSpeed") ||
                          has(framework, "InternEvo") || s.framework == Framework::jax);
     s.ulysses = has(notes, "CP rows use all-to-all") || has(notes, "ulysses");
+    s.fine_scales = has(precision, "rowwise") || has(precision, "block");
+    s.eager = has(notes, "eager");
     s.cuda_graphs = has(overlap, "CUDA graphs");
 
     const bool recipes = has(overlap, "DP/TP/PP overlap") || has(overlap, "DP+TP+PP overlap");
