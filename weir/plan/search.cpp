@@ -172,37 +172,31 @@ private:
         }
     }
 
+    // What pp and dp leave open, for one tp and cp.
+    struct Shape {
+        std::uint32_t pp = 1;
+        std::uint32_t dp = 1;
+        std::vector<std::uint32_t> zeros{};
+        std::vector<std::uint32_t> deep{};  // vpp above 1, where pp divides the micro-batches
+        double agains = 0;                  // ways to recompute
+    };
+    // What a number of micro-batches makes of it.
+    struct Depths {
+        double shallow = 0;  // ways with vpp 1
+        double deep = 0;     // others
+        std::uint32_t vpp_low = 1;
+        std::uint32_t vpp_high = 1;
+        Schedule fastest = Schedule::one_f_one_b;
+    };
+
     // All nodes of one tp and cp.
     void list_nodes(Strategy s) {
-        struct Rest {
-            std::uint32_t pp;
-            std::uint32_t dp;
-        };
-        std::vector<Rest> rests;
-        const std::uint64_t left = options_.chips / (std::uint64_t{s.tp} * s.cp);
-        const bool exact = options_.chips % (std::uint64_t{s.tp} * s.cp) == 0;
-        if (!exact && !options_.fewer_chips) return;
-        for (const std::uint32_t dp : divisors(job_.global_batch, options_.dp)) {
-            if (dp > left) break;
-            const auto add = [&](std::uint64_t pp) {
-                if (pp > job_.model.layers + 2 || !options_.pp.has(static_cast<std::uint32_t>(pp)))
-                    return;
-                s.pp = static_cast<std::uint32_t>(pp);
-                if (pp_fits(s, job_)) rests.push_back({s.pp, dp});
-            };
-            if (!options_.fewer_chips) {
-                if (left % dp == 0) add(left / dp);
-                continue;
-            }
-            for (std::uint64_t pp = 1; pp <= left / dp && pp <= job_.model.layers + 2; ++pp)
-                add(pp);
-        }
-        if (rests.empty()) return;
-
+        const std::vector<Shape> shapes = shapes_of(s);
+        if (shapes.empty()) return;
         const bool moe = job_.model.is_moe();
+        if (!moe && !options_.ep.has(1)) return;
         const auto eps =
             divisors(moe ? job_.model.experts->count : 1, moe ? options_.ep : Range{1, 1});
-        if (!moe && !options_.ep.has(1)) return;
         std::vector<std::uint32_t> etps{options_.base.etp};
         if (moe && s.tp > 1 && options_.expert_tensor) etps = {0, 1};
         std::vector<bool> parallels{false};
@@ -212,24 +206,40 @@ private:
             if (options_.sequence_parallel != Choice::off && job_.sequence / s.cp % s.tp == 0)
                 parallels.push_back(true);
         }
-        for (s.micro_batch = 1; s.micro_batch <= job_.global_batch; ++s.micro_batch) {
-            if (job_.global_batch % s.micro_batch != 0 || !options_.micro_batch.has(s.micro_batch))
-                continue;
+        // A micro-batch that is too large for a chip is so whatever the larger ones are.
+        std::vector<bool> too_large(shapes.size() * eps.size() * etps.size() * parallels.size());
+        for (const std::uint32_t micro_batch : divisors(job_.global_batch, options_.micro_batch)) {
+            s.micro_batch = micro_batch;
+            std::size_t at = 0;
             for (const bool parallel : parallels) {
                 s.sequence_parallel = parallel;
+                // Only layers with experts depend on how these are spread.
+                std::optional<TrainingModel::Layers> layers;
                 for (const std::uint32_t etp : etps) {
                     s.etp = etp;
                     for (const std::uint32_t ep : eps) {
                         s.ep = ep;
-                        std::optional<TrainingModel::Layers> layers;
-                        for (const Rest& rest : rests) {
-                            s.pp = rest.pp;
-                            s.dp = rest.dp;
+                        bool has_experts = !moe;
+                        for (const Shape& shape : shapes) {
+                            const std::size_t mine = at++;
+                            s.pp = shape.pp;
+                            s.dp = shape.dp;
                             if (job_.global_batch % (std::uint64_t{s.micro_batch} * s.dp) != 0 ||
                                 !ep_fits(s, job_))
                                 continue;
-                            if (!layers) layers = model_.layers(s);
-                            add_node(s, *layers);
+                            const Depths depths = depths_of_shape(s, shape);
+                            if (depths.shallow + depths.deep == 0) continue;
+                            if (!by_memory_) result_.considered += count(s, shape, depths);
+                            if (too_large[mine]) continue;
+                            if (!layers) {
+                                layers = model_.layers(s);
+                                has_experts = true;
+                            }
+                            if (!has_experts) {
+                                layers->moe = layer_cost(job_, model_.machine(), s, true);
+                                has_experts = true;
+                            }
+                            too_large[mine] = !add_node(s, *layers, shape, depths) && !by_memory_;
                         }
                     }
                 }
@@ -237,29 +247,99 @@ private:
         }
     }
 
-    void add_node(Strategy s, const TrainingModel::Layers& layers) {
-        const std::vector<Depth> depths = depths_of(s, job_, options_);
-        const std::vector<std::uint32_t> zeros = zeros_of(s, options_);
-        const std::vector<Again> agains = recomputes_of(s, job_, options_);
-        if (depths.empty() || zeros.empty() || agains.empty()) return;
+    [[nodiscard]] std::vector<Shape> shapes_of(Strategy s) const {
+        std::vector<Shape> shapes;
+        const std::uint64_t left = options_.chips / (std::uint64_t{s.tp} * s.cp);
+        const bool exact = options_.chips % (std::uint64_t{s.tp} * s.cp) == 0;
+        if (!exact && !options_.fewer_chips) return shapes;
+        const auto add = [&](std::uint64_t pp) {
+            if (pp > job_.model.layers + 2 || !options_.pp.has(static_cast<std::uint32_t>(pp)))
+                return;
+            s.pp = static_cast<std::uint32_t>(pp);
+            if (!pp_fits(s, job_)) return;
+            Shape shape{.pp = s.pp, .dp = s.dp};
+            shape.zeros = zeros_of(s, options_);
+            shape.agains = static_cast<double>(recomputes_of(s, job_, options_).size());
+            if (s.pp > 1) {
+                for (const std::uint32_t vpp :
+                     divisors(layers_per_stage(job_, s.pp), options_.vpp)) {
+                    if (vpp > 1 && std::uint64_t{s.pp} * vpp <= job_.model.layers + 2)
+                        shape.deep.push_back(vpp);
+                }
+            }
+            if (!shape.zeros.empty() && shape.agains > 0) shapes.push_back(std::move(shape));
+        };
+        for (const std::uint32_t dp : divisors(job_.global_batch, options_.dp)) {
+            if (dp > left) break;
+            s.dp = dp;
+            if (!options_.fewer_chips) {
+                if (left % dp == 0) add(left / dp);
+                continue;
+            }
+            for (std::uint64_t pp = 1; pp <= left / dp && pp <= job_.model.layers + 2; ++pp)
+                add(pp);
+        }
+        return shapes;
+    }
+
+    // depths_of(), summed up.
+    [[nodiscard]] Depths depths_of_shape(Strategy s, const Shape& shape) const {
+        Depths depths;
+        s.vpp = 1;
+        bool interleaved = false;
+        for (const Schedule schedule : options_.schedules) {
+            s.schedule = schedule;
+            interleaved = interleaved || schedule == Schedule::one_f_one_b;
+            if (!options_.vpp.has(1) || !depth_fits(s, job_)) continue;
+            depths.shallow += 1;
+            depths.fastest = std::max(depths.fastest, schedule);
+        }
+        const std::uint64_t micro_batches =
+            job_.global_batch / (std::uint64_t{s.micro_batch} * s.dp);
+        if (interleaved && micro_batches % s.pp == 0 && !shape.deep.empty()) {
+            depths.deep = static_cast<double>(shape.deep.size());
+            depths.vpp_high = shape.deep.back();
+            if (depths.shallow == 0) depths.vpp_low = shape.deep.front();
+        }
+        return depths;
+    }
+
+    // Strategies of a node.
+    [[nodiscard]] double count(Strategy s, const Shape& shape, const Depths& depths) const {
+        double sum = 0;
+        s.vpp = 1;
+        for (const std::uint32_t zero : shape.zeros) {
+            s.zero = zero;
+            const Overlap able = usable(s, options_);
+            double ways = options_.offload_optimizer ? 2 : 1;
+            for (const auto member : overlaps)
+                ways *= able.*member && options_.overlap_off ? 2 : 1;
+            const bool doubled = options_.overlap.pipeline && options_.overlap_off;
+            sum += ways * (depths.shallow + depths.deep * (doubled ? 2 : 1));
+        }
+        return sum * shape.agains;
+    }
+
+    // False where nothing in it fits.
+    bool add_node(Strategy s,
+                  const TrainingModel::Layers& layers,
+                  const Shape& shape,
+                  const Depths& depths) {
         Node node;
-        node.memory_bytes = least_memory(s, layers, depths, zeros);
+        s.vpp = depths.vpp_low;
+        node.memory_bytes = least_memory(s, layers, shape.zeros);
         if (by_memory_) {
             node.strategy = s;
             nodes_.push_back(node);
-            return;
+            return true;
         }
-        result_.considered += count(s, depths, zeros) * static_cast<double>(agains.size());
-        if (node.memory_bytes > limit_bytes_) return;
+        if (node.memory_bytes > limit_bytes_) return false;
         node.at_least = std::numeric_limits<double>::infinity();
         // The deepest of the pipeline's ways has the smallest bubble; what it sends more than
         // others is left out.
-        s.vpp = 1;
-        for (const Depth& depth : depths) {
-            s.vpp = std::max(s.vpp, depth.vpp);
-            s.schedule = std::max(s.schedule, depth.schedule);
-        }
-        for (const std::uint32_t zero : zeros) {
+        s.vpp = depths.vpp_high;
+        s.schedule = depths.fastest;
+        for (const std::uint32_t zero : shape.zeros) {
             s.zero = zero;
             s.overlap = usable(s, options_);
             s.overlap.pipeline = false;
@@ -272,25 +352,7 @@ private:
             }
         }
         nodes_.push_back(node);
-    }
-
-    // Strategies of a node, for one way to recompute.
-    double count(Strategy s,
-                 const std::vector<Depth>& depths,
-                 const std::vector<std::uint32_t>& zeros) const {
-        double sum = 0;
-        for (const std::uint32_t zero : zeros) {
-            s.zero = zero;
-            for (const Depth& depth : depths) {
-                s.vpp = depth.vpp;
-                const Overlap able = usable(s, options_);
-                double ways = options_.offload_optimizer ? 2 : 1;
-                for (const auto member : overlaps)
-                    ways *= able.*member && options_.overlap_off ? 2 : 1;
-                sum += ways;
-            }
-        }
-        return sum;
+        return true;
     }
 
     // What the fullest chip keeps at least. Weights, gradients and optimiser depend on sharding
@@ -298,11 +360,7 @@ private:
     // holds the fewest activations.
     double least_memory(Strategy s,
                         const TrainingModel::Layers& layers,
-                        const std::vector<Depth>& depths,
                         const std::vector<std::uint32_t>& zeros) const {
-        s.vpp = depths.front().vpp;
-        for (const Depth& depth : depths)
-            s.vpp = std::min(s.vpp, depth.vpp);
         s.offload_optimizer = options_.offload_optimizer;
         double fullest = 0;
         for (const std::uint32_t stage : {std::uint32_t{0}, s.pp - 1}) {
