@@ -1,22 +1,17 @@
 #include "weir/plan/search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
-#include <cmath>
 
-#include "weir/job/checkpoint_advice.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
 
 namespace weir::plan {
 namespace {
 
-constexpr std::array<std::string_view, 4> objective_names{"time", "cost", "energy", "goodput"};
-
 // Sums of rounded numbers need not keep the order of their terms to the last bit.
 constexpr double rounding = 1 - 1e-9;
+
+constexpr double unlimited = std::numeric_limits<double>::infinity();
 
 bool better(const Plan& one, const Plan& other) {
     if (one.value != other.value) return one.value < other.value;
@@ -77,26 +72,6 @@ struct Node {
     double memory_bytes = 0;  // the same of memory
 };
 
-// By what a second of a plan on so many chips counts.
-double weight_of(const TrainingModel& model, const SearchOptions& options, std::uint64_t chips) {
-    const Machine& machine = model.machine();
-    const auto held = static_cast<double>(chips);
-    constexpr double seconds_per_hour = 3600;
-    switch (options.objective) {
-        case Objective::time:
-            return 1;
-        case Objective::cost: {
-            const double price = machine.price_per_chip_hour > 0 ? machine.price_per_chip_hour : 1;
-            return held * price / seconds_per_hour;
-        }
-        case Objective::energy:
-            return held * (machine.chip_watts > 0 ? machine.chip_watts : 1);
-        case Objective::goodput:
-            return 1 / useful_share(model.job(), machine, chips, options.failures);
-    }
-    return 1;
-}
-
 double sum_of(const Memory& memory) {
     double sum = 0;
     for (const double part : memory)
@@ -113,7 +88,9 @@ public:
           limit_bytes_(memory_limit_bytes(model.machine(), options)),
           best_(options) {}
 
-    SearchResult run() {
+    // `enough`: as many plans as are asked for are known to be at least so good.
+    SearchResult run(double enough) {
+        enough_ = enough;
         list_nodes();
         std::sort(nodes_.begin(), nodes_.end(), [](const Node& one, const Node& other) {
             return one.at_least < other.at_least;
@@ -122,7 +99,7 @@ public:
             if (best_.open(node.strategy, node.at_least)) visit(node);
         }
         result_.plans = best_.take();
-        if (!fits_ && std::isinf(options_.better_than)) find_nearest();
+        if (!fits_ && options_.better_than == unlimited) find_nearest();
         return std::move(result_);
     }
 
@@ -334,7 +311,9 @@ private:
             return true;
         }
         if (node.memory_bytes > limit_bytes_) return false;
-        node.at_least = std::numeric_limits<double>::infinity();
+        const double work = least_work_s(s, layers, depths);
+        if (value(s, {.step_s = work}) * rounding > enough_) return true;
+        node.at_least = unlimited;
         // The deepest of the pipeline's ways has the smallest bubble; what it sends more than
         // others is left out.
         s.vpp = depths.vpp_high;
@@ -351,8 +330,25 @@ private:
                 node.strategy = s;
             }
         }
-        nodes_.push_back(node);
+        if (node.at_least * rounding <= enough_) nodes_.push_back(node);
         return true;
+    }
+
+    // What kernels alone take: their work on each micro-batch, and stages that wait for it.
+    [[nodiscard]] double least_work_s(const Strategy& s,
+                                      const TrainingModel::Layers& layers,
+                                      const Depths& depths) const {
+        const double stage = layers_per_stage(job_, s.pp);
+        const double moe = moe_layers(job_.model) / double{1} / job_.model.layers;
+        const auto layer = [](const LayerCost& cost) {
+            return cost.forward.work_s() + cost.backward.work_s();
+        };
+        const double work_s = stage * ((1 - moe) * layer(layers.dense) + moe * layer(layers.moe));
+        const double micro_batches =
+            static_cast<double>(job_.global_batch) / (static_cast<double>(s.micro_batch) * s.dp);
+        // dualpipe leaves a quarter of the bubble, the least of all.
+        const double idle = depths.fastest == Schedule::one_f_one_b ? 1 : 0.25;
+        return work_s * (micro_batches + idle * (s.pp - 1.0) / depths.vpp_high);
     }
 
     // What the fullest chip keeps at least. Weights, gradients and optimiser depend on sharding
@@ -364,7 +360,7 @@ private:
         s.offload_optimizer = options_.offload_optimizer;
         double fullest = 0;
         for (const std::uint32_t stage : {std::uint32_t{0}, s.pp - 1}) {
-            double least = std::numeric_limits<double>::infinity();
+            double least = unlimited;
             std::uint32_t least_zero = zeros.front();
             s.recompute = Recompute::full;
             for (const std::uint32_t zero : zeros) {
@@ -455,7 +451,7 @@ private:
         std::sort(nodes_.begin(), nodes_.end(), [](const Node& one, const Node& other) {
             return one.memory_bytes < other.memory_bytes;
         });
-        double least = std::numeric_limits<double>::infinity();
+        double least = unlimited;
         for (const Node& node : nodes_) {
             if (node.memory_bytes * rounding > least) break;
             Strategy s = node.strategy;
@@ -496,108 +492,28 @@ private:
     bool by_memory_ = false;  // nodes are listed for what they keep, not for their time
     std::uint64_t weighed_chips_ = 0;
     double weight_ = 1;
+    double enough_ = unlimited;
     Best best_;
     std::vector<Node> nodes_;
     SearchResult result_;
 };
 
-}  // namespace
-
-std::string_view name_of(Objective objective) {
-    return objective_names[static_cast<std::size_t>(objective)];
-}
-
-double memory_limit_bytes(const Machine& machine, const SearchOptions& options) {
-    return machine.memory_bytes * (1 - options.memory_margin);
-}
-
-double useful_share(const TrainingJob& job,
-                    const Machine& machine,
-                    std::uint64_t chips,
-                    const Failures& failures) {
-    if (failures.node_mtbf_s <= 0) return 1;
-    const auto duration = [](double seconds) {
-        return Duration{std::max<std::int64_t>(1, std::llround(seconds * 1000))};
+// What a look at the usual corner of the space finds at once: the value of the last plan of a full
+// list. It spares the whole search most of its predictions.
+double within_reach(const TrainingModel& model, SearchOptions options) {
+    constexpr std::uint64_t few_chips = 64;
+    if (options.chips <= few_chips) return unlimited;
+    const auto narrow = [](Range& range, std::uint32_t high) {
+        range.high = std::min(range.high, std::max(range.low, high));
     };
-    const std::uint64_t each = std::max<std::uint32_t>(1, machine.chips_per_node);
-    const std::uint64_t nodes = (chips + each - 1) / each;
-    constexpr double checkpoint_bytes_per_parameter = 14;
-    const double bytes = checkpoint_bytes_per_parameter * count_parameters(job.model).total;
-    job::CheckpointCosts costs;
-    costs.mtbf = job::mtbf_of_gang(duration(failures.node_mtbf_s), nodes);
-    costs.cost = duration(bytes / (failures.write_bytes_per_s * static_cast<double>(nodes)));
-    costs.restart = duration(failures.restart_s);
-    return job::useful_share(job::daly_interval(costs.cost, costs.mtbf), costs);
-}
-
-double value_of(const TrainingModel& model,
-                const SearchOptions& options,
-                const Strategy& strategy,
-                const Prediction& prediction) {
-    return prediction.step_s * weight_of(model, options, strategy.chips());
-}
-
-namespace {
-
-// Whether tp x cp x pp x dp can make so many chips at all.
-bool divides(const TrainingJob& job, const SearchOptions& options, std::uint64_t chips) {
-    Strategy s = options.base;
-    for (const std::uint32_t dp : divisors(job.global_batch, options.dp)) {
-        s.dp = dp;
-        if (chips % dp != 0) continue;
-        for (const std::uint32_t cp : divisors(job.sequence, options.cp)) {
-            s.cp = cp;
-            if (chips / dp % cp != 0) continue;
-            const std::uint64_t left = chips / dp / cp;
-            for (s.pp = 1; s.pp <= job.model.layers + 2 && s.pp <= left; ++s.pp) {
-                if (left % s.pp != 0 || left / s.pp > job.model.heads) continue;
-                s.tp = static_cast<std::uint32_t>(left / s.pp);
-                if (options.pp.has(s.pp) && options.tp.has(s.tp) && tp_fits(s, job) &&
-                    cp_fits(s, job) && pp_fits(s, job))
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
-tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options) {
-    const TrainingJob& job = model.job();
-    std::string formats;
-    bool able = false;
-    for (const Precision precision : options.precisions) {
-        formats += (formats.empty() ? "" : ", ") + std::string(name_of(precision));
-        able = able || model.machine().peak(precision) > 0;
-    }
-    if (!able) {
-        return fail(Code::invalid,
-                    fmt::format("precision {}: {} has no products of matrices in it",
-                                formats.empty() ? "(none)" : formats,
-                                model.machine().chip_name));
-    }
-    const auto refuse = [&](std::string_view advice) {
-        return fail(Code::invalid,
-                    fmt::format("chips {}: tp x cp x pp x dp cannot make this, where tp divides "
-                                "the {} heads, cp the sequence of {}, dp the global batch of {} "
-                                "and pp is at most the {} layers{}",
-                                options.chips,
-                                job.model.heads,
-                                job.sequence,
-                                job.global_batch,
-                                job.model.layers,
-                                advice));
-    };
-    if (!divides(job, options, options.chips)) {
-        for (std::uint64_t fewer = options.chips; fewer > 1;) {
-            if (divides(job, options, --fewer))
-                return refuse(fmt::format("; {} chips would do", fewer));
-        }
-        return refuse("");
-    }
-    return fail(Code::invalid,
-                fmt::format("chips {}: no micro-batch, ep, vpp, zero and recompute that the "
-                            "options leave open go together here; open one of them",
-                            options.chips));
+    narrow(options.micro_batch, 2);
+    narrow(options.cp, 2);
+    if (options.sequence_parallel == Choice::both) options.sequence_parallel = Choice::on;
+    options.recompute_block = false;
+    options.overlap_off = false;
+    options.fewer_chips = false;
+    const SearchResult found = Search(model, options).run(unlimited);
+    return found.plans.size() == options.top_k ? found.plans.back().value : unlimited;
 }
 
 }  // namespace
@@ -605,7 +521,7 @@ tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const Search
 Result<SearchResult> search(const TrainingModel& model, const SearchOptions& options) {
     if (options.chips == 0) return fail(Code::invalid, "chips 0: must be at least 1");
     if (options.top_k == 0) return fail(Code::invalid, "top 0: must be at least 1");
-    SearchResult result = Search(model, options).run();
+    SearchResult result = Search(model, options).run(within_reach(model, options));
     if (result.considered == 0) return nothing_to_search(model, options);
     return result;
 }
