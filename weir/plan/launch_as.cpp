@@ -26,6 +26,7 @@ void without_meaning(Strategy& s, const catalog::Model& model) {
     if (!model.latent) s.parts.latent_up = false;
     if (s.recompute != Recompute::selective) s.parts = {};
     if (s.recompute != Recompute::full) s.recompute_layers = 0;
+    if (std::uint64_t{s.recompute_layers} * s.pp >= model.layers) s.recompute_layers = 0;
     if (s.zero == 0) {
         s.zero_group = 0;
         s.overlap.param_gather = false;

@@ -10,12 +10,6 @@
 namespace weir::plan {
 namespace {
 
-// What every launch of a kind says before its options.
-struct Kind {
-    std::string_view words;        // what the options are called in the comment
-    std::string_view connections;  // CUDA_DEVICE_MAX_CONNECTIONS; "" = as it is
-};
-
 std::uint32_t chips_per_node(const Launch& launch) {
     return static_cast<std::uint32_t>(
         std::min<std::uint64_t>(launch.chips_per_node, launch.strategy.chips()));
@@ -83,6 +77,7 @@ std::string script_of(const Launch& launch, Framework framework, const OptionGro
         "# Give data, tokenizer, learning rate and checkpoints as arguments of this script.\n\n";
     if (!connections.empty())
         text += fmt::format("export CUDA_DEVICE_MAX_CONNECTIONS={}\n\n", connections);
+    if (framework == Framework::mindspeed) text += "export HCCL_CONNECT_TIMEOUT=3600\n\n";
     text += fmt::format("CHIPS_PER_NODE={}\nNNODES={}\n", per_node, nodes);
     if (framework == Framework::deepspeed) {
         text += "\ncat > ds_config.json <<'EOF'\n" + deepspeed_json(launch) + "EOF\n\n";

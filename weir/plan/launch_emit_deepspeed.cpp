@@ -13,6 +13,9 @@ Result<void> shape_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     if (model.latent) return cannot(me, "model", "has no latent attention");
     if (model.window > 0) return cannot(me, "model", "has no sliding window");
+    if (model.norms != 2)
+        return cannot(me, "model", fmt::format("a layer has 2 norms, not {}", model.norms));
+    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
     if (model.parallel_block) {
         return cannot(
             me,
@@ -21,6 +24,7 @@ Result<void> shape_is_possible(const Launch& launch) {
     }
     if (model.mtp_layers > 0) return cannot(me, "model", "predicts no further tokens");
     if (model.qkv_biases) return cannot(me, "model", "biases are in all linear layers or in none");
+    if (model.qk_norm) return cannot(me, "model", "has no norms of queries and keys");
     if (model.learned_positions > 0 && launch.job.sequence > model.learned_positions) {
         return cannot(me,
                       fmt::format("sequence {}", launch.job.sequence),

@@ -13,6 +13,9 @@ constexpr Framework me = Framework::megatron_lm;
 
 Result<void> shape_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
+    if (model.norms != 2)
+        return cannot(me, "model", fmt::format("a layer has 2 norms, not {}", model.norms));
+    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
     if (model.parallel_block) {
         return cannot(
             me,
@@ -231,6 +234,7 @@ void megatron_shape(OptionGroups& out, const catalog::Model& model, bool latent)
     if (!model.layer_norm) out.value("--normalization", "RMSNorm");
     out.flag_if(!model.biases, "--disable-bias-linear");
     out.flag_if(model.qkv_biases, "--add-qkv-bias");
+    out.flag_if(model.qk_norm, "--qk-layernorm");
     out.flag_if(!model.tied, "--untie-embeddings-and-output-weights");
     out.value("--vocab-size", model.vocab);
     if (model.mtp_layers > 0) out.value("--mtp-num-layers", model.mtp_layers);

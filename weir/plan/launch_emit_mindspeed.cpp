@@ -27,6 +27,9 @@ bool is_padded(const Launch& launch) {
 Result<void> shape_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
     const Strategy& s = launch.strategy;
+    if (model.norms != 2 && model.norms != 4)
+        return cannot(me, "model", fmt::format("a layer has 2 or 4 norms, not {}", model.norms));
+    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
     if (model.parallel_block) {
         return cannot(
             me,
@@ -275,6 +278,7 @@ Result<OptionGroups> mindspeed_arguments(const Launch& launch) {
     out.value("--num-layers",
               is_padded(launch) ? (model.layers + parts - 1) / parts * parts : model.layers);
     megatron_shape(out, model, model.latent.has_value());
+    out.flag_if(model.norms == 4, "--post-norm");
     out.value("--make-vocab-size-divisible-by", 1);
     out.value("--position-embedding-type",
               model.learned_positions > 0 ? "learned_absolute" : "rope");

@@ -21,7 +21,7 @@ const OptionList mindspeed_options{
         --recompute-activation-function --recompute-norm --recompute-mla-up-proj
         --mla-up-proj-tp-overlap --mla-mm-split --enable-recompute-layers-per-pp-rank
         --swap-optimizer --sliding-window --interleave-sliding-window --geglu
-        --use-mcore-models
+        --use-mcore-models --post-norm
     )",
     .weight = R"(
         --use-fused-mlp --use-fused-ring-attention-update --use-cp-send-recv-overlap
@@ -58,7 +58,7 @@ const OptionList mindspeed_options{
         --rope-scaling-type --rope-scaling-beta-fast --rope-scaling-beta-slow --beta-fast
         --beta-slow --rope-scaling-mscale --rope-scaling-mscale-all-dim
         --rope-scaling-original-max-position-embeddings --moe-train-capacity-factor
-        --noisy-gate-policy --embedding-multiplier-scale --input-jitter --post-norm
+        --noisy-gate-policy --embedding-multiplier-scale --input-jitter
         --output-multiplier-scale --shared-expert-gate
         --shared-expert-gate-output-dimension --pre-tockens --next-tockens --sparse-mode
         --shape-order --use-deter-comp --jit-compile --prompt-type --prompt-type-path

@@ -317,6 +317,7 @@ Result<void> Variables::expand(std::string_view word,
     std::string field;
     bool open = false;       // a field has begun, be it empty
     bool in_double = false;  // between "
+    bool nothing = false;    // a list without items stood there
     std::size_t at = 0;
     while (at < word.size()) {
         const char c = word[at];
@@ -327,7 +328,10 @@ Result<void> Variables::expand(std::string_view word,
             at = std::min(end + 1, word.size());
         } else if (c == '"') {
             in_double = !in_double;
-            open = true;
+            if (in_double) nothing = false;
+            // "" is a field; "${A[@]}" of nothing is none.
+            else if (!nothing || !field.empty())
+                open = true;
             ++at;
         } else if (c == '\\' && at + 1 < word.size()) {
             const char next = word[at + 1];
@@ -363,8 +367,7 @@ Result<void> Variables::expand(std::string_view word,
                     add_split(piece.items[i], field, open, out);
                 }
             }
-            // "${A[@]}" of nothing is no field.
-            if (piece.items.empty() && in_double && field.empty()) open = false;
+            nothing = nothing || piece.items.empty();
         } else {
             field += c;
             open = true;
@@ -382,10 +385,16 @@ Result<std::vector<std::string>> Variables::fields(std::string_view word) {
     return out;
 }
 
-Result<std::string> Variables::text(std::string_view word, bool quoted) {
+Result<std::string> Variables::text(std::string_view word, bool heredoc) {
     std::vector<std::string> out;
-    if (quoted) {
-        WEIR_CHECK(expand(word, true, 0, out));
+    if (heredoc) {
+        // Quotes are letters in a heredoc.
+        std::string letters;
+        for (const char c : word) {
+            if (c == '"') letters += '\\';
+            letters += c;
+        }
+        WEIR_CHECK(expand(letters, true, 0, out));
         return out.empty() ? std::string() : out.front();
     }
     // An assignment is not split: as if all that is unquoted were in double quotes.

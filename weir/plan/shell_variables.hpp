@@ -26,8 +26,8 @@ public:
 
     // Fields of a word as written.
     Result<std::vector<std::string>> fields(std::string_view word);
-    // The same as one text: of an assignment, a heredoc (`quoted`), an operand.
-    Result<std::string> text(std::string_view word, bool quoted = false);
+    // The same as one text: of an assignment, an operand, the body of a heredoc.
+    Result<std::string> text(std::string_view word, bool heredoc = false);
     // An operand of a condition: what has no value is empty there; nullopt = it depends on the
     // machine.
     Result<std::optional<std::string>> operand(std::string_view word);

@@ -112,6 +112,7 @@ catalog::Model model_of(const TitanFlavor& flavor) {
     // Where no layer has one, it is as wide as what a token sees of the experts.
     model.ffn = flavor.ffn > 0 ? flavor.ffn : flavor.experts.ffn * flavor.experts.per_token;
     model.gated = true;
+    model.qk_norm = flavor.model == "qwen3";
     model.vocab = flavor.vocab;
     model.tied = flavor.tied;
     if (flavor.experts.count > 0) model.experts = flavor.experts;
@@ -124,14 +125,14 @@ const TitanFlavor* titan_flavor_of(const catalog::Model& model) {
     for (const TitanFlavor& one : all) {
         const catalog::Model shape = model_of(one);
         const bool plain = !model.biases && !model.qkv_biases && !model.layer_norm &&
-                           !model.parallel_block && model.window == 0 &&
+                           !model.parallel_block && model.window == 0 && model.norms == 2 &&
                            model.learned_positions == 0 && model.gated;
         const bool dense_same = one.ffn == 0 || model.ffn == shape.ffn;
         if (plain && dense_same && model.layers == shape.layers && model.hidden == shape.hidden &&
             model.heads == shape.heads && model.kv_heads == shape.kv_heads &&
             model.head_dim == shape.head_dim && model.vocab == shape.vocab &&
-            model.tied == shape.tied && model.latent == shape.latent &&
-            model.experts == shape.experts) {
+            model.tied == shape.tied && model.qk_norm == shape.qk_norm &&
+            model.latent == shape.latent && model.experts == shape.experts) {
             return &one;
         }
     }
