@@ -22,7 +22,7 @@ void try_hf_config(std::string_view json) {
 
 }  // namespace weir::catalog
 
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#ifdef WEIR_FUZZER
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     weir::catalog::try_hf_config({reinterpret_cast<const char*>(data), size});
     return 0;

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "weir/base/random.hpp"
 
@@ -223,6 +224,229 @@ TEST(HfConfig, ReadsPublishedFilesAsTheShapesOfTheCatalogue) {
         const Model model = read(one.json);
         EXPECT_EQ(shape(model), shape(*known)) << one.name;
         EXPECT_EQ(model.source, "c.json");
+    }
+}
+
+// A small file that is sound, with some keys said differently.
+std::string llama(const std::string& changes) {
+    return "{'model_type':'llama','num_hidden_layers':2,'hidden_size':64,'num_attention_heads':4,"
+           "'intermediate_size':128,'vocab_size':100" +
+           changes + "}";
+}
+
+TEST(HfConfig, RefusesWithFileKeyValueAndWhatIsValid) {
+    struct Bad {
+        std::string json;
+        std::vector<std::string> says;
+    };
+    const std::string moe =
+        "{'model_type':'qwen3_moe','num_hidden_layers':2,'hidden_size':64,"
+        "'num_attention_heads':4,'num_key_value_heads':2,'intermediate_size':128,"
+        "'vocab_size':100,'num_experts':8,'moe_intermediate_size':32";
+    const std::string latent =
+        "{'model_type':'deepseek_v3','num_hidden_layers':2,'hidden_size':64,"
+        "'num_attention_heads':4,'intermediate_size':128,'vocab_size':100,'q_lora_rank':16,"
+        "'kv_lora_rank':16,'qk_rope_head_dim':8,'qk_nope_head_dim':8";
+    const std::vector<Bad> table = {
+        // No JSON, or not an object.
+        {"", {"c.json:1:1: is not JSON from here on"}},
+        {"{'a': 1,\n 'b': }", {"c.json:2:7: is not JSON from here on"}},
+        {"{'model_type':'llama'", {"is not JSON"}},
+        {"[1]", {"c.json: [1] is no JSON object"}},
+        {"'llama'", {"c.json: \"llama\" is no JSON object"}},
+        {"{'model_type':'llama','vocab_size':1e999}", {"a number is out of range"}},
+        {"{'a':" + std::string(100, '[') + std::string(100, ']') + "}",
+         {"nests deeper than 64 levels"}},
+        // No family, or another than a decoder transformer.
+        {"{}", {"c.json: model_type is missing", "understood are: llama, mistral"}},
+        {"{'model_type':7}", {"model_type is no text"}},
+        {"{'model_type':'lama','architectures':['LamaModel']}",
+         {"model_type: \"lama\" is not understood", "llama, mistral, mixtral"}},
+        {"{'model_type':'bert','hidden_size':768}",
+         {"model_type: \"bert\" is an encoder", "decoder transformers: llama"}},
+        {"{'model_type':'t5','is_encoder_decoder':true}",
+         {"model_type: \"t5\" has an encoder beside its decoder"}},
+        {"{'model_type':'mamba'}", {"\"mamba\" has no attention over all tokens"}},
+        {"{'model_type':'jamba'}", {"\"jamba\" mixes attention with layers of another kind"}},
+        {"{'model_type':'llava','text_config':{'model_type':'t5'}}",
+         {"c.json: text_config.model_type: \"t5\" has an encoder"}},
+        {llama(",'is_encoder_decoder':true"), {"is_encoder_decoder: true: only decoder"}},
+        // Missing.
+        {"{'model_type':'llama','hidden_size':64}",
+         {"c.json: num_hidden_layers: is missing; a config of model_type llama says it, as a whole "
+          "number from 1 to 10000"}},
+        {"{'model_type':'gpt2','n_layer':2,'n_head':2,'vocab_size':10,'n_positions':8}",
+         {"n_embd: is missing"}},
+        {"{'model_type':'llama4','text_config':{'num_hidden_layers':2}}",
+         {"c.json: text_config.hidden_size: is missing"}},
+        {moe + "}", {"num_experts_per_tok: is missing"}},
+        {latent + "}", {"v_head_dim: is missing"}},
+        {"{'model_type':'dbrx','n_layers':2,'d_model':64,'n_heads':4,'vocab_size':9}",
+         {"attn_config.kv_n_heads: is missing"}},
+        // Not numbers, zero, negative, absurd.
+        {llama(",'head_dim':'16'"), {"head_dim: \"16\" is not a whole number from 1 to"}},
+        {llama(",'head_dim':16.0"), {"head_dim: 16.0 is not a whole number"}},
+        {llama(",'head_dim':[16,16]"), {"head_dim: [16,16] is not a whole number"}},
+        {llama(",'head_dim':0"), {"head_dim: 0 is not from 1 to"}},
+        {llama(",'num_key_value_heads':-4"), {"num_key_value_heads: -4 is not from 1 to 65536"}},
+        {llama(",'vocab_size':0"), {"vocab_size: 0 is not from 1 to"}},
+        {llama(",'hidden_size':4000000000"), {"hidden_size: 4000000000 is not from 1 to 1048576"}},
+        {llama(",'num_hidden_layers':1000000"), {"1000000 is not from 1 to 10000"}},
+        {llama(",'vocab_size':123456789012345678901234567890"), {"vocab_size: 1.23"}},
+        {llama(",'tie_word_embeddings':'yes'"), {"\"yes\" is neither true nor false"}},
+        // Contradictions.
+        {llama(",'hidden_size':66"),
+         {"hidden_size: 66 is no multiple of num_attention_heads: 4, and head_dim does not say"}},
+        {llama(",'num_key_value_heads':3"),
+         {"num_key_value_heads: 3 does not divide num_attention_heads: 4"}},
+        {llama(",'num_key_value_heads':8"), {"num_key_value_heads: 8 does not divide"}},
+        {"{'model_type':'bloom','n_layer':2,'hidden_size':64,'n_embed':65,'n_head':4,"
+         "'vocab_size':9}",
+         {"n_embed: 65 contradicts hidden_size: 64"}},
+        {moe + ",'num_experts_per_tok':9}",
+         {"num_experts_per_tok: 9 is more than the 8 experts of num_experts"}},
+        {moe + ",'num_experts_per_tok':2,'mlp_only_layers':[1]}",
+         {"mlp_only_layers: layer 1 has a plain feed-forward, but not those before it"}},
+        {moe + ",'num_experts_per_tok':2,'mlp_only_layers':[0,1]}",
+         {"mlp_only_layers: leaves no layer"}},
+        {moe + ",'num_experts_per_tok':2,'decoder_sparse_step':3}",
+         {"decoder_sparse_step: 3 leaves no layer with experts; valid are 1 to 2"}},
+        {latent + ",'v_head_dim':8,'n_routed_experts':4,'num_experts_per_tok':2,"
+                  "'moe_intermediate_size':8,'first_k_dense_replace':2}",
+         {"first_k_dense_replace: 2 leaves none of 2 layers for experts; valid are 0 to 1"}},
+        {latent + ",'v_head_dim':8,'n_routed_experts':4,'num_experts_per_tok':2,"
+                  "'moe_intermediate_size':16777216,'n_shared_experts':2}",
+         {"n_shared_experts: 2 shared experts of 16777216 are wider than"}},
+        {llama(",'layer_types':['full_attention']"),
+         {"layer_types: names 1 layers, but the model has 2"}},
+        {llama(",'layer_types':['linear_attention','full_attention']"),
+         {"layer_types: \"linear_attention\" is not one of \"full_attention\""}},
+        {llama(",'layer_types':['sliding_attention','full_attention']"),
+         {"sliding_window: is missing"}},
+        {llama(",'num_hidden_layers':3,'sliding_window':8,'layer_types':['full_attention',"
+               "'full_attention','sliding_attention']"),
+         {"layer_types: 2 of 3 layers have no window; understood are"}},
+        {"{'model_type':'opt','num_hidden_layers':2,'hidden_size':64,'num_attention_heads':4,"
+         "'ffn_dim':256,'vocab_size':9,'max_position_embeddings':8,'word_embed_proj_dim':32}",
+         {"word_embed_proj_dim: 32 is not hidden_size: 64"}},
+        {"{'model_type':'mpt','n_layers':2,'d_model':64,'n_heads':4,'vocab_size':9,"
+         "'max_seq_len':8,'attn_config':{'attn_type':'odd'}}",
+         {"attn_config.attn_type: \"odd\" is not one of multihead_attention"}},
+        {"{'model_type':'mpt','n_layers':2,'d_model':64,'n_heads':4,'vocab_size':9,"
+         "'max_seq_len':8,'attn_config':7}",
+         {"attn_config: 7 is no object"}},
+    };
+    for (const Bad& bad : table) {
+        const std::string message = refusal(bad.json);
+        EXPECT_EQ(message.rfind("c.json:", 0), 0U) << bad.json << '\n' << message;
+        EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+        for (const std::string& part : bad.says)
+            EXPECT_THAT(message, HasSubstr(part)) << bad.json;
+    }
+}
+
+TEST(HfConfig, FindsTheFamilyByItsArchitectureWhereTheModelTypeIsNew) {
+    EXPECT_TRUE(read(llama(",'model_type':'our_own','architectures':['LlamaForCausalLM']")).gated);
+    EXPECT_THAT(refusal(llama(",'model_type':'our_own','architectures':[]")),
+                HasSubstr("\"our_own\" is not understood"));
+    EXPECT_GE(hf_model_types().size(), 75U);
+}
+
+TEST(HfConfig, ReadsWindowsAsTheFamilyHasThem) {
+    const auto window = [](const std::string& json) {
+        const Model model = read(json);
+        return std::tuple(model.window, model.window_every);
+    };
+    const std::string mistral = ",'model_type':'mistral','sliding_window':32";
+    EXPECT_EQ(window(llama(mistral)), std::tuple(32U, 1U));
+    // No sequence reaches it.
+    EXPECT_EQ(window(llama(mistral + ",'max_position_embeddings':32")), std::tuple(0U, 1U));
+    const std::string qwen = ",'model_type':'qwen2','sliding_window':32,'use_sliding_window':";
+    EXPECT_EQ(window(llama(qwen + "false")), std::tuple(0U, 1U));
+    EXPECT_EQ(window(llama(qwen + "true,'max_window_layers':2")), std::tuple(0U, 1U));
+    EXPECT_EQ(window(llama(qwen + "true,'max_window_layers':0")), std::tuple(32U, 1U));
+    EXPECT_THAT(refusal(llama(qwen + "true,'max_window_layers':1")),
+                HasSubstr("max_window_layers: 1 of 2 layers have no window"));
+    EXPECT_EQ(window(llama(",'model_type':'gemma2','sliding_window':32")), std::tuple(32U, 2U));
+    EXPECT_EQ(window(llama(",'model_type':'gemma3_text','sliding_window':32")),
+              std::tuple(32U, 6U));
+    EXPECT_EQ(window(llama(",'model_type':'cohere2','sliding_window':32,"
+                           "'sliding_window_pattern':4")),
+              std::tuple(32U, 4U));
+}
+
+TEST(HfConfig, ReadsBiasesAndSharedKeysAsTheFamilyHasThem) {
+    EXPECT_FALSE(read(llama("")).qkv_biases);
+    EXPECT_TRUE(read(llama(",'attention_bias':true")).qkv_biases);
+    EXPECT_TRUE(read(llama(",'attention_bias':true,'mlp_bias':true")).biases);
+    EXPECT_TRUE(read(llama(",'model_type':'qwen2'")).qkv_biases);
+    EXPECT_EQ(read(llama(",'model_type':'falcon'")).kv_heads, 1U);
+    EXPECT_EQ(read(llama(",'model_type':'falcon','multi_query':false")).kv_heads, 4U);
+    EXPECT_EQ(read(llama(",'num_key_value_heads':null")).kv_heads, 4U);
+    EXPECT_TRUE(read(llama(",'model_type':'falcon'")).tied);
+    EXPECT_FALSE(read(llama("")).tied);
+}
+
+TEST(HfConfig, IsCalledByItsOwnNameElseByThatOfItsFolder) {
+    EXPECT_EQ(read(llama(",'_name_or_path':'meta-llama/Llama-2-7b-hf'")).name, "Llama-2-7b-hf");
+    EXPECT_EQ(read(llama(",'_name_or_path':'./'")).name, "given");
+    EXPECT_EQ(read(llama(",'_name_or_path':null")).name, "given");
+
+    const std::filesystem::path folder =
+        std::filesystem::path(::testing::TempDir()) / "hf_config_test" / "our-7b";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "config.json") << json_of(llama(""));
+    std::ofstream(folder / "other.json") << json_of(llama(""));
+    EXPECT_EQ(read_hf_config((folder / "config.json").string()).value().name, "our-7b");
+    EXPECT_EQ(model_of(folder.string()).value().name, "our-7b");
+    EXPECT_EQ(model_of((folder / "other.json").string()).value().name, "other");
+    std::filesystem::remove_all(folder.parent_path());
+}
+
+TEST(HfConfig, TakesAModelByNameOfTheCatalogueOrAsHuggingFaceWritesIt) {
+    EXPECT_EQ(model_of("GPT3-175B").value().layers, 96U);
+    EXPECT_EQ(model_of("meta-llama/Llama-3.1-8B").value().name, "llama-3.1-8b");
+    EXPECT_EQ(model_of("deepseek-ai/DeepSeek-V3").value().name, "deepseek-v3");
+    const auto unknown = model_of("lama-3.1-8b");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, Code::not_found);
+    EXPECT_THAT(unknown.error().message,
+                AllOf(HasSubstr("model 'lama-3.1-8b'"), HasSubstr("did you mean llama-3.1-8b?")));
+    EXPECT_THAT(model_of("there/is/none.json").error().message, HasSubstr("there is no such file"));
+}
+
+TEST(HfConfig, SurvivesDamage) {
+    Random random(11);
+    for (const Same& one : same) {
+        const std::string json = json_of(one.json);
+        for (int round = 0; round < 200; ++round) {
+            std::string damaged = json;
+            for (std::int64_t i = random.between(1, 3); i > 0 && !damaged.empty(); --i) {
+                const auto at = static_cast<std::size_t>(
+                    random.between(0, static_cast<std::int64_t>(damaged.size()) - 1));
+                const auto kind = random.between(0, 2);
+                if (kind == 0) {
+                    damaged[at] = static_cast<char>(random.between(0, 255));
+                } else if (kind == 1) {
+                    damaged.erase(at, static_cast<std::size_t>(random.between(1, 9)));
+                } else {
+                    damaged.insert(at, std::to_string(random.between(0, 99)));
+                }
+            }
+            try_hf_config(damaged);
+        }
+    }
+    // Each key with each of some odd values.
+    for (const char* value :
+         {"0", "-1", "1", "1048577", "1e300", "null", "[]", "{}", "true", "''"}) {
+        for (const Same& one : same) {
+            const std::string json = one.json;
+            for (std::size_t at = json.find("':"); at != std::string::npos;
+                 at = json.find("':", at + 1)) {
+                const std::size_t end = json.find_first_of(",}]", at);
+                try_hf_config(json_of(json.substr(0, at + 2) + value + json.substr(end)));
+            }
+        }
     }
 }
 
