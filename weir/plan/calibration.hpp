@@ -20,19 +20,20 @@ namespace weir::plan {
 
 // Of one kind of chip. Shares are of the peak that the catalogue has.
 struct ChipCalibration {
-    double gemm_share = 0.80;       // that large BF16/FP16 products reach
-    double gemm_fp8_share = 0.65;   // the same in FP8, of the FP8 peak
-    double gemm_half_dim = 384;     // inner size at which a product reaches half of that
-    double gemm_half_rows = 256;    // rows or columns, the same
-    double attention_share = 0.55;  // flash attention forward, of the BF16 peak
-    double attention_back_share = 0.45;
-    double attention_half_length = 512;  // tokens at which attention reaches half
-    double memory_share = 0.80;          // of the bandwidth that kernels moving data reach
-    double kernel_s = 4e-6;  // from the start of one kernel to that of the next, beyond its work
-    double host_s = 8e-6;    // until the host has issued a kernel; hides behind long ones
-    double step_s = 0.01;    // of each step beside the layers: data, logging, allocator
-    double straggle = 0.01;  // of a step, for each doubling of the nodes
-    double overlap_slowdown = 0.1;  // how much slower products run beside communication
+    double gemm_share = 0.70;      // that large BF16 and FP16 products reach
+    double gemm_fp8_share = 0.62;  // the same in FP8, of the FP8 peak
+    double gemm_area = 7e5;   // elements of a result whose time a product loses to its last wave
+    double gemm_depth = 250;  // inner size whose time a product loses to its start and end
+    double attention_share = 0.50;       // flash attention forward, of the BF16 peak
+    double attention_back_share = 0.50;  // the same, backward
+    double attention_older = 0.65;  // what kernels written for the chips before it reach of that
+    double attention_length = 300;  // keys whose time attention loses to its start and end
+    double memory_share = 0.70;     // of the bandwidth, by kernels that only move data
+    double kernel_s = 3e-6;         // from the end of one kernel to the work of the next
+    double host_s = 25e-6;          // until the host has issued one kernel; hides behind long ones
+    double step_s = 0.02;           // of each step beside the layers: data, logging, allocator
+    double straggle = 0.004;        // of a step, for each doubling of the nodes
+    double overlap_slowdown = 0.2;  // of hidden communication, the share that products lose
     double spread = 0.15;           // of prediction over measurement: standard deviation of the log
     bool fitted = false;
     std::string source{};
@@ -40,9 +41,9 @@ struct ChipCalibration {
 
 // Of one kind of link, inside or between nodes.
 struct LinkCalibration {
-    double bandwidth_share = 0.80;  // of the datasheet that large collectives reach
-    double latency_s = 5e-6;        // of one step of a collective
-    double alltoall_share = 0.60;
+    double bandwidth_share = 0.75;  // of the datasheet that large collectives reach
+    double alltoall_share = 0.60;   // the same, of all-to-all
+    double latency_s = 6e-6;        // of one step of a collective
     bool fitted = false;
     std::string source{};
 };

@@ -1,0 +1,127 @@
+#include "weir/plan/machine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir::plan {
+namespace {
+
+// The peak that a vendor states; where none does, the best-founded rate. Shares in the calibration
+// are of the former.
+const catalog::Rate* peak_rate(const catalog::ChipRecord& chip,
+                               std::string_view format,
+                               std::string_view op) {
+    for (const catalog::Rate& rate : chip.rates) {
+        const bool fits = rate.format == format && rate.op == op && rate.value > 0 &&
+                          rate.way == catalog::Way::native;
+        if (fits && rate.basis == catalog::Basis::vendor_peak) return &rate;
+    }
+    const catalog::Rate* best = chip.rate(format, op);
+    return best != nullptr && best->value > 0 ? best : nullptr;
+}
+
+double peak_of(const catalog::ChipRecord& chip, std::initializer_list<std::string_view> formats) {
+    for (const std::string_view format : formats) {
+        if (const catalog::Rate* rate = peak_rate(chip, format, "gemm")) return rate->value;
+    }
+    return 0;
+}
+
+// What such chips are usually built into: how many a fast link joins, what it is called, and what
+// leads out of the node. From the systems in which the vendors sell them.
+struct Usual {
+    std::string_view prefix;
+    std::uint32_t chips_per_node;
+    std::string_view inside;
+    std::string_view between;
+    double between_bytes_per_s;  // of one chip, one direction
+};
+constexpr double gigabit = 1e9 / 8;
+constexpr std::array<Usual, 18> usual_systems{{
+    {"v100", 8, "nvlink2", "infiniband", 100 * gigabit / 8 * 1},
+    {"a100-pcie", 8, "pcie", "infiniband", 200 * gigabit},
+    {"a100", 8, "nvlink3", "infiniband", 200 * gigabit},
+    {"a800", 8, "nvlink3", "infiniband", 200 * gigabit},
+    {"h100-pcie", 8, "pcie", "infiniband", 400 * gigabit},
+    {"h100", 8, "nvlink4", "infiniband", 400 * gigabit},
+    {"h800", 8, "nvlink4", "infiniband", 400 * gigabit},
+    {"h200", 8, "nvlink4", "infiniband", 400 * gigabit},
+    {"h20", 8, "nvlink4", "infiniband", 400 * gigabit},
+    {"b200", 8, "nvlink5", "infiniband", 400 * gigabit},
+    {"b300", 8, "nvlink5", "infiniband", 800 * gigabit},
+    {"gb200", 72, "nvl72", "infiniband", 400 * gigabit},
+    {"gb300", 72, "nvl72", "infiniband", 800 * gigabit},
+    {"mi3", 8, "xgmi", "infiniband", 400 * gigabit},
+    {"ascend", 8, "hccs", "roce", 200 * gigabit},
+    {"tpu", 256, "ici", "dcn", 25 * gigabit},
+    {"rtx", 8, "pcie", "roce", 100 * gigabit},
+    {"", 8, "any", "any", 200 * gigabit},
+}};
+
+// PCIe 4.0 x16, one direction: what joins chips that have no link of their own.
+constexpr double pcie4_bytes_per_s = 32e9;
+
+}  // namespace
+
+Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions& options) {
+    Machine machine;
+    machine.chip_name = chip.name;
+    if (chip.memory.count <= 0) {
+        return fail(Code::invalid,
+                    fmt::format("chip {}: its memory is not known; add `memory:` to its entry in "
+                                "a catalogue file",
+                                chip.name));
+    }
+    machine.memory_bytes = static_cast<double>(chip.memory.count);
+    const double bf16 = peak_of(chip, {"bf16"});
+    const double fp16 = peak_of(chip, {"fp16"});
+    const double fp8 = peak_of(chip, {"fp8", "fp8e4m3"});
+    machine.peak_flops = {peak_of(chip, {"tf32", "fp32"}), fp16 > 0 ? fp16 : bf16, bf16, fp8, fp8};
+    // Huawei's sheets state FP16; its matrix units take BF16 at the same rate.
+    if (bf16 <= 0 && chip.rate("bf16", "gemm") == nullptr)
+        machine.peak_flops[static_cast<std::size_t>(Precision::bf16)] = fp16;
+    else if (fp16 > bf16 && bf16 > 0 &&
+             chip.rate("bf16", "gemm")->basis != catalog::Basis::vendor_peak)
+        machine.peak_flops[static_cast<std::size_t>(Precision::bf16)] = fp16;
+    if (*std::max_element(machine.peak_flops.begin(), machine.peak_flops.end()) <= 0) {
+        return fail(Code::invalid,
+                    fmt::format("chip {}: the catalogue has no rate for products of matrices in "
+                                "bf16, fp16, fp8 or fp32; add one",
+                                chip.name));
+    }
+    // Where nobody states the bandwidth, the usual balance of chips for training: those of the
+    // catalogue that state both do 150 to 300 operations for each byte.
+    constexpr double usual_flops_per_byte = 220;
+    const catalog::Rate* memory = peak_rate(chip, "", "memory");
+    machine.memory_bytes_per_s =
+        memory != nullptr
+            ? memory->value
+            : machine.peak_flops[static_cast<std::size_t>(Precision::fp16)] / usual_flops_per_byte;
+    machine.bandwidth_assumed = memory == nullptr;
+    if (const catalog::Rate* vector = peak_rate(chip, "fp32", "vector"))
+        machine.vector_flops = vector->value;
+    const auto usual =
+        std::find_if(usual_systems.begin(), usual_systems.end(), [&](const Usual& one) {
+            return std::string_view(chip.name).substr(0, one.prefix.size()) == one.prefix;
+        });
+    machine.chips_per_node =
+        options.chips_per_node > 0 ? options.chips_per_node : usual->chips_per_node;
+    machine.inside.kind =
+        options.inside_kind.empty() ? std::string(usual->inside) : options.inside_kind;
+    machine.inside.bytes_per_s = options.inside_bytes_per_s > 0 ? options.inside_bytes_per_s
+                                 : chip.link_bytes_per_s > 0    ? chip.link_bytes_per_s / 2
+                                                                : pcie4_bytes_per_s;
+    machine.between.kind =
+        options.between_kind.empty() ? std::string(usual->between) : options.between_kind;
+    machine.between.bytes_per_s =
+        options.between_bytes_per_s > 0 ? options.between_bytes_per_s : usual->between_bytes_per_s;
+    machine.chip = chip_calibration(chip.name);
+    machine.inside.calibration = link_calibration(machine.inside.kind);
+    machine.between.calibration = link_calibration(machine.between.kind);
+    machine.chip_watts = chip.tdp_watts;
+    machine.estimated = !machine.chip.fitted;
+    return machine;
+}
+
+}  // namespace weir::plan

@@ -1,0 +1,37 @@
+#include "weir/plan/stack.hpp"
+
+#include <array>
+
+namespace weir::plan {
+
+const Stack& stack_of(Framework framework) {
+    static const std::array<Stack, 6> stacks{{
+        // Megatron-Core with Transformer Engine: fused bias, activation, dropout, residual, loss.
+        {.extra_kernels = 4, .loss_forward_bytes = 22, .loss_backward_bytes = 14},
+        // Megatron-DeepSpeed: the loss of Megatron-LM 2 in single kernels: widened, transposed,
+        // maximum, difference, exponents, sum, quotient, and the same way back.
+        {.dropout = true,
+         .latest_attention = false,
+         .extra_kernels = 12,
+         .loss_forward_bytes = 60,
+         .loss_backward_bytes = 40},
+        // MindSpeed: fused norm, rotary positions and activation; the loss of Megatron-LM.
+        {.extra_kernels = 4, .loss_forward_bytes = 40, .loss_backward_bytes = 24},
+        // torchtitan: torch.compile for each block, attention of PyTorch.
+        {.latest_attention = false,
+         .extra_kernels = 6,
+         .loss_forward_bytes = 18,
+         .loss_backward_bytes = 14},
+        // Composer with MPT: eager PyTorch around flash attention 1 and 2.
+        {.fused_elementwise = false,
+         .latest_attention = false,
+         .extra_kernels = 10,
+         .loss_forward_bytes = 18,
+         .loss_backward_bytes = 14},
+        // XLA compiles the whole step; cuDNN's attention.
+        {.compiled = true, .loss_forward_bytes = 14, .loss_backward_bytes = 10},
+    }};
+    return stacks[static_cast<std::size_t>(framework)];
+}
+
+}  // namespace weir::plan

@@ -1,0 +1,25 @@
+// What a software stack does with the same layer: how it fuses kernels and what it keeps.
+//
+// These are facts about frameworks, read from their sources, not fitted numbers: how many kernels a
+// layer starts, whether dropout is on in the recipes that were published, and so on.
+//
+// Threads: constant data.
+#pragma once
+
+#include "weir/plan/strategy.hpp"
+
+namespace weir::plan {
+
+struct Stack {
+    bool fused_elementwise = true;  // bias, activation, dropout and residual in one kernel
+    bool dropout = false;           // is applied, and its masks are kept
+    bool compiled = false;          // a compiler issues the whole step: the host costs nothing
+    bool latest_attention =
+        true;                  // attention is written for the chip at hand, not for an older one
+    double extra_kernels = 0;  // of a layer and pass, beside those that compute: copies, casts
+    double loss_forward_bytes = 14;  // that the loss reads and writes for each score, from BF16 on
+    double loss_backward_bytes = 10;
+};
+const Stack& stack_of(Framework framework);
+
+}  // namespace weir::plan
