@@ -267,6 +267,8 @@ Result<Part> part_of(const Json& file, std::string_view source) {
         return refusal(fmt::format("{}: {}.", source, key), inner);
     }
     Part part{&file, nullptr, "", hf_family_of(type)};
+    // The language part on its own, by the name of the whole.
+    if (part.family == nullptr) part.family = hf_family_of(type + "_text");
     if (part.family == nullptr) part.family = hf_family_of_architecture(architecture_of(file));
     if (part.family != nullptr) return part;
     if (type.empty()) {

@@ -347,6 +347,7 @@ TEST(HfConfig, RefusesWithFileKeyValueAndWhatIsValid) {
 
 TEST(HfConfig, FindsTheFamilyByItsArchitectureWhereTheModelTypeIsNew) {
     EXPECT_TRUE(read(llama(",'model_type':'our_own','architectures':['LlamaForCausalLM']")).gated);
+    EXPECT_EQ(read(llama(",'model_type':'gemma3'")).norms, 4U);
     EXPECT_THAT(refusal(llama(",'model_type':'our_own','architectures':[]")),
                 HasSubstr("\"our_own\" is not understood"));
     EXPECT_GE(hf_model_types().size(), 75U);

@@ -168,6 +168,19 @@ void glm4_moe(HfReader& reader, Model& model) {
     deepseek_experts(reader, model);
 }
 
+void bailing_moe(HfReader& reader, Model& model) {
+    model.qk_norm = reader.flag("use_qk_norm", false);
+    experts(reader, model, {.count = {"num_experts"}});
+    if (!reader.sound()) return;
+    shared_experts(reader, model, {"num_shared_experts"}, 0);
+    dense_start(reader, model, {"first_k_dense_replace"});
+    predicted_tokens(reader, model, {"num_nextn_predict_layers"});
+}
+
+void mimo(HfReader& reader, Model& model) {
+    predicted_tokens(reader, model, {"num_nextn_predict_layers"});
+}
+
 void ernie_moe(HfReader& reader, Model& model) {
     experts(reader, model, {.count = {"moe_num_experts"}, .per_token = {"moe_k"}});
     if (!reader.sound()) return;
@@ -423,6 +436,10 @@ const HfFamily families[] = {
     {"glm4_moe", "Glm4MoeForCausalLM", {.more = glm4_moe}},
     {"dots1", "Dots1ForCausalLM", {.qk_norm = true, .more = deepseek_experts}},
     {"minimax_m2", "MiniMaxM2ForCausalLM", {.more = minimax_m2}},
+    {"bailing_moe", "BailingMoeForCausalLM", {.qkv_key = "use_qkv_bias", .more = bailing_moe}},
+    {"bailing_moe_v2", "BailingMoeV2ForCausalLM", {.qkv_key = "use_qkv_bias", .more = bailing_moe}},
+    {"mimo", "MiMoForCausalLM", {.qkv_biases = true, .window = HfWindow::qwen, .more = mimo}},
+    {"arcee", "ArceeForCausalLM", {.gated = false}},
     {"gpt_oss",
      "GptOssForCausalLM",
      {.bias_key = "attention_bias",
