@@ -81,9 +81,8 @@ public:
                                       : cost.experts_s;
         const double device_s = cost.kernels * machine_.chip.kernel_s;
         const double host_s =
-            strategy_.cuda_graphs ? 0 : cost.kernels * machine_.chip.host_s * stack_.host_share;
-        terms.at(Term::overhead) =
-            stack_.host_share > 0 ? std::max(device_s, host_s - terms.total_s()) : 0;
+            strategy_.cuda_graphs || stack_.compiled ? 0 : cost.kernels * machine_.chip.host_s;
+        terms.at(Term::overhead) = std::max(device_s, host_s - terms.total_s());
         return terms;
     }
 
@@ -266,19 +265,33 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
     const double expert_parameters = chip_layers * moe_share * layers.moe.expert_parameters;
     const double gradient = s.fp32_gradients ? full : half;
     if (s.zero < 3) {
-        const auto talk =
-            [&](const Replicas& replicas, double parameters, double bytes, double passes) {
-                if (replicas.size <= 1) return 0.0;
-                const Group group =
-                    group_of(machine_, replicas.stride, static_cast<std::uint64_t>(replicas.size));
-                return passes * all_gather_s(machine_, group, parameters * bytes);
-            };
-        const double passes = s.zero == 0 ? 2 : 1;
-        const double reduce = talk(dense, dense_parameters, gradient, passes) +
-                              talk(expert, expert_parameters, gradient, passes);
-        const double gather = s.zero == 0 ? 0
-                                          : talk(dense, dense_parameters, half, 1) +
-                                                talk(expert, expert_parameters, half, 1);
+        // Gradients and weights travel in buckets of 40 million parameters, larger ones in large
+        // groups (Megatron-Core, distributed_data_parallel_config.py).
+        const auto buckets = [](double parameters, double members) {
+            return std::ceil(parameters / std::max(40e6, 1e6 * members));
+        };
+        const auto group = [&](const Replicas& replicas, double size) {
+            return group_of(machine_, replicas.stride, static_cast<std::uint64_t>(size));
+        };
+        const auto reduce_of = [&](const Replicas& replicas, double parameters) {
+            if (replicas.size <= 1) return 0.0;
+            const double bytes = parameters * gradient;
+            const double pieces = buckets(parameters, replicas.size);
+            return s.zero == 0
+                       ? all_reduce_s(machine_, group(replicas, replicas.size), bytes, pieces)
+                       : reduce_scatter_s(machine_, group(replicas, replicas.size), bytes, pieces);
+        };
+        // Only those who share the optimiser's state have to tell each other.
+        const auto gather_of = [&](const Replicas& replicas, double parameters) {
+            const double shards = shards_of(s, replicas);
+            if (shards <= 1) return 0.0;
+            return all_gather_s(
+                machine_, group(replicas, shards), parameters * half, buckets(parameters, shards));
+        };
+        const double reduce =
+            reduce_of(dense, dense_parameters) + reduce_of(expert, expert_parameters);
+        const double gather =
+            gather_of(dense, dense_parameters) + gather_of(expert, expert_parameters);
         total.at(Term::data) += s.overlap.grad_reduce
                                     ? step.exposed(reduce, 0.9 * backward.total_s(), total.hidden_s)
                                     : reduce;
