@@ -60,8 +60,12 @@ struct Model {
     bool qkv_biases = false;              // only those of queries, keys and values (Qwen 2)
     bool layer_norm = false;              // LayerNorm with bias instead of RMSNorm
     bool parallel_block = false;          // attention and feed-forward read the same input
-    std::uint32_t window = 0;             // sliding window of attention, in tokens; 0 = none
+    std::uint32_t norms =
+        2;                 // of a layer, as wide as the model; 4: also behind each part (Gemma 2)
+    bool qk_norm = false;  // queries and keys are normalised, head by head (Qwen 3)
+    std::uint32_t window = 0;        // sliding window of attention, in tokens; 0 = none
     std::uint32_t window_every = 1;  // 1: in every layer; 2: in every second; n: all but each n-th
+    bool chunked = false;            // windows do not slide: they are chunks (Llama 4)
     std::uint32_t mtp_layers = 0;    // layers that predict further tokens (DeepSeek-V3: 1)
     std::uint32_t sequence = 0;      // longest sequence it was made for; 0 = not said
     std::optional<LatentAttention> latent{};

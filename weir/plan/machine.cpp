@@ -92,14 +92,15 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
                                 "bf16, fp16, fp8 or fp32; add one",
                                 chip.name));
     }
+    // Where nobody states the bandwidth, the usual balance of chips for training: those of the
+    // catalogue that state both do 150 to 300 operations for each byte.
+    constexpr double usual_flops_per_byte = 220;
     const catalog::Rate* memory = peak_rate(chip, "", "memory");
-    if (memory == nullptr) {
-        return fail(Code::invalid,
-                    fmt::format("chip {}: the catalogue has no rate for its memory "
-                                "({{op: memory, value: … TB/s}}); add one",
-                                chip.name));
-    }
-    machine.memory_bytes_per_s = memory->value;
+    machine.memory_bytes_per_s =
+        memory != nullptr
+            ? memory->value
+            : machine.peak_flops[static_cast<std::size_t>(Precision::fp16)] / usual_flops_per_byte;
+    machine.bandwidth_assumed = memory == nullptr;
     if (const catalog::Rate* vector = peak_rate(chip, "fp32", "vector"))
         machine.vector_flops = vector->value;
     const auto usual =

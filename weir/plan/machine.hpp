@@ -43,8 +43,9 @@ struct Machine {
     ChipCalibration chip{};
     double price_per_chip_hour = 0;  // 0 = not said
     std::string currency{};
-    double chip_watts = 0;   // busy; 0 = not known
-    bool estimated = false;  // some rate is not evidence (published or measured)
+    double chip_watts = 0;           // busy; 0 = not known
+    bool bandwidth_assumed = false;  // nobody states that of its memory
+    bool estimated = false;          // some rate is not evidence (published or measured)
 
     [[nodiscard]] double peak(Precision precision) const {
         return peak_flops[static_cast<std::size_t>(precision)];

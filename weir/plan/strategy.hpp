@@ -84,6 +84,7 @@ struct Strategy {
     std::uint32_t zero_group = 0;      // optimiser state is split over so many of dp; 0 = all
     bool ulysses = false;              // cp by all-to-all of heads instead of a ring of keys
     bool flash_attention = true;
+    bool cuda_graphs = false;       // kernels are issued as recorded graphs: no host time
     bool fp32_gradients = true;  // gradients are summed and sent in FP32
     Schedule schedule = Schedule::one_f_one_b;
     Overlap overlap{};

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "weir/plan/layer_cost.hpp"
 #include "weir/plan/machine.hpp"
 #include "weir/plan/strategy.hpp"
 
@@ -63,8 +64,16 @@ struct Prediction {
     [[nodiscard]] double at(MemoryPart part) const {
         return memory_bytes[static_cast<std::size_t>(part)];
     }
+    // Of the fullest chip, with the reserve for fragmentation and without it (what allocators
+    // report as their peak).
     [[nodiscard]] double memory_total_bytes() const;
+    [[nodiscard]] double memory_allocated_bytes() const {
+        return memory_total_bytes() - at(MemoryPart::reserve);
+    }
 };
+
+// By MemoryPart.
+using Memory = std::array<double, memory_part_count>;
 
 // Predicts strategies of one job on one kind of machine.
 class TrainingModel {
@@ -74,12 +83,28 @@ public:
     // Requires: check(strategy, job, strategy.chips()) holds. Cost: about a microsecond.
     [[nodiscard]] Prediction predict(const Strategy& strategy) const;
 
+    // The same in two steps, for searches: layers first, which depend on tp, cp, ep, micro-batch,
+    // precision and kernels only; then the step they make.
+    struct Layers {
+        LayerCost dense{};
+        LayerCost moe{};
+        EndCost end{};
+    };
+    [[nodiscard]] Layers layers(const Strategy& strategy) const;
+    [[nodiscard]] Prediction predict(const Strategy& strategy, const Layers& layers) const;
+    // Of a chip of one pipeline stage, from 0.
+    [[nodiscard]] Memory memory(const Strategy& strategy,
+                                const Layers& layers,
+                                std::uint32_t stage) const;
+
     [[nodiscard]] const TrainingJob& job() const { return job_; }
     [[nodiscard]] const Machine& machine() const { return machine_; }
 
 private:
     TrainingJob job_;
     Machine machine_;
+    double moe_layers_ = 0;
+    double model_flops_ = 0;
 };
 
 }  // namespace weir::plan

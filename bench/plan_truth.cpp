@@ -1,0 +1,126 @@
+// plan_truth DIR [--json] [--rows]: predicts every measured row of DIR/training.csv and
+// DIR/inference.csv, and prints how far off the planner is, by source, chip, precision and kind of
+// model. --rows prints each prediction as well.
+#include <fmt/format.h>
+
+#include <cstring>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/base/text_table.hpp"
+
+#include "bench/truth/report.hpp"
+
+namespace {
+
+using weir::bench::Predicted;
+using weir::bench::Score;
+
+nlohmann::json json_of(const std::vector<Score>& scores) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const Score& s : scores) {
+        list.push_back({{"group", s.group},
+                        {"rows", s.rows},
+                        {"mape", s.mape},
+                        {"median_ape", s.median_ape},
+                        {"bias", s.bias},
+                        {"spearman", s.spearman},
+                        {"regret", s.regret},
+                        {"regret_worst", s.regret_worst},
+                        {"sweeps", s.sweeps},
+                        {"coverage", s.coverage},
+                        {"worst_id", s.worst_id},
+                        {"worst_ape", s.worst_ape}});
+    }
+    return list;
+}
+
+void print(std::string_view title, const std::vector<Score>& scores) {
+    fmt::print("\n{}\n{:<28} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  {}\n",
+               title,
+               "group",
+               "rows",
+               "mean",
+               "median",
+               "bias",
+               "rank",
+               "regret",
+               "in 90 %",
+               "worst");
+    for (const Score& s : scores) {
+        fmt::print(
+            "{:<28} {:>5} {:>6.1f} % {:>6.1f} % {:>+6.1f} % {:>8.2f} {:>6.1f} % {:>6.0f} %  {} "
+            "({:.0f} %)\n",
+            s.group,
+            s.rows,
+            100 * s.mape,
+            100 * s.median_ape,
+            100 * s.bias,
+            s.spearman,
+            100 * s.regret,
+            100 * s.coverage,
+            s.worst_id,
+            100 * s.worst_ape);
+    }
+}
+
+void print_rows(const std::vector<Predicted>& rows, double unit) {
+    for (const Predicted& one : rows) {
+        fmt::print("{:<12} {:<28} {:<22} {:>10.4g} {:>10.4g} {:>+7.1f} %  {}\n",
+                   one.row->id,
+                   one.row->model_name,
+                   one.row->chip,
+                   one.measured / unit,
+                   one.predicted / unit,
+                   100 * (one.predicted / one.measured - 1),
+                   weir::plan::text_of(one.row->strategy));
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::string folder;
+    bool json = false;
+    bool every_row = false;
+    for (int i = 1; i < argc; ++i) {
+        if (std::strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (std::strcmp(argv[i], "--rows") == 0)
+            every_row = true;
+        else
+            folder = argv[i];
+    }
+    if (folder.empty()) {
+        fmt::print(stderr, "usage: plan_truth DIR [--json] [--rows]\n");
+        return 2;
+    }
+    const auto rows = weir::bench::read_training(folder + "/training.csv");
+    if (!rows) {
+        fmt::print(stderr, "plan_truth: {}\n", rows.error().message);
+        return 1;
+    }
+    const auto times = weir::bench::predict_times(*rows);
+    const auto memory = weir::bench::predict_memory(*rows);
+    const auto time_scores = weir::bench::scores_of(times);
+    const auto memory_scores = weir::bench::scores_of(memory);
+    if (json) {
+        nlohmann::json all;
+        all["training"] = json_of(time_scores);
+        all["memory"] = json_of(memory_scores);
+        all["inference"] = nlohmann::json::array();
+        fmt::print("{}\n", all.dump(1));
+        return 0;
+    }
+    if (every_row) {
+        print_rows(times, 1);
+        print_rows(memory, 1073741824.0);
+    }
+    print("step time", time_scores);
+    print("floor: one MFU for each chip, precision and recomputation",
+          weir::bench::scores_of(weir::bench::floor_times(*rows)));
+    print("roofline of the datasheet", weir::bench::scores_of(weir::bench::roofline_times(*rows)));
+    print("memory", memory_scores);
+    return 0;
+}
