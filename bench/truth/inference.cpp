@@ -101,15 +101,16 @@ Numbers numbers_of(std::string_view text) {
 }
 
 // What rows of aiconfigurator do not say: TensorRT-LLM keeps FP8 keys and values for quantised
-// checkpoints (their kv_cache_quant_algo); vLLM and SGLang keep 16 bits ("auto") unless told, as
-// the recipes for Blackwell do.
+// checkpoints (their kv_cache_quant_algo), and so does vLLM with checkpoints that NVIDIA quantised;
+// else vLLM and SGLang keep 16 bits ("auto") unless told, as the recipes for Blackwell do.
 Numbers cache_of(const Record& row, Engine engine, Numbers weights) {
     const std::string_view said = row.text("act_kv_prec");
     if (has(said, "fp8 kv")) return Numbers::fp8;
     if (has(said, "/fp16")) return Numbers::fp16;
     const bool quantised = plan::bytes_of(weights) < 2;
     const bool blackwell = has(row.text("chip"), "B200") || has(row.text("chip"), "B300");
-    if (quantised && (engine == Engine::tensorrt_llm || blackwell)) return Numbers::fp8;
+    const bool modelopt = has(row.text("source_file"), "[nvidia_");
+    if (quantised && (engine == Engine::tensorrt_llm || blackwell || modelopt)) return Numbers::fp8;
     return Numbers::bf16;
 }
 

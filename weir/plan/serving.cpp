@@ -128,6 +128,7 @@ struct World {
     const ServingLink& inside;
     const ServingLink& between;
     const ServingEngine& engine;
+    double skew;
     Spread s;
 
     double bandwidth() const { return machine.memory_bytes_per_s; }
@@ -211,8 +212,11 @@ struct World {
         const auto& e = *model.experts;
         const double here = e.count / s.ep;
         const double chosen = static_cast<double>(e.per_token) / e.count;
-        // A token chooses at random: an expert is idle with probability (1 - k/E)^tokens.
-        const double active = here * (1 - std::pow(1 - chosen, tokens));
+        // An expert that a token chooses with probability p is idle in a step with probability
+        // (1 - p)^tokens. Three thirds of the experts are chosen more or less often.
+        double active = 0;
+        for (const double liked : {1 + 1.5 * skew, 1 - 0.6 * skew, 1 - 0.9 * skew})
+            active += here / 3 * (1 - std::pow(1 - std::min(1.0, chosen * liked), tokens));
         const double rows = tokens * e.per_token / s.ep;
         // The fullest of `ep` ranks, as of balls in bins.
         const double fullest =
@@ -227,7 +231,7 @@ struct World {
     double attention_decode_s(double sequences, double context) const {
         const double keys = sequences * seen(model, context);
         const double read = keys * s.cache_token_layer_bytes /
-                            (bandwidth() * chip.cache_share) * engine.cache_slowdown;
+                            (bandwidth() * chip.cache_share) * engine.attention_slowdown;
         const double width =
             model.latent ? 2.0 * model.latent->kv_lora + model.latent->rope_dim : 2.0 * model.head_dim;
         const double compute = 2 * keys * s.heads * width / (peak16() * chip.attention_share);
@@ -240,7 +244,7 @@ struct World {
                                                 model.latent->v_dim
                                           : 2.0 * model.head_dim;
         return s.layers.all * 2 * tokens * prompt_reach(model, length) * s.heads * width /
-               (peak16() * chip.attention_share);
+               (peak16() * chip.attention_share) * engine.attention_slowdown;
     }
 
     double moving_s(double m, double all_tokens) const {
@@ -283,7 +287,9 @@ struct World {
         if (s.tp <= 1) return 0;
         return reduces() * 2 * (s.tp - 1) / s.tp * m * s.hidden * 2 / slowest_bytes_per_s(s.tp);
     }
-    double tensor_latency_s() const { return reduces() * reduce_latency_s(s.tp); }
+    double tensor_latency_s() const {
+        return reduces() * reduce_latency_s(s.tp) * engine.reduce_slowdown;
+    }
     double exchange_bytes_s(double m) const {
         if (s.dp <= 1 || s.layers.moe <= 0) return 0;
         // Out in 8 bits, back in 16, to each of the ranks that hold a chosen expert.
@@ -295,7 +301,7 @@ struct World {
     double exchange_latency_s() const {
         if (s.dp <= 1 || s.layers.moe <= 0) return 0;
         const ServingLink& link = s.dp * s.tp > machine.chips_per_node ? between : inside;
-        return s.layers.moe * 2 * link.exchange_s;
+        return s.layers.moe * 2 * link.exchange_s * engine.exchange_slowdown;
     }
 
     double kernels() const {
@@ -304,12 +310,13 @@ struct World {
         // gathering around experts; compressing and its norms.
         const double few_bits = bytes_of(s.plain) < 2 ? 3 : 0;
         const double latent = model.latent ? 6 : 0;
-        const double moe = 8;
+        const double moe = 4;
         return s.layers.all * (9 + few_bits + latent) + s.layers.moe * moe;
     }
 
-    // A decode step of one stage for `n` sequences of an attention rank with so long contexts.
-    Terms decode(double n, double context) const {
+    // A decode step of one stage for `n` sequences of an attention rank with so long contexts; the
+    // host looks at all `active` ones, of the other groups of a pipeline, too.
+    Terms decode(double n, double active, double context) const {
         Terms t{};
         const double all_tokens = n * s.dp;
         at(t, ServingTerm::products) = products_s(n, n, true);
@@ -320,7 +327,8 @@ struct World {
         at(t, ServingTerm::exchange) = exchange_bytes_s(n) + exchange_latency_s();
         at(t, ServingTerm::pipeline) = pipeline_s(n);
         at(t, ServingTerm::overhead) =
-            kernels() * engine.kernel_s + engine.step_s + engine.sequence_s * all_tokens;
+            kernels() * engine.kernel_s + s.layers.moe * engine.experts_layer_s + engine.step_s +
+            engine.sequence_s * active;
         return t;
     }
     double pipeline_s(double tokens) const {
@@ -332,20 +340,20 @@ struct World {
         return tokens * s.hidden * 2 / s.tp / rate + (outside ? between : inside).reduce_s;
     }
 
-    // `tokens` of prompts of that length in a step of one stage: how much longer it takes than
-    // with `n` decoding sequences alone. n = 0: a step of its own.
-    double prompt(double n, double tokens, double length) const {
-        const double all = tokens * s.dp;
-        double work = products_s(n + tokens, n + 1, false);
-        work += experts_s((n + tokens) * s.dp);
-        double gone = 0;
-        if (n > 0) gone = products_s(n, n, true) + experts_s(n * s.dp);
-        work += attention_prompt_s(tokens, length) + moving_s(tokens, all) + tensor_bytes_s(tokens) +
-                exchange_bytes_s(tokens) + pipeline_s(tokens);
-        if (n <= 0) work += tensor_latency_s() + exchange_latency_s() + engine.step_s;
+    // `tokens` of prompts of that length in a step of one stage: how much longer it takes than the
+    // `decode_s` of a step that only gives `n` sequences their next token. n = 0: a step of its own.
+    double prompt_s(double n, double decode_s, double tokens, double length) const {
+        double more = products_s(n + tokens, n + tokens / std::max(1.0, length), false) +
+                      experts_s((n + tokens) * s.dp) + attention_prompt_s(tokens, length) +
+                      moving_s(tokens, tokens * s.dp) + tensor_bytes_s(tokens) +
+                      exchange_bytes_s(tokens) + pipeline_s(tokens);
+        if (n > 0)
+            more -= products_s(n, n, true) + experts_s(n * s.dp);
+        else
+            more += tensor_latency_s() + exchange_latency_s() + engine.step_s;
         // Such steps have no captured graph: the host issues their kernels one by one.
         const double issued = s.layers.all * engine.eager_layer_s;
-        return std::max(work, issued) - gone;
+        return std::max(decode_s + std::max(0.0, more), issued) - decode_s;
     }
 };
 
@@ -400,7 +408,7 @@ struct Loop {
 Loop loop_of(const World& w, const ServingJob& job, Traffic traffic, double sequences, Terms& terms) {
     const double groups = std::clamp(sequences, 1.0, w.s.pp);
     const double n = sequences / groups;
-    terms = w.decode(n, job.isl + job.osl / 2);
+    terms = w.decode(n, sequences, job.isl + job.osl / 2);
     for (double& term : terms)
         term *= w.s.pp;
     Loop loop;
@@ -409,7 +417,8 @@ Loop loop_of(const World& w, const ServingJob& job, Traffic traffic, double sequ
     // As many prompts in a step as come while it runs.
     const double coming = alone ? sequences * job.isl : n * job.isl / std::max(job.osl, 1.0);
     const double chunk = std::min(std::max(coming, job.isl), w.engine.chunk_tokens);
-    loop.prompt_s = w.prompt(alone ? 0 : n, chunk, job.isl) * job.isl / chunk;
+    loop.prompt_s =
+        w.prompt_s(alone ? 0 : n, alone ? 0 : loop.decode_s / w.s.pp, chunk, job.isl) * job.isl / chunk;
     const double through = loop.prompt_s * (w.s.pp - 1);
     const double others = (sequences - 1) * loop.prompt_s;
     loop.cycle_s = sequences * loop.prompt_s + through + job.osl * loop.decode_s;
@@ -605,6 +614,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                       inside_,
                       between_,
                       engine,
+                      job_.expert_skew,
                       spread_of(job_.model, plan.degrees, plan)};
     ServingPrediction p;
     p.spread = std::max(chip_.spread, engine.spread);
@@ -617,7 +627,8 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
     const double admitted = job_.isl + job_.osl * (0.5 + 0.5 * engine.keeps_whole);
     p.cache_tokens = world.s.dp * std::max(0.0, room) / p.memory.cache_token_bytes;
     p.fits = p.cache_tokens >= longest * world.s.dp;
-    const double most = std::min(engine.batch_max, std::floor(p.cache_tokens / admitted));
+    const double most =
+        std::min(engine.batch_max * world.s.dp, std::floor(p.cache_tokens / admitted));
     // A queue always fills what memory and the engine, and a limit where one is given, allow.
     const double limit = plan.batch == 0 ? most : plan.batch;
     const double asked = std::max(1.0, plan.traffic == Traffic::queue ? std::min(limit, most) : limit);
@@ -647,9 +658,10 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                             inside_,
                             between_,
                             engine,
+                            job_.expert_skew,
                             spread_of(job_.model, *plan.prefill, plan)};
         const double chunk = std::min(std::max(job_.isl, 1.0), engine.chunk_tokens);
-        const double one_s = prompts.prompt(0, chunk, job_.isl) * job_.isl / chunk;
+        const double one_s = prompts.prompt_s(0, 0, chunk, job_.isl) * job_.isl / chunk;
         const double prompts_per_s = plan.prefillers * prompts.s.dp / one_s;
         // The batch is what comes in while an answer is written: found by repeating, as the time
         // of a step grows slowly with it.
@@ -657,7 +669,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
         double token_s = 0;
         for (int i = 0; i < 4; ++i) {
             const double groups = std::clamp(rank(batch), 1.0, world.s.pp);
-            p.term_s = world.decode(rank(batch) / groups, job_.isl + job_.osl / 2);
+            p.term_s = world.decode(rank(batch) / groups, rank(batch), job_.isl + job_.osl / 2);
             for (double& term : p.term_s)
                 term *= world.s.pp;
             token_s = sum(p.term_s);

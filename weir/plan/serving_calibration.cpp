@@ -35,17 +35,20 @@ constexpr std::array<ServingConstant<C>, 10> of_chips{{
 constexpr std::array<ServingConstant<L>, 4> of_links{{
     {"reduce_s", &L::reduce_s, 0, 1e-3, "Seconds of a small all-reduce between two chips"},
     {"reduce_hop_s", &L::reduce_hop_s, 0, 1e-3, "More for each doubling of the chips"},
-    {"bandwidth_share", &L::bandwidth_share, 0.05, 1, "Share of the bandwidth, large collectives"},
+    {"bandwidth_share", &L::bandwidth_share, 0.05, 2, "Share of the bandwidth, large collectives"},
     {"exchange_s", &L::exchange_s, 0, 1e-2, "Seconds of a small all-to-all"},
 }};
-constexpr std::array<ServingConstant<E>, 13> of_engines{{
+constexpr std::array<ServingConstant<E>, 16> of_engines{{
     {"kernel_s", &E::kernel_s, 0, 1e-4, "Seconds from one kernel to the next in a decode step"},
     {"eager_layer_s", &E::eager_layer_s, 0, 1e-2, "Seconds to issue a layer with a prompt in it"},
     {"step_s", &E::step_s, 0, 1, "Seconds between two steps"},
     {"sequence_s", &E::sequence_s, 0, 1e-2, "Of that, for each sequence"},
     {"product_slowdown", &E::product_slowdown, 0.5, 5, "Of large products, over the best engine"},
     {"experts_slowdown", &E::experts_slowdown, 0.5, 9, "Of products of experts, over plain ones"},
-    {"cache_slowdown", &E::cache_slowdown, 0.3, 9, "Of attention over the cache"},
+    {"experts_layer_s", &E::experts_layer_s, 0, 1e-3, "Seconds of a layer with experts beside"},
+    {"attention_slowdown", &E::attention_slowdown, 0.3, 9, "Of attention, over the best engine"},
+    {"reduce_slowdown", &E::reduce_slowdown, 0.3, 9, "Of small all-reduces, the same"},
+    {"exchange_slowdown", &E::exchange_slowdown, 0.3, 20, "Of small all-to-alls, the same"},
     {"first_s", &E::first_s, 0, 10, "Seconds from arrival to the first step, beside queues"},
     {"memory_share", &E::memory_share, 0.1, 1, "Share of a chip's memory that it takes"},
     {"chunk_tokens", &E::chunk_tokens, 16, 1e6, "Tokens of prompts in one step, at most"},

@@ -38,7 +38,7 @@ struct ServingChip {
 struct ServingLink {
     double reduce_s = 8e-6;        // of one small all-reduce between two chips
     double reduce_hop_s = 1e-6;    // more for each doubling of the chips
-    double bandwidth_share = 0.6;  // that large collectives reach
+    double bandwidth_share = 0.6;  // of rings; more than 1 where switches add up
     double exchange_s = 20e-6;     // of one small all-to-all
     bool fitted = false;
     std::string source{};
@@ -52,11 +52,14 @@ struct ServingEngine {
     double sequence_s = 5e-6;       // of that, for each sequence
     double product_slowdown = 1;    // of large products, over the best engine
     double experts_slowdown = 1.2;  // of products of experts, over plain ones
-    double cache_slowdown = 1;      // of attention over the cache
+    double experts_layer_s = 5e-6;  // of a layer with experts: routing, sorting, gathering
+    double attention_slowdown = 1;  // of attention, over the best engine
+    double reduce_slowdown = 1;     // of small all-reduces, the same
+    double exchange_slowdown = 1;   // of small all-to-alls, the same
     double first_s = 0.02;          // from a request's arrival to its first step, beside queues
     double memory_share = 0.9;      // of a chip's memory that it takes
     double chunk_tokens = 8192;     // of prompts, in one step at most
-    double batch_max = 2048;        // sequences at once
+    double batch_max = 2048;        // sequences at once on an attention rank
     double keeps_whole = 1;  // 1: it admits a request when its whole answer fits; 0: its prompt
     double spread = 0.2;
     bool fitted = false;
