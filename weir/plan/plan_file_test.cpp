@@ -157,9 +157,8 @@ TEST(PlanFile, RefusesWhatCannotBeInOneSentence) {
     EXPECT_THAT(read("model: llama-3-8b\nchip: h100-sxm-80\n").error().message,
                 HasSubstr("did you mean h100-sxm-80g?"));
     EXPECT_THAT(read("chip: a100-sxm-80g\n").error().message, HasSubstr("layers, hidden, heads"));
-    EXPECT_THAT(
-        read("model: llama-3-8b\nchip: a100-sxm-80g\nprecision: fp8\n").error().message,
-        HasSubstr("a100-sxm-80g has no fp8 units"));
+    EXPECT_THAT(read("model: llama-3-8b\nchip: a100-sxm-80g\nprecision: fp8\n").error().message,
+                HasSubstr("a100-sxm-80g has no fp8 units"));
 }
 
 TEST(PlanFile, HasAReferencePageThatMatchesItsTable) {
