@@ -116,10 +116,8 @@ Numbers cache_of(const Record& row, Engine engine, Numbers weights) {
 
 plan::ServingPlan plan_of(const Record& row, const catalog::Model& model) {
     plan::ServingPlan plan;
-    plan.degrees = {row.count("tp", 1),
-                    row.count("pp", 1),
-                    row.count("ep", 1),
-                    row.count("attn_dp", 1)};
+    plan.degrees = {
+        row.count("tp", 1), row.count("pp", 1), row.count("ep", 1), row.count("attn_dp", 1)};
     if (model.heads % plan.degrees.tp != 0) {
         // A tensor degree that does not divide the heads counts chips: wide expert parallelism
         // with attention on each of them.
@@ -240,9 +238,7 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
     return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 1;
 }
 
-InferenceScore score_of(std::string group,
-                        std::string metric,
-                        const std::vector<Predicted>& rows) {
+InferenceScore score_of(std::string group, std::string metric, const std::vector<Predicted>& rows) {
     InferenceScore score;
     score.group = std::move(group);
     score.metric = std::move(metric);
