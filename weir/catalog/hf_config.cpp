@@ -129,7 +129,7 @@ void windows(HfReader& reader, const HfTraits& traits, Model& model) {
     } else if (chunked) {
         chunked_window(reader, model);
     } else if (traits.window == HfWindow::sliding) {
-        model.window = reader.given_or({"sliding_window"}, 1, Limits::tokens, 0);
+        model.window = reader.given_or({"sliding_window"}, 1, Limits::tokens, traits.window_tokens);
         // "LLLG" says what the family's period says already.
         const std::string pattern = reader.raw("sliding_window_pattern");
         const bool number = !pattern.empty() && pattern.front() != '"';

@@ -127,7 +127,7 @@ const Same same[] = {
     {"deepseek-v2-lite",
      "{'architectures':['DeepseekV2ForCausalLM'],'attention_bias':false,"
      "'first_k_dense_replace':1,'hidden_size':2048,'intermediate_size':10944,"
-     "'kv_lora_rank':512,'max_position_embeddings':32768,'model_type':'deepseek_v2',"
+     "'kv_lora_rank':512,'max_position_embeddings':163840,'model_type':'deepseek_v2',"
      "'moe_intermediate_size':1408,'moe_layer_freq':1,'n_routed_experts':64,"
      "'n_shared_experts':2,'num_attention_heads':16,'num_experts_per_tok':6,"
      "'num_hidden_layers':27,'num_key_value_heads':16,'q_lora_rank':null,"
@@ -135,7 +135,7 @@ const Same same[] = {
      "'v_head_dim':128,'vocab_size':102400}"},
     {"deepseek-v3",
      "{'architectures':['DeepseekV3ForCausalLM'],'first_k_dense_replace':3,'hidden_size':7168,"
-     "'intermediate_size':18432,'kv_lora_rank':512,'max_position_embeddings':131072,"
+     "'intermediate_size':18432,'kv_lora_rank':512,'max_position_embeddings':163840,"
      "'model_type':'deepseek_v3','moe_intermediate_size':2048,'moe_layer_freq':1,"
      "'n_group':8,'n_routed_experts':256,'n_shared_experts':1,'num_attention_heads':128,"
      "'num_experts_per_tok':8,'num_hidden_layers':61,'num_key_value_heads':128,"
@@ -371,6 +371,7 @@ TEST(HfConfig, ReadsWindowsAsTheFamilyHasThem) {
     EXPECT_EQ(window(llama(",'model_type':'gemma2','sliding_window':32")), std::tuple(32U, 2U));
     EXPECT_EQ(window(llama(",'model_type':'gemma3_text','sliding_window':32")),
               std::tuple(32U, 6U));
+    EXPECT_EQ(window(llama(",'model_type':'gemma3_text'")), std::tuple(4096U, 6U));
     EXPECT_EQ(window(llama(",'model_type':'cohere2','sliding_window':32,"
                            "'sliding_window_pattern':4")),
               std::tuple(32U, 4U));

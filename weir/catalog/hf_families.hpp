@@ -60,6 +60,7 @@ struct HfTraits {
     std::uint32_t ffn_times = 0;  // of hidden; 0 = must be there
     std::uint32_t vocab = 0;      // 0 = must be there
     HfWindow window = HfWindow::none;
+    std::uint32_t window_tokens = 0;  // where sliding_window is absent; 0 = no window then
     std::uint32_t window_every = 1;
     HfPositions positions = HfPositions::none;
     // Called when everything else has been read and is sound.

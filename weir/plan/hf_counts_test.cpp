@@ -36,6 +36,8 @@ const Weights weights[] = {
      "{'model_type':'gpt_bigcode','multi_query':true,'n_embd':6144,'n_head':48,'n_inner':24576,'n_layer':40,'n_positions':8192,'vocab_size':49152}"},
     {"bigcode/starcoder2-7b", 7173923840, 1e-5,
      "{'hidden_size':4608,'intermediate_size':18432,'max_position_embeddings':16384,'model_type':'starcoder2','num_attention_heads':36,'num_hidden_layers':32,'num_key_value_heads':4,'sliding_window':4096,'use_bias':true,'vocab_size':49152}"},
+    {"DOEJGI/GenomeOcean-4B", 4253174784, 0,
+     "{'architectures':['MistralForCausalLM'],'model_type':'mistral','vocab_size':4096,'hidden_size':3072,'num_hidden_layers':24,'num_attention_heads':12,'num_key_value_heads':4,'intermediate_size':16384,'max_position_embeddings':32768,'sliding_window':null,'tie_word_embeddings':false}"},
     {"microsoft/phi-2", 2779683840, 1e-4,
      "{'hidden_size':2560,'intermediate_size':10240,'max_position_embeddings':2048,'model_type':'phi','num_attention_heads':32,'num_hidden_layers':32,'num_key_value_heads':null,'tie_word_embeddings':false,'vocab_size':51200}"},
     {"microsoft/Phi-3-mini-4k-instruct", 3821079552, 0,

@@ -34,6 +34,8 @@ struct Machine {
     double memory_bytes = 0;             // of one chip
     double memory_bytes_per_s = 0;       // by the datasheet
     std::array<double, 5> peak_flops{};  // by Precision; 0 = it has none
+    double peak_int8_ops = 0;            // 0 = it has none
+    double peak_fp4_flops = 0;           // the same
     double vector_flops = 0;             // FP32, element by element
     std::uint32_t chips_per_node = 8;    // that `inside` joins: the scale-up domain
     Link inside{};

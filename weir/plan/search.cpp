@@ -1,22 +1,17 @@
 #include "weir/plan/search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
-#include <cmath>
 
-#include "weir/job/checkpoint_advice.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
 
 namespace weir::plan {
 namespace {
 
-constexpr std::array<std::string_view, 4> objective_names{"time", "cost", "energy", "goodput"};
-
 // Sums of rounded numbers need not keep the order of their terms to the last bit.
 constexpr double rounding = 1 - 1e-9;
+
+constexpr double unlimited = std::numeric_limits<double>::infinity();
 
 bool better(const Plan& one, const Plan& other) {
     if (one.value != other.value) return one.value < other.value;
@@ -77,26 +72,6 @@ struct Node {
     double memory_bytes = 0;  // the same of memory
 };
 
-// By what a second of a plan on so many chips counts.
-double weight_of(const TrainingModel& model, const SearchOptions& options, std::uint64_t chips) {
-    const Machine& machine = model.machine();
-    const auto held = static_cast<double>(chips);
-    constexpr double seconds_per_hour = 3600;
-    switch (options.objective) {
-        case Objective::time:
-            return 1;
-        case Objective::cost: {
-            const double price = machine.price_per_chip_hour > 0 ? machine.price_per_chip_hour : 1;
-            return held * price / seconds_per_hour;
-        }
-        case Objective::energy:
-            return held * (machine.chip_watts > 0 ? machine.chip_watts : 1);
-        case Objective::goodput:
-            return 1 / useful_share(model.job(), machine, chips, options.failures);
-    }
-    return 1;
-}
-
 double sum_of(const Memory& memory) {
     double sum = 0;
     for (const double part : memory)
@@ -113,7 +88,9 @@ public:
           limit_bytes_(memory_limit_bytes(model.machine(), options)),
           best_(options) {}
 
-    SearchResult run() {
+    // `enough`: as many plans as are asked for are known to be at least so good.
+    SearchResult run(double enough) {
+        enough_ = enough;
         list_nodes();
         std::sort(nodes_.begin(), nodes_.end(), [](const Node& one, const Node& other) {
             return one.at_least < other.at_least;
@@ -122,7 +99,7 @@ public:
             if (best_.open(node.strategy, node.at_least)) visit(node);
         }
         result_.plans = best_.take();
-        if (!fits_ && std::isinf(options_.better_than)) find_nearest();
+        if (!fits_ && options_.better_than == unlimited) find_nearest();
         return std::move(result_);
     }
 
@@ -172,37 +149,31 @@ private:
         }
     }
 
+    // What pp and dp leave open, for one tp and cp.
+    struct Shape {
+        std::uint32_t pp = 1;
+        std::uint32_t dp = 1;
+        std::vector<std::uint32_t> zeros{};
+        std::vector<std::uint32_t> deep{};  // vpp above 1, where pp divides the micro-batches
+        double agains = 0;                  // ways to recompute
+    };
+    // What a number of micro-batches makes of it.
+    struct Depths {
+        double shallow = 0;  // ways with vpp 1
+        double deep = 0;     // others
+        std::uint32_t vpp_low = 1;
+        std::uint32_t vpp_high = 1;
+        Schedule fastest = Schedule::one_f_one_b;
+    };
+
     // All nodes of one tp and cp.
     void list_nodes(Strategy s) {
-        struct Rest {
-            std::uint32_t pp;
-            std::uint32_t dp;
-        };
-        std::vector<Rest> rests;
-        const std::uint64_t left = options_.chips / (std::uint64_t{s.tp} * s.cp);
-        const bool exact = options_.chips % (std::uint64_t{s.tp} * s.cp) == 0;
-        if (!exact && !options_.fewer_chips) return;
-        for (const std::uint32_t dp : divisors(job_.global_batch, options_.dp)) {
-            if (dp > left) break;
-            const auto add = [&](std::uint64_t pp) {
-                if (pp > job_.model.layers + 2 || !options_.pp.has(static_cast<std::uint32_t>(pp)))
-                    return;
-                s.pp = static_cast<std::uint32_t>(pp);
-                if (pp_fits(s, job_)) rests.push_back({s.pp, dp});
-            };
-            if (!options_.fewer_chips) {
-                if (left % dp == 0) add(left / dp);
-                continue;
-            }
-            for (std::uint64_t pp = 1; pp <= left / dp && pp <= job_.model.layers + 2; ++pp)
-                add(pp);
-        }
-        if (rests.empty()) return;
-
+        const std::vector<Shape> shapes = shapes_of(s);
+        if (shapes.empty()) return;
         const bool moe = job_.model.is_moe();
+        if (!moe && !options_.ep.has(1)) return;
         const auto eps =
             divisors(moe ? job_.model.experts->count : 1, moe ? options_.ep : Range{1, 1});
-        if (!moe && !options_.ep.has(1)) return;
         std::vector<std::uint32_t> etps{options_.base.etp};
         if (moe && s.tp > 1 && options_.expert_tensor) etps = {0, 1};
         std::vector<bool> parallels{false};
@@ -212,24 +183,40 @@ private:
             if (options_.sequence_parallel != Choice::off && job_.sequence / s.cp % s.tp == 0)
                 parallels.push_back(true);
         }
-        for (s.micro_batch = 1; s.micro_batch <= job_.global_batch; ++s.micro_batch) {
-            if (job_.global_batch % s.micro_batch != 0 || !options_.micro_batch.has(s.micro_batch))
-                continue;
+        // A micro-batch that is too large for a chip is so whatever the larger ones are.
+        std::vector<bool> too_large(shapes.size() * eps.size() * etps.size() * parallels.size());
+        for (const std::uint32_t micro_batch : divisors(job_.global_batch, options_.micro_batch)) {
+            s.micro_batch = micro_batch;
+            std::size_t at = 0;
             for (const bool parallel : parallels) {
                 s.sequence_parallel = parallel;
+                // Only layers with experts depend on how these are spread.
+                std::optional<TrainingModel::Layers> layers;
                 for (const std::uint32_t etp : etps) {
                     s.etp = etp;
                     for (const std::uint32_t ep : eps) {
                         s.ep = ep;
-                        std::optional<TrainingModel::Layers> layers;
-                        for (const Rest& rest : rests) {
-                            s.pp = rest.pp;
-                            s.dp = rest.dp;
+                        bool has_experts = !moe;
+                        for (const Shape& shape : shapes) {
+                            const std::size_t mine = at++;
+                            s.pp = shape.pp;
+                            s.dp = shape.dp;
                             if (job_.global_batch % (std::uint64_t{s.micro_batch} * s.dp) != 0 ||
                                 !ep_fits(s, job_))
                                 continue;
-                            if (!layers) layers = model_.layers(s);
-                            add_node(s, *layers);
+                            const Depths depths = depths_of_shape(s, shape);
+                            if (depths.shallow + depths.deep == 0) continue;
+                            if (!by_memory_) result_.considered += count(s, shape, depths);
+                            if (too_large[mine]) continue;
+                            if (!layers) {
+                                layers = model_.layers(s);
+                                has_experts = true;
+                            }
+                            if (!has_experts) {
+                                layers->moe = layer_cost(job_, model_.machine(), s, true);
+                                has_experts = true;
+                            }
+                            too_large[mine] = !add_node(s, *layers, shape, depths) && !by_memory_;
                         }
                     }
                 }
@@ -237,29 +224,101 @@ private:
         }
     }
 
-    void add_node(Strategy s, const TrainingModel::Layers& layers) {
-        const std::vector<Depth> depths = depths_of(s, job_, options_);
-        const std::vector<std::uint32_t> zeros = zeros_of(s, options_);
-        const std::vector<Again> agains = recomputes_of(s, job_, options_);
-        if (depths.empty() || zeros.empty() || agains.empty()) return;
+    [[nodiscard]] std::vector<Shape> shapes_of(Strategy s) const {
+        std::vector<Shape> shapes;
+        const std::uint64_t left = options_.chips / (std::uint64_t{s.tp} * s.cp);
+        const bool exact = options_.chips % (std::uint64_t{s.tp} * s.cp) == 0;
+        if (!exact && !options_.fewer_chips) return shapes;
+        const auto add = [&](std::uint64_t pp) {
+            if (pp > job_.model.layers + 2 || !options_.pp.has(static_cast<std::uint32_t>(pp)))
+                return;
+            s.pp = static_cast<std::uint32_t>(pp);
+            if (!pp_fits(s, job_)) return;
+            Shape shape{.pp = s.pp, .dp = s.dp};
+            shape.zeros = zeros_of(s, options_);
+            shape.agains = static_cast<double>(recomputes_of(s, job_, options_).size());
+            if (s.pp > 1) {
+                for (const std::uint32_t vpp :
+                     divisors(layers_per_stage(job_, s.pp), options_.vpp)) {
+                    if (vpp > 1 && std::uint64_t{s.pp} * vpp <= job_.model.layers + 2)
+                        shape.deep.push_back(vpp);
+                }
+            }
+            if (!shape.zeros.empty() && shape.agains > 0) shapes.push_back(std::move(shape));
+        };
+        for (const std::uint32_t dp : divisors(job_.global_batch, options_.dp)) {
+            if (dp > left) break;
+            s.dp = dp;
+            if (!options_.fewer_chips) {
+                if (left % dp == 0) add(left / dp);
+                continue;
+            }
+            for (std::uint64_t pp = 1; pp <= left / dp && pp <= job_.model.layers + 2; ++pp)
+                add(pp);
+        }
+        return shapes;
+    }
+
+    // depths_of(), summed up.
+    [[nodiscard]] Depths depths_of_shape(Strategy s, const Shape& shape) const {
+        Depths depths;
+        s.vpp = 1;
+        bool interleaved = false;
+        for (const Schedule schedule : options_.schedules) {
+            s.schedule = schedule;
+            interleaved = interleaved || schedule == Schedule::one_f_one_b;
+            if (!options_.vpp.has(1) || !depth_fits(s, job_)) continue;
+            depths.shallow += 1;
+            depths.fastest = std::max(depths.fastest, schedule);
+        }
+        const std::uint64_t micro_batches =
+            job_.global_batch / (std::uint64_t{s.micro_batch} * s.dp);
+        if (interleaved && micro_batches % s.pp == 0 && !shape.deep.empty()) {
+            depths.deep = static_cast<double>(shape.deep.size());
+            depths.vpp_high = shape.deep.back();
+            if (depths.shallow == 0) depths.vpp_low = shape.deep.front();
+        }
+        return depths;
+    }
+
+    // Strategies of a node.
+    [[nodiscard]] double count(Strategy s, const Shape& shape, const Depths& depths) const {
+        double sum = 0;
+        s.vpp = 1;
+        for (const std::uint32_t zero : shape.zeros) {
+            s.zero = zero;
+            const Overlap able = usable(s, options_);
+            double ways = options_.offload_optimizer ? 2 : 1;
+            for (const auto member : overlaps)
+                ways *= able.*member && options_.overlap_off ? 2 : 1;
+            const bool doubled = options_.overlap.pipeline && options_.overlap_off;
+            sum += ways * (depths.shallow + depths.deep * (doubled ? 2 : 1));
+        }
+        return sum * shape.agains;
+    }
+
+    // False where nothing in it fits.
+    bool add_node(Strategy s,
+                  const TrainingModel::Layers& layers,
+                  const Shape& shape,
+                  const Depths& depths) {
         Node node;
-        node.memory_bytes = least_memory(s, layers, depths, zeros);
+        s.vpp = depths.vpp_low;
+        node.memory_bytes = least_memory(s, layers, shape.zeros);
         if (by_memory_) {
             node.strategy = s;
             nodes_.push_back(node);
-            return;
+            return true;
         }
-        result_.considered += count(s, depths, zeros) * static_cast<double>(agains.size());
-        if (node.memory_bytes > limit_bytes_) return;
-        node.at_least = std::numeric_limits<double>::infinity();
+        if (node.memory_bytes > limit_bytes_) return false;
+        const double work = least_work_s(s, layers, depths);
+        if (value(s, {.step_s = work}) * rounding > enough_) return true;
+        node.at_least = unlimited;
         // The deepest of the pipeline's ways has the smallest bubble; what it sends more than
         // others is left out.
-        s.vpp = 1;
-        for (const Depth& depth : depths) {
-            s.vpp = std::max(s.vpp, depth.vpp);
-            s.schedule = std::max(s.schedule, depth.schedule);
-        }
-        for (const std::uint32_t zero : zeros) {
+        s.vpp = depths.vpp_high;
+        s.schedule = depths.fastest;
+        for (const std::uint32_t zero : shape.zeros) {
             s.zero = zero;
             s.overlap = usable(s, options_);
             s.overlap.pipeline = false;
@@ -271,26 +330,25 @@ private:
                 node.strategy = s;
             }
         }
-        nodes_.push_back(node);
+        if (node.at_least * rounding <= enough_) nodes_.push_back(node);
+        return true;
     }
 
-    // Strategies of a node, for one way to recompute.
-    double count(Strategy s,
-                 const std::vector<Depth>& depths,
-                 const std::vector<std::uint32_t>& zeros) const {
-        double sum = 0;
-        for (const std::uint32_t zero : zeros) {
-            s.zero = zero;
-            for (const Depth& depth : depths) {
-                s.vpp = depth.vpp;
-                const Overlap able = usable(s, options_);
-                double ways = options_.offload_optimizer ? 2 : 1;
-                for (const auto member : overlaps)
-                    ways *= able.*member && options_.overlap_off ? 2 : 1;
-                sum += ways;
-            }
-        }
-        return sum;
+    // What kernels alone take: their work on each micro-batch, and stages that wait for it.
+    [[nodiscard]] double least_work_s(const Strategy& s,
+                                      const TrainingModel::Layers& layers,
+                                      const Depths& depths) const {
+        const double stage = layers_per_stage(job_, s.pp);
+        const double moe = moe_layers(job_.model) / double{1} / job_.model.layers;
+        const auto layer = [](const LayerCost& cost) {
+            return cost.forward.work_s() + cost.backward.work_s();
+        };
+        const double work_s = stage * ((1 - moe) * layer(layers.dense) + moe * layer(layers.moe));
+        const double micro_batches =
+            static_cast<double>(job_.global_batch) / (static_cast<double>(s.micro_batch) * s.dp);
+        // dualpipe leaves a quarter of the bubble, the least of all.
+        const double idle = depths.fastest == Schedule::one_f_one_b ? 1 : 0.25;
+        return work_s * (micro_batches + idle * (s.pp - 1.0) / depths.vpp_high);
     }
 
     // What the fullest chip keeps at least. Weights, gradients and optimiser depend on sharding
@@ -298,15 +356,11 @@ private:
     // holds the fewest activations.
     double least_memory(Strategy s,
                         const TrainingModel::Layers& layers,
-                        const std::vector<Depth>& depths,
                         const std::vector<std::uint32_t>& zeros) const {
-        s.vpp = depths.front().vpp;
-        for (const Depth& depth : depths)
-            s.vpp = std::min(s.vpp, depth.vpp);
         s.offload_optimizer = options_.offload_optimizer;
         double fullest = 0;
         for (const std::uint32_t stage : {std::uint32_t{0}, s.pp - 1}) {
-            double least = std::numeric_limits<double>::infinity();
+            double least = unlimited;
             std::uint32_t least_zero = zeros.front();
             s.recompute = Recompute::full;
             for (const std::uint32_t zero : zeros) {
@@ -397,7 +451,7 @@ private:
         std::sort(nodes_.begin(), nodes_.end(), [](const Node& one, const Node& other) {
             return one.memory_bytes < other.memory_bytes;
         });
-        double least = std::numeric_limits<double>::infinity();
+        double least = unlimited;
         for (const Node& node : nodes_) {
             if (node.memory_bytes * rounding > least) break;
             Strategy s = node.strategy;
@@ -438,108 +492,28 @@ private:
     bool by_memory_ = false;  // nodes are listed for what they keep, not for their time
     std::uint64_t weighed_chips_ = 0;
     double weight_ = 1;
+    double enough_ = unlimited;
     Best best_;
     std::vector<Node> nodes_;
     SearchResult result_;
 };
 
-}  // namespace
-
-std::string_view name_of(Objective objective) {
-    return objective_names[static_cast<std::size_t>(objective)];
-}
-
-double memory_limit_bytes(const Machine& machine, const SearchOptions& options) {
-    return machine.memory_bytes * (1 - options.memory_margin);
-}
-
-double useful_share(const TrainingJob& job,
-                    const Machine& machine,
-                    std::uint64_t chips,
-                    const Failures& failures) {
-    if (failures.node_mtbf_s <= 0) return 1;
-    const auto duration = [](double seconds) {
-        return Duration{std::max<std::int64_t>(1, std::llround(seconds * 1000))};
+// What a look at the usual corner of the space finds at once: the value of the last plan of a full
+// list. It spares the whole search most of its predictions.
+double within_reach(const TrainingModel& model, SearchOptions options) {
+    constexpr std::uint64_t few_chips = 64;
+    if (options.chips <= few_chips) return unlimited;
+    const auto narrow = [](Range& range, std::uint32_t high) {
+        range.high = std::min(range.high, std::max(range.low, high));
     };
-    const std::uint64_t each = std::max<std::uint32_t>(1, machine.chips_per_node);
-    const std::uint64_t nodes = (chips + each - 1) / each;
-    constexpr double checkpoint_bytes_per_parameter = 14;
-    const double bytes = checkpoint_bytes_per_parameter * count_parameters(job.model).total;
-    job::CheckpointCosts costs;
-    costs.mtbf = job::mtbf_of_gang(duration(failures.node_mtbf_s), nodes);
-    costs.cost = duration(bytes / (failures.write_bytes_per_s * static_cast<double>(nodes)));
-    costs.restart = duration(failures.restart_s);
-    return job::useful_share(job::daly_interval(costs.cost, costs.mtbf), costs);
-}
-
-double value_of(const TrainingModel& model,
-                const SearchOptions& options,
-                const Strategy& strategy,
-                const Prediction& prediction) {
-    return prediction.step_s * weight_of(model, options, strategy.chips());
-}
-
-namespace {
-
-// Whether tp x cp x pp x dp can make so many chips at all.
-bool divides(const TrainingJob& job, const SearchOptions& options, std::uint64_t chips) {
-    Strategy s = options.base;
-    for (const std::uint32_t dp : divisors(job.global_batch, options.dp)) {
-        s.dp = dp;
-        if (chips % dp != 0) continue;
-        for (const std::uint32_t cp : divisors(job.sequence, options.cp)) {
-            s.cp = cp;
-            if (chips / dp % cp != 0) continue;
-            const std::uint64_t left = chips / dp / cp;
-            for (s.pp = 1; s.pp <= job.model.layers + 2 && s.pp <= left; ++s.pp) {
-                if (left % s.pp != 0 || left / s.pp > job.model.heads) continue;
-                s.tp = static_cast<std::uint32_t>(left / s.pp);
-                if (options.pp.has(s.pp) && options.tp.has(s.tp) && tp_fits(s, job) &&
-                    cp_fits(s, job) && pp_fits(s, job))
-                    return true;
-            }
-        }
-    }
-    return false;
-}
-
-tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options) {
-    const TrainingJob& job = model.job();
-    std::string formats;
-    bool able = false;
-    for (const Precision precision : options.precisions) {
-        formats += (formats.empty() ? "" : ", ") + std::string(name_of(precision));
-        able = able || model.machine().peak(precision) > 0;
-    }
-    if (!able) {
-        return fail(Code::invalid,
-                    fmt::format("precision {}: {} has no products of matrices in it",
-                                formats.empty() ? "(none)" : formats,
-                                model.machine().chip_name));
-    }
-    const auto refuse = [&](std::string_view advice) {
-        return fail(Code::invalid,
-                    fmt::format("chips {}: tp x cp x pp x dp cannot make this, where tp divides "
-                                "the {} heads, cp the sequence of {}, dp the global batch of {} "
-                                "and pp is at most the {} layers{}",
-                                options.chips,
-                                job.model.heads,
-                                job.sequence,
-                                job.global_batch,
-                                job.model.layers,
-                                advice));
-    };
-    if (!divides(job, options, options.chips)) {
-        for (std::uint64_t fewer = options.chips; fewer > 1;) {
-            if (divides(job, options, --fewer))
-                return refuse(fmt::format("; {} chips would do", fewer));
-        }
-        return refuse("");
-    }
-    return fail(Code::invalid,
-                fmt::format("chips {}: no micro-batch, ep, vpp, zero and recompute that the "
-                            "options leave open go together here; open one of them",
-                            options.chips));
+    narrow(options.micro_batch, 2);
+    narrow(options.cp, 2);
+    if (options.sequence_parallel == Choice::both) options.sequence_parallel = Choice::on;
+    options.recompute_block = false;
+    options.overlap_off = false;
+    options.fewer_chips = false;
+    const SearchResult found = Search(model, options).run(unlimited);
+    return found.plans.size() == options.top_k ? found.plans.back().value : unlimited;
 }
 
 }  // namespace
@@ -547,7 +521,7 @@ tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const Search
 Result<SearchResult> search(const TrainingModel& model, const SearchOptions& options) {
     if (options.chips == 0) return fail(Code::invalid, "chips 0: must be at least 1");
     if (options.top_k == 0) return fail(Code::invalid, "top 0: must be at least 1");
-    SearchResult result = Search(model, options).run();
+    SearchResult result = Search(model, options).run(within_reach(model, options));
     if (result.considered == 0) return nothing_to_search(model, options);
     return result;
 }

@@ -40,6 +40,7 @@ struct Failures {
     double node_mtbf_s = 0;          // mean time between failures of one node; 0 = they never fail
     double restart_s = 300;          // from a failure until the job works again
     double write_bytes_per_s = 2e9;  // of one node, to where checkpoints are kept
+    friend bool operator==(const Failures&, const Failures&) = default;
 };
 // The share of time that is work done once, of a job on so many chips; 1 without failures. A
 // checkpoint has weights in BF16 and optimiser state in FP32: 14 bytes a parameter.
@@ -54,6 +55,7 @@ struct Range {
     std::uint32_t high = std::numeric_limits<std::uint32_t>::max();
     [[nodiscard]] bool has(std::uint32_t value) const { return value >= low && value <= high; }
     [[nodiscard]] bool fixed() const { return low == high; }
+    friend bool operator==(const Range&, const Range&) = default;
 };
 
 enum class Choice : std::uint8_t { off, on, both };
@@ -102,6 +104,8 @@ struct SearchOptions {
     bool one_per_layout = true;
     // Plans that are not better than this are not looked for; in the objective's unit.
     double better_than = std::numeric_limits<double>::infinity();
+
+    friend bool operator==(const SearchOptions&, const SearchOptions&) = default;
 };
 
 // What a framework offers, with every dimension open that it has.

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <random>
 
 #include "weir/catalog/catalog.hpp"
@@ -124,7 +124,7 @@ TEST(Search, FindsWhatAskingEveryStrategyFinds) {
     int with_plans = 0;
     int without = 0;
     const char* const more = std::getenv("WEIR_SEARCH_SEEDS");
-    const std::uint64_t seeds = more != nullptr ? std::strtoull(more, nullptr, 10) : 60;
+    const std::uint64_t seeds = more != nullptr ? std::strtoull(more, nullptr, 10) : 24;
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
         Random random(seed);
         const TrainingJob job = small_job(random);
@@ -142,8 +142,8 @@ TEST(Search, FindsWhatAskingEveryStrategyFinds) {
         ++(fast->plans.empty() ? without : with_plans);
         if (::testing::Test::HasFailure()) break;
     }
-    EXPECT_GT(with_plans, 20);
-    EXPECT_GT(without, 2);
+    EXPECT_GT(with_plans, 8);
+    EXPECT_GT(without, 0);
 }
 
 }  // namespace

@@ -287,6 +287,72 @@ bool simpler(const Strategy& one, const Strategy& other) {
     return key(one) < key(other);
 }
 
+namespace {
+
+// Whether tp x cp x pp x dp can make so many chips at all.
+bool divides(const TrainingJob& job, const SearchOptions& options, std::uint64_t chips) {
+    Strategy s = options.base;
+    for (const std::uint32_t dp : divisors(job.global_batch, options.dp)) {
+        s.dp = dp;
+        if (chips % dp != 0) continue;
+        for (const std::uint32_t cp : divisors(job.sequence, options.cp)) {
+            s.cp = cp;
+            if (chips / dp % cp != 0) continue;
+            const std::uint64_t left = chips / dp / cp;
+            for (s.pp = 1; s.pp <= job.model.layers + 2 && s.pp <= left; ++s.pp) {
+                if (left % s.pp != 0 || left / s.pp > job.model.heads) continue;
+                s.tp = static_cast<std::uint32_t>(left / s.pp);
+                if (options.pp.has(s.pp) && options.tp.has(s.tp) && tp_fits(s, job) &&
+                    cp_fits(s, job) && pp_fits(s, job))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options) {
+    const TrainingJob& job = model.job();
+    std::string formats;
+    bool able = false;
+    for (const Precision precision : options.precisions) {
+        if (!formats.empty()) formats += ", ";
+        formats += name_of(precision);
+        able = able || model.machine().peak(precision) > 0;
+    }
+    if (!able) {
+        return fail(Code::invalid,
+                    fmt::format("precision {}: {} has no products of matrices in it",
+                                formats.empty() ? "(none)" : formats,
+                                model.machine().chip_name));
+    }
+    const auto refuse = [&](std::string_view advice) {
+        return fail(Code::invalid,
+                    fmt::format("chips {}: tp x cp x pp x dp cannot make this, where tp divides "
+                                "the {} heads, cp the sequence of {}, dp the global batch of {} "
+                                "and pp is at most the {} layers{}",
+                                options.chips,
+                                job.model.heads,
+                                job.sequence,
+                                job.global_batch,
+                                job.model.layers,
+                                advice));
+    };
+    if (!divides(job, options, options.chips)) {
+        for (std::uint64_t fewer = options.chips; fewer > 1;) {
+            if (divides(job, options, --fewer))
+                return refuse(fmt::format("; {} chips would do", fewer));
+        }
+        return refuse("");
+    }
+    return fail(Code::invalid,
+                fmt::format("chips {}: no micro-batch, ep, vpp, zero and recompute that the "
+                            "options leave open go together here; open one of them",
+                            options.chips));
+}
+
 SearchOptions options_for(Framework framework) {
     SearchOptions options;
     options.base.framework = framework;

@@ -59,4 +59,10 @@ Overlap effective(const Strategy& s);
 // Those that do something and may be used.
 Overlap usable(const Strategy& s, const SearchOptions& options);
 
+// Why the space is empty: which option leaves nothing, and what is valid.
+tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options);
+
+// By what a second of a plan on so many chips counts.
+double weight_of(const TrainingModel& model, const SearchOptions& options, std::uint64_t chips);
+
 }  // namespace weir::plan
