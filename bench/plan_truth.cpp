@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "weir/base/text_table.hpp"
+#include "weir/plan/training.hpp"
 
 #include "bench/truth/report.hpp"
 
@@ -78,15 +78,44 @@ void print_rows(const std::vector<Predicted>& rows, double unit) {
     }
 }
 
+void print_terms(const std::vector<weir::bench::TrainingRow>& rows, const std::string& ids) {
+    for (const auto& row : rows) {
+        if (row.id.rfind(ids, 0) != 0) continue;
+        const weir::plan::TrainingModel model(row.job, row.machine);
+        const auto predicted = model.predict(row.strategy);
+        fmt::print("{} {} {} x{}: measured {:.4g} s, predicted {:.4g} s, mfu {:.3f}; {}\n",
+                   row.id,
+                   row.model_name,
+                   row.chip,
+                   row.chips,
+                   row.step_s,
+                   predicted.step_s,
+                   predicted.mfu,
+                   weir::plan::text_of(row.strategy));
+        for (std::size_t i = 0; i < weir::plan::term_count; ++i)
+            fmt::print("  {:<18} {:>9.4f} s\n",
+                       weir::plan::name_of(static_cast<weir::plan::Term>(i)),
+                       predicted.term_s[i]);
+        for (std::size_t i = 0; i < weir::plan::memory_part_count; ++i)
+            fmt::print("  {:<18} {:>9.3f} GiB\n",
+                       weir::plan::name_of(static_cast<weir::plan::MemoryPart>(i)),
+                       predicted.memory_bytes[i] / 1073741824.0);
+        fmt::print("  measured memory    {:>9.3f} GiB\n", row.memory_bytes / 1073741824.0);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     std::string folder;
     bool json = false;
     bool every_row = false;
+    std::string terms_of;  // ids that start so: where their time and memory goes
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--json") == 0)
             json = true;
+        else if (std::strcmp(argv[i], "--terms") == 0 && i + 1 < argc)
+            terms_of = argv[++i];
         else if (std::strcmp(argv[i], "--rows") == 0)
             every_row = true;
         else
@@ -100,6 +129,10 @@ int main(int argc, char** argv) {
     if (!rows) {
         fmt::print(stderr, "plan_truth: {}\n", rows.error().message);
         return 1;
+    }
+    if (!terms_of.empty()) {
+        print_terms(*rows, terms_of);
+        return 0;
     }
     const auto times = weir::bench::predict_times(*rows);
     const auto memory = weir::bench::predict_memory(*rows);

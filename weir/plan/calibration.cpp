@@ -20,16 +20,25 @@ namespace {
 using C = ChipCalibration;
 using L = LinkCalibration;
 
-constexpr std::array<ChipConstant, 14> of_chips{{
+constexpr std::array<ChipConstant, 15> of_chips{{
     {"gemm_share", &C::gemm_share, 0.2, 1.0, "Share of the BF16 peak that large products reach"},
     {"gemm_fp8_share", &C::gemm_fp8_share, 0.2, 1.0, "The same of the FP8 peak"},
     {"gemm_area", &C::gemm_area, 0, 1e7, "Elements of a result lost to the last wave"},
     {"gemm_depth", &C::gemm_depth, 0, 4000, "Inner size lost to start and end of a product"},
     {"attention_share", &C::attention_share, 0.05, 1.0, "Share of the peak, attention forward"},
     {"attention_back_share", &C::attention_back_share, 0.05, 1.0, "The same, backward"},
+    {"attention_older",
+     &C::attention_older,
+     0.2,
+     1.0,
+     "Share of that which attention written for older chips reaches"},
     {"attention_length", &C::attention_length, 0, 8000, "Keys lost to start and end of attention"},
     {"memory_share", &C::memory_share, 0.2, 1.0, "Share of the bandwidth, by moving kernels"},
-    {"kernel_s", &C::kernel_s, 0, 1e-4, "Seconds from the end of a kernel to the next one's work"},
+    {"kernel_s",
+     &C::kernel_s,
+     1e-6,
+     8e-6,
+     "Seconds from the end of a kernel to the next one's work"},
     {"host_s", &C::host_s, 0, 1e-3, "Seconds until the host has issued a kernel"},
     {"step_s", &C::step_s, 0, 2, "Seconds of each step beside the layers"},
     {"straggle", &C::straggle, 0, 0.2, "Share of a step for each doubling of the nodes"},

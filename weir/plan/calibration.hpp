@@ -20,18 +20,19 @@ namespace weir::plan {
 
 // Of one kind of chip. Shares are of the peak that the catalogue has.
 struct ChipCalibration {
-    double gemm_share = 0.80;      // that large BF16 and FP16 products reach
-    double gemm_fp8_share = 0.65;  // the same in FP8, of the FP8 peak
-    double gemm_area = 6e5;   // elements of a result whose time a product loses to its last wave
-    double gemm_depth = 200;  // inner size whose time a product loses to its start and end
-    double attention_share = 0.60;       // flash attention forward, of the BF16 peak
+    double gemm_share = 0.70;      // that large BF16 and FP16 products reach
+    double gemm_fp8_share = 0.62;  // the same in FP8, of the FP8 peak
+    double gemm_area = 7e5;   // elements of a result whose time a product loses to its last wave
+    double gemm_depth = 250;  // inner size whose time a product loses to its start and end
+    double attention_share = 0.50;       // flash attention forward, of the BF16 peak
     double attention_back_share = 0.50;  // the same, backward
-    double attention_length = 300;       // keys whose time attention loses to its start and end
-    double memory_share = 0.80;          // of the bandwidth, by kernels that only move data
-    double kernel_s = 3e-6;              // from the end of one kernel to the work of the next
-    double host_s = 8e-6;           // until the host has issued one kernel; hides behind long ones
-    double step_s = 0.01;           // of each step beside the layers: data, logging, allocator
-    double straggle = 0.01;         // of a step, for each doubling of the nodes
+    double attention_older = 0.65;  // what kernels written for the chips before it reach of that
+    double attention_length = 300;  // keys whose time attention loses to its start and end
+    double memory_share = 0.70;     // of the bandwidth, by kernels that only move data
+    double kernel_s = 3e-6;         // from the end of one kernel to the work of the next
+    double host_s = 25e-6;          // until the host has issued one kernel; hides behind long ones
+    double step_s = 0.02;           // of each step beside the layers: data, logging, allocator
+    double straggle = 0.004;        // of a step, for each doubling of the nodes
     double overlap_slowdown = 0.2;  // of hidden communication, the share that products lose
     double spread = 0.15;           // of prediction over measurement: standard deviation of the log
     bool fitted = false;

@@ -56,7 +56,8 @@ double attention_s(const Machine& machine,
     const double narrow = shape.qk_dim < 128 ? 0.5 + 0.5 * shape.qk_dim / 128 : 1.0;
     const double peak = machine.peak(Precision::bf16) > 0 ? machine.peak(Precision::bf16)
                                                           : machine.peak(Precision::fp16);
-    return flops * lost / (peak * share * narrow);
+    const double older = shape.older_kernels ? machine.chip.attention_older : 1.0;
+    return flops * lost / (peak * share * narrow * older);
 }
 }  // namespace
 

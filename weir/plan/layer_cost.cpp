@@ -21,21 +21,28 @@ bool is_eight_bits(Precision precision) {
 class Layer {
 public:
     Layer(const TrainingJob& job, const Machine& machine, const Strategy& strategy)
-        : model_(job.model),
+        : job_(job),
+          model_(job.model),
           machine_(machine),
           strategy_(strategy),
           stack_(stack_of(strategy.framework)),
+          fused_(stack_.fused_elementwise && !strategy.eager),
           tp_(strategy.tp),
           tokens_(static_cast<double>(strategy.micro_batch) * job.sequence / strategy.cp),
           split_(strategy.sequence_parallel ? tp_ : 1.0),
           tensor_(group_of(machine, 1, strategy.tp)),
-          sequence_(job.sequence) {}
+          sequence_(job.sequence),
+          documents_(job.document_tokens > 0 ? std::min(job.document_tokens, job.sequence)
+                                             : job.sequence) {}
 
     // A product with a weight matrix of this chip: y = x W, and its two derivatives.
     void product(double rows, double columns, double inner, double count, Precision precision) {
         const double in = is_eight_bits(precision) ? 1 : half;
         const auto time = [&](double m, double n, double k, double out) {
-            return product_s(machine_, {m, n, k, count}, precision, in, out);
+            // Scales of rows or blocks are applied inside of the product, which takes longer:
+            // three quarters of the speed of one scale for a tensor.
+            const double scaled = is_eight_bits(precision) && strategy_.fine_scales ? 1 / 0.75 : 1;
+            return scaled * product_s(machine_, {m, n, k, count}, precision, in, out);
         };
         const double forward = time(rows, columns, inner, half);
         const double grads = time(rows, inner, columns, half) +
@@ -44,7 +51,7 @@ public:
         if (is_eight_bits(precision)) {
             // Inputs, weights and gradients are rounded to eight bits, with a transposed copy for
             // the other derivative: read two bytes, write two. MXFP8 also writes its scales.
-            const double cast = (half + 2) * count;
+            const double cast = (strategy_.fine_scales ? 3 : 1) * (half + 2) * count;
             const double scales = precision == Precision::mxfp8 ? 1.125 : 1.0;
             moved(cost_.forward, cast * rows * inner * scales, 1);
             moved(cost_.backward, cast * rows * columns * scales, 1);
@@ -69,25 +76,24 @@ public:
 
     void residual() {
         const double n = tokens_ / split_ * model_.hidden;
-        if (stack_.fused_elementwise) {
-            elementwise(3 * n, 2 * n, 1);
+        if (fused_) {
+            // Dropout draws and keeps a mask of bytes.
+            const double mask = job_.dropout ? 0.5 * n : 0;
+            elementwise(3 * n + mask, 2 * n + mask, 1);
         } else {
-            elementwise(3 * n + (stack_.dropout ? 2.5 * n : 0) + (model_.biases ? 2 * n : 0),
-                        2 * n + (stack_.dropout ? 2.5 * n : 0) + (model_.biases ? n : 0),
-                        1 + (stack_.dropout ? 1 : 0) + (model_.biases ? 1 : 0));
+            elementwise(3 * n + (job_.dropout ? 2.5 * n : 0) + (model_.biases ? 2 * n : 0),
+                        2 * n + (job_.dropout ? 2.5 * n : 0) + (model_.biases ? n : 0),
+                        1 + (job_.dropout ? 1 : 0) + (model_.biases ? 1 : 0));
         }
     }
 
     void activation(double width, double rows) {
         const double n = rows * width;
         if (model_.gated) {
-            elementwise(stack_.fused_elementwise ? 3 * n : 5 * n,
-                        stack_.fused_elementwise ? 5 * n : 8 * n,
-                        stack_.fused_elementwise ? 1 : 2);
+            elementwise(fused_ ? 3 * n : 5 * n, fused_ ? 5 * n : 8 * n, fused_ ? 1 : 2);
         } else {
-            elementwise(stack_.fused_elementwise ? 2 * n : 2 * n + (model_.biases ? 2 * n : 0),
-                        3 * n,
-                        stack_.fused_elementwise ? 1 : 2);
+            elementwise(
+                fused_ ? 2 * n : 2 * n + (model_.biases ? 2 * n : 0), 3 * n, fused_ ? 1 : 2);
         }
     }
 
@@ -110,7 +116,7 @@ public:
     }
 
     void attention_inside(double heads, double kv_heads, double qk_dim, double v_dim) {
-        const double reach_all = mean_reach(model_, sequence_);
+        const double reach_all = mean_reach(model_, documents_);
         const double local = static_cast<double>(sequence_) / strategy_.cp;
         AttentionShape shape;
         shape.sequences = strategy_.micro_batch;
@@ -119,6 +125,7 @@ public:
         shape.heads = heads;
         shape.qk_dim = qk_dim;
         shape.v_dim = v_dim;
+        shape.older_kernels = !stack_.latest_attention;
         if (strategy_.flash_attention) {
             cost_.forward.attention_s += attention_forward_s(machine_, shape);
             cost_.backward.attention_s += attention_backward_s(machine_, shape);
@@ -139,7 +146,7 @@ public:
                 2 * two(s, all, qk_dim) + two(s, qk_dim, all) + two(s, v_dim, all);
             const double scores = count * s * all;
             // Soft maximum reads and writes; dropout reads, writes and keeps a mask of bytes.
-            const double masks = stack_.dropout ? 1 : 0;
+            const double masks = job_.dropout ? 1 : 0;
             moved(cost_.forward, scores * (2 * half + masks * (2 * half + 1)), 2 + masks);
             moved(cost_.backward, scores * (3 * half + masks * (2 * half + 1)), 2 + masks);
             cost_.kept.attention += scores * (half + masks * (half + 1));
@@ -237,6 +244,7 @@ public:
         product(tokens_, h, inner, 1, strategy_.precision);
         cost_.parameters += (up + 1) * inner * h;
         cost_.kept.mlp += tokens_ * inner * up * half;
+        cost_.kept.transient += tokens_ * inner * (up + 1) * half;
         cost_.kept.activation += tokens_ * inner * half;
     }
 
@@ -276,7 +284,9 @@ public:
         // Sorting by expert and back, before and after; probabilities are multiplied in.
         elementwise(4 * routed * h, 4 * routed * h, 6);
         elementwise(4 * routed * h, 6 * routed * h, 4);
-        cost_.kept.mlp += routed * inner * up * half + routed * h * half;
+        // What experts read, what they give, and both halves in between.
+        cost_.kept.mlp += routed * inner * up * half + 2 * routed * h * half;
+        cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * half;
         cost_.kept.activation += routed * inner * half;
         if (ep > 1) {
             const Group group = group_of(machine_, static_cast<std::uint64_t>(etp), strategy_.ep);
@@ -304,7 +314,7 @@ public:
         // Both residual streams, and what the two blocks of products read.
         cost_.kept.all += 2 * cost_.kept.input + cost_.kept.attention + cost_.kept.norms +
                           cost_.kept.activation + cost_.kept.mlp + cost_.kept.latent_up;
-        if (stack_.dropout) cost_.kept.all += 2 * tokens_ * h / split_;
+        if (job_.dropout) cost_.kept.all += 2 * tokens_ * h / split_;
         for (PassCost* pass : {&cost_.forward, &cost_.backward}) {
             pass->kernels += stack_.extra_kernels;
             pass->tensor_base_s = pass->products_s;
@@ -320,15 +330,18 @@ private:
         cost_.backward.kernels += 2;
     }
 
+    const TrainingJob& job_;
     const catalog::Model& model_;
     const Machine& machine_;
     const Strategy& strategy_;
     const Stack& stack_;
+    bool fused_;
     double tp_;
     double tokens_;
     double split_;
     Group tensor_;
     std::uint32_t sequence_;
+    std::uint32_t documents_;  // tokens of one document; attention ends with it
     LayerCost cost_{};
 };
 
@@ -370,6 +383,7 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
     const Precision precision =
         is_eight_bits(strategy.precision) ? Precision::bf16 : strategy.precision;
     const Group tensor = group_of(machine, 1, strategy.tp);
+    const Stack& stack = stack_of(strategy.framework);
     const double stream = tokens * h * half;
 
     cost.embedding_forward.memory_s = memory_s(machine, 3 * stream);
@@ -392,10 +406,10 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
     // The loss in FP32: scores are widened, exponents taken, summed and compared; backward writes
     // their gradients.
     const double scores = tokens * vocab;
-    cost.head_forward.memory_s =
-        memory_s(machine, scores * (half + 4 * full)) + memory_s(machine, 2 * stream / split);
-    cost.head_backward.memory_s =
-        memory_s(machine, scores * (2 * full + half)) + memory_s(machine, 4 * stream / split);
+    cost.head_forward.memory_s = memory_s(machine, scores * stack.loss_forward_bytes) +
+                                 memory_s(machine, 2 * stream / split);
+    cost.head_backward.memory_s = memory_s(machine, scores * stack.loss_backward_bytes) +
+                                  memory_s(machine, 4 * stream / split);
     cost.head_forward.kernels = 10;
     cost.head_backward.kernels = 8;
     if (tp > 1) {
@@ -406,7 +420,7 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
             strategy.sequence_parallel ? 2 * gather : all_reduce_s(machine, tensor, stream);
     }
     cost.head_parameters = vocab * h + h;
-    cost.logits_bytes = scores * (half + full);
+    cost.logits_bytes = scores * stack.loss_kept_bytes;
     return cost;
 }
 

@@ -121,6 +121,8 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.chip = chip_calibration(chip.name);
     machine.inside.calibration = link_calibration(machine.inside.kind);
     machine.between.calibration = link_calibration(machine.between.kind);
+    // cuBLAS and Transformer Engine take 32 MiB a stream from Hopper on, and 4 to 8 MiB before.
+    machine.workspace_bytes = chip.year >= 2022 ? 128e6 : 32e6;
     machine.chip_watts = chip.tdp_watts;
     machine.estimated = !machine.chip.fitted;
     return machine;

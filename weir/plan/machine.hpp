@@ -43,6 +43,7 @@ struct Machine {
     ChipCalibration chip{};
     double price_per_chip_hour = 0;  // 0 = not said
     std::string currency{};
+    double workspace_bytes = 32e6;   // that libraries of matrix products take
     double chip_watts = 0;           // busy; 0 = not known
     bool bandwidth_assumed = false;  // nobody states that of its memory
     bool estimated = false;          // some rate is not evidence (published or measured)

@@ -6,18 +6,31 @@ namespace weir::plan {
 
 const Stack& stack_of(Framework framework) {
     static const std::array<Stack, 6> stacks{{
-        // Megatron-Core with Transformer Engine: fused bias, activation, dropout and residual.
-        {.fused_elementwise = true, .host_share = 1, .extra_kernels = 4, .dropout = false},
-        // Megatron-DeepSpeed: fused bias and activation, scores with dropout.
-        {.fused_elementwise = true, .host_share = 1, .extra_kernels = 6, .dropout = true},
-        // MindSpeed: fused norm, rotary positions and activation.
-        {.fused_elementwise = true, .host_share = 1, .extra_kernels = 4, .dropout = false},
-        // torchtitan: eager or torch.compile for each block.
-        {.fused_elementwise = true, .host_share = 1, .extra_kernels = 6, .dropout = false},
-        // Composer with MPT: eager PyTorch around flash attention.
-        {.fused_elementwise = false, .host_share = 1, .extra_kernels = 10, .dropout = false},
-        // XLA compiles the whole step.
-        {.fused_elementwise = true, .host_share = 0, .extra_kernels = 0, .dropout = false},
+        // Megatron-Core with Transformer Engine: fused bias, activation, dropout, residual, loss.
+        {.extra_kernels = 4, .loss_forward_bytes = 22, .loss_backward_bytes = 14},
+        // Megatron-DeepSpeed: the loss of Megatron-LM 2 in single kernels: widened, transposed,
+        // maximum, difference, exponents, sum, quotient, and the same way back.
+        {.latest_attention = false,
+         .extra_kernels = 12,
+         .loss_forward_bytes = 60,
+         .loss_backward_bytes = 40},
+        // MindSpeed: fused norm, rotary positions and activation; the loss of Megatron-LM.
+        {.extra_kernels = 4, .loss_forward_bytes = 40, .loss_backward_bytes = 24},
+        // torchtitan: torch.compile for each block, attention of PyTorch.
+        {.latest_attention = false,
+         .extra_kernels = 6,
+         .loss_forward_bytes = 18,
+         .loss_backward_bytes = 14,
+         .loss_kept_bytes = 14},
+        // Composer with MPT: eager PyTorch around flash attention 1 and 2.
+        {.fused_elementwise = false,
+         .latest_attention = false,
+         .extra_kernels = 10,
+         .loss_forward_bytes = 18,
+         .loss_backward_bytes = 14,
+         .loss_kept_bytes = 14},
+        // XLA compiles the whole step; cuDNN's attention.
+        {.compiled = true, .loss_forward_bytes = 14, .loss_backward_bytes = 10},
     }};
     return stacks[static_cast<std::size_t>(framework)];
 }
