@@ -128,7 +128,6 @@ struct World {
     const ServingLink& inside;
     const ServingLink& between;
     const ServingEngine& engine;
-    double skew;
     Spread s;
 
     double bandwidth() const { return machine.memory_bytes_per_s; }
@@ -213,11 +212,8 @@ struct World {
         const auto& e = *model.experts;
         const double here = e.count / s.ep;
         const double chosen = static_cast<double>(e.per_token) / e.count;
-        // An expert that a token chooses with probability p is idle in a step with probability
-        // (1 - p)^tokens. Three thirds of the experts are chosen more or less often.
-        double active = 0;
-        for (const double liked : {1 + 1.5 * skew, 1 - 0.6 * skew, 1 - 0.9 * skew})
-            active += here / 3 * (1 - std::pow(1 - std::min(1.0, chosen * liked), tokens));
+        // A token chooses at random: an expert is idle with probability (1 - k/E)^tokens.
+        const double active = here * (1 - std::pow(1 - chosen, tokens));
         const double rows = tokens * e.per_token / s.ep;
         // The fullest of `ep` ranks, as of balls in bins.
         const double fullest =
@@ -226,7 +222,7 @@ struct World {
         const double each = rows * fullest / std::max(active, 1e-9);
         const double layer = product_s(each, 2 * inner, s.hidden, active, s.experts) +
                              product_s(each, s.hidden, inner, active, s.experts);
-        return layer * s.layers.moe * engine.experts_slowdown;
+        return layer * s.layers.moe * chip.experts_slowdown * engine.experts_slowdown;
     }
 
     double attention_decode_s(double sequences, double context) const {
@@ -256,7 +252,7 @@ struct World {
         if (s.layers.moe > 0) {
             const auto& e = *model.experts;
             const double rows = all_tokens * e.per_token / s.ep;
-            values += s.layers.moe * rows * (4 * s.hidden + 4 * e.ffn / s.moe_tp);
+            values += s.layers.moe * rows * (2 * s.hidden + 3 * e.ffn / s.moe_tp);
         }
         return 2 * values / (bandwidth() * chip.moving_share);
     }
@@ -618,7 +614,6 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                       inside_,
                       between_,
                       engine,
-                      job_.expert_skew,
                       spread_of(job_.model, plan.degrees, plan)};
     ServingPrediction p;
     p.spread = std::max(chip_.spread, engine.spread);
@@ -662,7 +657,6 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                             inside_,
                             between_,
                             engine,
-                            job_.expert_skew,
                             spread_of(job_.model, *plan.prefill, plan)};
         const double chunk = std::min(std::max(job_.isl, 1.0), engine.chunk_tokens);
         const double one_s = prompts.prompt_s(0, 0, chunk, job_.isl) * job_.isl / chunk;
