@@ -6,29 +6,31 @@
 namespace weir::plan {
 namespace {
 
-// Rings and trees: latency grows with the steps, and libraries change to trees when there are many
-// nodes (NCCL does), so steps between nodes are counted as those of a tree.
-double steps_inside(double size) {
-    return size - 1;
-}
-double steps_between(double nodes) {
+// A ring passes each piece on size - 1 times. Between nodes libraries take trees for sums (NCCL
+// does), and rings for everything else.
+double tree_steps(double nodes) {
     return nodes > 1 ? std::ceil(std::log2(nodes)) : 0;
 }
 
-// One pass of a ring in two levels: each chip receives (size - 1) / size of the vector.
-double one_pass_s(const Machine& machine, const Group& group, double bytes) {
+// One pass in two levels: each chip receives (size - 1) / size of the vector.
+double one_pass_s(const Machine& machine,
+                  const Group& group,
+                  double bytes,
+                  double buckets,
+                  double steps_between) {
     if (group.size() <= 1 || bytes <= 0) return 0;
     double seconds = 0;
     if (group.inside > 1) {
+        // Links of a node are short: steps after the third hide behind the data.
         seconds +=
             bytes * (group.inside - 1) / group.inside / machine.inside.reached_bytes_per_s() +
-            std::min(steps_inside(group.inside), 3.0) * machine.inside.calibration.latency_s;
+            buckets * std::min(group.inside - 1, 3.0) * machine.inside.calibration.latency_s;
     }
     if (group.nodes > 1) {
         // Every chip of the group has its own way out of the node, and carries its part.
         seconds += bytes / group.inside * (group.nodes - 1) / group.nodes /
                        machine.between.reached_bytes_per_s() +
-                   steps_between(group.nodes) * machine.between.calibration.latency_s;
+                   buckets * steps_between * machine.between.calibration.latency_s;
     }
     return seconds;
 }
@@ -43,16 +45,16 @@ Group group_of(const Machine& machine, std::uint64_t stride, std::uint64_t size)
             std::ceil(static_cast<double>(size) / static_cast<double>(inside))};
 }
 
-double all_gather_s(const Machine& machine, const Group& group, double bytes) {
-    return one_pass_s(machine, group, bytes);
+double all_gather_s(const Machine& machine, const Group& group, double bytes, double buckets) {
+    return one_pass_s(machine, group, bytes, buckets, group.nodes - 1);
 }
 
-double reduce_scatter_s(const Machine& machine, const Group& group, double bytes) {
-    return one_pass_s(machine, group, bytes);
+double reduce_scatter_s(const Machine& machine, const Group& group, double bytes, double buckets) {
+    return one_pass_s(machine, group, bytes, buckets, group.nodes - 1);
 }
 
-double all_reduce_s(const Machine& machine, const Group& group, double bytes) {
-    return 2 * one_pass_s(machine, group, bytes);
+double all_reduce_s(const Machine& machine, const Group& group, double bytes, double buckets) {
+    return 2 * one_pass_s(machine, group, bytes, buckets, tree_steps(group.nodes));
 }
 
 double all_to_all_s(const Machine& machine, const Group& group, double bytes) {
@@ -71,7 +73,7 @@ double all_to_all_s(const Machine& machine, const Group& group, double bytes) {
     if (to_others > 0) {
         const double out_s =
             to_others / (between.bytes_per_s * between.calibration.alltoall_share) +
-            steps_between(group.nodes) * between.calibration.latency_s;
+            tree_steps(group.nodes) * between.calibration.latency_s;
         seconds = std::max(seconds, out_s);
     }
     return seconds;

@@ -28,9 +28,13 @@ struct Group {
 // (the product of the dimensions inside it), `size` of them.
 Group group_of(const Machine& machine, std::uint64_t stride, std::uint64_t size);
 
-double all_gather_s(const Machine& machine, const Group& group, double bytes);
-double reduce_scatter_s(const Machine& machine, const Group& group, double bytes);
-double all_reduce_s(const Machine& machine, const Group& group, double bytes);
+// Sent in `buckets` pieces, each of which pays for its steps.
+double all_gather_s(const Machine& machine, const Group& group, double bytes, double buckets = 1);
+double reduce_scatter_s(const Machine& machine,
+                        const Group& group,
+                        double bytes,
+                        double buckets = 1);
+double all_reduce_s(const Machine& machine, const Group& group, double bytes, double buckets = 1);
 // `bytes`: what one chip sends in all.
 double all_to_all_s(const Machine& machine, const Group& group, double bytes);
 // To a neighbour `stride` chips away.

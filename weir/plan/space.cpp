@@ -1,0 +1,392 @@
+#include "weir/plan/space.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace weir::plan {
+namespace {
+
+unsigned bits_of(const RecomputeParts& parts) {
+    return (parts.attention ? 1U : 0U) | (parts.norms ? 2U : 0U) | (parts.activation ? 4U : 0U) |
+           (parts.mlp ? 8U : 0U) | (parts.latent_up ? 16U : 0U);
+}
+RecomputeParts parts_from(unsigned bits) {
+    return {
+        (bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0, (bits & 8U) != 0, (bits & 16U) != 0};
+}
+
+unsigned bits_of(const Overlap& overlap) {
+    unsigned bits = 0;
+    for (std::size_t i = 0; i < overlaps.size(); ++i)
+        bits |= overlap.*overlaps[i] ? 1U << i : 0U;
+    return bits;
+}
+
+std::uint64_t micro_batches_of(const Strategy& s, const TrainingJob& job) {
+    return job.global_batch / (std::uint64_t{s.micro_batch} * s.dp);
+}
+
+bool chosen(Choice choice, bool value) {
+    return choice == Choice::both || value == (choice == Choice::on);
+}
+
+tl::unexpected<Error> outside(std::string_view field, std::string_view why) {
+    return fail(Code::invalid, fmt::format("{}: {}", field, why));
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> divisors(std::uint32_t value, const Range& range) {
+    std::vector<std::uint32_t> found;
+    std::vector<std::uint32_t> high;
+    for (std::uint32_t low = 1; std::uint64_t{low} * low <= value; ++low) {
+        if (value % low != 0) continue;
+        if (range.has(low)) found.push_back(low);
+        if (value / low != low && range.has(value / low)) high.push_back(value / low);
+    }
+    found.insert(found.end(), high.rbegin(), high.rend());
+    return found;
+}
+
+std::uint32_t layers_per_stage(const TrainingJob& job, std::uint32_t pp) {
+    return (job.model.layers + pp - 1) / pp;
+}
+
+bool tp_fits(const Strategy& s, const TrainingJob& job) {
+    const catalog::Model& model = job.model;
+    if (model.heads % s.tp != 0 || model.ffn % s.tp != 0) return false;
+    // Heads of keys are split, or each is held by several chips.
+    return model.kv_heads == 0 || model.kv_heads % s.tp == 0 || s.tp % model.kv_heads == 0;
+}
+
+bool cp_fits(const Strategy& s, const TrainingJob& job) {
+    if (s.cp == 1) return true;
+    if (s.ulysses) {
+        return job.sequence % s.cp == 0 && job.model.heads % (std::uint64_t{s.tp} * s.cp) == 0;
+    }
+    // Each chip has an early and a late part of the sequence, so that a causal mask leaves all
+    // with the same work.
+    return job.sequence % (std::uint64_t{2} * s.cp) == 0;
+}
+
+bool pp_fits(const Strategy& s, const TrainingJob& job) {
+    if (s.pp == 1) return true;
+    // No stage is empty; embedding and output may stand for a layer each.
+    return s.pp <= job.model.layers + 2 &&
+           std::uint64_t{layers_per_stage(job, s.pp)} * (s.pp - 1) < job.model.layers + 2;
+}
+
+bool ep_fits(const Strategy& s, const TrainingJob& job) {
+    if (s.ep == 1) return true;
+    if (!job.model.is_moe() || job.model.experts->count % s.ep != 0) return false;
+    const std::uint64_t room = std::uint64_t{s.dp} * s.cp * s.tp;
+    return room % (std::uint64_t{s.ep} * (s.etp == 0 ? s.tp : s.etp)) == 0;
+}
+
+bool depth_fits(const Strategy& s, const TrainingJob& job) {
+    const std::uint64_t micro_batches = micro_batches_of(s, job);
+    if (s.pp == 1) return s.vpp == 1 && s.schedule == Schedule::one_f_one_b;
+    if (s.vpp > 1) {
+        return s.schedule == Schedule::one_f_one_b && micro_batches % s.pp == 0 &&
+               layers_per_stage(job, s.pp) % s.vpp == 0 &&
+               std::uint64_t{s.pp} * s.vpp <= job.model.layers + 2;
+    }
+    // It sends micro-batches from both ends.
+    return s.schedule != Schedule::dualpipe ||
+           (micro_batches % 2 == 0 && micro_batches >= std::uint64_t{2} * s.pp);
+}
+
+std::vector<Depth> depths_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o) {
+    std::vector<Depth> found;
+    Strategy one = s;
+    for (const Schedule schedule : o.schedules) {
+        one.schedule = schedule;
+        const std::uint32_t deepest =
+            s.pp == 1 || schedule != Schedule::one_f_one_b ? 1 : layers_per_stage(job, s.pp);
+        for (one.vpp = 1; one.vpp <= deepest && one.vpp <= o.vpp.high; ++one.vpp) {
+            if (o.vpp.has(one.vpp) && depth_fits(one, job)) found.push_back({schedule, one.vpp});
+        }
+    }
+    return found;
+}
+
+std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& options) {
+    std::vector<std::uint32_t> found;
+    for (const std::uint32_t zero : options.zero) {
+        // DeepSpeed's pipeline keeps gradients of several micro-batches, which stages 2 and 3
+        // would have given away.
+        if (s.framework == Framework::deepspeed && s.pp > 1 && zero > 1) continue;
+        found.push_back(zero);
+    }
+    // Where nothing is replicated there is nothing to split.
+    if (std::uint64_t{s.dp} * s.cp == 1 && found.size() > 1)
+        found = {*std::min_element(found.begin(), found.end())};
+    return found;
+}
+
+RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
+    return {.attention = !base.flash_attention,
+            .norms = true,
+            .activation = true,
+            .mlp = !job.model.is_moe(),
+            .latent_up = job.model.latent.has_value()};
+}
+
+bool recompute_fits(const Strategy& s, const TrainingJob& job) {
+    const unsigned bits = bits_of(s.parts);
+    if ((s.recompute == Recompute::selective) != (bits != 0)) return false;
+    if ((bits & ~bits_of(parts_of(job, s))) != 0) return false;
+    if (s.recompute_layers == 0) return true;
+    return s.recompute == Recompute::full && s.recompute_layers < layers_per_stage(job, s.pp);
+}
+
+std::vector<Again> recomputes_of(const Strategy& s,
+                                 const TrainingJob& job,
+                                 const SearchOptions& o) {
+    std::vector<Again> found;
+    if (o.recompute_none) found.push_back({Recompute::none, {}, 0});
+    if (o.recompute_selective) {
+        const unsigned all = bits_of(parts_of(job, s));
+        for (unsigned bits = 1; bits <= all; ++bits) {
+            if ((bits & ~all) == 0) found.push_back({Recompute::selective, parts_from(bits), 0});
+        }
+    }
+    if (o.recompute_full) {
+        if (o.recompute_block) {
+            for (std::uint32_t layers = 1; layers < layers_per_stage(job, s.pp); ++layers)
+                found.push_back({Recompute::full, {}, layers});
+        }
+        found.push_back({Recompute::full, {}, 0});
+    }
+    return found;
+}
+
+Overlap effective(const Strategy& s) {
+    const bool replicated = std::uint64_t{s.dp} * s.cp > 1;
+    Overlap overlap;
+    overlap.grad_reduce = replicated && s.zero < 3;  // ZeRO-3 always does
+    overlap.param_gather = replicated && (s.zero == 1 || s.zero == 2);
+    overlap.tensor = s.tp > 1 && s.sequence_parallel;
+    overlap.pipeline = s.vpp > 1;
+    overlap.experts = s.ep > 1;
+    return overlap;
+}
+
+Overlap usable(const Strategy& s, const SearchOptions& options) {
+    Overlap overlap = effective(s);
+    for (const auto member : overlaps)
+        overlap.*member = overlap.*member && options.overlap.*member;
+    return overlap;
+}
+
+Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOptions& options) {
+    WEIR_CHECK(check(s, job, s.chips()));
+    if (options.fewer_chips ? s.chips() > options.chips : s.chips() != options.chips)
+        return outside("chips", fmt::format("{} of {}", s.chips(), options.chips));
+    if (std::find(options.precisions.begin(), options.precisions.end(), s.precision) ==
+        options.precisions.end())
+        return outside("precision", "not allowed");
+    struct Degree {
+        std::string_view name;
+        std::uint32_t value;
+        const Range& range;
+    };
+    for (const Degree& degree : {Degree{"tp", s.tp, options.tp},
+                                 Degree{"pp", s.pp, options.pp},
+                                 Degree{"dp", s.dp, options.dp},
+                                 Degree{"cp", s.cp, options.cp},
+                                 Degree{"ep", s.ep, options.ep},
+                                 Degree{"vpp", s.vpp, options.vpp},
+                                 Degree{"micro_batch", s.micro_batch, options.micro_batch}}) {
+        if (!degree.range.has(degree.value)) {
+            return outside(degree.name,
+                           fmt::format("{} is not within {} to {}",
+                                       degree.value,
+                                       degree.range.low,
+                                       degree.range.high));
+        }
+    }
+    if (!tp_fits(s, job)) {
+        return outside("tp", "must divide the width of the feed-forward and fit the heads of keys");
+    }
+    if (!cp_fits(s, job)) {
+        return outside("cp",
+                       s.ulysses ? "times tp must divide the heads of the model"
+                                 : "twice as many must divide the sequence");
+    }
+    if (!pp_fits(s, job)) return outside("pp", "leaves a stage without layers");
+    if (!ep_fits(s, job)) return outside("ep", "does not fit the experts or the chips of a stage");
+    if (!depth_fits(s, job)) {
+        return outside("vpp",
+                       "must divide the layers of a stage, and pp the micro-batches; other "
+                       "schedules than 1f1b need pp and go without");
+    }
+    if (std::find(options.schedules.begin(), options.schedules.end(), s.schedule) ==
+        options.schedules.end())
+        return outside("schedule", "not allowed");
+    const std::vector<std::uint32_t> zeros = zeros_of(s, options);
+    if (std::find(zeros.begin(), zeros.end(), s.zero) == zeros.end())
+        return outside("zero", fmt::format("{} is not offered here", s.zero));
+    if (s.tp == 1 ? s.sequence_parallel : !chosen(options.sequence_parallel, s.sequence_parallel))
+        return outside("sequence_parallel", "not open, or without tp");
+    const bool may_split = job.model.is_moe() && s.tp > 1;
+    if (may_split && options.expert_tensor ? s.etp > 1 : s.etp != options.base.etp)
+        return outside("etp", "is that of tp or 1");
+    const bool open = s.recompute == Recompute::none        ? options.recompute_none
+                      : s.recompute == Recompute::selective ? options.recompute_selective
+                      : s.recompute_layers == 0             ? options.recompute_full
+                                                : options.recompute_full && options.recompute_block;
+    if (!open || !recompute_fits(s, job)) return outside("recompute", "not offered here");
+    if (s.offload_optimizer && !options.offload_optimizer)
+        return outside("offload_optimizer", "not open");
+    const Overlap able = usable(s, options);
+    for (const auto member : overlaps) {
+        if (s.overlap.*member ? !(able.*member) : able.*member && !options.overlap_off)
+            return outside("overlap", "does nothing here, or is not open");
+    }
+    const Strategy& base = options.base;
+    if (std::tie(s.offload_layers,
+                 s.zero_group,
+                 s.ulysses,
+                 s.flash_attention,
+                 s.cuda_graphs,
+                 s.fp32_gradients,
+                 s.framework) != std::tie(base.offload_layers,
+                                          base.zero_group,
+                                          base.ulysses,
+                                          base.flash_attention,
+                                          base.cuda_graphs,
+                                          base.fp32_gradients,
+                                          base.framework))
+        return outside("base", "is not varied");
+    return {};
+}
+
+bool simpler(const Strategy& one, const Strategy& other) {
+    const auto key = [](const Strategy& s) {
+        return std::make_tuple(s.recompute,
+                               s.recompute_layers,
+                               bits_of(s.parts),
+                               s.offload_optimizer,
+                               s.zero,
+                               s.schedule,
+                               s.vpp,
+                               s.pp,
+                               s.cp,
+                               s.tp,
+                               s.ep,
+                               s.etp,
+                               s.micro_batch,
+                               s.sequence_parallel,
+                               bits_of(s.overlap),
+                               s.precision,
+                               s.dp);
+    };
+    return key(one) < key(other);
+}
+
+namespace {
+
+// Whether tp x cp x pp x dp can make so many chips at all.
+bool divides(const TrainingJob& job, const SearchOptions& options, std::uint64_t chips) {
+    Strategy s = options.base;
+    for (const std::uint32_t dp : divisors(job.global_batch, options.dp)) {
+        s.dp = dp;
+        if (chips % dp != 0) continue;
+        for (const std::uint32_t cp : divisors(job.sequence, options.cp)) {
+            s.cp = cp;
+            if (chips / dp % cp != 0) continue;
+            const std::uint64_t left = chips / dp / cp;
+            for (s.pp = 1; s.pp <= job.model.layers + 2 && s.pp <= left; ++s.pp) {
+                if (left % s.pp != 0 || left / s.pp > job.model.heads) continue;
+                s.tp = static_cast<std::uint32_t>(left / s.pp);
+                if (options.pp.has(s.pp) && options.tp.has(s.tp) && tp_fits(s, job) &&
+                    cp_fits(s, job) && pp_fits(s, job))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options) {
+    const TrainingJob& job = model.job();
+    std::string formats;
+    bool able = false;
+    for (const Precision precision : options.precisions) {
+        if (!formats.empty()) formats += ", ";
+        formats += name_of(precision);
+        able = able || model.machine().peak(precision) > 0;
+    }
+    if (!able) {
+        return fail(Code::invalid,
+                    fmt::format("precision {}: {} has no products of matrices in it",
+                                formats.empty() ? "(none)" : formats,
+                                model.machine().chip_name));
+    }
+    const auto refuse = [&](std::string_view advice) {
+        return fail(Code::invalid,
+                    fmt::format("chips {}: tp x cp x pp x dp cannot make this, where tp divides "
+                                "the {} heads, cp the sequence of {}, dp the global batch of {} "
+                                "and pp is at most the {} layers{}",
+                                options.chips,
+                                job.model.heads,
+                                job.sequence,
+                                job.global_batch,
+                                job.model.layers,
+                                advice));
+    };
+    if (!divides(job, options, options.chips)) {
+        for (std::uint64_t fewer = options.chips; fewer > 1;) {
+            if (divides(job, options, --fewer))
+                return refuse(fmt::format("; {} chips would do", fewer));
+        }
+        return refuse("");
+    }
+    return fail(Code::invalid,
+                fmt::format("chips {}: no micro-batch, ep, vpp, zero and recompute that the "
+                            "options leave open go together here; open one of them",
+                            options.chips));
+}
+
+SearchOptions options_for(Framework framework) {
+    SearchOptions options;
+    options.base.framework = framework;
+    const Range one{1, 1};
+    switch (framework) {
+        case Framework::megatron_lm:
+        case Framework::mindspeed:
+            break;
+        case Framework::deepspeed:
+            options.zero = {0, 1, 2, 3};
+            options.vpp = one;
+            options.base.ulysses = true;
+            options.offload_optimizer = true;
+            options.overlap = {.grad_reduce = true, .param_gather = true};
+            break;
+        case Framework::torchtitan:
+            options.zero = {3};
+            options.recompute_selective = false;
+            options.overlap = {.tensor = true};
+            break;
+        case Framework::composer:
+            options.zero = {0, 2, 3};
+            options.tp = options.pp = options.cp = options.ep = options.vpp = one;
+            options.recompute_selective = false;
+            options.recompute_block = false;
+            options.overlap = {.grad_reduce = true, .param_gather = true};
+            break;
+        case Framework::jax:
+            options.zero = {0, 1, 3};
+            options.pp = options.vpp = one;
+            options.overlap_off = false;
+            break;
+    }
+    return options;
+}
+
+}  // namespace weir::plan

@@ -1,0 +1,68 @@
+// The space that a search for plans covers, dimension by dimension.
+//
+// in_space() in search.hpp says of one strategy whether it belongs; what is here lists the values
+// of a dimension once the dimensions before it are chosen. The tests hold the number of strategies
+// that these lists make equal to the number that in_space() lets pass.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "weir/plan/search.hpp"
+
+namespace weir::plan {
+
+// Divisors of `value` within the range, ascending.
+std::vector<std::uint32_t> divisors(std::uint32_t value, const Range& range);
+
+std::uint32_t layers_per_stage(const TrainingJob& job, std::uint32_t pp);
+
+// Each takes a strategy in which the degrees that it depends on are set.
+bool tp_fits(const Strategy& s, const TrainingJob& job);  // tp
+bool cp_fits(const Strategy& s, const TrainingJob& job);  // tp, cp
+bool pp_fits(const Strategy& s, const TrainingJob& job);  // pp
+bool ep_fits(const Strategy& s, const TrainingJob& job);  // all degrees, etp
+
+struct Depth {
+    Schedule schedule = Schedule::one_f_one_b;
+    std::uint32_t vpp = 1;
+};
+// Of pp, dp and micro-batch.
+std::vector<Depth> depths_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
+bool depth_fits(const Strategy& s, const TrainingJob& job);
+
+// Of dp, cp and pp.
+std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& options);
+
+struct Again {
+    Recompute recompute = Recompute::none;
+    RecomputeParts parts{};
+    std::uint32_t layers = 0;
+};
+// Of pp; from the least work done again on, as far as that is known before.
+std::vector<Again> recomputes_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
+bool recompute_fits(const Strategy& s, const TrainingJob& job);
+// All parts that can be computed again alone.
+RecomputeParts parts_of(const TrainingJob& job, const Strategy& base);
+
+// The members of Overlap, in one order.
+inline constexpr std::array<bool Overlap::*, 5> overlaps{&Overlap::pipeline,
+                                                         &Overlap::grad_reduce,
+                                                         &Overlap::param_gather,
+                                                         &Overlap::tensor,
+                                                         &Overlap::experts};
+// Those that do something, once everything else is chosen.
+Overlap effective(const Strategy& s);
+// Those that do something and may be used.
+Overlap usable(const Strategy& s, const SearchOptions& options);
+
+// Why the space is empty: which option leaves nothing, and what is valid.
+tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options);
+
+// By what a second of a plan on so many chips counts.
+double weight_of(const TrainingModel& model, const SearchOptions& options, std::uint64_t chips);
+
+}  // namespace weir::plan
