@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <tuple>
@@ -49,7 +50,8 @@ std::vector<Degrees> all_degrees(const ServingJob& job,
                 for (std::uint32_t ep = 1; ep <= ep_max; ++ep) {
                     ServingPlan plan;
                     plan.degrees = {tp, pp, ep, dp};
-                    if (check(plan, job, machine)) all.push_back(plan.degrees);
+                    if (in_serving_space(plan.degrees, job, machine) && check(plan, job, machine))
+                        all.push_back(plan.degrees);
                 }
             }
         }
@@ -185,6 +187,14 @@ double promise_ratio(const ServingJob& job, const ServingPrediction& prediction)
     if (job.ttft_slo_s > 0) ratio = std::max(ratio, prediction.ttft_s / job.ttft_slo_s);
     if (job.tpot_slo_s > 0) ratio = std::max(ratio, prediction.tpot_s / job.tpot_slo_s);
     return ratio;
+}
+
+bool in_serving_space(const Degrees& degrees, const ServingJob& job, const Machine& machine) {
+    const std::uint32_t chips = degrees.chips();
+    const std::uint32_t node = std::max(1U, machine.chips_per_node);
+    const bool places =
+        chips <= node ? std::has_single_bit(chips) || chips == node : chips % node == 0;
+    return places && (!job.model.experts || job.model.experts->count % degrees.ep == 0);
 }
 
 std::vector<ServingPlan> serving_space(const ServingJob& job,

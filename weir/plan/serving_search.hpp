@@ -1,7 +1,8 @@
 // The best way to serve a model on so many chips of one kind, within promises of latency.
 //
 // The search asks every plan of the space: each division of up to `chips` chips into tensor,
-// pipeline, attention-data and expert parallelism that check() takes, each allowed format, each
+// pipeline, attention-data and expert parallelism that check() takes and a launcher would
+// (in_serving_space()), each allowed format, each
 // batch of a fixed ladder and the largest that memory holds, and, if wanted, prompts on chips of
 // their own (up to 4 replicas of each kind, without pipelines). A prediction costs microseconds and
 // the space has some ten thousand plans, so nothing has to be left out by a bound.
@@ -59,6 +60,10 @@ struct ServingAnswer {
 Result<ServingAnswer> search_serving(const ServingJob& job,
                                      const Machine& machine,
                                      const ServingOptions& options = {});
+
+// Beyond check(): what launchers and nodes demand. A replica is a power of two of chips inside a
+// node or whole nodes, and experts divide over their ranks.
+bool in_serving_space(const Degrees& degrees, const ServingJob& job, const Machine& machine);
 
 // The space, in a fixed order: what the search asks. Batches stop at the first of the ladder that
 // memory does not hold; `batch` 0 of a plan stands for as many as it does.

@@ -48,7 +48,9 @@ double best_by_hand(const ServingJob& job,
                         plan.batch = batch;
                         plan.weights = numbers;
                         plan.engine = engine;
-                        if (!check(plan, job, machine)) continue;
+                        if (!check(plan, job, machine) ||
+                            !in_serving_space(plan.degrees, job, machine))
+                            continue;
                         const ServingPrediction p = model.predict(plan);
                         if (!p.fits || p.waiting > 0) continue;
                         if (job.ttft_slo_s > 0 && p.ttft_s > job.ttft_slo_s) continue;
