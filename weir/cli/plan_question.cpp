@@ -10,7 +10,7 @@
 #include "weir/base/money.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
-#include "weir/catalog/model.hpp"
+#include "weir/catalog/hf_config.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/fleet/fleet_file.hpp"
 
@@ -285,12 +285,8 @@ Result<double> tokens_from_text(const std::string& text) {
 Result<catalog::Model> plan_model(const std::string& name) {
     if (name.empty())
         return fail(Code::invalid,
-                    "MODEL: say which, a name of `weir models` or a Hugging Face config.json");
-    if (const catalog::Model* known = catalog::find_model(name)) return *known;
-    return fail(Code::not_found,
-                fmt::format("MODEL: '{}' is not known{}; `weir models` lists those that are",
-                            name,
-                            did_you_mean(catalog::nearest_model(name))));
+                    "MODEL: say which, a name of `weir models` or the path of a config.json");
+    return catalog::model_of(name);
 }
 
 Result<std::vector<std::uint64_t>> chip_counts(const std::string& range) {

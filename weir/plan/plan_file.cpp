@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "weir/base/units.hpp"
-#include "weir/catalog/model.hpp"
+#include "weir/catalog/hf_config.hpp"
 
 namespace weir::plan {
 namespace {
@@ -128,16 +128,17 @@ Result<catalog::Model> model_of_file(const schema::View& view, std::vector<std::
     const bool shaped = view.integer("layers") && view.integer("hidden") && view.integer("heads");
     if (const catalog::Model* known = catalog::find_model(name)) {
         model = *known;
+    } else if (name.empty() && !shaped) {
+        return fail(Code::invalid,
+                    "model: say which, or its shape with layers, hidden, heads, ffn and vocab");
     } else if (!shaped) {
-        const std::string near = catalog::nearest_model(name);
-        return fail(
-            Code::not_found,
-            name.empty()
-                ? "model: say which, or its shape with layers, hidden, heads, ffn and vocab"
-                : fmt::format("model: '{}' is not known{}; give its shape (layers, hidden, heads, "
-                              "ffn, vocab) beside it, or one of `weir models`",
-                              name,
-                              near.empty() ? "" : " (did you mean " + near + "?)"));
+        auto read = catalog::model_of(name);
+        if (!read) {
+            return fail(read.error().code,
+                        read.error().message +
+                            ", or give its shape beside it (layers, hidden, heads, ffn, vocab)");
+        }
+        model = std::move(*read);
     } else {
         model.name = name.empty() ? "unnamed" : name;
     }
@@ -304,7 +305,10 @@ void add_labels(std::vector<Field>& fields) {
 std::vector<Field> fields_of_plan() {
     const auto size = [] { return integer(1, many); };
     std::vector<Field> fields{
-        {"model", text(), "Name in the catalogue, or a label of the shape below", "llama-3.1-8b"},
+        {"model",
+         text(),
+         "Name in the catalogue, path of a config.json, or a label of the shape below",
+         "llama-3.1-8b"},
         {"arch", choice({"dense", "moe", "moe-mla", "dense-mla"}), "Kind of layers", "moe-mla"},
         {"layers", size(), "Layers", "32", "that of the model"},
         {"hidden", size(), "Width of the model", "4096", "that of the model"},
