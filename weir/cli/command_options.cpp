@@ -601,7 +601,9 @@ private:
                     "what shapes of models are known",
                     "  weir models\n  weir models deepseek-v3",
                     [&given = given_] { return models(given.models); });
-        c->add_option("name", given_.models.name, "one of them, or a config.json, with the source of its shape [all]")
+        c->add_option("name",
+                      given_.models.name,
+                      "one of them, or a config.json, with the source of its shape [all]")
             ->type_name("MODEL");
         json(c, given_.models.json);
 
@@ -715,7 +717,8 @@ private:
             "  weir plan --check ours.yaml --explain",
             [&given = given_] { return plan(given.plan); },
             ".\nHere 1 means that nothing fits");
-        c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")->type_name("MODEL");
+        c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")
+            ->type_name("MODEL");
         c->add_option("--chips",
                       p.chips,
                       "which and how many: a chip of the catalogue, or a pool of the fleet file; "
