@@ -2,10 +2,9 @@
 // on DIR/inference.csv and prints that file. With --without a source is left out of the fit, and
 // how well the rest predicts it is printed instead.
 //
-// One constant after the other is moved a little up or down as long as that helps; each belongs to
-// a kind of chip or link or to an engine, never to a row, a model or a source. Sources count
-// equally, whatever their rows, and an error is counted as its logarithm, large ones linearly, so
-// that rows that are wrong or noisy do not pull.
+// Each constant belongs to a kind of chip or link or to an engine, never to a row, a model or a
+// source. A source counts with the square root of its rows, an error with its logarithm, large ones
+// linearly; rows that contradict themselves (InferenceRow::doubtful) are left out.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +12,6 @@
 #include <cmath>
 #include <cstring>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -34,7 +32,8 @@ struct Kind {
 const std::vector<Kind>& chip_kinds() {
     static const std::vector<Kind> kinds{
         {"ampere", {"a100-sxm-80g", "a100-sxm-40g", "a100-pcie-80g", "a800-sxm-80g"}},
-        {"hopper", {"h100-sxm-80g", "h100-pcie-80g", "h100-nvl-94g", "h800-sxm-80g", "h200", "h20"}},
+        {"hopper",
+         {"h100-sxm-80g", "h100-pcie-80g", "h100-nvl-94g", "h800-sxm-80g", "h200", "h20"}},
         {"blackwell", {"b200", "gb200", "b300", "gb300"}},
         {"workstation", {"rtx-pro-6000", "rtx-4090"}}};
     return kinds;
@@ -87,30 +86,19 @@ struct Bounds {
     double low;
     double high;
 };
-constexpr Bounds plausible[] = {{"product_share", 0.45, 0.85},
-                                {"product_fp8_share", 0.35, 0.80},
-                                {"product_fp4_share", 0.30, 0.75},
-                                {"weights_share", 0.50, 0.92},
-                                {"weights_fp4_share", 0.35, 0.90},
-                                {"cache_share", 0.30, 0.90},
-                                {"attention_share", 0.12, 0.70},
-                                {"moving_share", 0.25, 0.90},
-                                {"product_s", 2e-7, 6e-6},
-                                {"reduce_s", 1e-6, 4e-5},
-                                {"reduce_hop_s", 2e-7, 2e-5},
-                                {"bandwidth_share", 0.25, 1.6},
-                                {"exchange_s", 3e-6, 2e-4},
-                                {"kernel_s", 8e-7, 6e-6},
-                                {"eager_layer_s", 2e-5, 2e-3},
-                                {"step_s", 1e-4, 6e-3},
-                                {"sequence_s", 2e-7, 4e-5},
-                                {"product_slowdown", 0.9, 2.0},
-                                {"experts_slowdown", 0.7, 3.0},
-                                {"experts_layer_s", 1e-7, 8e-5},
-                                {"attention_slowdown", 0.8, 5.0},
-                                {"reduce_slowdown", 0.5, 4.0},
-                                {"exchange_slowdown", 0.5, 10.0},
-                                {"first_s", 2e-3, 0.3}};
+constexpr Bounds plausible[] = {
+    {"product_share", 0.45, 0.85},     {"product_fp8_share", 0.35, 0.80},
+    {"product_fp4_share", 0.30, 0.75}, {"weights_share", 0.50, 0.92},
+    {"weights_fp4_share", 0.35, 0.90}, {"cache_share", 0.30, 0.90},
+    {"attention_share", 0.25, 0.70},   {"moving_share", 0.30, 0.90},
+    {"product_s", 2e-7, 6e-6},         {"reduce_s", 1e-6, 4e-5},
+    {"reduce_hop_s", 2e-7, 2e-5},      {"bandwidth_share", 0.25, 1.6},
+    {"exchange_s", 3e-6, 2e-4},        {"kernel_s", 8e-7, 6e-6},
+    {"eager_layer_s", 2e-5, 2e-3},     {"step_s", 1e-4, 6e-3},
+    {"sequence_s", 2e-7, 4e-5},        {"product_slowdown", 0.9, 2.0},
+    {"experts_slowdown", 0.6, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
+    {"attention_slowdown", 0.8, 5.0},  {"reduce_slowdown", 0.5, 4.0},
+    {"exchange_slowdown", 0.5, 10.0},  {"first_s", 2e-3, 0.3}};
 
 template <class Record>
 void add_knobs(std::vector<Knob>& knobs,
@@ -124,7 +112,8 @@ void add_knobs(std::vector<Knob>& knobs,
             // What one engine is slower than another, TensorRT-LLM is by definition not.
             if (family == 2 && kind == 0 &&
                 (constant.name == "product_slowdown" || constant.name == "attention_slowdown" ||
-                 constant.name == "reduce_slowdown" || constant.name == "exchange_slowdown"))
+                 constant.name == "reduce_slowdown" || constant.name == "exchange_slowdown" ||
+                 constant.name == "experts_slowdown"))
                 continue;
             double& value = records[kind].*constant.member;
             double low = constant.low;
@@ -135,13 +124,7 @@ void add_knobs(std::vector<Knob>& knobs,
                 high = bounds.high;
             }
             value = std::clamp(value, low, high);
-            knobs.push_back({std::string(constant.name),
-                             &value,
-                             low,
-                             high,
-                             value,
-                             family,
-                             kind});
+            knobs.push_back({std::string(constant.name), &value, low, high, value, family, kind});
         }
     }
 }
@@ -301,76 +284,6 @@ double fit(std::vector<Row>& rows, Constants& constants, int steps) {
     return total;
 }
 
-// Faster than the chip's peak: prompts that a prefix cache already knew, or a slip of the table. In
-// the time of its tokens a request must at least wait for the weights and its batch's cache to be
-// read at the full bandwidth, and for the prompts of the others at 0.8 of the peak.
-bool impossible(const InferenceRow& row) {
-    if (row.tpot_s <= 0 || row.plan.traffic != weir::plan::Traffic::clients) return false;
-    const auto& model = row.job.model;
-    if (model.latent) return false;
-    const double attention = static_cast<double>(model.heads + model.kv_heads) * model.head_dim * 2;
-    const double ffn = model.experts ? 3.0 * model.experts->ffn * model.experts->per_token
-                                     : (model.gated ? 3.0 : 2.0) * model.ffn;
-    const double used = model.layers * static_cast<double>(model.hidden) * (attention + ffn);
-    double peak = row.machine.peak(weir::plan::Precision::bf16);
-    if (weir::plan::bytes_of(row.plan.weights) == 1)
-        peak = std::max(peak, row.machine.peak(weir::plan::Precision::fp8));
-    if (row.plan.weights == weir::plan::Numbers::nvfp4)
-        peak = std::max(peak, row.machine.peak_fp4_flops);
-    const double chips = row.plan.degrees.chips();
-    const double cache = 2.0 * model.layers * model.kv_heads * model.head_dim *
-                         weir::plan::bytes_of(row.plan.cache) * row.plan.batch * row.job.isl;
-    const double read_s = (used * weir::plan::bytes_of(row.plan.weights) +
-                           (model.window > 0 ? 0.5 : 1.0) * cache) /
-                          (chips * row.machine.memory_bytes_per_s);
-    const double prompts_s = (row.plan.batch - 1) * row.job.isl * 2 * used / (0.8 * peak * chips);
-    return (row.tpot_s - read_s) * row.job.osl < 0.9 * prompts_s;
-}
-
-// Of one source (a model on a chip with an engine) and of one sweep of it (all but the load alike).
-std::string source_of(const InferenceRow& row) {
-    return fmt::format("{} {} {} {} {}",
-                       row.group,
-                       row.chip,
-                       row.engine,
-                       row.job.model.name,
-                       row.precision);
-}
-std::string sweep_of(const InferenceRow& row) {
-    auto plan = row.plan;
-    plan.batch = 0;
-    return fmt::format(
-        "{}: {}, {} in, {} out", source_of(row), weir::plan::text_of(plan), row.job.isl, row.job.osl);
-}
-
-// What no fit should learn from: sources of which more than a fifth is impossible, and sweeps in
-// which more load made a token a quarter faster.
-std::set<std::string> doubtful(const std::vector<InferenceRow>& rows) {
-    std::map<std::string, std::pair<double, double>> share;
-    std::map<std::string, std::map<std::uint32_t, double>> sweeps;
-    for (const InferenceRow& row : rows) {
-        auto& [bad, all] = share[source_of(row)];
-        bad += impossible(row) ? 1 : 0;
-        all += 1;
-        if (row.tpot_s > 0 && row.plan.traffic == weir::plan::Traffic::clients) {
-            double& slowest = sweeps[sweep_of(row)][row.plan.batch];
-            slowest = std::max(slowest, row.tpot_s);
-        }
-    }
-    std::set<std::string> names;
-    for (const auto& [source, counts] : share) {
-        if (counts.first > 0.2 * counts.second) names.insert(source);
-    }
-    for (const auto& [sweep, times] : sweeps) {
-        double slowest = 0;
-        for (const auto& [batch, time] : times) {
-            if (time < 0.75 * slowest) names.insert(sweep);
-            slowest = std::max(slowest, time);
-        }
-    }
-    return names;
-}
-
 struct Errors {
     double sum[3] = {0, 0, 0};
     double bias[3] = {0, 0, 0};
@@ -410,10 +323,11 @@ void print_errors(const std::vector<Row>& rows, const Constants& constants, bool
             }
             fmt::print(stderr, " |");
             for (std::size_t t = 0; t < p.term_s.size(); ++t) {
-                fmt::print(stderr,
-                           " {} {:.2f}",
-                           weir::plan::name_of(static_cast<weir::plan::ServingTerm>(t)).substr(0, 4),
-                           p.term_s[t] * 1e3);
+                fmt::print(
+                    stderr,
+                    " {} {:.2f}",
+                    weir::plan::name_of(static_cast<weir::plan::ServingTerm>(t)).substr(0, 4),
+                    p.term_s[t] * 1e3);
             }
             fmt::print(stderr, "\n");
         }
@@ -447,17 +361,30 @@ void print_records(std::string_view family,
                    const std::vector<Kind>& kinds,
                    const std::vector<Record>& records,
                    const std::vector<std::size_t>& counts) {
-    fmt::print("{}:\n  - names: any\n    source: \"geometric mean of the entries below\"\n", family);
+    fmt::print("{}:\n  - names: any\n    source: \"geometric mean of the entries below\"\n",
+               family);
+    const Record start;
+    // What the rows said nothing about is not told as if they had.
+    const auto known = [&](const Record& record, const auto& constant) {
+        const double value = record.*constant.member;
+        const bool policy = constant.name == "memory_share" || constant.name == "chunk_tokens" ||
+                            constant.name == "batch_max" || constant.name == "keeps_whole";
+        return policy || std::abs(value - start.*constant.member) > 2e-3 * start.*constant.member;
+    };
     for (const auto& constant : constants) {
         double sum = 0;
         double weight = 0;
         for (std::size_t i = 0; i < records.size(); ++i) {
-            if (counts[i] == 0) continue;
+            if (counts[i] == 0 || !known(records[i], constant)) continue;
             sum += std::log(std::max(records[i].*constant.member, 1e-12));
             weight += 1;
         }
-        double value = weight > 0 ? std::exp(sum / weight) : records[0].*constant.member;
-        if (constant.name == "spread") value = 0.3;
+        double value = weight > 0 ? std::exp(sum / weight) : start.*constant.member;
+        // Policies are no measurements, and what nobody measured is less certain.
+        if (constant.name == "spread" || constant.name == "memory_share" ||
+            constant.name == "chunk_tokens" || constant.name == "batch_max" ||
+            constant.name == "keeps_whole")
+            value = start.*constant.member;
         fmt::print("    {}: {:.4g}\n", constant.name, value);
     }
     for (std::size_t i = 0; i < records.size(); ++i) {
@@ -466,8 +393,11 @@ void print_records(std::string_view family,
         for (std::size_t m = 0; m < kinds[i].members.size(); ++m)
             fmt::print("{}{}", m > 0 ? ", " : "", kinds[i].members[m]);
         fmt::print("]\n    source: \"{}\"\n", records[i].source);
-        for (const auto& constant : constants)
-            fmt::print("    {}: {:.4g}\n", constant.name, records[i].*constant.member);
+        for (const auto& constant : constants) {
+            // An engine says all: what it is not slower in, it is not by `any` either.
+            if (family == "engines" || known(records[i], constant))
+                fmt::print("    {}: {:.4g}\n", constant.name, records[i].*constant.member);
+        }
     }
 }
 
@@ -503,34 +433,37 @@ int main(int argc, char** argv) {
                                     {"lmdeploy", {"lmdeploy"}},
                                     {"faster-transformer", {"faster-transformer"}}};
     Constants constants;
-    for (const Kind& kind : chip_kinds())
-        constants.chips.push_back(weir::plan::serving_chip(kind.members[0]));
-    for (const Kind& kind : link_kinds())
-        constants.links.push_back(weir::plan::serving_link(kind.members[0]));
-    for (const Kind& kind : engines)
-        constants.engines.push_back(weir::plan::serving_engine(kind.members[0]));
+    // Always from the same place, so that a fit can be repeated; what an engine's documentation
+    // says is kept.
+    constants.chips.resize(chip_kinds().size());
+    constants.links.resize(link_kinds().size());
+    for (const Kind& kind : engines) {
+        const ServingEngine& documented = weir::plan::serving_engine(kind.members[0]);
+        ServingEngine engine;
+        engine.memory_share = documented.memory_share;
+        engine.chunk_tokens = documented.chunk_tokens;
+        engine.batch_max = documented.batch_max;
+        engine.keeps_whole = documented.keeps_whole;
+        constants.engines.push_back(engine);
+    }
 
     std::vector<Row> rows;
     std::vector<Row> left_out;
     std::vector<Row> all;
     std::map<std::string, double> count;
-    const std::set<std::string> doubts = doubtful(*read);
-    for (const std::string& name : doubts)
-        fmt::print(stderr, "left out of the fit: {}\n", name);
     for (const InferenceRow& row : *read)
-        count[source_of(row)] += 1;
+        count[row.source] += 1;
     for (const InferenceRow& row : *read) {
         const Row one{&row,
                       kind_of(chip_kinds(), row.machine.chip_name),
                       kind_of(link_kinds(), row.machine.inside.kind),
                       kind_of(engines, row.engine),
-                      1 / std::sqrt(count[source_of(row)])};
-        const bool out = !without.empty() && (row.group == without || row.chip == without ||
-                                              row.engine == without || row.job.model.name == without);
-        const bool doubt = doubts.count(source_of(row)) > 0 || doubts.count(sweep_of(row)) > 0 ||
-                           impossible(row);
+                      1 / std::sqrt(count[row.source])};
+        const bool out =
+            !without.empty() && (row.group == without || row.chip == without ||
+                                 row.engine == without || row.job.model.name == without);
         all.push_back(one);
-        if (!out && doubt) continue;
+        if (!out && row.doubtful) continue;
         (out ? left_out : rows).push_back(one);
     }
     const double total = fit(rows, constants, steps);
@@ -575,10 +508,11 @@ int main(int argc, char** argv) {
         constants.engines[i].spread = spread(engine_errors[i]);
         constants.engines[i].source = fmt::format("{} published measurements", used[i]);
     }
-    fmt::print("# What measured serving teaches beyond datasheets: see weir/plan/serving_calibration.hpp"
-               " for each constant.\n# The entry `any` comes first: it stands for what has no entry, and"
-               " gives what an entry does not say.\n# Found by plan_fit_serving on published"
-               " measurements of TensorRT-LLM, vLLM, SGLang, LMDeploy and FasterTransformer.\n");
+    fmt::print(
+        "# What measured serving teaches beyond datasheets: see weir/plan/serving_calibration.hpp"
+        " for each constant.\n# The entry `any` comes first: it stands for what has no entry, and"
+        " gives what an entry does not say.\n# Found by plan_fit_serving on published"
+        " measurements of TensorRT-LLM, vLLM, SGLang, LMDeploy and FasterTransformer.\n");
     print_records(
         "chips", weir::plan::serving_chip_constants(), chip_kinds(), constants.chips, chips);
     print_records(

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "weir/catalog/catalog.hpp"
@@ -116,10 +117,8 @@ Numbers cache_of(const Record& row, Engine engine, Numbers weights) {
 
 plan::ServingPlan plan_of(const Record& row, const catalog::Model& model) {
     plan::ServingPlan plan;
-    plan.degrees = {row.count("tp", 1),
-                    row.count("pp", 1),
-                    row.count("ep", 1),
-                    row.count("attn_dp", 1)};
+    plan.degrees = {
+        row.count("tp", 1), row.count("pp", 1), row.count("ep", 1), row.count("attn_dp", 1)};
     if (model.heads % plan.degrees.tp != 0) {
         // A tensor degree that does not divide the heads counts chips: wide expert parallelism
         // with attention on each of them.
@@ -195,6 +194,71 @@ Result<plan::Machine> machine_of(const Record& row) {
     return plan::machine_of(chip, options);
 }
 
+// Faster than the chip's peak: prompts that a prefix cache already knew, or a slip of the table. In
+// the time of its tokens a request must at least wait for the weights and its batch's cache to be
+// read at the full bandwidth, and for the prompts of the others at 0.8 of the peak.
+bool impossible(const InferenceRow& row) {
+    if (row.tpot_s <= 0 || row.plan.traffic != plan::Traffic::clients) return false;
+    const auto& model = row.job.model;
+    if (model.latent) return false;
+    const double attention = static_cast<double>(model.heads + model.kv_heads) * model.head_dim * 2;
+    const double ffn = model.experts ? 3.0 * model.experts->ffn * model.experts->per_token
+                                     : (model.gated ? 3.0 : 2.0) * model.ffn;
+    const double used = model.layers * static_cast<double>(model.hidden) * (attention + ffn);
+    double peak = row.machine.peak(plan::Precision::bf16);
+    if (plan::bytes_of(row.plan.weights) == 1)
+        peak = std::max(peak, row.machine.peak(plan::Precision::fp8));
+    if (row.plan.weights == plan::Numbers::nvfp4) peak = std::max(peak, row.machine.peak_fp4_flops);
+    const double chips = row.plan.degrees.chips();
+    const double cache = 2.0 * model.layers * model.kv_heads * model.head_dim *
+                         plan::bytes_of(row.plan.cache) * row.plan.batch * row.job.isl;
+    const double read_s =
+        (used * plan::bytes_of(row.plan.weights) + (model.window > 0 ? 0.5 : 1.0) * cache) /
+        (chips * row.machine.memory_bytes_per_s);
+    const double prompts_s = (row.plan.batch - 1) * row.job.isl * 2 * used / (0.8 * peak * chips);
+    return (row.tpot_s - read_s) * row.job.osl < 0.9 * prompts_s;
+}
+
+// Of one source (a model on a chip with an engine) and of one sweep of it (all but the load alike).
+std::string source_of(const InferenceRow& row) {
+    return fmt::format(
+        "{} {} {} {} {}", row.group, row.chip, row.engine, row.job.model.name, row.precision);
+}
+std::string sweep_of(const InferenceRow& row) {
+    auto same = row.plan;
+    same.batch = 0;
+    return fmt::format(
+        "{}: {}, {} in, {} out", source_of(row), plan::text_of(same), row.job.isl, row.job.osl);
+}
+
+// What no fit should learn from: sources of which more than a fifth is impossible, and sweeps in
+// which more load made a token a quarter faster.
+std::set<std::string> doubtful_names(const std::vector<InferenceRow>& rows) {
+    std::map<std::string, std::pair<double, double>> share;
+    std::map<std::string, std::map<std::uint32_t, double>> sweeps;
+    for (const InferenceRow& row : rows) {
+        auto& [bad, all] = share[source_of(row)];
+        bad += impossible(row) ? 1 : 0;
+        all += 1;
+        if (row.tpot_s > 0 && row.plan.traffic == plan::Traffic::clients) {
+            double& slowest = sweeps[sweep_of(row)][row.plan.batch];
+            slowest = std::max(slowest, row.tpot_s);
+        }
+    }
+    std::set<std::string> names;
+    for (const auto& [source, counts] : share) {
+        if (counts.first > 0.2 * counts.second) names.insert(source);
+    }
+    for (const auto& [sweep, times] : sweeps) {
+        double slowest = 0;
+        for (const auto& [batch, time] : times) {
+            if (time < 0.75 * slowest) names.insert(sweep);
+            slowest = std::max(slowest, time);
+        }
+    }
+    return names;
+}
+
 struct Predicted {
     const InferenceRow* row = nullptr;
     double measured = 0;
@@ -240,9 +304,7 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
     return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 1;
 }
 
-InferenceScore score_of(std::string group,
-                        std::string metric,
-                        const std::vector<Predicted>& rows) {
+InferenceScore score_of(std::string group, std::string metric, const std::vector<Predicted>& rows) {
     InferenceScore score;
     score.group = std::move(group);
     score.metric = std::move(metric);
@@ -309,7 +371,13 @@ Result<std::vector<InferenceRow>> read_inference(const std::string& path) {
         row.output_tok_s = record.number("output_tok_s");
         row.ttft_s = record.number("ttft_ms") / 1e3;
         row.tpot_s = record.number("tpot_ms") / 1e3;
+        row.source = source_of(row);
         rows.push_back(std::move(row));
+    }
+    const std::set<std::string> doubts = doubtful_names(rows);
+    for (InferenceRow& row : rows) {
+        row.doubtful =
+            doubts.count(row.source) > 0 || doubts.count(sweep_of(row)) > 0 || impossible(row);
     }
     return rows;
 }
@@ -323,12 +391,13 @@ std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& ro
         const plan::ServingPrediction p = model.predict(row.plan);
         const double measured[] = {row.output_tok_s, row.tpot_s, row.ttft_s};
         const double predicted[] = {p.output_tokens_per_s, p.tpot_s, p.ttft_s};
-        const std::string groups[] = {"1 " + row.group,
-                                      "2 " + row.chip,
-                                      "3 " + row.chip + " " + row.precision,
-                                      "4 " + row.engine,
-                                      row.moe ? "5 moe" : "5 dense",
-                                      "6 all"};
+        std::vector<std::string> groups{"1 " + row.group,
+                                        "2 " + row.chip,
+                                        "3 " + row.chip + " " + row.precision,
+                                        "4 " + row.engine,
+                                        row.moe ? "5 moe" : "5 dense",
+                                        "6 all"};
+        if (!row.doubtful) groups.emplace_back("7 all but doubtful");
         for (std::size_t m = 0; m < metrics.size(); ++m) {
             if (measured[m] <= 0) continue;
             for (const std::string& group : groups)

@@ -19,7 +19,10 @@ struct InferenceRow {
     std::string chip{};       // as the row calls it
     std::string precision{};  // of the weights
     std::string engine{};     // as the planner calls it
+    std::string source{};     // model, chip, engine and precision: rows of one are near copies
     bool moe = false;
+    // Not to be learned from: its source or sweep contradicts itself (see read_inference).
+    bool doubtful = false;
     plan::ServingJob job{};
     plan::ServingPlan plan{};
     plan::Machine machine{};
@@ -28,7 +31,8 @@ struct InferenceRow {
     double tpot_s = 0;
 };
 
-// The complete, verified rows.
+// The complete, verified rows. Doubtful are sources of which more than a fifth would need chips
+// faster than their peak, and sweeps in which more load made a token a quarter faster.
 Result<std::vector<InferenceRow>> read_inference(const std::string& path);
 
 // Of one group of rows and one metric ("throughput", "tpot", "ttft"). Errors are of prediction
@@ -46,7 +50,7 @@ struct InferenceScore {
     double worst_ape = 0;
 };
 
-// By source, chip, chip and precision, engine, kind of model, and all together.
+// By source, chip, chip and precision, engine, kind of model, all together, and all but doubtful.
 Result<std::vector<InferenceScore>> inference_report(const std::string& folder);
 std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& rows);
 

@@ -311,6 +311,11 @@ public:
     LayerCost done() {
         const double h = model_.hidden;
         cost_.kept.input = tokens_ * h * half / split_;
+        if (is_eight_bits(strategy_.precision)) {
+            // What products read is kept as it went into them, in eight bits.
+            cost_.kept.norms /= 2;
+            cost_.kept.activation /= 2;
+        }
         // Both residual streams, and what the two blocks of products read.
         cost_.kept.all += 2 * cost_.kept.input + cost_.kept.attention + cost_.kept.norms +
                           cost_.kept.activation + cost_.kept.mlp + cost_.kept.latent_up;

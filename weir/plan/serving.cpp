@@ -45,7 +45,7 @@ Layers layers_of(const catalog::Model& model, std::uint32_t pp) {
 // Of the keys of a context that long, those that a layer looks at on average over the layers.
 double seen(const catalog::Model& model, double context) {
     if (model.window == 0 || context <= model.window) return context;
-    const double windowed = model.window_every <= 1    ? 1.0
+    const double windowed = model.window_every <= 1   ? 1.0
                             : model.window_every == 2 ? 0.5
                                                       : 1.0 - 1.0 / model.window_every;
     return windowed * model.window + (1 - windowed) * context;
@@ -57,7 +57,7 @@ double prompt_reach(const catalog::Model& model, double length) {
     if (model.window == 0 || length <= model.window) return full;
     const double w = model.window;
     const double in_window = w - w * (w - 1) / (2 * length);
-    const double windowed = model.window_every <= 1    ? 1.0
+    const double windowed = model.window_every <= 1   ? 1.0
                             : model.window_every == 2 ? 0.5
                                                       : 1.0 - 1.0 / model.window_every;
     return windowed * in_window + (1 - windowed) * full;
@@ -72,12 +72,12 @@ struct Spread {
     double moe_tp = 1;
     Layers layers{};
     double hidden = 0;
-    double heads = 0;        // on a chip
-    double kv_heads = 0;     // on a chip
-    double qkv = 0;          // width of the projections of a plain attention, on a chip
-    double ffn_in = 0;       // width of gate and up together, on a chip
-    double ffn = 0;          // on a chip
-    Numbers plain = Numbers::bf16;    // of attention and plain feed-forward
+    double heads = 0;               // on a chip
+    double kv_heads = 0;            // on a chip
+    double qkv = 0;                 // width of the projections of a plain attention, on a chip
+    double ffn_in = 0;              // width of gate and up together, on a chip
+    double ffn = 0;                 // on a chip
+    Numbers plain = Numbers::bf16;  // of attention and plain feed-forward
     Numbers experts = Numbers::bf16;
     double cache_token_layer_bytes = 0;  // of one token, in one layer, on a chip
 };
@@ -128,7 +128,6 @@ struct World {
     const ServingLink& inside;
     const ServingLink& between;
     const ServingEngine& engine;
-    double skew;
     Spread s;
 
     double bandwidth() const { return machine.memory_bytes_per_s; }
@@ -150,7 +149,8 @@ struct World {
                 return std::max(sixteen, machine.peak_fp4_flops * chip.product_fp4_share);
             case Numbers::bf16:
             case Numbers::fp16:
-            case Numbers::int4: break;
+            case Numbers::int4:
+                break;
         }
         return sixteen;
     }
@@ -212,11 +212,8 @@ struct World {
         const auto& e = *model.experts;
         const double here = e.count / s.ep;
         const double chosen = static_cast<double>(e.per_token) / e.count;
-        // An expert that a token chooses with probability p is idle in a step with probability
-        // (1 - p)^tokens. Three thirds of the experts are chosen more or less often.
-        double active = 0;
-        for (const double liked : {1 + 1.5 * skew, 1 - 0.6 * skew, 1 - 0.9 * skew})
-            active += here / 3 * (1 - std::pow(1 - std::min(1.0, chosen * liked), tokens));
+        // A token chooses at random: an expert is idle with probability (1 - k/E)^tokens.
+        const double active = here * (1 - std::pow(1 - chosen, tokens));
         const double rows = tokens * e.per_token / s.ep;
         // The fullest of `ep` ranks, as of balls in bins.
         const double fullest =
@@ -225,24 +222,24 @@ struct World {
         const double each = rows * fullest / std::max(active, 1e-9);
         const double layer = product_s(each, 2 * inner, s.hidden, active, s.experts) +
                              product_s(each, s.hidden, inner, active, s.experts);
-        return layer * s.layers.moe * engine.experts_slowdown;
+        return layer * s.layers.moe * chip.experts_slowdown * engine.experts_slowdown;
     }
 
     double attention_decode_s(double sequences, double context) const {
         const double keys = sequences * seen(model, context);
-        const double read = keys * s.cache_token_layer_bytes /
-                            (bandwidth() * chip.cache_share) * engine.attention_slowdown;
-        const double width =
-            model.latent ? 2.0 * model.latent->kv_lora + model.latent->rope_dim : 2.0 * model.head_dim;
+        const double read = keys * s.cache_token_layer_bytes / (bandwidth() * chip.cache_share) *
+                            engine.attention_slowdown;
+        const double width = model.latent ? 2.0 * model.latent->kv_lora + model.latent->rope_dim
+                                          : 2.0 * model.head_dim;
         const double compute = 2 * keys * s.heads * width / (peak16() * chip.attention_share);
         // Plain attention shares keys among few queries and never meets the peak.
         return s.layers.all * (model.latent ? both(read, compute) : read);
     }
 
     double attention_prompt_s(double tokens, double length) const {
-        const double width = model.latent ? model.latent->nope_dim + model.latent->rope_dim +
-                                                model.latent->v_dim
-                                          : 2.0 * model.head_dim;
+        const double width =
+            model.latent ? model.latent->nope_dim + model.latent->rope_dim + model.latent->v_dim
+                         : 2.0 * model.head_dim;
         return s.layers.all * 2 * tokens * prompt_reach(model, length) * s.heads * width /
                (peak16() * chip.attention_share) * engine.attention_slowdown;
     }
@@ -255,7 +252,7 @@ struct World {
         if (s.layers.moe > 0) {
             const auto& e = *model.experts;
             const double rows = all_tokens * e.per_token / s.ep;
-            values += s.layers.moe * rows * (4 * s.hidden + 4 * e.ffn / s.moe_tp);
+            values += s.layers.moe * rows * (2 * s.hidden + 3 * e.ffn / s.moe_tp);
         }
         return 2 * values / (bandwidth() * chip.moving_share);
     }
@@ -270,9 +267,9 @@ struct World {
         const double near = std::min<double>(ranks, machine.chips_per_node);
         double s_ = near > 1 ? inside.reduce_s + inside.reduce_hop_s * (std::log2(near) - 1) : 0;
         if (ranks > machine.chips_per_node) {
-            s_ += between.reduce_s +
-                  between.reduce_hop_s *
-                      std::max(0.0, std::log2(ranks / machine.chips_per_node) - 1);
+            s_ +=
+                between.reduce_s +
+                between.reduce_hop_s * std::max(0.0, std::log2(ranks / machine.chips_per_node) - 1);
         }
         return s_;
     }
@@ -326,22 +323,23 @@ struct World {
         at(t, ServingTerm::tensor) = tensor_bytes_s(n) + tensor_latency_s();
         at(t, ServingTerm::exchange) = exchange_bytes_s(n) + exchange_latency_s();
         at(t, ServingTerm::pipeline) = pipeline_s(n);
-        at(t, ServingTerm::overhead) =
-            kernels() * engine.kernel_s + s.layers.moe * engine.experts_layer_s + engine.step_s +
-            engine.sequence_s * active;
+        at(t, ServingTerm::overhead) = kernels() * engine.kernel_s +
+                                       s.layers.moe * engine.experts_layer_s + engine.step_s +
+                                       engine.sequence_s * active;
         return t;
     }
     double pipeline_s(double tokens) const {
         if (s.pp <= 1) return 0;
-        const bool outside = s.tp * s.dp * s.pp > machine.chips_per_node &&
-                             s.tp * s.dp >= machine.chips_per_node;
+        const bool outside =
+            s.tp * s.dp * s.pp > machine.chips_per_node && s.tp * s.dp >= machine.chips_per_node;
         const double rate = outside ? machine.between.bytes_per_s * between.bandwidth_share
                                     : machine.inside.bytes_per_s * inside.bandwidth_share;
         return tokens * s.hidden * 2 / s.tp / rate + (outside ? between : inside).reduce_s;
     }
 
     // `tokens` of prompts of that length in a step of one stage: how much longer it takes than the
-    // `decode_s` of a step that only gives `n` sequences their next token. n = 0: a step of its own.
+    // `decode_s` of a step that only gives `n` sequences their next token. n = 0: a step of its
+    // own.
     double prompt_s(double n, double decode_s, double tokens, double length) const {
         double more = products_s(n + tokens, n + tokens / std::max(1.0, length), false) +
                       experts_s((n + tokens) * s.dp) + attention_prompt_s(tokens, length) +
@@ -379,17 +377,17 @@ ServingMemory memory_of(const World& w, const ServingJob& job) {
         plain += s.layers.moe * 3 * h * e.shared_ffn / s.tp;
         experts = s.layers.moe * (e.count / s.ep) * 3 * h * e.ffn / s.moe_tp;
     }
-    const double tables = (m.tied ? 1 : 2) * static_cast<double>(m.vocab) * h / s.tp /
-                          (s.pp > 1 ? 2 : 1);
-    memory.weights_bytes =
-        plain * bytes_of(s.plain) + experts * bytes_of(s.experts) + 2 * tables;
+    const double tables =
+        (m.tied ? 1 : 2) * static_cast<double>(m.vocab) * h / s.tp / (s.pp > 1 ? 2 : 1);
+    memory.weights_bytes = plain * bytes_of(s.plain) + experts * bytes_of(s.experts) + 2 * tables;
     memory.cache_token_bytes =
         s.layers.all * s.cache_token_layer_bytes *
         (m.window > 0 ? seen(m, job.isl + job.osl) / (job.isl + job.osl) : 1);
     // The largest step: what is alive between two products, and scores of the vocabulary.
     const double tokens = w.engine.chunk_tokens;
     const double inner =
-        m.experts ? std::max<double>(s.ffn, m.experts->per_token * m.experts->ffn / s.moe_tp) : s.ffn;
+        m.experts ? std::max<double>(s.ffn, m.experts->per_token * m.experts->ffn / s.moe_tp)
+                  : s.ffn;
     memory.activations_bytes =
         2 * tokens * (4 * h + s.qkv + 3 * inner) + 6 * 256.0 * m.vocab / s.tp + 1.5e9;
     memory.taken_bytes = w.machine.memory_bytes * w.engine.memory_share;
@@ -405,7 +403,8 @@ struct Loop {
 };
 
 // N sequences at once on an attention rank.
-Loop loop_of(const World& w, const ServingJob& job, Traffic traffic, double sequences, Terms& terms) {
+Loop loop_of(
+    const World& w, const ServingJob& job, Traffic traffic, double sequences, Terms& terms) {
     const double groups = std::clamp(sequences, 1.0, w.s.pp);
     const double n = sequences / groups;
     terms = w.decode(n, sequences, job.isl + job.osl / 2);
@@ -417,8 +416,8 @@ Loop loop_of(const World& w, const ServingJob& job, Traffic traffic, double sequ
     // As many prompts in a step as come while it runs.
     const double coming = alone ? sequences * job.isl : n * job.isl / std::max(job.osl, 1.0);
     const double chunk = std::min(std::max(coming, job.isl), w.engine.chunk_tokens);
-    loop.prompt_s =
-        w.prompt_s(alone ? 0 : n, alone ? 0 : loop.decode_s / w.s.pp, chunk, job.isl) * job.isl / chunk;
+    loop.prompt_s = w.prompt_s(alone ? 0 : n, alone ? 0 : loop.decode_s / w.s.pp, chunk, job.isl) *
+                    job.isl / chunk;
     const double through = loop.prompt_s * (w.s.pp - 1);
     const double others = (sequences - 1) * loop.prompt_s;
     loop.cycle_s = sequences * loop.prompt_s + through + job.osl * loop.decode_s;
@@ -452,11 +451,15 @@ constexpr double z_90 = 1.645;  // of a normal distribution, both sides together
 double bytes_of(Numbers numbers) {
     switch (numbers) {
         case Numbers::bf16:
-        case Numbers::fp16: return 2;
+        case Numbers::fp16:
+            return 2;
         case Numbers::fp8:
-        case Numbers::int8: return 1;
-        case Numbers::nvfp4: return 0.5 + 1.0 / 16;  // a scale in 8 bits for 16 numbers
-        case Numbers::int4: return 0.5 + 2.0 / 32;   // a scale in 16 bits for 32
+        case Numbers::int8:
+            return 1;
+        case Numbers::nvfp4:
+            return 0.5 + 1.0 / 16;  // a scale in 8 bits for 16 numbers
+        case Numbers::int4:
+            return 0.5 + 2.0 / 32;  // a scale in 16 bits for 32
     }
     return 2;
 }
@@ -487,12 +490,8 @@ std::string_view name_of(ServingTerm term) {
     return names[static_cast<std::size_t>(term)];
 }
 const std::array<Numbers, 6>& all_numbers() {
-    static constexpr std::array<Numbers, 6> all{Numbers::bf16,
-                                                Numbers::fp16,
-                                                Numbers::fp8,
-                                                Numbers::int8,
-                                                Numbers::nvfp4,
-                                                Numbers::int4};
+    static constexpr std::array<Numbers, 6> all{
+        Numbers::bf16, Numbers::fp16, Numbers::fp8, Numbers::int8, Numbers::nvfp4, Numbers::int4};
     return all;
 }
 
@@ -563,10 +562,11 @@ Result<void> check(const Degrees& d, const catalog::Model& model, const Machine&
         if (d.ep > model.experts->count)
             return refuse(fmt::format("ep {}: more than {} experts", d.ep, model.experts->count));
     } else if (d.attention_dp > 1) {
-        return refuse(fmt::format("attention dp {}: only pays where there are experts; model {} "
-                                  "has none, use more replicas",
-                                  d.attention_dp,
-                                  model.name));
+        return refuse(
+            fmt::format("attention dp {}: only pays where there are experts; model {} "
+                        "has none, use more replicas",
+                        d.attention_dp,
+                        model.name));
     }
     if (d.tp > machine.chips_per_node && machine.between.bytes_per_s <= 0)
         return refuse(fmt::format("tp {}: there is no link between nodes", d.tp));
@@ -614,15 +614,13 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                       inside_,
                       between_,
                       engine,
-                      job_.expert_skew,
                       spread_of(job_.model, plan.degrees, plan)};
     ServingPrediction p;
     p.spread = std::max(chip_.spread, engine.spread);
     p.estimated = !chip_.fitted || !engine.fitted ||
                   (plan.degrees.chips() > 1 && !inside_.fitted) || machine_.memory_bytes_per_s <= 0;
     p.memory = memory_of(world, job_);
-    const double room =
-        p.memory.taken_bytes - p.memory.weights_bytes - p.memory.activations_bytes;
+    const double room = p.memory.taken_bytes - p.memory.weights_bytes - p.memory.activations_bytes;
     const double longest = job_.isl + job_.osl;
     const double admitted = job_.isl + job_.osl * (0.5 + 0.5 * engine.keeps_whole);
     p.cache_tokens = world.s.dp * std::max(0.0, room) / p.memory.cache_token_bytes;
@@ -631,15 +629,16 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
         std::min(engine.batch_max * world.s.dp, std::floor(p.cache_tokens / admitted));
     // A queue always fills what memory and the engine, and a limit where one is given, allow.
     const double limit = plan.batch == 0 ? most : plan.batch;
-    const double asked = std::max(1.0, plan.traffic == Traffic::queue ? std::min(limit, most) : limit);
+    const double asked =
+        std::max(1.0, plan.traffic == Traffic::queue ? std::min(limit, most) : limit);
     p.batch = std::max(1.0, std::min(asked, most));
     p.waiting = asked - p.batch;
 
     // Sequences of one attention rank; the fullest of them where they do not divide.
     const auto rank = [&](double batch) { return std::max(1.0, batch / world.s.dp); };
     const double mean_held = std::min(longest, admitted);
-    p.memory.cache_bytes = std::min(std::max(0.0, room),
-                                    rank(p.batch) * mean_held * p.memory.cache_token_bytes);
+    p.memory.cache_bytes =
+        std::min(std::max(0.0, room), rank(p.batch) * mean_held * p.memory.cache_token_bytes);
 
     if (!plan.prefill) {
         const Loop loop = loop_of(world, job_, plan.traffic, rank(p.batch), p.term_s);
@@ -658,7 +657,6 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                             inside_,
                             between_,
                             engine,
-                            job_.expert_skew,
                             spread_of(job_.model, *plan.prefill, plan)};
         const double chunk = std::min(std::max(job_.isl, 1.0), engine.chunk_tokens);
         const double one_s = prompts.prompt_s(0, 0, chunk, job_.isl) * job_.isl / chunk;
@@ -686,8 +684,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                    token_s;
         p.waiting = 0;
         const ServingMemory other = memory_of(prompts, job_);
-        if (other.weights_bytes + other.activations_bytes +
-                job_.isl * other.cache_token_bytes >
+        if (other.weights_bytes + other.activations_bytes + job_.isl * other.cache_token_bytes >
             other.taken_bytes)
             p.fits = false;
     }
@@ -700,12 +697,11 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
     }
     p.chips = p.replicas * plan.chips();
     if (machine_.price_per_chip_hour > 0 && p.requests_per_s > 0) {
-        const double served =
-            job_.requests_per_s > 0
-                ? job_.requests_per_s * job_.osl
-                : p.output_tokens_per_s * static_cast<double>(p.replicas);
-        p.cost_per_million_tokens = machine_.price_per_chip_hour * static_cast<double>(p.chips) /
-                                    3600 / served * 1e6;
+        const double served = job_.requests_per_s > 0
+                                  ? job_.requests_per_s * job_.osl
+                                  : p.output_tokens_per_s * static_cast<double>(p.replicas);
+        p.cost_per_million_tokens =
+            machine_.price_per_chip_hour * static_cast<double>(p.chips) / 3600 / served * 1e6;
     }
     return p;
 }

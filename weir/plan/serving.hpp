@@ -67,9 +67,6 @@ struct ServingJob {
     // Each client sends so many requests one after the other and all clients start at once, as
     // benchmarks do, so the first ones wait for each other; 0 = clients do not know of each other.
     double rounds = 0;
-    // How unequally experts are chosen: 0 = all alike; at 1 a third of them gets 5/6 of the tokens.
-    // The default was fitted on measurements of gpt-oss, DeepSeek, Kimi and MiniMax.
-    double expert_skew = 0.8;
 };
 
 struct Degrees {

@@ -20,7 +20,7 @@ using C = ServingChip;
 using L = ServingLink;
 using E = ServingEngine;
 
-constexpr std::array<ServingConstant<C>, 10> of_chips{{
+constexpr std::array<ServingConstant<C>, 11> of_chips{{
     {"product_share", &C::product_share, 0.1, 1, "Share of the BF16 peak, large products"},
     {"product_fp8_share", &C::product_fp8_share, 0.1, 1, "The same in 8 bits"},
     {"product_fp4_share", &C::product_fp4_share, 0.05, 1, "The same in 4 bits"},
@@ -28,6 +28,7 @@ constexpr std::array<ServingConstant<C>, 10> of_chips{{
     {"weights_fp4_share", &C::weights_fp4_share, 0.1, 1, "The same of weights in 4 bits"},
     {"cache_share", &C::cache_share, 0.1, 1, "The same of kept keys and values"},
     {"attention_share", &C::attention_share, 0.02, 1, "Share of the peak, attention of prompts"},
+    {"experts_slowdown", &C::experts_slowdown, 0.5, 9, "Of products of experts, over plain ones"},
     {"moving_share", &C::moving_share, 0.1, 1, "Share of the bandwidth, element by element"},
     {"product_s", &C::product_s, 0, 1e-4, "Seconds of a product beyond its work"},
     {"spread", &C::spread, 0.01, 2, "Standard deviation of log(measured / predicted)"},
@@ -44,7 +45,7 @@ constexpr std::array<ServingConstant<E>, 16> of_engines{{
     {"step_s", &E::step_s, 0, 1, "Seconds between two steps"},
     {"sequence_s", &E::sequence_s, 0, 1e-2, "Of that, for each sequence"},
     {"product_slowdown", &E::product_slowdown, 0.5, 5, "Of large products, over the best engine"},
-    {"experts_slowdown", &E::experts_slowdown, 0.5, 9, "Of products of experts, over plain ones"},
+    {"experts_slowdown", &E::experts_slowdown, 0.5, 9, "Of products of experts"},
     {"experts_layer_s", &E::experts_layer_s, 0, 1e-3, "Seconds of a layer with experts beside"},
     {"attention_slowdown", &E::attention_slowdown, 0.3, 9, "Of attention, over the best engine"},
     {"reduce_slowdown", &E::reduce_slowdown, 0.3, 9, "Of small all-reduces, the same"},

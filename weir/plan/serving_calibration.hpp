@@ -20,16 +20,17 @@ namespace weir::plan {
 
 // Of one kind of chip. Shares are of the peaks that the catalogue has.
 struct ServingChip {
-    double product_share = 0.7;        // of large BF16/FP16 products
-    double product_fp8_share = 0.6;    // the same in 8 bits, of the peak in 8 bits
-    double product_fp4_share = 0.45;   // the same in 4 bits
-    double weights_share = 0.75;       // of the bandwidth, with which products read weights
-    double weights_fp4_share = 0.6;    // the same of weights in 4 bits, which are unpacked
-    double cache_share = 0.6;          // the same, attention over kept keys and values
-    double attention_share = 0.4;      // of the BF16 peak, attention of a prompt
-    double moving_share = 0.7;         // of the bandwidth: norms, activations, quantisation
-    double product_s = 2e-6;           // of each product beyond its work: fill and drain
-    double spread = 0.2;               // standard deviation of log(measured / predicted)
+    double product_share = 0.7;       // of large BF16/FP16 products
+    double product_fp8_share = 0.6;   // the same in 8 bits, of the peak in 8 bits
+    double product_fp4_share = 0.45;  // the same in 4 bits
+    double weights_share = 0.75;      // of the bandwidth, with which products read weights
+    double weights_fp4_share = 0.6;   // the same of weights in 4 bits, which are unpacked
+    double cache_share = 0.6;         // the same, attention over kept keys and values
+    double attention_share = 0.4;     // of the BF16 peak, attention of a prompt
+    double experts_slowdown = 1.2;    // products of experts, over plain ones
+    double moving_share = 0.7;        // of the bandwidth: norms, activations, quantisation
+    double product_s = 2e-6;          // of each product beyond its work: fill and drain
+    double spread = 0.35;             // standard deviation of log(measured / predicted)
     bool fitted = false;
     std::string source{};
 };
@@ -47,11 +48,11 @@ struct ServingLink {
 // Of one engine.
 struct ServingEngine {
     double kernel_s = 2e-6;         // from one kernel of a captured graph to the next
-    double eager_layer_s = 100e-6;  // the host needs to issue a layer of a step with a prompt in it
+    double eager_layer_s = 400e-6;  // the host needs to issue a layer of a step with a prompt in it
     double step_s = 1e-3;           // between two steps: scheduling, sampling, sending
     double sequence_s = 5e-6;       // of that, for each sequence
     double product_slowdown = 1;    // of large products, over the best engine
-    double experts_slowdown = 1.2;  // of products of experts, over plain ones
+    double experts_slowdown = 1;    // of products of experts, over TensorRT-LLM
     double experts_layer_s = 5e-6;  // of a layer with experts: routing, sorting, gathering
     double attention_slowdown = 1;  // of attention, over the best engine
     double reduce_slowdown = 1;     // of small all-reduces, the same
@@ -59,9 +60,9 @@ struct ServingEngine {
     double first_s = 0.02;          // from a request's arrival to its first step, beside queues
     double memory_share = 0.9;      // of a chip's memory that it takes
     double chunk_tokens = 8192;     // of prompts, in one step at most
-    double batch_max = 2048;        // sequences at once on an attention rank
-    double keeps_whole = 1;  // 1: it admits a request when its whole answer fits; 0: its prompt
-    double spread = 0.2;
+    double batch_max = 1024;        // sequences at once on an attention rank
+    double keeps_whole = 0;  // 1: it admits a request when its whole answer fits; 0: its prompt
+    double spread = 0.35;
     bool fitted = false;
     std::string source{};
 };

@@ -381,8 +381,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         at(MemoryPart::buffers) += 2 * largest * (half + half);
     } else {
         at(MemoryPart::weights) = (dense + experts) * weight;
-        if (s.precision == Precision::fp8 || s.precision == Precision::mxfp8)
-            at(MemoryPart::weights) += (dense + experts) * 2;
+        // In FP8 a weight is kept twice, once transposed: two bytes, too (fp8-param-gather).
         at(MemoryPart::gradients) = (dense + experts) * (s.fp32_gradients ? full : half);
         if (s.zero == 2) at(MemoryPart::gradients) /= dense_shards;
         at(MemoryPart::optimizer) =
