@@ -172,6 +172,29 @@ TEST(ReadLaunch, TakesATomlOfTorchtitan) {
               "launch: does not say on how many chips it runs; say so");
 }
 
+TEST(ReadLaunch, TakesOlderNamesOfTorchtitanAndSaysSo) {
+    const ReadLaunch launch = read(
+        "[model]\nname = \"llama3\"\nflavor = \"8B\"\n[training]\nbatch_size = 2\ncompile = true\n"
+        "[parallelism]\ndata_parallel_shard_degree = 8\n[activation_checkpoint]\n"
+        "mode = \"selective\"\n[float8]\nfilter_fqns = [\"output\"]\n");
+    EXPECT_EQ(launch.launch.strategy.micro_batch, 2u);
+    EXPECT_EQ(launch.launch.strategy.recompute_layers, 16u);
+    EXPECT_THAT(launch.not_understood, IsEmpty());
+    EXPECT_THAT(launch.not_modelled, IsEmpty());
+    EXPECT_THAT(launch.assumed,
+                Contains("training.batch_size is an older name of training.local_batch_size"));
+}
+
+TEST(ReadLaunch, TakesTheConfigurationsInPythonThatTorchtitanNames) {
+    const ReadLaunch launch = read(
+        "NGPU=8\ntorchrun --nproc_per_node=${NGPU} --nnodes 2 -m torchtitan.train --module qwen3 "
+        "--config qwen3_30b_a3b --parallelism.expert_parallel_degree 8 --training.seq_len=4096");
+    EXPECT_EQ(launch.launch.job.model.experts, launch_test_model("qwen3-30b-a3b").experts);
+    EXPECT_EQ(launch.launch.strategy.ep, 8u);
+    EXPECT_EQ(launch.launch.strategy.dp, 16u);
+    EXPECT_THAT(launch.assumed, Contains(HasSubstr("settings of qwen3_30b_a3b are not known")));
+}
+
 TEST(ReadLaunch, TakesArgumentsOfTorchtitan) {
     const ReadLaunch launch = read(
         "torchrun --nnodes 2 --nproc_per_node 8 -m torchtitan.train --model.name llama3 "
