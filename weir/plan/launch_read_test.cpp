@@ -262,6 +262,17 @@ TEST(ReadLaunch, RefusesContradictionsWithBothSides) {
     EXPECT_THAT(refused(small("--fp4-format e2m1")), HasSubstr("--fp4-format"));
 }
 
+TEST(ReadLaunch, TakesLayoutsOfStages) {
+    const std::string by_layout =
+        "--pipeline-model-parallel-size 8 --pipeline-model-parallel-layout ";
+    EXPECT_EQ(read(small(by_layout + "'Ett|(tt|)*14,tt,L'")).launch.strategy.vpp, 2u);
+    EXPECT_EQ(read(small(by_layout + "'E,t*4|(t*4|)*6t*4L'")).launch.strategy.vpp, 1u);
+    EXPECT_THAT(refused(small(by_layout + "'Ett|(tt|)*13,tt,L'")), HasSubstr("multiple of pp 8"));
+    EXPECT_THAT(refused(small(by_layout + "'Et|(tt|)*14,tt,L'")), HasSubstr("has 31 layers"));
+    EXPECT_THAT(refused(small(by_layout + "'Ett|(tt|*14'")), HasSubstr("must be of E, t, m, L"));
+    EXPECT_THAT(refused(small(by_layout + "'t*99999999999'")), HasSubstr("must be of E, t, m, L"));
+}
+
 TEST(ReadLaunch, RefusesWhatStartsNothing) {
     EXPECT_EQ(refused(""), "launch: is empty");
     EXPECT_THAT(refused("echo hello"), HasSubstr("launch: starts no training that is known"));
