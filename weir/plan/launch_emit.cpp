@@ -134,6 +134,7 @@ Result<Launch> ready(const Launch& launch, Framework framework) {
     made.strategy = as_launched(launch.strategy, launch.job, framework);
     const std::uint64_t chips = made.strategy.chips();
     WEIR_CHECK(check(made.strategy, made.job, chips));
+    WEIR_CHECK(splits_evenly(made, framework));
     if (made.job.sequence == 0) return fail(Code::invalid, "sequence 0: must be at least 1");
     if (made.chips_per_node == 0)
         return fail(Code::invalid, "chips_per_node 0: must be at least 1");
@@ -180,6 +181,36 @@ std::vector<std::string> OptionGroups::words() const {
 
 tl::unexpected<Error> cannot(Framework framework, std::string_view field, std::string_view why) {
     return fail(Code::unsupported, fmt::format("{}: {}: {}", name_of(framework), field, why));
+}
+
+Result<void> splits_evenly(const Launch& launch, Framework framework) {
+    const Strategy& s = launch.strategy;
+    const catalog::Model& model = launch.job.model;
+    const std::string tp = fmt::format("tp {}", s.tp);
+    // Where chips are more than groups of keys, Megatron-LM gives some of them the same ones.
+    const bool shared = framework == Framework::megatron_lm && s.tp % model.kv_heads == 0;
+    if (model.kv_heads % s.tp != 0 && !shared) {
+        return cannot(framework,
+                      tp,
+                      fmt::format("must divide the {} groups of keys and values{}",
+                                  model.kv_heads,
+                                  framework == Framework::megatron_lm ? ", or be a multiple" : ""));
+    }
+    const bool plain = !model.experts || model.experts->first_dense > 0 || model.experts->every > 1;
+    if (plain && model.ffn % s.tp != 0) {
+        return cannot(
+            framework,
+            tp,
+            fmt::format("must divide the inner width of the feed-forward ({})", model.ffn));
+    }
+    const std::uint32_t over = s.etp == 0 ? s.tp : s.etp;
+    if (model.experts && model.experts->ffn % over != 0) {
+        return cannot(
+            framework,
+            fmt::format("etp {}", over),
+            fmt::format("must divide the inner width of an expert ({})", model.experts->ffn));
+    }
+    return {};
 }
 
 std::uint64_t micro_batches_of(const Launch& launch) {

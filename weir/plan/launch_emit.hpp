@@ -54,6 +54,9 @@ Result<std::vector<TomlPair>> torchtitan_settings(const Launch& launch);
 // "megatron-lm: schedule zero-bubble: is not among its schedules"
 tl::unexpected<Error> cannot(Framework framework, std::string_view field, std::string_view why);
 
+// Whether what tensor parallelism splits comes out even: groups of keys, inner widths.
+Result<void> splits_evenly(const Launch& launch, Framework framework);
+
 // The number of micro-batches of a step.
 std::uint64_t micro_batches_of(const Launch& launch);
 // Steps to train the tokens of the job; 0 = not said.

@@ -12,7 +12,7 @@ const OptionList torchtitan_options{
         "pytorch/torchtitan: torchtitan/config/job_config.py at "
         "a48b651c112ebd82eacf2c9178ff3f9c4e72bcf7 and 2dfaa2765e8c21358beec1ca3a9bd0096f1354e4",
     .plan = R"(
-        model.name model.flavor model.converters training.local_batch_size
+        module config model.name model.flavor model.converters training.local_batch_size
         training.global_batch_size training.seq_len training.steps
         training.enable_cpu_offload training.mixed_precision_param
         training.mixed_precision_reduce parallelism.data_parallel_replicate_degree

@@ -117,6 +117,34 @@ Result<FoundCommand> training_command(const ShellScript& script, std::string_vie
     return *best;
 }
 
+// Keys of torchtitan under the names that they have now.
+std::string titan_key(Reader& reader, const std::string& key) {
+    struct Rename {
+        std::string_view older;
+        std::string_view now;
+    };
+    // Whole keys, and tables with the dot behind them.
+    constexpr std::array<Rename, 9> renames{{
+        {"training.batch_size", "training.local_batch_size"},
+        {"training.compile", "compile.enable"},
+        {"float8.", "quantize.linear.float8."},
+        {"mx.", "quantize.linear.mx."},
+        {"quantize.dense.float8.", "quantize.linear.float8."},
+        {"quantize.linear.fp8.", "quantize.linear.float8."},
+        {"quantize.linear.mxfp8.", "quantize.linear.mx."},
+        {"quantize.moe.float8.", "quantize.grouped_mm.float8."},
+        {"quantize.grouped_mm.fp8.", "quantize.grouped_mm.float8."},
+    }};
+    for (const Rename& rename : renames) {
+        const bool table = rename.older.back() == '.';
+        if (table ? key.rfind(rename.older, 0) != 0 : key != rename.older) continue;
+        std::string now = std::string(rename.now) + key.substr(rename.older.size());
+        reader.assume(fmt::format("{} is an older name of {}", key, now));
+        return now;
+    }
+    return key;
+}
+
 Result<ReadLaunch> read_toml(std::string_view text,
                              std::string_view source,
                              const LaunchHints& hints) {
@@ -124,7 +152,7 @@ Result<ReadLaunch> read_toml(std::string_view text,
     Reader reader(source, Framework::torchtitan, hints);
     for (const TomlEntry& entry : entries)
         reader.take(
-            entry.key,
+            titan_key(reader, entry.key),
             entry.kind == TomlKind::list ? entry.items : std::vector<std::string>{entry.text});
     read_torchtitan(reader, {});
     return reader.finish();
@@ -157,7 +185,7 @@ void take_overrides(Reader& reader, const std::vector<std::string>& arguments) {
             else
                 items.back() += c;
         }
-        reader.take(std::move(key), std::move(items));
+        reader.take(titan_key(reader, key), std::move(items));
     }
 }
 

@@ -99,6 +99,9 @@ void read_torchtitan(Reader& reader, const Started& started);
 // The JSON alone.
 void read_deepspeed_json(Reader& reader, std::string_view text, std::string_view source);
 
+// "E,t*3|(tt|)*2,mL" as one letter each, stages split by |; nullopt = it is no layout.
+std::optional<std::string> plain_layout(std::string_view layout);
+
 // Parts of read_megatron that others use.
 void read_widths(Reader& reader);  // layers, hidden, heads, feed-forward, sequence
 void read_vocabulary(Reader& reader);

@@ -174,23 +174,35 @@ void read_layers_of_stages(Reader& reader, bool mindspeed) {
         }
     }
     const bool listed = mindspeed && reader.word("--num-layer-list").has_value();
-    if (const auto layout = reader.word("--pipeline-model-parallel-layout")) {
+    if (const auto said = reader.word("--pipeline-model-parallel-layout")) {
+        const auto layout = plain_layout(*said);
+        if (!layout) {
+            reader.refuse(
+                fmt::format("--pipeline-model-parallel-layout {}: must be of E, t, m, L, |, "
+                            "with * and parentheses",
+                            *said));
+            return;
+        }
         const auto stages =
             static_cast<std::uint32_t>(std::count(layout->begin(), layout->end(), '|') + 1);
-        if (layout->find('*') != std::string::npos && layout->find(")*") != std::string::npos)
-            reader.refuse(
-                fmt::format("--pipeline-model-parallel-layout {}: groups in parentheses are "
-                            "not read here; write the stages out",
-                            *layout));
-        else if (stages % s.pp != 0)
+        const auto layers = std::count(layout->begin(), layout->end(), 't');
+        if (stages % s.pp != 0) {
             reader.refuse(
                 fmt::format("--pipeline-model-parallel-layout {}: its {} stages must be a "
                             "multiple of pp {}",
-                            *layout,
+                            *said,
                             stages,
                             s.pp));
-        else
+        } else if (layers != static_cast<std::ptrdiff_t>(model.layers)) {
+            reader.refuse(
+                fmt::format("--pipeline-model-parallel-layout {}: has {} layers, and "
+                            "--num-layers is {}",
+                            *said,
+                            layers,
+                            model.layers));
+        } else {
             s.vpp = stages / s.pp;
+        }
         return;
     }
     stages_layers += reader.flag("--account-for-embedding-in-pipeline-split") ? 1 : 0;

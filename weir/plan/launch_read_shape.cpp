@@ -130,6 +130,47 @@ bool set_expert_layers(catalog::Experts& experts, const std::vector<int>& layers
     return false;
 }
 
+std::optional<std::string> plain_layout(std::string_view layout) {
+    constexpr std::size_t letters_max = 100'000;
+    std::string text;
+    std::size_t group = std::string::npos;  // where the open one begins
+    std::size_t unit = 0;                   // where what a * repeats begins
+    for (std::size_t at = 0; at < layout.size(); ++at) {
+        const char c = layout[at];
+        if (c == ',' || c == ' ') continue;
+        if (c == '(') {
+            if (group != std::string::npos) return std::nullopt;
+            group = text.size();
+        } else if (c == ')') {
+            if (group == std::string::npos) return std::nullopt;
+            unit = group;
+            group = std::string::npos;
+        } else if (c == '*') {
+            std::size_t times = 0;
+            const std::size_t begin = ++at;
+            while (at < layout.size() && layout[at] >= '0' && layout[at] <= '9' &&
+                   times < letters_max)
+                times = times * 10 + static_cast<std::size_t>(layout[at++] - '0');
+            const std::string repeated = text.substr(unit);
+            if (at == begin || times == 0 || repeated.empty() ||
+                times * repeated.size() + text.size() > letters_max)
+                return std::nullopt;
+            for (std::size_t i = 1; i < times; ++i)
+                text += repeated;
+            unit = text.size();
+            --at;
+        } else if (std::string_view("EtmL|").find(c) != std::string_view::npos) {
+            unit = text.size();
+            text += c;
+        } else {
+            return std::nullopt;
+        }
+        if (text.size() > letters_max) return std::nullopt;
+    }
+    if (group != std::string::npos) return std::nullopt;
+    return text;
+}
+
 void read_widths(Reader& reader) {
     catalog::Model& model = reader.out.launch.job.model;
     model.name = std::string(reader.source());

@@ -172,6 +172,29 @@ TEST(ReadLaunch, TakesATomlOfTorchtitan) {
               "launch: does not say on how many chips it runs; say so");
 }
 
+TEST(ReadLaunch, TakesOlderNamesOfTorchtitanAndSaysSo) {
+    const ReadLaunch launch = read(
+        "[model]\nname = \"llama3\"\nflavor = \"8B\"\n[training]\nbatch_size = 2\ncompile = true\n"
+        "[parallelism]\ndata_parallel_shard_degree = 8\n[activation_checkpoint]\n"
+        "mode = \"selective\"\n[float8]\nfilter_fqns = [\"output\"]\n");
+    EXPECT_EQ(launch.launch.strategy.micro_batch, 2u);
+    EXPECT_EQ(launch.launch.strategy.recompute_layers, 16u);
+    EXPECT_THAT(launch.not_understood, IsEmpty());
+    EXPECT_THAT(launch.not_modelled, IsEmpty());
+    EXPECT_THAT(launch.assumed,
+                Contains("training.batch_size is an older name of training.local_batch_size"));
+}
+
+TEST(ReadLaunch, TakesTheConfigurationsInPythonThatTorchtitanNames) {
+    const ReadLaunch launch = read(
+        "NGPU=8\ntorchrun --nproc_per_node=${NGPU} --nnodes 2 -m torchtitan.train --module qwen3 "
+        "--config qwen3_30b_a3b --parallelism.expert_parallel_degree 8 --training.seq_len=4096");
+    EXPECT_EQ(launch.launch.job.model.experts, launch_test_model("qwen3-30b-a3b").experts);
+    EXPECT_EQ(launch.launch.strategy.ep, 8u);
+    EXPECT_EQ(launch.launch.strategy.dp, 16u);
+    EXPECT_THAT(launch.assumed, Contains(HasSubstr("settings of qwen3_30b_a3b are not known")));
+}
+
 TEST(ReadLaunch, TakesArgumentsOfTorchtitan) {
     const ReadLaunch launch = read(
         "torchrun --nnodes 2 --nproc_per_node 8 -m torchtitan.train --model.name llama3 "
@@ -237,6 +260,17 @@ TEST(ReadLaunch, RefusesContradictionsWithBothSides) {
     EXPECT_EQ(refused(small("--recompute-granularity some")),
               "launch: --recompute-granularity some: must be one of full, selective");
     EXPECT_THAT(refused(small("--fp4-format e2m1")), HasSubstr("--fp4-format"));
+}
+
+TEST(ReadLaunch, TakesLayoutsOfStages) {
+    const std::string by_layout =
+        "--pipeline-model-parallel-size 8 --pipeline-model-parallel-layout ";
+    EXPECT_EQ(read(small(by_layout + "'Ett|(tt|)*14,tt,L'")).launch.strategy.vpp, 2u);
+    EXPECT_EQ(read(small(by_layout + "'E,t*4|(t*4|)*6t*4L'")).launch.strategy.vpp, 1u);
+    EXPECT_THAT(refused(small(by_layout + "'Ett|(tt|)*13,tt,L'")), HasSubstr("multiple of pp 8"));
+    EXPECT_THAT(refused(small(by_layout + "'Et|(tt|)*14,tt,L'")), HasSubstr("has 31 layers"));
+    EXPECT_THAT(refused(small(by_layout + "'Ett|(tt|*14'")), HasSubstr("must be of E, t, m, L"));
+    EXPECT_THAT(refused(small(by_layout + "'t*99999999999'")), HasSubstr("must be of E, t, m, L"));
 }
 
 TEST(ReadLaunch, RefusesWhatStartsNothing) {

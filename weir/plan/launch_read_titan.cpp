@@ -12,8 +12,24 @@ namespace weir::plan {
 namespace {
 
 void read_flavor(Reader& reader) {
-    const std::string model = reader.word("model.name").value_or("llama3");
-    const std::string flavor = reader.word("model.flavor").value_or("debugmodel");
+    std::string model = reader.word("model.name").value_or("llama3");
+    std::string flavor = reader.word("model.flavor").value_or("debugmodel");
+    // The main branch of 2026: --module qwen3 --config qwen3_30b_a3b, a function in Python.
+    const auto module = reader.word("module");
+    const auto config = reader.word("config");
+    if (module) model = *module;
+    if (config) {
+        flavor = *config;
+        if (flavor.rfind(model + "_", 0) == 0) flavor.erase(0, model.size() + 1);
+        for (char& c : flavor) {
+            if (c == '_')
+                c = '-';
+            else if (c >= 'a' && c <= 'z')
+                c = static_cast<char>(c - 'a' + 'A');
+        }
+        reader.assume(
+            fmt::format("settings of {} are not known: defaults stand for them", *config));
+    }
     if (const TitanFlavor* known = find_titan_flavor(model, flavor)) {
         reader.out.launch.job.model = model_of(*known);
         return;

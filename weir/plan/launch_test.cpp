@@ -230,6 +230,18 @@ TEST(Launch, SaysWhatMegatronCannotDo) {
               "megatron-lm: sequence 4096: the model has 2048 learned positions");
 }
 
+TEST(Launch, SplitsWhatTensorParallelismSplitsEvenly) {
+    Launch launch = llama8();
+    launch.strategy.tp = 16;
+    launch.strategy.dp = 2;
+    EXPECT_EQ(why_not(launch, Framework::megatron_lm), "it can");
+    EXPECT_EQ(why_not(launch, Framework::mindspeed),
+              "mindspeed: tp 16: must divide the 8 groups of keys and values");
+    launch.job.model.ffn = 14340;
+    EXPECT_EQ(why_not(launch, Framework::megatron_lm),
+              "megatron-lm: tp 16: must divide the inner width of the feed-forward (14340)");
+}
+
 TEST(Launch, SaysWhatDeepSpeedCannotDo) {
     Launch launch = gpt3();
     launch.strategy.zero = 3;
