@@ -400,8 +400,14 @@ std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& ro
         if (!row.doubtful) groups.emplace_back("7 all but doubtful");
         for (std::size_t m = 0; m < metrics.size(); ++m) {
             if (measured[m] <= 0) continue;
-            for (const std::string& group : groups)
-                by_metric[m][group].push_back({&row, measured[m], predicted[m], p.spread});
+            // How long the first token of a queue takes depends on how many are queued, which rows
+            // do not say.
+            const bool first = metrics[m] == "ttft";
+            if (first && row.plan.traffic == Traffic::queue) continue;
+            for (const std::string& group : groups) {
+                by_metric[m][group].push_back(
+                    {&row, measured[m], predicted[m], first ? p.first_spread : p.spread});
+            }
         }
     }
     std::vector<InferenceScore> scores;

@@ -522,6 +522,12 @@ double ServingPrediction::low(double value) const {
 double ServingPrediction::high(double value) const {
     return value * std::exp(z_90 * spread);
 }
+double ServingPrediction::ttft_low_s() const {
+    return ttft_s * std::exp(-z_90 * first_spread);
+}
+double ServingPrediction::ttft_high_s() const {
+    return ttft_s * std::exp(z_90 * first_spread);
+}
 
 Result<void> check(const ServingJob& job) {
     WEIR_CHECK(catalog::check(job.model));
@@ -617,6 +623,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                       spread_of(job_.model, plan.degrees, plan)};
     ServingPrediction p;
     p.spread = std::max(chip_.spread, engine.spread);
+    p.first_spread = std::max(p.spread, engine.first_spread);
     p.estimated = !chip_.fitted || !engine.fitted ||
                   (plan.degrees.chips() > 1 && !inside_.fitted) || machine_.memory_bytes_per_s <= 0;
     p.memory = memory_of(world, job_);

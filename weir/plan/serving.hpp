@@ -146,14 +146,17 @@ struct ServingPrediction {
     std::uint64_t chips = 0;             // of all replicas
     double cost_per_million_tokens = 0;  // output tokens, at the load that is asked; 0 = no price
     double spread = 0.2;                 // standard deviation of log(measured / predicted)
+    double first_spread = 0.6;           // the same of ttft_s, which is known less well
     bool estimated = false;              // chip, link or engine has no measurements
 
     [[nodiscard]] double at(ServingTerm term) const {
         return term_s[static_cast<std::size_t>(term)];
     }
-    // The interval that holds the truth nine times out of ten.
+    // The interval that holds the truth nine times out of ten: of tokens and times of a token.
     [[nodiscard]] double low(double value) const;
     [[nodiscard]] double high(double value) const;
+    [[nodiscard]] double ttft_low_s() const;
+    [[nodiscard]] double ttft_high_s() const;
 };
 
 // Why a plan cannot serve this job: the degree, its value and what would divide. What does not fit
