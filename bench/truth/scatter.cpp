@@ -28,8 +28,17 @@ struct Axis {
 };
 
 // Apart for people who do not see red and green.
-constexpr std::array<std::string_view, 8> colours{
-    "#2a7fa5", "#c8553d", "#4f9d69", "#d99a2b", "#7d5ba6", "#5b7482", "#b0457b", "#17364a"};
+constexpr std::array<std::string_view, 11> colours{"#2a7fa5",
+                                                   "#c8553d",
+                                                   "#4f9d69",
+                                                   "#d99a2b",
+                                                   "#7d5ba6",
+                                                   "#5b7482",
+                                                   "#b0457b",
+                                                   "#17364a",
+                                                   "#8c6d31",
+                                                   "#3bb0b0",
+                                                   "#999999"};
 
 }  // namespace
 

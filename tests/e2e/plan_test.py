@@ -112,6 +112,47 @@ class Plan(unittest.TestCase):
         for foreign in ("<script", "http://", "https://", "src="):
             self.assertNotIn(foreign, page.replace("http://www.w3.org", ""))
 
+    def test_what_is_emitted_reads_back_as_the_same_plan_in_every_framework(self):
+        for framework in ("megatron-lm", "mindspeed", "deepspeed", "torchtitan"):
+            emitted = self.weir("plan", *SMALL, "--emit", framework, "--json")
+            self.assertEqual(emitted.status, 0, emitted)
+            plan = emitted.json["plan"]
+            name = self.file("launch", emitted.json["launch"])
+            read = self.weir("plan", "llama-3-8b", "--read", name, "--chips", "h100-sxm-80g", "--json")
+            self.assertEqual(read.status, 0, read)
+            self.assertEqual(read.json["read_as"], framework)
+            self.assertEqual(read.json["not_understood"], [])
+            for key in ("n_chips", "tp", "pp", "dp", "cp", "micro_batch", "recompute", "precision"):
+                self.assertEqual(read.json["plan"]["strategy"][key], plan["strategy"][key], (framework, key))
+            self.assertAlmostEqual(read.json["plan"]["step_s"] / plan["step_s"], 1, places=2)
+
+    def test_an_existing_launch_is_predicted_and_its_best_change_comes_first(self):
+        name = self.file("pretrain.sh", """#!/bin/bash
+TP=8
+PP=2
+MODEL_ARGS=(--num-layers 32 --hidden-size 4096 --ffn-hidden-size 14336 --num-attention-heads 32
+  --group-query-attention --num-query-groups 8 --swiglu --normalization RMSNorm --seq-length 8192
+  --max-position-embeddings 8192 --position-embedding-type rope --vocab-size 128256
+  --untie-embeddings-and-output-weights --disable-bias-linear)
+torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
+  --tensor-model-parallel-size $TP --pipeline-model-parallel-size ${PP} --bf16 \\
+  --micro-batch-size 1 --global-batch-size 128 --recompute-granularity full \\
+  --recompute-method uniform --recompute-num-layers 1 --no-such-option 3
+""")
+        answer = self.weir("plan", "--read", name, "--chips", "h100-sxm-80g")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertIn("tp 8, pp 2, dp 4", answer.out)
+        self.assertIn("not understood", answer.err)
+        self.assertIn("no-such-option", answer.err)
+        changes = answer.out.split("changes, each tried", 1)[1]
+        self.assertIn("everything at once", changes.split("\n")[2])
+        self.assertIn("recompute none", changes)
+
+    def test_a_launch_is_not_emitted_for_what_the_framework_cannot_run(self):
+        name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\npp: 2"))
+        answer = self.weir("plan", "--check", name, "--emit", "deepspeed")
+        self.assertEqual(answer.out == "", answer.status != 0, answer)
+
     def test_chips_may_be_a_pool_of_a_fleet_with_its_price_and_failures(self):
         fleet = self.file("fleet.yaml", """
 sites:
@@ -152,6 +193,11 @@ sites:
             (["llama-3-8b", *chips, "--mtbf", "5y", "--objective", "goodput"], 2, "5y/node"),
             (["llama-3-8b", *chips, "--scale", "64..8"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--scale", "8-64"], 2, "8..4096"),
+            (["llama-3-8b", *chips, "--margin", "2"], 2, "--margin"),
+            (["llama-3-8b", *chips, "--emit", "megatron"], 2, "none of"),
+            (["llama-3-8b", *chips, "--emit", "deepspeed", "--framework", "mindspeed"], 2, "give one"),
+            (["--read", "no-such.sh", *chips], 3, "no-such.sh"),
+            (["--read", "x.sh"], 2, "--chips"),
             (["--check", "no-such.yaml"], 3, "no-such.yaml"),
         ]
         for words, status, says in cases:

@@ -601,7 +601,9 @@ private:
                     "what shapes of models are known",
                     "  weir models\n  weir models deepseek-v3",
                     [&given = given_] { return models(given.models); });
-        c->add_option("name", given_.models.name, "one of them, or a config.json, with the source of its shape [all]")
+        c->add_option("name",
+                      given_.models.name,
+                      "one of them, or a config.json, with the source of its shape [all]")
             ->type_name("MODEL");
         json(c, given_.models.json);
 
@@ -712,10 +714,13 @@ private:
             "  weir plan llama-3-8b --chips h100-sxm-80g=64 --sequence 8192 --global-batch 512\n"
             "  weir plan gpt3-175b --chips a100-sxm-80g=1024 --explain --report plan.html\n"
             "  weir plan deepseek-v3 --chips h800=2048 --scale 256..4096 --tokens 15T\n"
-            "  weir plan --check ours.yaml --explain",
+            "  weir plan llama-3-8b --chips h100-sxm-80g=64 --emit torchtitan > train.toml\n"
+            "  weir plan --check ours.yaml --explain\n"
+            "  weir plan --read pretrain.sh --chips h100-sxm-80g",
             [&given = given_] { return plan(given.plan); },
             ".\nHere 1 means that nothing fits");
-        c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")->type_name("MODEL");
+        c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")
+            ->type_name("MODEL");
         c->add_option("--chips",
                       p.chips,
                       "which and how many: a chip of the catalogue, or a pool of the fleet file; "
@@ -735,11 +740,16 @@ private:
         c->add_option("--tokens", p.tokens, "tokens to train in all, such as 15T")->type_name("N");
         one_of(c->add_option("--precision", p.precision, "of the matrix products [bf16]"),
                {"bf16", "fp8", "fp16", "fp32"});
-        one_of(c->add_option("--framework", p.framework, "whose kernels run [megatron-lm]"),
-               {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
+        one_of(
+            c->add_option(
+                "--framework", p.framework, "whose kernels run [that of --emit, else megatron-lm]"),
+            {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
         c->add_option("--top", p.top, "so many plans [5]")->type_name("K")->check(whole_number(1));
         one_of(c->add_option("--objective", p.objective, "what the best plan has least of [time]"),
                {"time", "cost", "energy", "goodput"});
+        c->add_option("--margin", p.margin, "share of the memory that stays free, 0 to 0.9 [0]")
+            ->type_name("X")
+            ->check(CLI::Range(0.0, 0.9));
         c->add_option("--price", p.price, "what a chip costs [as the fleet file says]")
             ->type_name("AMOUNT/chip-hour");
         c->add_option("--mtbf",
@@ -755,9 +765,25 @@ private:
             c->add_option("--check", p.check, "predict what a plan file says; - is standard input")
                 ->type_name("FILE")
                 ->excludes(scale);
+        auto* read =
+            c->add_option("--read",
+                          p.read,
+                          "predict an existing launch of Megatron-LM, DeepSpeed, MindSpeed "
+                          "or torchtitan, and say what would make it faster; - is "
+                          "standard input")
+                ->type_name("FILE")
+                ->excludes(scale)
+                ->excludes(check);
+        auto* emit =
+            c->add_option("--emit", p.emit, "print what starts the best plan in this framework")
+                ->excludes(scale)
+                ->excludes(read);
+        one_of(emit, {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
         c->add_option("--report", p.report, "write an HTML report")
             ->type_name("FILE")
-            ->excludes(check);
+            ->excludes(check)
+            ->excludes(read)
+            ->excludes(emit);
         json(c, p.json);
     }
 

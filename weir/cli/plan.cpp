@@ -10,6 +10,7 @@
 #include "weir/base/yaml.hpp"
 #include "weir/catalog/catalog.hpp"
 #include "weir/cli/plan_answer.hpp"
+#include "weir/cli/plan_launch.hpp"
 #include "weir/cli/plan_question.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
@@ -35,6 +36,11 @@ Result<bool> check_one(const PlanOptions& options) {
     if (options.explain) answer.changes = single_changes(model, answer.file.strategy);
     for (const std::string& sentence : answer.file.notes)
         note(sentence);
+    if (!options.emit.empty()) {
+        const plan::Strategy& strategy = answer.file.strategy;
+        const plan::Plan only{strategy, answer.prediction, answer.prediction.step_s};
+        return emit_launch(answer.file.job, answer.file.machine, {only}, options);
+    }
     if (options.json)
         out_json(check_json(answer));
     else
@@ -128,10 +134,11 @@ std::string command_of(const PlanOptions& options) {
     if (options.global_batch > 0) add("--global-batch", std::to_string(options.global_batch));
     add("--tokens", options.tokens);
     if (options.precision != "bf16") add("--precision", options.precision);
-    if (options.framework != "megatron-lm") add("--framework", options.framework);
+    add("--framework", options.framework);
     if (options.objective != "time") add("--objective", options.objective);
     add("--price", options.price);
     add("--mtbf", options.mtbf);
+    if (options.margin > 0) add("--margin", fmt::format("{}", options.margin));
     add("--scale", options.scale);
     return command;
 }
@@ -165,6 +172,13 @@ Result<bool> answer_plan(const PlanOptions& options) {
     }
     for (const std::string& sentence : answer.question.notes)
         note(sentence);
+    if (!options.emit.empty()) {
+        if (answer.pools.size() > 1)
+            return fail(Code::invalid, "--emit: name one kind of chips in --chips");
+        const PoolAnswer& one = answer.pools.front();
+        if (fits)
+            return emit_launch(answer.question.job, one.pool.machine, one.found.plans, options);
+    }
     if (!options.report.empty())
         WEIR_CHECK(sim::write_file(options.report, plan_page(answer, command_of(options))));
     if (options.report != "-") {
@@ -181,7 +195,9 @@ Result<bool> answer_plan(const PlanOptions& options) {
 }  // namespace
 
 int plan(const PlanOptions& options) {
-    const Result<bool> fits = options.check.empty() ? answer_plan(options) : check_one(options);
+    const Result<bool> fits = !options.check.empty()  ? check_one(options)
+                              : !options.read.empty() ? read_and_improve(options)
+                                                      : answer_plan(options);
     if (!fits) return report(fits.error());
     return *fits ? status_ok : status_failed;
 }

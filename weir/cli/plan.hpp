@@ -22,12 +22,15 @@ struct PlanOptions {
     std::uint32_t global_batch = 0;  // sequences; 0 = 4 million tokens
     std::string tokens;              // to train in all, as 15e12 or 15T; "" = not said
     std::string precision = "bf16";
-    std::string framework = "megatron-lm";
+    std::string framework;  // "" = that of --emit, else megatron-lm
     std::uint64_t top = 5;
     std::string objective = "time";
     std::string price;  // of a chip-hour: "15 CNY/chip-hour"
     std::string mtbf;   // of a node: "5y/node"
+    double margin = 0;  // share of the memory that has to stay free
     std::string check;  // path of a plan file; "-" = standard input
+    std::string read;   // path of a launch script or configuration; "-" = standard input
+    std::string emit;   // a framework: what starts the best plan there
     std::string scale;  // "8..4096"
     std::string report;
     bool explain = false;

@@ -36,11 +36,14 @@ struct PlanAnswer {
     std::vector<PoolAnswer> pools{};
 };
 
-// A configuration from a plan file.
+// A configuration that somebody has: from a plan file, or read from a launch.
 struct CheckAnswer {
     plan::PlanFile file{};
     plan::Prediction prediction{};
     std::vector<PlanChange> changes{};  // where they were asked for
+    std::string read_as;                // "Megatron-LM launch"; "" = a plan file
+    std::vector<std::string> not_modelled{};
+    std::vector<std::string> not_understood{};
 };
 
 std::string plan_json(const PlanAnswer& answer);
@@ -48,6 +51,13 @@ std::string check_json(const CheckAnswer& answer);
 
 std::string plan_report_text(const PlanAnswer& answer, std::size_t width);
 std::string check_report_text(const CheckAnswer& answer, std::size_t width);
+
+// What starts a configuration in a framework, as JSON beside its prediction.
+std::string launch_json(const plan::TrainingJob& job,
+                        const plan::Machine& machine,
+                        const plan::Plan& chosen,
+                        std::string_view framework,
+                        const std::string& text);
 
 // One HTML page: where the time goes as stacked bars, the plan space as MFU against memory, the
 // curve over chip counts. `command` is what makes it again.

@@ -342,11 +342,17 @@ std::vector<PlanChange> single_changes(const plan::TrainingModel& model, const S
 }
 
 std::string changes_table(const std::vector<PlanChange>& changes, std::size_t width) {
-    TextTable table({{"tried"}, {"step", true}, {"gain", true}, {"plan then", false, true}});
+    // Where nothing fits today there is nothing to gain on.
+    const bool gains = std::any_of(
+        changes.begin(), changes.end(), [](const PlanChange& one) { return one.gain != 0; });
+    TextTable table(
+        {{"tried"}, {"step", true}, {gains ? "gain" : "", true}, {"plan then", false, true}});
     for (const PlanChange& change : changes) {
+        std::string gain;
+        if (gains) gain = change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-";
         table.row({change.what,
                    change.step_s > 0 ? step_text(change.step_s) : "-",
-                   change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-",
+                   gain,
                    change.strategy ? text_of(*change.strategy)
                    : change.missing_bytes > 0
                        ? fmt::format("does not fit: {} too much", gib_text(change.missing_bytes))

@@ -197,8 +197,23 @@ std::string check_json(const CheckAnswer& answer) {
     json["measured_step_s"] = positive(file.measured.step_s);
     json["measured_memory_bytes"] = positive(file.measured.memory_bytes);
     json["notes"] = file.notes;
+    if (!answer.read_as.empty()) {
+        json["read_as"] = answer.read_as;
+        json["not_modelled"] = answer.not_modelled;
+        json["not_understood"] = answer.not_understood;
+    }
     if (!answer.changes.empty()) json["changes"] = json_of(answer.changes);
     return text_of(json);
+}
+
+std::string launch_json(const plan::TrainingJob& job,
+                        const plan::Machine& machine,
+                        const plan::Plan& chosen,
+                        std::string_view framework,
+                        const std::string& text) {
+    return text_of(Json{{"framework", framework},
+                        {"plan", json_of(chosen.strategy, chosen.prediction, job, machine)},
+                        {"launch", text}});
 }
 
 }  // namespace weir::cli

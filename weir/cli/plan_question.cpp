@@ -57,6 +57,11 @@ public:
         return std::move(question_);
     }
 
+    Result<PlanPool> only_pool() {
+        WEIR_CHECK(ask_pools());
+        return std::move(question_.pools.front());
+    }
+
 private:
     Result<void> ask_job() {
         plan::TrainingJob& job = question_.job;
@@ -152,7 +157,7 @@ private:
             }
             pool.node_mtbf_s = as_seconds(there->node_mtbf);
         }
-        if (pool.chips == 0 && options_.scale.empty()) {
+        if (pool.chips == 0 && options_.scale.empty() && options_.read.empty()) {
             return fail(Code::invalid,
                         fmt::format("--chips {0}: say how many, as {0}=64", pool.name));
         }
@@ -195,8 +200,17 @@ private:
              {"deepspeed", plan::Framework::deepspeed},
              {"mindspeed", plan::Framework::mindspeed},
              {"torchtitan", plan::Framework::torchtitan}}};
+        const std::string& asked = !options_.framework.empty() ? options_.framework
+                                   : !options_.emit.empty()    ? options_.emit
+                                                               : "megatron-lm";
+        if (!options_.emit.empty() && asked != options_.emit) {
+            return fail(Code::invalid,
+                        fmt::format("--emit {}: the plan is for --framework {}; give one of them",
+                                    options_.emit,
+                                    asked));
+        }
         for (const auto& [name, framework] : frameworks) {
-            if (name == options_.framework) question_.search = plan::options_for(framework);
+            if (name == asked) question_.search = plan::options_for(framework);
         }
         using plan::Precision;
         constexpr std::array<Precision, 4> precisions{
@@ -211,6 +225,7 @@ private:
             if (name_of(one) == options_.objective) question_.search.objective = one;
         }
         question_.search.top_k = options_.top;
+        question_.search.memory_margin = options_.margin;
         for (const PlanPool& pool : question_.pools) {
             if (pool.machine.peak(precision) <= 0) {
                 std::string has;
@@ -262,6 +277,10 @@ plan::SearchOptions PlanQuestion::search_on(const PlanPool& pool) const {
 
 Result<PlanQuestion> plan_question(const PlanOptions& options) {
     return Asking(options).question();
+}
+
+Result<PlanPool> plan_pool(const PlanOptions& options) {
+    return Asking(options).only_pool();
 }
 
 Result<double> tokens_from_text(const std::string& text) {

@@ -36,6 +36,9 @@ struct PlanQuestion {
 
 Result<PlanQuestion> plan_question(const PlanOptions& options);
 
+// The first of --chips alone; its number may be left open where a launch says it.
+Result<PlanPool> plan_pool(const PlanOptions& options);
+
 // "15e12", "15T", "300B", "20000000000".
 Result<double> tokens_from_text(const std::string& text);
 

@@ -113,6 +113,14 @@ std::string pool_text(const PoolAnswer& answer, const plan::TrainingJob& job, st
     const plan::Plan& best = answer.found.plans.front();
     text += plans_table(answer.found.plans, job, machine, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
+    constexpr double risky = 0.1;
+    const double chance = plan::out_of_memory_probability(best.prediction, machine);
+    if (chance > risky) {
+        text += line(fmt::format("risky: the chance that the memory is too little is {}; --margin "
+                                 "0.1 asks for plans that leave a tenth of it free",
+                                 chance_text(chance)),
+                     width);
+    }
     text += line(fmt::format("{} strategies, {} of them predicted one by one, {}",
                              format_count(static_cast<std::uint64_t>(answer.found.considered)),
                              format_count(static_cast<std::uint64_t>(answer.found.predicted)),
@@ -157,6 +165,7 @@ std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
     const plan::PlanFile& file = answer.file;
     const Prediction& p = answer.prediction;
     std::string text = paint(job_line(file.job, file.strategy.precision), Tone::strong) + "\n";
+    if (!answer.read_as.empty()) text += line("a launch of " + answer.read_as, width);
     text += line(machine_line(file.machine, file.strategy.chips()), width) + "\n";
     text += plans_table({{file.strategy, p, p.step_s}}, file.job, file.machine, width) + "\n";
     text += details(file.job, file.machine, file.strategy, p, width);
@@ -174,7 +183,7 @@ std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
                      width);
     }
     if (!answer.changes.empty()) {
-        text += "\n" + paint("single changes, each tried", Tone::strong) + "\n";
+        text += "\n" + paint("changes, each tried, the best first", Tone::strong) + "\n";
         text += changes_table(answer.changes, width);
     }
     return text;

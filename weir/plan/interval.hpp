@@ -37,9 +37,9 @@ Interval interval_of(const Prediction& prediction,
 // Why so far outside what was measured nothing should be said.
 Result<void> check_extrapolation(const TrainingJob& job, const Strategy& strategy);
 
-// Standard deviation of log(measured / predicted) of the memory of a chip: bench/README.md has the
-// errors of single tables.
-inline constexpr double memory_spread = 0.06;
+// Standard deviation of log(measured / predicted) of the memory of a chip, over the published peaks
+// of more than 10 GiB (41 runs of Megatron-LM, SimuMax and torchtitan).
+inline constexpr double memory_spread = 0.10;
 
 // That the fullest chip needs more than it has.
 double out_of_memory_probability(const Prediction& prediction, const Machine& machine);

@@ -60,7 +60,7 @@ std::string uses_of(const OptionGroups& groups) {
 
 std::string_view connections_of(const Launch& launch, Framework framework) {
     const Strategy& s = launch.strategy;
-    if (framework == Framework::deepspeed) return "1";
+    if (framework == Framework::deepspeed) return s.tp > 1 ? "1" : "";
     // FSDP refuses to run with 1; experts that overlap want many; everything else wants 1, or
     // kernels of communication do not get in beside those of computation in their order.
     if (framework == Framework::megatron_lm && s.zero >= 2) return "";

@@ -116,6 +116,11 @@ Result<void> data_parallelism_is_possible(const Launch& launch) {
         return cannot(
             me, fmt::format("zero_group {}", s.zero_group), fmt::format("must divide dp {}", s.dp));
     }
+    if (s.zero >= 2 && s.pp > 1) {
+        return cannot(me,
+                      fmt::format("zero {}", s.zero),
+                      "its FSDP goes with tp, cp and ep; with pp > 1 take zero 0 or 1");
+    }
     if (s.offload_optimizer && s.zero == 0)
         return cannot(me, "offload_optimizer", "needs the distributed optimizer (zero 1)");
     if (s.overlap.tensor && !s.sequence_parallel)
@@ -269,7 +274,8 @@ Result<OptionGroups> megatron_arguments(const Launch& launch) {
     out.value("--position-embedding-type",
               model.learned_positions > 0 ? "learned_absolute" : "rope");
     if (model.window > 0) {
-        out.value("--window-size", fmt::format("{},0", model.window));
+        // Keys before a query and behind it; the query's own is of the window, too.
+        out.value("--window-size", fmt::format("{},0", model.window - 1));
         if (model.window_every > 1) out.value("--window-attn-skip-freq", model.window_every);
     }
     out.value("--attention-backend", s.flash_attention ? "auto" : "unfused");

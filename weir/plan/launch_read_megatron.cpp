@@ -35,13 +35,13 @@ void read_attention(Reader& reader, bool mindspeed) {
         model.kv_heads = model.heads;
     }
     if (const auto window = reader.word("--window-size")) {
-        // (128,0) or 128,0: keys before and behind.
+        // (127,0) or 127,0: keys before a query and behind it.
         std::string first = window->substr(0, window->find(','));
         std::erase(first, '(');
         const bool digits = !first.empty() && first.size() < 9 &&
                             first.find_first_not_of("0123456789") == std::string::npos;
         if (digits)
-            model.window = static_cast<std::uint32_t>(std::stoul(first));
+            model.window = static_cast<std::uint32_t>(std::stoul(first)) + 1;
         else
             reader.refuse(fmt::format("--window-size {}: must be two numbers", *window));
         if (const auto skip = reader.number("--window-attn-skip-freq")) model.window_every = *skip;

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "weir/plan/shell_condition.hpp"
 #include "weir/plan/shell_lexer.hpp"
 #include "weir/plan/shell_variables.hpp"
 
@@ -14,39 +15,11 @@ namespace {
 
 using shell::Token;
 using shell::TokenKind;
+using shell::Truth;
 using shell::Variables;
 
 constexpr int depth_max = 40;
 constexpr std::size_t text_max = std::size_t{1} << 20;
-
-enum class Truth : std::uint8_t { yes, no, unknown };
-
-Truth operator!(Truth truth) {
-    if (truth == Truth::unknown) return truth;
-    return truth == Truth::yes ? Truth::no : Truth::yes;
-}
-
-bool matches(std::string_view pattern, std::string_view text) {
-    // * and ?; the last * may take more.
-    std::size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            mark = t;
-        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.size() && pattern[p] == '*')
-        ++p;
-    return p == pattern.size();
-}
 
 template <std::size_t N>
 bool among(std::string_view word, const std::array<std::string_view, N>& words) {
@@ -231,7 +204,7 @@ private:
             bool matched = false;
             while (now().kind == TokenKind::word) {
                 WEIR_TRY(const std::string pattern, variables_.text(now().text));
-                matched = matched || (subject && matches(pattern, *subject));
+                matched = matched || (subject && shell::matches(pattern, *subject));
                 next();
                 if (!is_op("|")) break;
                 next();
@@ -359,58 +332,7 @@ private:
             next();
         }
         if (!run || regular) return Truth::unknown;
-        return test(words);
-    }
-
-    // [ words ], as written.
-    Result<Truth> test(const std::vector<std::string>& written) {
-        std::vector<std::optional<std::string>> words;
-        for (const std::string& word : written) {
-            WEIR_TRY(auto value, variables_.operand(word));
-            words.push_back(std::move(value));
-        }
-        if (words.empty()) return Truth::no;
-        if (written[0] == "!") {
-            WEIR_TRY(const Truth truth,
-                     test(std::vector<std::string>(written.begin() + 1, written.end())));
-            return !truth;
-        }
-        for (const std::string_view joint : {"-o", "-a"}) {
-            const auto found = std::find(written.begin(), written.end(), joint);
-            if (found == written.end() || found == written.begin()) continue;
-            WEIR_TRY(const Truth left, test({written.begin(), found}));
-            WEIR_TRY(const Truth right, test({found + 1, written.end()}));
-            const Truth strong = joint == "-o" ? Truth::yes : Truth::no;
-            if (left == strong || right == strong) return strong;
-            return left == Truth::unknown ? left : right;
-        }
-        for (const auto& word : words) {
-            if (!word) return Truth::unknown;
-        }
-        if (words.size() == 1) return words[0]->empty() ? Truth::no : Truth::yes;
-        if (words.size() == 2) {
-            if (*words[0] == "-z") return words[1]->empty() ? Truth::yes : Truth::no;
-            if (*words[0] == "-n") return words[1]->empty() ? Truth::no : Truth::yes;
-            return Truth::unknown;
-        }
-        if (words.size() != 3) return Truth::unknown;
-        const std::string& op = *words[1];
-        if (op == "=" || op == "==" || op == "!=") {
-            const bool equal = matches(*words[2], *words[0]);
-            return equal == (op != "!=") ? Truth::yes : Truth::no;
-        }
-        const auto left = variables_.arithmetic(*words[0]);
-        const auto right = variables_.arithmetic(*words[2]);
-        if (!left || !right) return Truth::unknown;
-        constexpr std::array<std::string_view, 6> ops{"-eq", "-ne", "-lt", "-le", "-gt", "-ge"};
-        const std::array<bool, 6> holds{*left == *right,
-                                        *left != *right,
-                                        *left<*right, *left <= *right, *left> * right,
-                                        *left >= *right};
-        for (std::size_t i = 0; i < ops.size(); ++i) {
-            if (op == ops[i]) return holds[i] ? Truth::yes : Truth::no;
-        }
-        return Truth::unknown;
+        return shell::test(variables_, words);
     }
 
     struct Redirected {
@@ -532,7 +454,7 @@ private:
         if (written[0] == "[" || written[0] == "test") {
             std::vector<std::string> words(written.begin() + 1, written.end());
             if (written[0] == "[" && !words.empty() && words.back() == "]") words.pop_back();
-            return test(words);
+            return shell::test(variables_, words);
         }
         std::vector<std::string> words;
         for (const std::string& word : written) {

@@ -3,8 +3,6 @@
 # Option names of deepspeed Megatron-DeepSpeed of 2024-12.
 # Give data, tokenizer, learning rate and checkpoints as arguments of this script.
 
-export CUDA_DEVICE_MAX_CONNECTIONS=1
-
 CHIPS_PER_NODE=8
 NNODES=8
 
