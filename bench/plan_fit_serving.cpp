@@ -96,7 +96,7 @@ constexpr Bounds plausible[] = {
     {"exchange_s", 3e-6, 2e-4},        {"kernel_s", 8e-7, 6e-6},
     {"eager_layer_s", 2e-5, 2e-3},     {"step_s", 1e-4, 6e-3},
     {"sequence_s", 2e-7, 4e-5},        {"product_slowdown", 0.9, 2.0},
-    {"experts_slowdown", 0.6, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
+    {"experts_slowdown", 0.9, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
     {"attention_slowdown", 0.8, 5.0},  {"reduce_slowdown", 0.5, 4.0},
     {"exchange_slowdown", 0.5, 10.0},  {"first_s", 2e-3, 0.3}};
 

@@ -126,6 +126,8 @@ plan::ServingPlan plan_of(const Record& row, const catalog::Model& model) {
     }
     plan.engine = engine_of(row.text("engine"));
     plan.weights = numbers_of(row.text("weight_prec"));
+    // gpt-oss is published in MXFP4, whatever a table calls it.
+    if (has(model.name, "gpt-oss") && plan.weights == Numbers::nvfp4) plan.weights = Numbers::mxfp4;
     plan.cache = cache_of(row, plan.engine, plan.weights);
     const std::string_view mode = row.text("mode");
     plan.traffic = has(mode, "offline") || has(mode, "open loop") ? Traffic::queue
@@ -208,7 +210,8 @@ bool impossible(const InferenceRow& row) {
     double peak = row.machine.peak(plan::Precision::bf16);
     if (plan::bytes_of(row.plan.weights) == 1)
         peak = std::max(peak, row.machine.peak(plan::Precision::fp8));
-    if (row.plan.weights == plan::Numbers::nvfp4) peak = std::max(peak, row.machine.peak_fp4_flops);
+    if (row.plan.weights == Numbers::nvfp4 || row.plan.weights == Numbers::mxfp4)
+        peak = std::max(peak, row.machine.peak_fp4_flops);
     const double chips = row.plan.degrees.chips();
     const double cache = 2.0 * model.layers * model.kv_heads * model.head_dim *
                          plan::bytes_of(row.plan.cache) * row.plan.batch * row.job.isl;
