@@ -1,4 +1,4 @@
-// plan_fit DIR [--without GROUP] [--rounds N] [--only chips|links]: finds the constants of chips
+// plan_fit DIR [--without GROUP] [--rounds N] [--pull P] [--rows]: finds the constants of chips
 // and links (weir/plan/calibration.hpp) that predict the measured step times of DIR/training.csv
 // best, and prints them as catalog/calibration.yaml has them. --without leaves a source out of the
 // fit and scores it afterwards: that is how far a fit carries.
@@ -78,11 +78,14 @@ double loss_of(Fit& fit, const std::vector<std::size_t>& which) {
 int main(int argc, char** argv) {
     Fit fit;
     std::string folder;
-    int rounds = 6;
-    double pull_strength = 0.001;
+    int rounds = 40;
+    bool every_row = false;
+    double pull_strength = 0.0025;
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--without") == 0 && i + 1 < argc)
             fit.without = argv[++i];
+        else if (std::strcmp(argv[i], "--rows") == 0)
+            every_row = true;
         else if (std::strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             rounds = std::atoi(argv[++i]);
         else if (std::strcmp(argv[i], "--pull") == 0 && i + 1 < argc)
@@ -117,10 +120,13 @@ int main(int argc, char** argv) {
     };
     const auto start_chips = fit.chips;
     const auto start_links = fit.links;
-    const auto pull = [&](double value, double start, double low, double high) {
-        const double scale = std::max(start - low, (high - low) * 0.02);
-        const double away = (value - start) / scale;
-        return pull_strength * away * away;
+    // Shares are known to a third or so before any fit, other constants to their order of
+    // magnitude: rows that hardly depend on one must not carry it away.
+    const auto pull = [&](double value, double start, double low, double high, bool share) {
+        const double least = std::max(low, (high - low) * 1e-3);
+        const double away = std::log(std::max(value, least) / std::max(start, least));
+        const double known_to = share ? 0.3 : 1.0;
+        return pull_strength * away * away / (known_to * known_to);
     };
     // Tries steps of shrinking size along one constant.
     const auto improve = [&](double& value,
@@ -128,11 +134,12 @@ int main(int argc, char** argv) {
                              double low,
                              double high,
                              const std::vector<std::size_t>& which,
-                             double step) {
+                             double step,
+                             bool share) {
         const auto at = [&](double trial) {
             const double kept = value;
             value = trial;
-            const double loss = loss_of(fit, which) + pull(trial, start, low, high);
+            const double loss = loss_of(fit, which) + pull(trial, start, low, high, share);
             value = kept;
             return loss;
         };
@@ -164,7 +171,9 @@ int main(int argc, char** argv) {
                         constant.low,
                         constant.high,
                         which,
-                        step);
+                        step,
+                        constant.name.find("share") != std::string_view::npos ||
+                            constant.name.find("older") != std::string_view::npos);
             }
         }
         for (auto& [name, link] : fit.links) {
@@ -178,7 +187,9 @@ int main(int argc, char** argv) {
                         constant.low,
                         constant.high,
                         which,
-                        step);
+                        step,
+                        constant.name.find("share") != std::string_view::npos ||
+                            constant.name.find("older") != std::string_view::npos);
         }
         fmt::print(stderr, "round {}: loss {:.4f}\n", round + 1, loss_of(fit, all));
     }
@@ -211,6 +222,18 @@ int main(int argc, char** argv) {
     std::vector<TrainingRow>& scored = fit.without.empty() ? fit.rows : left_out;
     for (TrainingRow& row : scored)
         fit.apply(row);
+    if (every_row) {
+        for (const auto& one : weir::bench::predict_times(scored))
+            fmt::print(stderr,
+                       "{} {} {} {:.4g} {:.4g} {:+.1f} %  {}\n",
+                       one.row->id,
+                       one.row->model_name,
+                       one.row->chip,
+                       one.measured,
+                       one.predicted,
+                       100 * (one.predicted / one.measured - 1),
+                       weir::plan::text_of(one.row->strategy));
+    }
     for (const auto& score : weir::bench::scores_of(weir::bench::predict_times(scored)))
         fmt::print(
             stderr,

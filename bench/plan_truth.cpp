@@ -1,16 +1,24 @@
-// plan_truth DIR [--json] [--rows]: predicts every measured row of DIR/training.csv and
-// DIR/inference.csv, and prints how far off the planner is, by source, chip, precision and kind of
-// model. --rows prints each prediction as well.
+// plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]: predicts every measured
+// row of DIR/training.csv and DIR/inference.csv, and prints how far off the planner is, by source,
+// chip, precision and kind of model. --rows prints each prediction as well, --terms where the time
+// and memory of rows goes whose id begins so, --picture draws predictions against measurements
+// (SVG),
+// --check says only which promise of docs/results.md is missed.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "weir/plan/training.hpp"
 
+#include "bench/truth/inference.hpp"
 #include "bench/truth/report.hpp"
+#include "bench/truth/scatter.hpp"
 
 namespace {
 
@@ -65,6 +73,51 @@ void print(std::string_view title, const std::vector<Score>& scores) {
     }
 }
 
+void print(const std::vector<weir::bench::InferenceScore>& scores) {
+    fmt::print("\nserving\n{:<34} {:<11} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}  {}\n",
+               "group",
+               "metric",
+               "rows",
+               "mean",
+               "median",
+               "bias",
+               "rank",
+               "in 90 %",
+               "worst");
+    for (const auto& s : scores) {
+        fmt::print(
+            "{:<34} {:<11} {:>5} {:>6.1f} % {:>6.1f} % {:>+6.1f} % {:>8.2f} {:>6.0f} %  {} "
+            "({:.0f} %)\n",
+            s.group,
+            s.metric,
+            s.rows,
+            100 * s.mape,
+            100 * s.median_ape,
+            100 * s.bias,
+            s.spearman,
+            100 * s.coverage,
+            s.worst_id,
+            100 * s.worst_ape);
+    }
+}
+
+nlohmann::json json_of(const std::vector<weir::bench::InferenceScore>& scores) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& s : scores) {
+        list.push_back({{"group", s.group},
+                        {"metric", s.metric},
+                        {"rows", s.rows},
+                        {"mape", s.mape},
+                        {"median_ape", s.median_ape},
+                        {"bias", s.bias},
+                        {"spearman", s.spearman},
+                        {"coverage", s.coverage},
+                        {"worst_id", s.worst_id},
+                        {"worst_ape", s.worst_ape}});
+    }
+    return list;
+}
+
 void print_rows(const std::vector<Predicted>& rows, double unit) {
     for (const Predicted& one : rows) {
         fmt::print("{:<12} {:<28} {:<22} {:>10.4g} {:>10.4g} {:>+7.1f} %  {}\n",
@@ -104,26 +157,74 @@ void print_terms(const std::vector<weir::bench::TrainingRow>& rows, const std::s
     }
 }
 
+// What the product promises of its predictions (docs/results.md), by source. False where one is
+// missed.
+bool check(const std::vector<Score>& times,
+           const std::vector<Score>& memory,
+           const weir::bench::Fits& fits) {
+    bool kept = true;
+    const auto hold =
+        [&](std::string_view what, std::string_view group, double value, double bound) {
+            if (value <= bound) return;
+            kept = false;
+            fmt::print(
+                "{} of {}: {:.1f} %, promised {:.0f} %\n", what, group, 100 * value, 100 * bound);
+        };
+    constexpr std::array<std::string_view, 9> tables{
+        "lf", "dgxc", "mbridge", "intern", "ascend", "titan", "nemo", "simumax", "vtm"};
+    for (const Score& score : times) {
+        const bool promised = std::find(tables.begin(), tables.end(), score.group) != tables.end();
+        if (promised) hold("mean error of the step time", score.group, score.mape, 0.10);
+        if (promised) hold("median error of the step time", score.group, score.median_ape, 0.06);
+        if (score.group == "vts") hold("mean error of the step time", "vts", score.mape, 0.15);
+    }
+    for (const Score& score : memory) {
+        if (score.group == "mcore" || score.group == "simumax")
+            hold("mean error of memory", score.group, score.mape, 0.06);
+    }
+    hold(
+        "plans that ran and are predicted not to fit,",
+        "all",
+        static_cast<double>(fits.refused) / static_cast<double>(std::max<std::size_t>(fits.ran, 1)),
+        0.02);
+    return kept;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     std::string folder;
     bool json = false;
     bool every_row = false;
+    std::string picture;
+    bool only_check = false;
     std::string terms_of;  // ids that start so: where their time and memory goes
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--json") == 0)
             json = true;
         else if (std::strcmp(argv[i], "--terms") == 0 && i + 1 < argc)
             terms_of = argv[++i];
+        else if (std::strcmp(argv[i], "--check") == 0)
+            only_check = true;
+        else if (std::strcmp(argv[i], "--picture") == 0 && i + 1 < argc)
+            picture = argv[++i];
         else if (std::strcmp(argv[i], "--rows") == 0)
             every_row = true;
         else
             folder = argv[i];
     }
     if (folder.empty()) {
-        fmt::print(stderr, "usage: plan_truth DIR [--json] [--rows]\n");
+        fmt::print(
+            stderr,
+            "usage: plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]\n");
         return 2;
+    }
+    if (only_check && !std::filesystem::exists(folder + "/training.csv")) {
+        fmt::print(
+            "SKIPPED: {}/training.csv is not there; WEIR_TRUTH names the folder of published "
+            "measurements\n",
+            folder);
+        return 0;
     }
     const auto rows = weir::bench::read_training(folder + "/training.csv");
     if (!rows) {
@@ -138,11 +239,23 @@ int main(int argc, char** argv) {
     const auto memory = weir::bench::predict_memory(*rows);
     const auto time_scores = weir::bench::scores_of(times);
     const auto memory_scores = weir::bench::scores_of(memory);
+    if (only_check) return check(time_scores, memory_scores, weir::bench::fits_of(*rows)) ? 0 : 1;
+    const auto serving = weir::bench::inference_report(folder);
+    if (!serving) {
+        fmt::print(stderr, "plan_truth: {}\n", serving.error().message);
+        return 1;
+    }
+    const weir::bench::Fits fits = weir::bench::fits_of(*rows);
+    if (!picture.empty() && !weir::bench::draw_scatter(times, picture)) {
+        fmt::print(stderr, "plan_truth: {}: cannot be written\n", picture);
+        return 1;
+    }
     if (json) {
         nlohmann::json all;
         all["training"] = json_of(time_scores);
         all["memory"] = json_of(memory_scores);
-        all["inference"] = nlohmann::json::array();
+        all["inference"] = json_of(*serving);
+        all["fits"] = {{"ran", fits.ran}, {"predicted_not_to_fit", fits.refused}};
         fmt::print("{}\n", all.dump(1));
         return 0;
     }
@@ -155,5 +268,12 @@ int main(int argc, char** argv) {
           weir::bench::scores_of(weir::bench::floor_times(*rows)));
     print("roofline of the datasheet", weir::bench::scores_of(weir::bench::roofline_times(*rows)));
     print("memory", memory_scores);
+    fmt::print("\nplans that ran: {}, of them predicted not to fit: {} ({:.1f} %)\n",
+               fits.ran,
+               fits.refused,
+               100.0 * static_cast<double>(fits.refused) / static_cast<double>(fits.ran));
+    for (const std::string& id : fits.refused_ids)
+        fmt::print("  {}\n", id);
+    print(*serving);
     return 0;
 }

@@ -158,6 +158,24 @@ std::vector<Predicted> predict_memory(const std::vector<TrainingRow>& rows) {
     return predicted;
 }
 
+Fits fits_of(const std::vector<TrainingRow>& rows) {
+    Fits fits;
+    for (const TrainingRow& row : rows) {
+        if (!row.score_time && !row.score_memory) continue;
+        const plan::TrainingModel model(row.job, row.machine);
+        const plan::Prediction predicted = model.predict(row.strategy);
+        ++fits.ran;
+        if (predicted.memory_allocated_bytes() <= row.machine.memory_bytes) continue;
+        ++fits.refused;
+        fits.refused_ids.push_back(fmt::format("{}: {:.1f} of {:.1f} GiB; {}",
+                                               row.id,
+                                               predicted.memory_allocated_bytes() / (1 << 30),
+                                               row.machine.memory_bytes / (1 << 30),
+                                               plan::text_of(row.strategy)));
+    }
+    return fits;
+}
+
 std::vector<Predicted> floor_times(const std::vector<TrainingRow>& rows) {
     const auto kind = [](const TrainingRow& row) {
         return fmt::format(
@@ -166,7 +184,7 @@ std::vector<Predicted> floor_times(const std::vector<TrainingRow>& rows) {
     const auto ideal = [](const TrainingRow& row) {
         return 3 * plan::forward_flops(row.job.model, row.job.sequence, false).total() *
                row.job.global_batch /
-               (static_cast<double>(row.chips) * row.machine.peak(plan::Precision::bf16));
+               (static_cast<double>(row.chips) * row.machine.peak(plan::Precision::fp16));
     };
     std::map<std::string, std::vector<double>> shares;
     for (const TrainingRow& row : rows) {

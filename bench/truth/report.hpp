@@ -41,6 +41,14 @@ std::vector<Score> scores_of(const std::vector<Predicted>& rows);
 std::vector<Predicted> predict_times(const std::vector<TrainingRow>& rows);
 std::vector<Predicted> predict_memory(const std::vector<TrainingRow>& rows);
 
+// Every measured plan ran, so that none should be predicted not to fit into its chips' memory.
+struct Fits {
+    std::size_t ran = 0;
+    std::size_t refused = 0;
+    std::vector<std::string> refused_ids{};
+};
+Fits fits_of(const std::vector<TrainingRow>& rows);
+
 // What is printed beside: one constant MFU for each chip, precision and full recompute, fitted to
 // the rows themselves; and FLOPs and bytes over the peaks of the datasheet.
 std::vector<Predicted> floor_times(const std::vector<TrainingRow>& rows);

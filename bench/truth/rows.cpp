@@ -180,6 +180,7 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
         const bool custom = has(recompute, "custom");
         const bool op = s.framework == Framework::torchtitan;
         s.parts.attention = !custom || op;
+        s.parts.every_other_product = op;
         s.parts.norms = has(recompute, "layernorm") || custom || op;
         s.parts.activation = has(recompute, "act") || custom || op;
         s.parts.mlp = has(recompute, "except mlp") || has(recompute, "QKV_OUT_PROJ") ||
@@ -216,6 +217,7 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
         std::from_chars(notes.data() + group + 17, notes.data() + notes.size(), size);
         s.zero_group = size;
     }
+    if (has(notes, "num-distributed-optimizer-instances=2")) s.zero_group = s.dp * s.cp / 2;
     if (s.zero == 3 && s.framework == Framework::jax && row.count("n_chips") >= 512 &&
         has(framework, "FSDP=128"))
         s.zero_group = 128;
@@ -290,6 +292,12 @@ Result<std::vector<TrainingRow>> read_training(const std::string& path) {
         row.moe = row.job.model.is_moe();
         row.job.sequence = record.count("seq");
         row.job.global_batch = record.count("global_batch");
+        // Megatron's defaults, which its tests and these papers leave on.
+        const std::string_view framework = record.text("framework");
+        row.job.dropout =
+            !row.job.model.latent &&
+            (has(framework, "Megatron-DeepSpeed") || has(framework, "Megatron-LM dev") ||
+             has(framework, "no FlashAttention") || has(framework, "v1.x"));
         // Fine-tuning on short documents (SQuAD) that are packed: some 500 tokens each.
         if (has(record.text("notes"), "SFT packed")) row.job.document_tokens = 512;
         row.chips = record.count("n_chips");

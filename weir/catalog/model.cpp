@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <unordered_map>
 
 #include "weir/base/assert.hpp"
@@ -20,29 +19,24 @@ std::span<const EmbeddedFile> embedded_files();
 
 namespace {
 
-// Far above every published model, and low enough that counts of parameters and operations stay
-// exact or at least finite in a double.
-constexpr std::uint32_t layers_max = 100'000;
-constexpr std::uint32_t width_max = 1U << 24;
-constexpr std::uint32_t heads_max = 1U << 16;
-constexpr std::uint32_t tokens_max = 1U << 30;
+using Limits = ModelLimits;
 
 class Checker {
 public:
     explicit Checker(const Model& model) : model_(model) {}
 
     Result<void> check() {
-        within("layers", model_.layers, 1, layers_max);
-        within("hidden", model_.hidden, 1, width_max);
-        within("heads", model_.heads, 1, heads_max);
-        within("kv_heads", model_.kv_heads, 1, heads_max);
-        within("head_dim", model_.head_dim, 1, width_max);
-        within("vocab", model_.vocab, 1, width_max);
-        within("learned_positions", model_.learned_positions, 0, tokens_max);
+        within("layers", model_.layers, 1, Limits::layers);
+        within("hidden", model_.hidden, 1, Limits::hidden);
+        within("heads", model_.heads, 1, Limits::heads);
+        within("kv_heads", model_.kv_heads, 1, Limits::heads);
+        within("head_dim", model_.head_dim, 1, Limits::width);
+        within("vocab", model_.vocab, 1, Limits::width);
+        within("learned_positions", model_.learned_positions, 0, Limits::tokens);
         within("norms", model_.norms, 0, 8);
-        within("window", model_.window, 0, tokens_max);
-        within("sequence", model_.sequence, 0, tokens_max);
-        within("mtp_layers", model_.mtp_layers, 0, 64);
+        within("window", model_.window, 0, Limits::tokens);
+        within("sequence", model_.sequence, 0, Limits::tokens);
+        within("mtp_layers", model_.mtp_layers, 0, Limits::mtp_layers);
         if (problem_.empty()) grouping();
         if (problem_.empty()) windows();
         if (problem_.empty() && model_.latent) latent(*model_.latent);
@@ -51,7 +45,7 @@ public:
             // Where every layer has experts, nothing has this width.
             const bool unused =
                 model_.experts && model_.experts->first_dense == 0 && model_.experts->every == 1;
-            within("ffn", model_.ffn, unused ? 0 : 1, width_max);
+            within("ffn", model_.ffn, unused ? 0 : 1, Limits::width);
         }
         if (problem_.empty()) return {};
         const std::string who =
@@ -89,15 +83,15 @@ private:
                 model_.chunked ? std::string("chunked: true")
                                : fmt::format("window_every: {}", model_.window_every)));
         }
-        within("window_every", model_.window_every, 1, layers_max);
+        within("window_every", model_.window_every, 1, Limits::layers);
     }
 
     void latent(const LatentAttention& latent) {
-        within("latent.q_lora", latent.q_lora, 0, width_max);
-        within("latent.kv_lora", latent.kv_lora, 1, width_max);
-        within("latent.rope_dim", latent.rope_dim, 0, width_max);
-        within("latent.nope_dim", latent.nope_dim, 1, width_max);
-        within("latent.v_dim", latent.v_dim, 1, width_max);
+        within("latent.q_lora", latent.q_lora, 0, Limits::width);
+        within("latent.kv_lora", latent.kv_lora, 1, Limits::width);
+        within("latent.rope_dim", latent.rope_dim, 0, Limits::width);
+        within("latent.nope_dim", latent.nope_dim, 1, Limits::width);
+        within("latent.v_dim", latent.v_dim, 1, Limits::width);
         if (problem_.empty() && model_.kv_heads != model_.heads) {
             say(
                 fmt::format("kv_heads: {} is not {}, the heads: with latent attention every head "
@@ -108,14 +102,14 @@ private:
     }
 
     void experts(const Experts& experts) {
-        within("experts.count", experts.count, 1, heads_max);
+        within("experts.count", experts.count, 1, Limits::experts);
         if (problem_.empty() && (experts.per_token < 1 || experts.per_token > experts.count)) {
             say(fmt::format("experts.per_token: {} is not from 1 to {}, the number of experts",
                             experts.per_token,
                             experts.count));
         }
-        within("experts.ffn", experts.ffn, 1, width_max);
-        within("experts.shared_ffn", experts.shared_ffn, 0, width_max);
+        within("experts.ffn", experts.ffn, 1, Limits::width);
+        within("experts.shared_ffn", experts.shared_ffn, 0, Limits::width);
         if (problem_.empty() && experts.first_dense >= model_.layers) {
             say(
                 fmt::format("experts.first_dense: {} leaves none of {} layers for experts; valid "

@@ -19,6 +19,18 @@
 
 namespace weir::catalog {
 
+// Far above every published model, and low enough that counts of parameters and operations stay
+// far from what a double can hold.
+struct ModelLimits {
+    static constexpr std::uint32_t layers = 10'000;
+    static constexpr std::uint32_t hidden = 1U << 20;
+    static constexpr std::uint32_t heads = 1U << 16;
+    static constexpr std::uint32_t width = 1U << 24;  // of a head, a feed-forward, a vocabulary
+    static constexpr std::uint32_t experts = 1U << 16;
+    static constexpr std::uint32_t tokens = 1U << 30;  // of a sequence, a window
+    static constexpr std::uint32_t mtp_layers = 64;
+};
+
 // Multi-head latent attention (DeepSeek-V2, section 2.1): keys and values are kept as one
 // compressed vector a token, and each head has a part with rotary positions and one without.
 struct LatentAttention {

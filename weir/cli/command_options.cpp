@@ -219,12 +219,13 @@ private:
         c = command(app_,
                     "schema",
                     group,
-                    "what a job, fleet, organisations or catalogue file may say",
+                    "what a job, fleet, organisations, catalogue or plan file may say",
                     "  weir schema job > job.schema.json",
                     [&given = given_] { return schema(given.schema); });
-        one_of(c->add_option(
-                   "language", given_.schema.language, "job, fleet, tenants or catalog [job]"),
-               {"job", "fleet", "tenants", "catalog"});
+        one_of(
+            c->add_option(
+                "language", given_.schema.language, "job, fleet, tenants, catalog or plan [job]"),
+            {"job", "fleet", "tenants", "catalog", "plan"});
         c->add_flag(
             "--markdown", given_.schema.markdown, "as a page for people instead of a JSON Schema");
         json(c, given_.schema.common.json);
@@ -238,7 +239,7 @@ private:
             ->type_name("FILE")
             ->required();
         one_of(check->add_option("--as", given_.check.language, "what they are [by what they say]"),
-               {"job", "fleet", "tenants", "catalog", "sbatch"});
+               {"job", "fleet", "tenants", "catalog", "plan", "sbatch"});
         json(check, given_.check.common.json);
     }
 
@@ -593,6 +594,19 @@ private:
         catalogs(c, given_.chips.catalogs);
         json(c, given_.chips.json);
 
+        training();
+        c = command(app_,
+                    "models",
+                    group,
+                    "what shapes of models are known",
+                    "  weir models\n  weir models deepseek-v3",
+                    [&given = given_] { return models(given.models); });
+        c->add_option("name",
+                      given_.models.name,
+                      "one of them, or a config.json, with the source of its shape [all]")
+            ->type_name("MODEL");
+        json(c, given_.models.json);
+
         auto* trace = command(app_,
                               "trace",
                               group,
@@ -688,6 +702,132 @@ private:
             ->type_name("DURATION");
         c->add_option("--every", a.every, "compare with this interval")->type_name("DURATION");
         json(c, a.json);
+    }
+
+    void training() {
+        auto& p = given_.plan;
+        auto* c = command(
+            app_,
+            "plan",
+            "Plan and prove",
+            "how a model is best trained on so many chips, and how long a step takes",
+            "  weir plan llama-3-8b --chips h100-sxm-80g=64 --sequence 8192 --global-batch 512\n"
+            "  weir plan gpt3-175b --chips a100-sxm-80g=1024 --explain --report plan.html\n"
+            "  weir plan deepseek-v3 --chips h800=2048 --scale 256..4096 --tokens 15T\n"
+            "  weir plan llama-3-8b --chips h100-sxm-80g=64 --emit torchtitan > train.toml\n"
+            "  weir plan --check ours.yaml --explain\n"
+            "  weir plan --read pretrain.sh --chips h100-sxm-80g\n"
+            "  weir plan llama-3-8b --serve --chips h100-sxm-80g=8 --isl 1024 --osl 256 --slo "
+            "ttft=1s,tpot=40ms",
+            [&given = given_] { return plan(given.plan); },
+            ".\nHere 1 means that nothing fits");
+        c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")
+            ->type_name("MODEL");
+        c->add_option("--chips",
+                      p.chips,
+                      "which and how many: a chip of the catalogue, or a pool of the fleet file; "
+                      "several are planned each alone")
+            ->type_name("POOL=N")
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        c->add_option("--fleet", p.fleet, "fleet file whose pools --chips names")
+            ->type_name("FILE");
+        catalogs(c, p.catalogs);
+        c->add_option("--sequence", p.sequence, "tokens of a sequence [4096]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--global-batch", p.global_batch, "sequences of a step [4M tokens]")
+            ->type_name("N")
+            ->check(whole_number(1));
+        c->add_option("--tokens", p.tokens, "tokens to train in all, such as 15T")->type_name("N");
+        one_of(c->add_option("--precision", p.precision, "of the matrix products [bf16]"),
+               {"bf16", "fp8", "fp16", "fp32"});
+        one_of(
+            c->add_option(
+                "--framework", p.framework, "whose kernels run [that of --emit, else megatron-lm]"),
+            {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
+        c->add_option("--top", p.top, "so many plans [5]")->type_name("K")->check(whole_number(1));
+        one_of(c->add_option("--objective", p.objective, "what the best plan has least of [time]"),
+               {"time", "cost", "energy", "goodput"});
+        c->add_option("--margin", p.margin, "share of the memory that stays free, 0 to 0.9 [0]")
+            ->type_name("X")
+            ->check(CLI::Range(0.0, 0.9));
+        c->add_option("--price", p.price, "what a chip costs [as the fleet file says]")
+            ->type_name("AMOUNT/chip-hour");
+        c->add_option("--mtbf",
+                      p.mtbf,
+                      "mean time between failures of a node, for goodput [as the fleet file says]")
+            ->type_name("DURATION/node");
+        c->add_flag("--explain",
+                    p.explain,
+                    "why the best one wins, what limits it, and what would help, each tried");
+        auto* scale = c->add_option("--scale", p.scale, "the best plan for each number of chips")
+                          ->type_name("LOW..HIGH");
+        auto* check =
+            c->add_option("--check", p.check, "predict what a plan file says; - is standard input")
+                ->type_name("FILE")
+                ->excludes(scale);
+        auto* read =
+            c->add_option("--read",
+                          p.read,
+                          "predict an existing launch of Megatron-LM, DeepSpeed, MindSpeed "
+                          "or torchtitan, and say what would make it faster; - is "
+                          "standard input")
+                ->type_name("FILE")
+                ->excludes(scale)
+                ->excludes(check);
+        auto* emit =
+            c->add_option("--emit", p.emit, "print what starts the best plan in this framework")
+                ->excludes(scale)
+                ->excludes(read);
+        one_of(emit, {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
+        c->add_option("--report", p.report, "write an HTML report")
+            ->type_name("FILE")
+            ->excludes(check)
+            ->excludes(read)
+            ->excludes(emit);
+        serving(c, p);
+        json(c, p.json);
+    }
+
+    static void serving(CLI::App* c, PlanOptions& p) {
+        auto* serve = c->add_flag("--serve", p.serve, "how it is best served instead of trained");
+        for (const char* other :
+             {"--check", "--read", "--emit", "--scale", "--report", "--explain"})
+            serve->excludes(c->get_option(other));
+        const CLI::Range tokens(1.0, 1e7);
+        c->add_option("--isl", p.isl, "tokens of a prompt, on average [1024]")
+            ->type_name("N")
+            ->check(tokens)
+            ->needs(serve);
+        c->add_option("--osl", p.osl, "tokens of an answer, on average [256]")
+            ->type_name("N")
+            ->check(tokens)
+            ->needs(serve);
+        c->add_option("--slo", p.slo, "promises: time to the first token, and of each further one")
+            ->type_name("ttft=1s,tpot=40ms")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
+        c->add_option("--qps", p.qps, "requests a second: how many chips they need")
+            ->type_name("X")
+            ->check(CLI::Range(1e-6, 1e9))
+            ->needs(serve);
+        c->add_option("--engine",
+                      p.engine,
+                      "vllm, sglang, tensorrt-llm, lmdeploy or faster-transformer [vllm]")
+            ->type_name("ENGINE")
+            ->needs(serve);
+        c->add_option("--weights", p.weights, "formats of weights that are allowed [bf16]")
+            ->type_name("FORMAT,...")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
+        c->add_option("--cache", p.cache, "formats of keys and values that are allowed [bf16]")
+            ->type_name("FORMAT,...")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
     }
 
     void helping() {

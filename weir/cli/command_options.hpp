@@ -13,6 +13,7 @@
 #include "weir/cli/check.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/offers.hpp"
+#include "weir/cli/plan.hpp"
 #include "weir/cli/simulate.hpp"
 
 namespace CLI {
@@ -51,6 +52,8 @@ struct Given {
     AdviseCheckpointOptions advise;
     OffersOptions offers;
     ChipsOptions chips;
+    PlanOptions plan;
+    ModelsOptions models;
     Common version;
     std::vector<std::string> help_words;
     bool help_markdown = false;

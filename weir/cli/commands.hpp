@@ -168,7 +168,7 @@ int doctor(const Common& common);
 
 struct SchemaOptions {
     Common common;
-    std::string language = "job";  // job | fleet | catalog
+    std::string language = "job";  // job | fleet | tenants | catalog | plan
     bool markdown = false;
 };
 int schema(const SchemaOptions& options);
@@ -176,7 +176,7 @@ int schema(const SchemaOptions& options);
 struct SchemaCheckOptions {
     Common common;
     std::vector<std::string> files;
-    std::string language;  // job | fleet | catalog; "" = by what the file says
+    std::string language;  // as SchemaOptions, or sbatch; "" = by what the file says
 };
 int schema_check(const SchemaCheckOptions& options);
 

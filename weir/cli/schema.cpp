@@ -7,6 +7,7 @@
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/print.hpp"
+#include "weir/plan/plan_file.hpp"
 
 namespace weir::cli {
 namespace {
@@ -18,12 +19,27 @@ struct Checked {
     Result<std::vector<std::string>> notes;
 };
 
+// A plan file names a model and says nothing of a job.
+bool is_plan(std::string_view text) {
+    if (job::language_of(text) != "job") return false;
+    const auto document = yaml::parse(text, "");
+    return document && document->find("run") == nullptr && document->find("script") == nullptr &&
+           document->find("chip") != nullptr;
+}
+
+Result<std::vector<std::string>> check_plan(std::string_view text, std::string_view source) {
+    WEIR_TRY(plan::PlanFile file, plan::read_plan_text(text, source, catalog::Catalog::built_in()));
+    return std::move(file.notes);
+}
+
 Checked check_file(const std::string& file, const std::string& language) {
     // A fleet file may be larger than any job.
     const auto text = read_text_file(file, yaml::fleet_limits.bytes_max);
     if (!text) return {file, language, fail(text.error())};
-    const std::string found = language.empty() ? std::string(job::language_of(*text)) : language;
     const std::string source = file == "-" ? "standard input" : file;
+    if (language == "plan" || (language.empty() && is_plan(*text)))
+        return {file, "plan", check_plan(*text, source)};
+    const std::string found = language.empty() ? std::string(job::language_of(*text)) : language;
     return {file, found, job::check_text(*text, source, found)};
 }
 
@@ -45,6 +61,12 @@ std::string json_of(const Checked& checked) {
 }  // namespace
 
 int schema(const SchemaOptions& options) {
+    if (options.language == "plan") {
+        out(options.markdown
+                ? plan::plan_reference()
+                : schema::json_schema(plan::plan_schema(), "A training configuration for weir"));
+        return status_ok;
+    }
     const auto text = options.markdown ? job::language_reference(options.language)
                                        : job::language_json_schema(options.language);
     if (!text) return report(text.error());

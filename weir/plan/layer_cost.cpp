@@ -21,7 +21,8 @@ bool is_eight_bits(Precision precision) {
 class Layer {
 public:
     Layer(const TrainingJob& job, const Machine& machine, const Strategy& strategy)
-        : model_(job.model),
+        : job_(job),
+          model_(job.model),
           machine_(machine),
           strategy_(strategy),
           stack_(stack_of(strategy.framework)),
@@ -77,12 +78,12 @@ public:
         const double n = tokens_ / split_ * model_.hidden;
         if (fused_) {
             // Dropout draws and keeps a mask of bytes.
-            const double mask = stack_.dropout ? 0.5 * n : 0;
+            const double mask = job_.dropout ? 0.5 * n : 0;
             elementwise(3 * n + mask, 2 * n + mask, 1);
         } else {
-            elementwise(3 * n + (stack_.dropout ? 2.5 * n : 0) + (model_.biases ? 2 * n : 0),
-                        2 * n + (stack_.dropout ? 2.5 * n : 0) + (model_.biases ? n : 0),
-                        1 + (stack_.dropout ? 1 : 0) + (model_.biases ? 1 : 0));
+            elementwise(3 * n + (job_.dropout ? 2.5 * n : 0) + (model_.biases ? 2 * n : 0),
+                        2 * n + (job_.dropout ? 2.5 * n : 0) + (model_.biases ? n : 0),
+                        1 + (job_.dropout ? 1 : 0) + (model_.biases ? 1 : 0));
         }
     }
 
@@ -145,7 +146,7 @@ public:
                 2 * two(s, all, qk_dim) + two(s, qk_dim, all) + two(s, v_dim, all);
             const double scores = count * s * all;
             // Soft maximum reads and writes; dropout reads, writes and keeps a mask of bytes.
-            const double masks = stack_.dropout ? 1 : 0;
+            const double masks = job_.dropout ? 1 : 0;
             moved(cost_.forward, scores * (2 * half + masks * (2 * half + 1)), 2 + masks);
             moved(cost_.backward, scores * (3 * half + masks * (2 * half + 1)), 2 + masks);
             cost_.kept.attention += scores * (half + masks * (half + 1));
@@ -243,6 +244,7 @@ public:
         product(tokens_, h, inner, 1, strategy_.precision);
         cost_.parameters += (up + 1) * inner * h;
         cost_.kept.mlp += tokens_ * inner * up * half;
+        cost_.kept.transient += tokens_ * inner * (up + 1) * half;
         cost_.kept.activation += tokens_ * inner * half;
     }
 
@@ -282,7 +284,9 @@ public:
         // Sorting by expert and back, before and after; probabilities are multiplied in.
         elementwise(4 * routed * h, 4 * routed * h, 6);
         elementwise(4 * routed * h, 6 * routed * h, 4);
-        cost_.kept.mlp += routed * inner * up * half + routed * h * half;
+        // What experts read, what they give, and both halves in between.
+        cost_.kept.mlp += routed * inner * up * half + 2 * routed * h * half;
+        cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * half;
         cost_.kept.activation += routed * inner * half;
         if (ep > 1) {
             const Group group = group_of(machine_, static_cast<std::uint64_t>(etp), strategy_.ep);
@@ -307,10 +311,15 @@ public:
     LayerCost done() {
         const double h = model_.hidden;
         cost_.kept.input = tokens_ * h * half / split_;
+        if (is_eight_bits(strategy_.precision)) {
+            // What products read is kept as it went into them, in eight bits.
+            cost_.kept.norms /= 2;
+            cost_.kept.activation /= 2;
+        }
         // Both residual streams, and what the two blocks of products read.
         cost_.kept.all += 2 * cost_.kept.input + cost_.kept.attention + cost_.kept.norms +
                           cost_.kept.activation + cost_.kept.mlp + cost_.kept.latent_up;
-        if (stack_.dropout) cost_.kept.all += 2 * tokens_ * h / split_;
+        if (job_.dropout) cost_.kept.all += 2 * tokens_ * h / split_;
         for (PassCost* pass : {&cost_.forward, &cost_.backward}) {
             pass->kernels += stack_.extra_kernels;
             pass->tensor_base_s = pass->products_s;
@@ -326,6 +335,7 @@ private:
         cost_.backward.kernels += 2;
     }
 
+    const TrainingJob& job_;
     const catalog::Model& model_;
     const Machine& machine_;
     const Strategy& strategy_;
@@ -415,7 +425,7 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
             strategy.sequence_parallel ? 2 * gather : all_reduce_s(machine, tensor, stream);
     }
     cost.head_parameters = vocab * h + h;
-    cost.logits_bytes = scores * (half + full);
+    cost.logits_bytes = scores * stack.loss_kept_bytes;
     return cost;
 }
 

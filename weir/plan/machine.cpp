@@ -78,6 +78,8 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     const double fp16 = peak_of(chip, {"fp16"});
     const double fp8 = peak_of(chip, {"fp8", "fp8e4m3"});
     machine.peak_flops = {peak_of(chip, {"tf32", "fp32"}), fp16 > 0 ? fp16 : bf16, bf16, fp8, fp8};
+    machine.peak_int8_ops = peak_of(chip, {"int8"});
+    machine.peak_fp4_flops = peak_of(chip, {"fp4", "nvfp4", "mxfp4"});
     // Huawei's sheets state FP16; its matrix units take BF16 at the same rate.
     if (bf16 <= 0 && chip.rate("bf16", "gemm") == nullptr)
         machine.peak_flops[static_cast<std::size_t>(Precision::bf16)] = fp16;
@@ -119,6 +121,8 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.chip = chip_calibration(chip.name);
     machine.inside.calibration = link_calibration(machine.inside.kind);
     machine.between.calibration = link_calibration(machine.between.kind);
+    // cuBLAS and Transformer Engine take 32 MiB a stream from Hopper on, and 4 to 8 MiB before.
+    machine.workspace_bytes = chip.year >= 2022 ? 128e6 : 32e6;
     machine.chip_watts = chip.tdp_watts;
     machine.estimated = !machine.chip.fitted;
     return machine;

@@ -34,6 +34,8 @@ struct Machine {
     double memory_bytes = 0;             // of one chip
     double memory_bytes_per_s = 0;       // by the datasheet
     std::array<double, 5> peak_flops{};  // by Precision; 0 = it has none
+    double peak_int8_ops = 0;            // 0 = it has none
+    double peak_fp4_flops = 0;           // the same
     double vector_flops = 0;             // FP32, element by element
     std::uint32_t chips_per_node = 8;    // that `inside` joins: the scale-up domain
     Link inside{};
@@ -41,6 +43,7 @@ struct Machine {
     ChipCalibration chip{};
     double price_per_chip_hour = 0;  // 0 = not said
     std::string currency{};
+    double workspace_bytes = 32e6;   // that libraries of matrix products take
     double chip_watts = 0;           // busy; 0 = not known
     bool bandwidth_assumed = false;  // nobody states that of its memory
     bool estimated = false;          // some rate is not evidence (published or measured)

@@ -10,8 +10,7 @@ const Stack& stack_of(Framework framework) {
         {.extra_kernels = 4, .loss_forward_bytes = 22, .loss_backward_bytes = 14},
         // Megatron-DeepSpeed: the loss of Megatron-LM 2 in single kernels: widened, transposed,
         // maximum, difference, exponents, sum, quotient, and the same way back.
-        {.dropout = true,
-         .latest_attention = false,
+        {.latest_attention = false,
          .extra_kernels = 12,
          .loss_forward_bytes = 60,
          .loss_backward_bytes = 40},
@@ -21,13 +20,15 @@ const Stack& stack_of(Framework framework) {
         {.latest_attention = false,
          .extra_kernels = 6,
          .loss_forward_bytes = 18,
-         .loss_backward_bytes = 14},
+         .loss_backward_bytes = 14,
+         .loss_kept_bytes = 14},
         // Composer with MPT: eager PyTorch around flash attention 1 and 2.
         {.fused_elementwise = false,
          .latest_attention = false,
          .extra_kernels = 10,
          .loss_forward_bytes = 18,
-         .loss_backward_bytes = 14},
+         .loss_backward_bytes = 14,
+         .loss_kept_bytes = 8},
         // XLA compiles the whole step; cuDNN's attention.
         {.compiled = true, .loss_forward_bytes = 14, .loss_backward_bytes = 10},
     }};

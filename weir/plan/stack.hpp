@@ -12,13 +12,13 @@ namespace weir::plan {
 
 struct Stack {
     bool fused_elementwise = true;  // bias, activation, dropout and residual in one kernel
-    bool dropout = false;           // is applied, and its masks are kept
     bool compiled = false;          // a compiler issues the whole step: the host costs nothing
     bool latest_attention =
         true;                  // attention is written for the chip at hand, not for an older one
     double extra_kernels = 0;  // of a layer and pass, beside those that compute: copies, casts
     double loss_forward_bytes = 14;  // that the loss reads and writes for each score, from BF16 on
     double loss_backward_bytes = 10;
+    double loss_kept_bytes = 6;  // that it holds for each score at its peak
 };
 const Stack& stack_of(Framework framework);
 

@@ -31,11 +31,12 @@ enum class Recompute : std::uint8_t {
     full,       // whole layers; only their inputs are kept
 };
 struct RecomputeParts {
-    bool attention = false;   // the inside of attention (scores, softmax)
-    bool norms = false;       // layer norms
-    bool activation = false;  // of the feed-forward, also of experts
-    bool mlp = false;         // the whole plain feed-forward
-    bool latent_up = false;   // up-projections of latent attention
+    bool attention = false;            // the inside of attention (scores, softmax)
+    bool norms = false;                // layer norms
+    bool activation = false;           // of the feed-forward, also of experts
+    bool mlp = false;                  // the whole plain feed-forward
+    bool latent_up = false;            // up-projections of latent attention
+    bool every_other_product = false;  // half of the other products (torchtitan, selective "op")
     friend bool operator==(const RecomputeParts&, const RecomputeParts&) = default;
 };
 
@@ -106,6 +107,7 @@ struct TrainingJob {
     // Documents packed into a sequence are so long on average, and do not see each other;
     // 0 = each fills its sequence, or sees the others.
     std::uint32_t document_tokens = 0;
+    bool dropout = false;  // of attention and residuals: masks are drawn and kept
 };
 
 std::string_view name_of(Precision precision);

@@ -178,7 +178,8 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
                 part.attention_s = layer.forward.attention_s;
                 part.memory_s += 0.5 * layer.forward.memory_s;
             }
-            if (s.parts.mlp) part.products_s += 0.5 * layer.forward.products_s;
+            if (s.parts.mlp || s.parts.every_other_product)
+                part.products_s += 0.5 * layer.forward.products_s;
             if (s.parts.latent_up) part.products_s += 0.15 * layer.forward.products_s;
             one_backward.add(step.pass(part, true));
         }
@@ -380,8 +381,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         at(MemoryPart::buffers) += 2 * largest * (half + half);
     } else {
         at(MemoryPart::weights) = (dense + experts) * weight;
-        if (s.precision == Precision::fp8 || s.precision == Precision::mxfp8)
-            at(MemoryPart::weights) += (dense + experts) * 2;
+        // In FP8 a weight is kept twice, once transposed: two bytes, too (fp8-param-gather).
         at(MemoryPart::gradients) = (dense + experts) * (s.fp32_gradients ? full : half);
         if (s.zero == 2) at(MemoryPart::gradients) /= dense_shards;
         at(MemoryPart::optimizer) =
@@ -406,6 +406,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
             if (s.parts.norms) bytes -= kept.norms;
             if (s.parts.activation) bytes -= kept.activation;
             if (s.parts.mlp) bytes -= kept.mlp;
+            if (s.parts.every_other_product) bytes -= 0.5 * kept.mlp;
             if (s.parts.latent_up) bytes -= kept.latent_up;
         }
         return bytes;
@@ -423,9 +424,14 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         activations += std::max(layers.dense.kept.all, layers.moe.kept.all);
     if (s.offload_layers > 0) activations *= std::max(0.0, 1 - s.offload_layers / per_stage);
     at(MemoryPart::activations) = activations;
-    if (last) at(MemoryPart::buffers) += layers.end.logits_bytes;
-    // What libraries of matrix products and collectives keep for themselves.
-    at(MemoryPart::buffers) += 64e6;
+    // The peak is where the loss is taken, or where the widest gradients are: of a layer, or of the
+    // whole table of embeddings.
+    const double table = s.zero == 3 ? 0 : layers.end.embedding_parameters * half;
+    at(MemoryPart::buffers) += std::max({last ? layers.end.logits_bytes : 0.0,
+                                         first ? table : 0.0,
+                                         layers.dense.kept.transient,
+                                         layers.moe.kept.transient});
+    at(MemoryPart::buffers) += machine_.workspace_bytes;
 
     double sum = 0;
     for (const double part : memory)

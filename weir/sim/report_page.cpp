@@ -83,13 +83,15 @@ section,.card{border-color:#ccd9df}}
 
 }  // namespace
 
-HtmlPage::HtmlPage(std::string_view title, std::string_view subtitle) {
+HtmlPage::HtmlPage(std::string_view title, std::string_view subtitle, std::string_view kind) {
     add("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-        "<title>{} \u2013 weir simulation</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
+        "<title>{} \u2013 {}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n",
         escaped(title),
+        escaped(kind),
         style);
-    add("<header>\n<p class=\"brand\">weir simulation</p>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n",
+    add("<header>\n<p class=\"brand\">{}</p>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n",
+        escaped(kind),
         escaped(title),
         escaped(subtitle));
 }

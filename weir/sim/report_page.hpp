@@ -21,8 +21,10 @@ using Row = std::vector<std::string>;
 
 class HtmlPage {
 public:
-    // `title` as text; it becomes the title of the window and the heading.
-    HtmlPage(std::string_view title, std::string_view subtitle);
+    // `title` as text; it becomes the title of the window and the heading. `kind` stands over it.
+    HtmlPage(std::string_view title,
+             std::string_view subtitle,
+             std::string_view kind = "weir simulation");
 
     template <class... Args>
     void add(fmt::format_string<Args...> format, Args&&... args) {

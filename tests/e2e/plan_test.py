@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""`weir plan` and `weir models` as people use them: files, terminals, scripts, and slips."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from html.parser import HTMLParser
+
+import harness
+from harness import Answer
+
+CONFIG = """
+model: llama-3-8b
+chip: h100-sxm-80g
+n_chips: 64
+seq: 8192
+global_batch: 128
+tp: 2
+zero_stage: 1
+seq_parallel: y
+overlap: [grad_reduce, param_gather]
+"""
+SMALL = ["llama-3-8b", "--chips", "h100-sxm-80g=16", "--sequence", "4096", "--global-batch", "64"]
+
+
+class Plan(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="weir-e2e-")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def weir(self, *words, stdin=""):
+        done = subprocess.run([harness.WEIR, *words], input=stdin, capture_output=True, text=True,
+                              cwd=self.folder, timeout=300)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def file(self, name, text):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return name
+
+    def test_a_configuration_is_predicted_with_an_interval_and_its_terms_sum(self):
+        answer = self.weir("plan", "--check", self.file("p.yaml", CONFIG), "--json")
+        self.assertEqual(answer.status, 0, answer)
+        plan = answer.json["plan"]
+        self.assertLess(plan["step_s_low"], plan["step_s"])
+        self.assertLess(plan["step_s"], plan["step_s_high"])
+        self.assertAlmostEqual(sum(plan["terms_s"].values()), plan["step_s"], places=6)
+        self.assertAlmostEqual(sum(plan["memory_parts_bytes"].values()) / plan["memory_bytes"], 1)
+        self.assertEqual(plan["strategy"]["dp"], 32)
+        text = self.weir("plan", "--check", "-", stdin=CONFIG)
+        for words in ("matrix products", "MFU:", "it has", "90 % between"):
+            self.assertIn(words, text.out)
+
+    def test_what_was_measured_stands_beside_the_prediction(self):
+        name = self.file("p.yaml", CONFIG + "step_time_s: 4\npeak_mem_gib: 60\n")
+        answer = self.weir("plan", "--check", name)
+        self.assertIn("measured: a step took 4.00 s; the prediction is", answer.out)
+        self.assertIn("measured: a chip held 60.0 GiB", answer.out)
+
+    def test_single_changes_to_a_configuration_are_tried(self):
+        answer = self.weir("plan", "--check", self.file("p.yaml", CONFIG), "--explain", "--json")
+        changes = answer.json["changes"]
+        fitting = [change["gain"] for change in changes if change["fits"]]
+        self.assertEqual(fitting, sorted(fitting, reverse=True))
+        self.assertIn("recompute full", [change["what"] for change in changes])
+
+    def test_plans_are_ranked_and_the_best_one_checks_to_the_same_numbers(self):
+        answer = self.weir("plan", *SMALL, "--json")
+        self.assertEqual(answer.status, 0, answer)
+        plans = answer.json["pools"][0]["plans"]
+        steps = [plan["step_s"] for plan in plans]
+        self.assertEqual(steps, sorted(steps))
+        self.assertTrue(all(plan["strategy"]["n_chips"] == 16 for plan in plans))
+        best = plans[0]
+        lines = [f"{key}: {value}" for key, value in best["strategy"].items() if value != []]
+        lines += ["model: llama-3-8b", "chip: h100-sxm-80g", "seq: 4096", "global_batch: 64"]
+        name = self.file("best.yaml", "\n".join(lines).replace("'", "") + "\n")
+        checked = self.weir("plan", "--check", name, "--json")
+        self.assertEqual(checked.status, 0, checked)
+        self.assertAlmostEqual(checked.json["plan"]["step_s"], best["step_s"], places=9)
+
+    def test_it_explains_by_trying(self):
+        answer = self.weir("plan", *SMALL, "--explain")
+        for words in ("why this plan", "what limits it", "what would help", "twice the memory"):
+            self.assertIn(words, answer.out)
+
+    def test_what_cannot_fit_says_by_how_much_and_what_would_help(self):
+        answer = self.weir("plan", "llama-3.1-405b", "--chips", "a100-sxm-80g=8", "--explain")
+        self.assertEqual(answer.status, 1, answer)
+        self.assertIn("nothing fits", answer.out)
+        self.assertIn("too much", answer.out)
+        self.assertIn("what would make it fit", answer.out)
+
+    def test_more_chips_give_more_tokens_a_second(self):
+        answer = self.weir("plan", "llama-3-8b", "--chips", "h100-sxm-80g", "--scale", "8..64",
+                           "--global-batch", "512", "--json")
+        points = answer.json["pools"][0]["scale"]
+        self.assertEqual([point["chips"] for point in points], [8, 16, 32, 64])
+        rates = [point["plan"]["tokens_per_s"] for point in points]
+        self.assertEqual(rates, sorted(rates))
+
+    def test_the_report_is_one_page_that_needs_nothing_else(self):
+        answer = self.weir("plan", *SMALL, "--report", "out.html", "--explain")
+        self.assertEqual(answer.status, 0, answer)
+        with open(os.path.join(self.folder, "out.html"), encoding="utf-8") as file:
+            page = file.read()
+        HTMLParser().feed(page)
+        self.assertGreaterEqual(page.count("<svg"), 4)
+        for foreign in ("<script", "http://", "https://", "src="):
+            self.assertNotIn(foreign, page.replace("http://www.w3.org", ""))
+
+    def test_what_is_emitted_reads_back_as_the_same_plan_in_every_framework(self):
+        for framework in ("megatron-lm", "mindspeed", "deepspeed", "torchtitan"):
+            emitted = self.weir("plan", *SMALL, "--emit", framework, "--json")
+            self.assertEqual(emitted.status, 0, emitted)
+            plan = emitted.json["plan"]
+            name = self.file("launch", emitted.json["launch"])
+            read = self.weir("plan", "llama-3-8b", "--read", name, "--chips", "h100-sxm-80g", "--json")
+            self.assertEqual(read.status, 0, read)
+            self.assertEqual(read.json["read_as"], framework)
+            self.assertEqual(read.json["not_understood"], [])
+            for key in ("n_chips", "tp", "pp", "dp", "cp", "micro_batch", "recompute", "precision"):
+                self.assertEqual(read.json["plan"]["strategy"][key], plan["strategy"][key], (framework, key))
+            self.assertAlmostEqual(read.json["plan"]["step_s"] / plan["step_s"], 1, places=2)
+
+    def test_an_existing_launch_is_predicted_and_its_best_change_comes_first(self):
+        name = self.file("pretrain.sh", """#!/bin/bash
+TP=8
+PP=2
+MODEL_ARGS=(--num-layers 32 --hidden-size 4096 --ffn-hidden-size 14336 --num-attention-heads 32
+  --group-query-attention --num-query-groups 8 --swiglu --normalization RMSNorm --seq-length 8192
+  --max-position-embeddings 8192 --position-embedding-type rope --vocab-size 128256
+  --untie-embeddings-and-output-weights --disable-bias-linear)
+torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
+  --tensor-model-parallel-size $TP --pipeline-model-parallel-size ${PP} --bf16 \\
+  --micro-batch-size 1 --global-batch-size 128 --recompute-granularity full \\
+  --recompute-method uniform --recompute-num-layers 1 --no-such-option 3
+""")
+        answer = self.weir("plan", "--read", name, "--chips", "h100-sxm-80g")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertIn("tp 8, pp 2, dp 4", answer.out)
+        self.assertIn("not understood", answer.err)
+        self.assertIn("no-such-option", answer.err)
+        changes = answer.out.split("changes, each tried", 1)[1]
+        self.assertIn("everything at once", changes.split("\n")[2])
+        self.assertIn("recompute none", changes)
+
+    def test_a_launch_is_not_emitted_for_what_the_framework_cannot_run(self):
+        name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\npp: 2"))
+        answer = self.weir("plan", "--check", name, "--emit", "deepspeed")
+        self.assertEqual(answer.out == "", answer.status != 0, answer)
+
+    def test_serving_keeps_its_promises_or_says_what_it_misses(self):
+        asked = ["plan", "llama-3-8b", "--serve", "--chips", "h100-sxm-80g=8", "--isl", "1024", "--osl", "256"]
+        answer = self.weir(*asked, "--slo", "ttft=1s,tpot=40ms", "--json")
+        self.assertEqual(answer.status, 0, answer)
+        plans = answer.json["pools"][0]["plans"]
+        rates = [plan["tokens_per_s_per_chip"] for plan in plans]
+        self.assertEqual(rates, sorted(rates, reverse=True))
+        for plan in plans:
+            self.assertLessEqual(plan["ttft_s"], 1)
+            self.assertLessEqual(plan["tpot_s"], 0.04)
+            self.assertAlmostEqual(sum(plan["terms_s"].values()) / plan["tpot_s"], 1, places=6)
+        text = self.weir(*asked, "--qps", "10", "--price", "2 USD/chip-hour")
+        for words in ("time of a token", "keys and values", "10 requests a second need", "USD", "90 %"):
+            self.assertIn(words, text.out)
+        missed = self.weir(*asked, "--slo", "tpot=1ms")
+        self.assertEqual(missed.status, 1, missed)
+        self.assertIn("no plan keeps the promises", missed.out)
+        few = self.weir(*asked, "--qps", "100000")
+        self.assertEqual(few.status, 1, few)
+        self.assertIn("more than the 8 chips", few.out)
+
+    def test_chips_may_be_a_pool_of_a_fleet_with_its_price_and_failures(self):
+        fleet = self.file("fleet.yaml", """
+sites:
+  - name: a
+    price: {h100-sxm-80g: 20 CNY/chip-hour}
+    pools:
+      - name: big
+        chip: h100-sxm-80g
+        nodes: 2
+        chips_per_node: 8
+        cpus: 64
+        reliability: {mtbf: 1y/node, repair: 6h}
+""")
+        for objective in ("cost", "goodput", "energy"):
+            answer = self.weir("plan", "llama-3-8b", "--chips", "big", "--fleet", fleet,
+                               "--global-batch", "64", "--tokens", "1T", "--objective", objective,
+                               "--json")
+            self.assertEqual(answer.status, 0, answer)
+            best = answer.json["pools"][0]["plans"][0]
+            self.assertEqual(best["currency"], "CNY")
+            self.assertGreater(best["goal_cost"], 0)
+
+    def test_slips_get_one_sentence_that_says_what_is_valid(self):
+        chips = ["--chips", "h100-sxm-80g=8"]
+        cases = [
+            (["lama-3-8b", *chips], 3, "did you mean llama-3-8b?"),
+            (["llama-3-8b"], 2, "h100-sxm-80g=64"),
+            (["llama-3-8b", "--chips", "h100-sxm-80=8"], 3, "did you mean h100-sxm-80g?"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g=many"], 2, "no number of chips"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g=0"], 2, "no number of chips"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g"], 2, "say how many"),
+            (["llama-3-8b", "--chips", "a100-sxm-80g=8", "--precision", "fp8"], 2, "it has bf16"),
+            (["llama-3-8b", *chips, "--precision", "fp6"], 2, "none of"),
+            (["llama-3-8b", *chips, "--sequence", "0"], 2, "whole number"),
+            (["llama-3-8b", *chips, "--tokens", "many"], 2, "15T"),
+            (["llama-3-8b", *chips, "--objective", "cost"], 2, "--price"),
+            (["llama-3-8b", *chips, "--objective", "goodput"], 2, "--mtbf"),
+            (["llama-3-8b", *chips, "--mtbf", "5y", "--objective", "goodput"], 2, "5y/node"),
+            (["llama-3-8b", *chips, "--scale", "64..8"], 2, "8..4096"),
+            (["llama-3-8b", *chips, "--scale", "8-64"], 2, "8..4096"),
+            (["llama-3-8b", *chips, "--margin", "2"], 2, "--margin"),
+            (["llama-3-8b", *chips, "--isl", "10"], 2, "--serve"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "fast=1s"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--weights", "fp3"], 2, "none of bf16"),
+            (["llama-3-8b", *chips, "--serve", "--engine", "vlm"], 2, "vllm"),
+            (["llama-3-8b", *chips, "--serve", "--qps", "0"], 2, "--qps"),
+            (["llama-3-8b", *chips, "--emit", "megatron"], 2, "none of"),
+            (["llama-3-8b", *chips, "--emit", "deepspeed", "--framework", "mindspeed"], 2, "give one"),
+            (["--read", "no-such.sh", *chips], 3, "no-such.sh"),
+            (["--read", "x.sh"], 2, "--chips"),
+            (["--check", "no-such.yaml"], 3, "no-such.yaml"),
+        ]
+        for words, status, says in cases:
+            answer = self.weir("plan", *words)
+            self.assertEqual(answer.status, status, (words, answer))
+            self.assertIn(says, answer.err, words)
+            self.assertEqual(answer.out, "", words)
+
+    def test_models_are_listed_with_their_sources(self):
+        self.assertIn("deepseek-v3", self.weir("models").out)
+        self.assertIn("2412.19437", self.weir("models", "deepseek-v3").out)
+        known = self.weir("models", "deepseek-v3", "--json").json["models"][0]
+        self.assertAlmostEqual(known["parameters"] / 671e9, 1, places=2)
+
+    def test_plan_files_have_a_schema_and_are_checked_by_it(self):
+        self.assertIn('"micro_batch"', self.weir("schema", "plan").out)
+        name = self.file("p.yaml", CONFIG)
+        self.assertIn("a valid plan file", self.weir("schema", "check", name).out)
+        wrong = self.file("wrong.yaml", CONFIG + "zero: 1\n")
+        answer = self.weir("schema", "check", wrong)
+        self.assertEqual(answer.status, 2, answer)
+        self.assertIn("write zero_stage", answer.err)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,340 @@
+#include "weir/cli/plan_question.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+
+#include "weir/base/money.hpp"
+#include "weir/base/time.hpp"
+#include "weir/base/units.hpp"
+#include "weir/catalog/hf_config.hpp"
+#include "weir/cli/print.hpp"
+#include "weir/fleet/fleet_file.hpp"
+
+namespace weir::cli {
+namespace {
+
+// Steps of large runs are a few million tokens; where nobody says, this is counted on.
+constexpr std::uint32_t usual_tokens_per_step = 1U << 22;
+constexpr std::uint32_t usual_sequence = 4096;
+constexpr std::uint64_t chips_max = 10'000'000;
+
+std::string did_you_mean(const std::string& near) {
+    return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+}
+
+std::optional<std::uint64_t> whole(std::string_view text) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
+    if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+    return value;
+}
+
+// What the nodes of a pool say of the machine.
+const fleet::Pool* pool_of(const fleet::Fleet& fleet, const std::string& name) {
+    for (const fleet::Pool& pool : fleet.pools)
+        if (pool.name == name) return &pool;
+    return nullptr;
+}
+
+void set_price(plan::Machine& machine, const Price& price) {
+    machine.price_per_chip_hour = static_cast<double>(price.of_chip_hour.micros) / 1e6;
+    machine.currency = std::string(price.of_chip_hour.currency.text());
+}
+
+class Asking {
+public:
+    explicit Asking(const PlanOptions& options) : options_(options) {}
+
+    Result<PlanQuestion> question() {
+        WEIR_CHECK(ask_job());
+        WEIR_CHECK(ask_pools());
+        WEIR_CHECK(ask_search());
+        return std::move(question_);
+    }
+
+    Result<std::vector<PlanPool>> pools() {
+        WEIR_CHECK(ask_pools());
+        return std::move(question_.pools);
+    }
+
+private:
+    Result<void> ask_job() {
+        plan::TrainingJob& job = question_.job;
+        WEIR_TRY(job.model, plan_model(options_.model));
+        job.sequence = options_.sequence;
+        if (job.sequence == 0) {
+            job.sequence = job.model.sequence > 0 ? std::min(job.model.sequence, usual_sequence)
+                                                  : usual_sequence;
+            question_.notes.push_back(fmt::format("--sequence: {} tokens, as nothing else was said",
+                                                  format_count(job.sequence)));
+        }
+        job.global_batch = options_.global_batch;
+        if (job.global_batch == 0) {
+            job.global_batch = std::max(1U, usual_tokens_per_step / job.sequence);
+            question_.notes.push_back(
+                fmt::format("--global-batch: {} sequences, 4 million tokens a step, as nothing "
+                            "else was said",
+                            format_count(job.global_batch)));
+        }
+        if (!options_.tokens.empty()) {
+            WEIR_TRY(job.tokens, tokens_from_text(options_.tokens));
+        }
+        return {};
+    }
+
+    Result<void> ask_pools() {
+        WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options_.catalogs));
+        std::optional<fleet::Fleet> fleet;
+        if (!options_.fleet.empty()) {
+            WEIR_TRY(fleet, fleet::read_fleet(options_.fleet));
+        }
+        if (options_.chips.empty()) {
+            return fail(Code::invalid,
+                        "--chips: say which and how many, as h100-sxm-80g=64; `weir chips` lists "
+                        "those that are known");
+        }
+        for (const std::string& asked : options_.chips) {
+            const auto equals = asked.find('=');
+            PlanPool pool;
+            pool.name = asked.substr(0, equals);
+            if (equals != std::string::npos) {
+                const auto count = whole(std::string_view(asked).substr(equals + 1));
+                if (!count || *count == 0 || *count > chips_max) {
+                    return fail(Code::invalid,
+                                fmt::format("--chips {}: '{}' is no number of chips from 1 to {}",
+                                            asked,
+                                            asked.substr(equals + 1),
+                                            format_count(chips_max)));
+                }
+                pool.chips = *count;
+            }
+            const fleet::Pool* there = fleet ? pool_of(*fleet, pool.name) : nullptr;
+            WEIR_CHECK(add(std::move(pool), there, fleet ? &*fleet : nullptr, catalog));
+        }
+        return {};
+    }
+
+    Result<void> add(PlanPool pool,
+                     const fleet::Pool* there,
+                     const fleet::Fleet* fleet,
+                     const catalog::Catalog& catalog) {
+        const std::string chip_name = there != nullptr ? there->chip : pool.name;
+        const catalog::ChipRecord* chip = catalog.find(chip_name);
+        if (chip == nullptr) {
+            const std::string near = catalog.nearest(chip_name);
+            std::string pools;
+            if (fleet != nullptr && there == nullptr) {
+                for (const fleet::Pool& one : fleet->pools)
+                    pools += (pools.empty() ? "" : ", ") + one.name;
+                pools = fmt::format("; the pools of {} are {}", options_.fleet, pools);
+            }
+            return fail(Code::not_found,
+                        chip_name.empty()
+                            ? fmt::format("--chips {}: the pool has no chips", pool.name)
+                            : fmt::format("--chips {}: the catalogue does not know '{}'{}; `weir "
+                                          "chips` lists what it knows{}",
+                                          pool.name,
+                                          chip_name,
+                                          did_you_mean(near),
+                                          pools));
+        }
+        plan::MachineOptions machine_options;
+        if (there != nullptr) {
+            machine_options.chips_per_node = there->chips_per_node;
+            const std::uint64_t in_pool = std::uint64_t{there->nodes} * there->chips_per_node;
+            if (pool.chips == 0) pool.chips = in_pool;
+            if (pool.chips > in_pool) {
+                return fail(Code::invalid,
+                            fmt::format("--chips {}={}: the pool has {} chips",
+                                        pool.name,
+                                        pool.chips,
+                                        format_count(in_pool)));
+            }
+            pool.node_mtbf_s = as_seconds(there->node_mtbf);
+        }
+        const bool open = !options_.scale.empty() || !options_.read.empty() || options_.serve;
+        if (pool.chips == 0 && !open) {
+            return fail(Code::invalid,
+                        fmt::format("--chips {0}: say how many, as {0}=64", pool.name));
+        }
+        auto machine = plan::machine_of(*chip, machine_options);
+        if (!machine) return fail(machine.error().at("--chips"));
+        pool.machine = std::move(*machine);
+        if (there != nullptr) {
+            for (const fleet::Site& site : fleet->sites) {
+                if (site.name != there->site) continue;
+                const auto price = site.price.find(there->chip);
+                if (price != site.price.end()) set_price(pool.machine, price->second);
+            }
+        }
+        if (!options_.price.empty()) {
+            const auto price = parse_price(options_.price);
+            if (!price) return fail(price.error().at("--price"));
+            set_price(pool.machine, *price);
+        }
+        if (!options_.mtbf.empty()) {
+            constexpr std::string_view each = "/node";
+            const std::string& text = options_.mtbf;
+            const bool ends = text.size() > each.size() &&
+                              text.compare(text.size() - each.size(), each.size(), each) == 0;
+            const auto mtbf = parse_duration(ends ? text.substr(0, text.size() - each.size()) : "");
+            if (!mtbf || *mtbf <= Duration{}) {
+                return fail(Code::invalid,
+                            fmt::format("--mtbf: '{}' is not a mean time between failures of a "
+                                        "node, such as 5y/node",
+                                        text));
+            }
+            pool.node_mtbf_s = as_seconds(*mtbf);
+        }
+        question_.pools.push_back(std::move(pool));
+        return {};
+    }
+
+    Result<void> ask_search() {
+        constexpr std::array<std::pair<std::string_view, plan::Framework>, 4> frameworks{
+            {{"megatron-lm", plan::Framework::megatron_lm},
+             {"deepspeed", plan::Framework::deepspeed},
+             {"mindspeed", plan::Framework::mindspeed},
+             {"torchtitan", plan::Framework::torchtitan}}};
+        const std::string& asked = !options_.framework.empty() ? options_.framework
+                                   : !options_.emit.empty()    ? options_.emit
+                                                               : "megatron-lm";
+        if (!options_.emit.empty() && asked != options_.emit) {
+            return fail(Code::invalid,
+                        fmt::format("--emit {}: the plan is for --framework {}; give one of them",
+                                    options_.emit,
+                                    asked));
+        }
+        for (const auto& [name, framework] : frameworks) {
+            if (name == asked) question_.search = plan::options_for(framework);
+        }
+        using plan::Precision;
+        constexpr std::array<Precision, 4> precisions{
+            Precision::bf16, Precision::fp8, Precision::fp16, Precision::fp32};
+        for (const Precision one : precisions) {
+            if (name_of(one) == options_.precision) question_.search.precisions = {one};
+        }
+        const Precision precision = question_.search.precisions.front();
+        using plan::Objective;
+        for (const Objective one :
+             {Objective::time, Objective::cost, Objective::energy, Objective::goodput}) {
+            if (name_of(one) == options_.objective) question_.search.objective = one;
+        }
+        question_.search.top_k = options_.top;
+        question_.search.memory_margin = options_.margin;
+        for (const PlanPool& pool : question_.pools) {
+            if (pool.machine.peak(precision) <= 0) {
+                std::string has;
+                for (const Precision one : precisions) {
+                    if (pool.machine.peak(one) > 0)
+                        has += (has.empty() ? "" : ", ") + std::string(name_of(one));
+                }
+                return fail(Code::invalid,
+                            fmt::format("--precision {}: {} has no units for it that the "
+                                        "catalogue knows; it has {}",
+                                        name_of(precision),
+                                        pool.machine.chip_name,
+                                        has));
+            }
+            WEIR_CHECK(can_count(pool));
+        }
+        return {};
+    }
+
+    // Whether the objective can be counted on these chips.
+    [[nodiscard]] Result<void> can_count(const PlanPool& pool) const {
+        const plan::Objective objective = question_.search.objective;
+        std::string missing;
+        if (objective == plan::Objective::cost && pool.machine.price_per_chip_hour <= 0)
+            missing = "what a chip-hour costs; give --price or a fleet file with prices";
+        if (objective == plan::Objective::energy && pool.machine.chip_watts <= 0)
+            missing = "what a chip draws; give its `tdp` in a catalogue file";
+        if (objective == plan::Objective::goodput && pool.node_mtbf_s <= 0)
+            missing = "how often a node fails; give --mtbf or a fleet file with reliability";
+        if (missing.empty()) return {};
+        return fail(
+            Code::invalid,
+            fmt::format(
+                "--objective {}: of {} nobody says {}", name_of(objective), pool.name, missing));
+    }
+
+    const PlanOptions& options_;
+    PlanQuestion question_{};
+};
+
+}  // namespace
+
+plan::SearchOptions PlanQuestion::search_on(const PlanPool& pool) const {
+    plan::SearchOptions made = search;
+    made.chips = pool.chips;
+    made.failures.node_mtbf_s = pool.node_mtbf_s;
+    return made;
+}
+
+Result<PlanQuestion> plan_question(const PlanOptions& options) {
+    return Asking(options).question();
+}
+
+Result<std::vector<PlanPool>> plan_pools(const PlanOptions& options) {
+    return Asking(options).pools();
+}
+
+Result<double> tokens_from_text(const std::string& text) {
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
+    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+    const double factor = unit.empty()  ? 1
+                          : unit == "M" ? 1e6
+                          : unit == "B" ? 1e9
+                          : unit == "T" ? 1e12
+                                        : 0;
+    const double tokens = value * factor;
+    if (parsed.ec == std::errc{} && tokens >= 1 && tokens <= 1e18) return tokens;
+    return fail(Code::invalid,
+                fmt::format("--tokens: '{}' is no number of tokens; write 20e9, 300B or 15T, from "
+                            "1 to 1e18",
+                            text));
+}
+
+Result<catalog::Model> plan_model(const std::string& name) {
+    if (name.empty())
+        return fail(Code::invalid,
+                    "MODEL: say which, a name of `weir models` or the path of a config.json");
+    return catalog::model_of(name);
+}
+
+Result<std::vector<std::uint64_t>> chip_counts(const std::string& range) {
+    const auto dots = range.find("..");
+    const auto low = whole(std::string_view(range).substr(0, dots));
+    const auto high =
+        dots == std::string::npos ? std::nullopt : whole(std::string_view(range).substr(dots + 2));
+    if (!low || !high || *low == 0 || *low > *high || *high > chips_max) {
+        return fail(Code::invalid,
+                    fmt::format("--scale: '{}' is no range of chips; write 8..4096, from 1 to {}",
+                                range,
+                                format_count(chips_max)));
+    }
+    std::vector<std::uint64_t> counts;
+    for (std::uint64_t count = *low; count < *high; count *= 2)
+        counts.push_back(count);
+    counts.push_back(*high);
+    return counts;
+}
+
+std::string cost_text(const plan::Machine& machine, double chips, double seconds) {
+    if (machine.price_per_chip_hour <= 0) return "";
+    const double amount = machine.price_per_chip_hour * chips * seconds / 3600;
+    return fmt::format("{} {}",
+                       amount < 100
+                           ? fmt::format("{:.2f}", amount)
+                           : format_count(static_cast<std::uint64_t>(std::llround(amount))),
+                       machine.currency);
+}
+
+}  // namespace weir::cli

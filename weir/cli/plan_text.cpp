@@ -1,0 +1,200 @@
+#include "weir/cli/plan_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weir/base/text_table.hpp"
+#include "weir/base/time.hpp"
+#include "weir/base/units.hpp"
+#include "weir/plan/interval.hpp"
+#include "weir/plan/model_counts.hpp"
+
+namespace weir::cli {
+namespace {
+
+using plan::MemoryPart;
+using plan::Prediction;
+using plan::Term;
+
+constexpr double gib = 1024.0 * 1024 * 1024;
+
+// What a term or part is, for those who do not know the word.
+constexpr std::array<std::string_view, plan::term_count> term_meanings{
+    "forward and backward, by the shape of each product",
+    "scores and their product with the values, flash attention where it is used",
+    "norms, activations, residuals, loss: bound by memory bandwidth",
+    "forward work done again in the backward pass",
+    "all-gather and reduce-scatter inside layers, waited for",
+    "keys and values passed around, waited for",
+    "all-to-all of tokens to their experts, waited for",
+    "activations sent between stages, waited for",
+    "gradients reduced and weights gathered, waited for",
+    "stages that wait for each other",
+    "reads and writes weights and their moments",
+    "starting kernels, the host, stragglers, each step's own",
+};
+
+std::string billions(double count) {
+    return count < 1e9 ? fmt::format("{:.0f} M", count / 1e6)
+                       : fmt::format("{:.{}f} B", count / 1e9, count < 1e11 ? 2 : 1);
+}
+
+}  // namespace
+
+std::string step_text(double seconds) {
+    if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
+    return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 2 : seconds < 1000 ? 1 : 0);
+}
+
+std::string gib_text(double bytes) {
+    return fmt::format("{:.{}f} GiB", bytes / gib, bytes < 100 * gib ? 1 : 0);
+}
+
+std::string long_time_text(double seconds) {
+    constexpr double century_s = 100.0 * 365 * 86'400;
+    if (seconds > century_s) return "over 100 years";
+    if (seconds > 2 * 86'400.0) return fmt::format("{:.1f} days", seconds / 86'400);
+    return format_duration(Duration{std::llround(seconds * 1000)});
+}
+
+std::string chance_text(double probability) {
+    if (probability < 0.01) return "< 1 %";
+    if (probability > 0.99) return "> 99 %";
+    return fmt::format("{:.0f} %", 100 * probability);
+}
+
+std::string parameters_text(const catalog::Model& model) {
+    const plan::ParameterCount count = plan::count_parameters(model);
+    if (!model.is_moe()) return billions(count.total) + " parameters";
+    return fmt::format(
+        "{} parameters, {} for each token", billions(count.total), billions(count.active));
+}
+
+std::string job_line(const plan::TrainingJob& job, plan::Precision precision) {
+    return fmt::format("{} ({}), {} of {} tokens a step, {}",
+                       job.model.name,
+                       parameters_text(job.model),
+                       format_count(job.global_batch, "sequence"),
+                       format_count(job.sequence),
+                       name_of(precision));
+}
+
+std::string machine_line(const plan::Machine& machine, std::uint64_t chips) {
+    return fmt::format(
+        "{} {} ({}), {} to a node: {} GB/s inside over {}, {} GB/s between over {}",
+        format_count(chips),
+        machine.chip_name,
+        gib_text(machine.memory_bytes),
+        machine.chips_per_node,
+        std::llround(machine.inside.bytes_per_s / 1e9),
+        machine.inside.kind == "any" ? "links of no known kind" : machine.inside.kind,
+        std::llround(machine.between.bytes_per_s / 1e9),
+        machine.between.kind == "any" ? "a network of no known kind" : machine.between.kind);
+}
+
+std::string plans_table(const std::vector<plan::Plan>& plans,
+                        const plan::TrainingJob& job,
+                        const plan::Machine& machine,
+                        std::size_t width) {
+    TextTable table({{"", true},
+                     {"plan", false, true},
+                     {"step", true},
+                     {"90 % between", true},
+                     {"tokens/s", true},
+                     {"MFU", true},
+                     {"memory", true},
+                     {"too much?", true}});
+    std::size_t rank = 0;
+    for (const plan::Plan& one : plans) {
+        const Prediction& p = one.prediction;
+        const plan::Interval interval = plan::interval_of(p, job, machine, one.strategy);
+        table.row({std::to_string(++rank),
+                   text_of(one.strategy),
+                   step_text(p.step_s),
+                   fmt::format("{} and {}", step_text(interval.low_s), step_text(interval.high_s)),
+                   format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+                   format_percent(p.mfu),
+                   gib_text(p.memory_total_bytes()),
+                   chance_text(plan::out_of_memory_probability(p, machine))});
+    }
+    return table.text(width);
+}
+
+std::string time_table(const Prediction& prediction, std::size_t width) {
+    TextTable table({{"time of a step"}, {"", true}, {"share", true}, {"what it is", false, true}});
+    for (std::size_t i = 0; i < plan::term_count; ++i) {
+        const double seconds = prediction.term_s[i];
+        if (seconds <= prediction.step_s * 5e-5) continue;
+        table.row({std::string(name_of(static_cast<Term>(i))),
+                   step_text(seconds),
+                   format_percent(seconds / prediction.step_s),
+                   std::string(term_meanings[i])});
+    }
+    table.row({"step", step_text(prediction.step_s), "100 %", ""});
+    if (prediction.hidden_s > prediction.step_s * 5e-5) {
+        table.row({"hidden",
+                   step_text(prediction.hidden_s),
+                   format_percent(prediction.hidden_s / prediction.step_s),
+                   "communication beside computation, outside the sum"});
+    }
+    return table.text(width);
+}
+
+std::string memory_table(const Prediction& prediction,
+                         const plan::Machine& machine,
+                         std::size_t width) {
+    TextTable table({{"memory of the fullest chip"}, {"", true}, {"of what it has", true}});
+    const auto row = [&](std::string_view name, double bytes) {
+        table.row(
+            {std::string(name), gib_text(bytes), format_percent(bytes / machine.memory_bytes)});
+    };
+    for (std::size_t i = 0; i < plan::memory_part_count; ++i) {
+        const auto part = static_cast<MemoryPart>(i);
+        if (prediction.at(part) > 0)
+            row(part == MemoryPart::reserve ? "reserve for fragmentation" : name_of(part),
+                prediction.at(part));
+    }
+    row("all", prediction.memory_total_bytes());
+    table.row({"it has",
+               gib_text(machine.memory_bytes),
+               fmt::format("too much: {}",
+                           chance_text(plan::out_of_memory_probability(prediction, machine)))});
+    return table.text(width);
+}
+
+std::string mfu_sentence(const Prediction& prediction,
+                         const plan::Machine& machine,
+                         const plan::Strategy& strategy) {
+    return fmt::format(
+        "MFU: {} of the model a step (products and the full square of attention, forward and "
+        "backward, nothing counted twice for recomputation) over the dense {} peak of {} x {}",
+        format_rate(prediction.model_flops, "FLOP"),
+        name_of(strategy.precision),
+        format_count(strategy.chips()),
+        format_rate(machine.peak(strategy.precision), "FLOP/s"));
+}
+
+std::string goal_sentence(const plan::TrainingJob& job,
+                          const plan::Machine& machine,
+                          const plan::Strategy& strategy,
+                          const Prediction& prediction) {
+    if (job.tokens <= 0) return "";
+    const double seconds = job.tokens / prediction.tokens_per_s;
+    const plan::Interval interval = plan::interval_of(prediction, job, machine, strategy);
+    const double low = seconds * interval.low_s / prediction.step_s;
+    const double high = seconds * interval.high_s / prediction.step_s;
+    const auto chips = static_cast<double>(strategy.chips());
+    const std::string cost = cost_text(machine, chips, seconds);
+    return fmt::format(
+        "{} tokens take {} (90 % between {} and {}), {} chip-hours{}",
+        format_rate(job.tokens, ""),
+        long_time_text(seconds),
+        long_time_text(low),
+        long_time_text(high),
+        format_count(static_cast<std::uint64_t>(std::llround(seconds * chips / 3600))),
+        cost.empty() ? "" : ", " + cost);
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,50 @@
+// How `weir plan` shows predictions on a terminal: tables of plans, of time and of memory.
+//
+// Functions return text; who calls prints it. Every number that is a prediction stands with how far
+// off it may be.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "weir/cli/plan_question.hpp"
+#include "weir/plan/search.hpp"
+
+namespace weir::cli {
+
+// "12.3 s", "840 ms".
+std::string step_text(double seconds);
+// "61.2 GiB".
+std::string gib_text(double bytes);
+// "2.5 days", "3h 10m".
+std::string long_time_text(double seconds);
+// "5 %", "< 1 %", "> 99 %".
+std::string chance_text(double probability);
+// "405.9 B parameters": with those that one token uses, where it is not all.
+std::string parameters_text(const catalog::Model& model);
+
+// "llama-3-8b (8.03 B parameters), 512 sequences of 8,192 tokens a step, bf16": the job in a line.
+std::string job_line(const plan::TrainingJob& job, plan::Precision precision);
+std::string machine_line(const plan::Machine& machine, std::uint64_t chips);
+
+std::string plans_table(const std::vector<plan::Plan>& plans,
+                        const plan::TrainingJob& job,
+                        const plan::Machine& machine,
+                        std::size_t width);
+// Where the time of a step goes, term by term.
+std::string time_table(const plan::Prediction& prediction, std::size_t width);
+// What fills the memory of the fullest chip.
+std::string memory_table(const plan::Prediction& prediction,
+                         const plan::Machine& machine,
+                         std::size_t width);
+// How the MFU is counted: FLOPs of which kind over which peak.
+std::string mfu_sentence(const plan::Prediction& prediction,
+                         const plan::Machine& machine,
+                         const plan::Strategy& strategy);
+// How long the tokens of the job take and what that costs; "" where the job has no goal.
+std::string goal_sentence(const plan::TrainingJob& job,
+                          const plan::Machine& machine,
+                          const plan::Strategy& strategy,
+                          const plan::Prediction& prediction);
+
+}  // namespace weir::cli

@@ -1,0 +1,144 @@
+#include "weir/plan/interval.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "weir/base/units.hpp"
+
+namespace weir::plan {
+namespace {
+
+// Nine tenths of a normal distribution lie within so many standard deviations.
+constexpr double ninety_percent = 1.645;
+
+// What the published runs span that the calibration was fitted on.
+struct Span {
+    std::string_view what;
+    double low;
+    double high;
+};
+constexpr Span sequences{"a sequence of {} tokens", 512, 131072};
+constexpr Span micro_batches{"a micro-batch of {} sequences", 1, 128};
+constexpr Span scales{"{} chips", 1, 8192};
+
+// For each doubling beyond a span. Nobody has published runs there, so this is a choice and no fit:
+// two doublings are as uncertain as a chip that was never measured.
+constexpr double spread_per_doubling = 0.1;
+// Beyond so many doublings no interval means anything.
+constexpr double doublings_max = 4;
+
+double doublings_outside(const Span& span, double value) {
+    if (value > span.high) return std::log2(value / span.high);
+    if (value < span.low) return std::log2(span.low / std::max(value, 1.0));
+    return 0;
+}
+
+// Of a chip that nobody measured: the root of the mean square of log(measured / predicted) over
+// the 2,168 published step times, when every one of them is predicted with the constants of the
+// entry `any` instead of its own chip's. Of single chips it is 0.07 to 0.31.
+constexpr double unfitted_spread = 0.22;
+
+// How much time a link that nobody measured may take more or less: the reached shares of the ten
+// links that were measured differ by this much (standard deviation of their logs).
+constexpr double link_spread = 0.45;
+
+double share_of(const Prediction& prediction, std::initializer_list<Term> terms) {
+    double sum = 0;
+    for (const Term term : terms)
+        sum += prediction.at(term);
+    return sum / prediction.step_s;
+}
+
+bool leaves_node(const Strategy& strategy, const Machine& machine) {
+    return strategy.chips() > machine.chips_per_node;
+}
+
+}  // namespace
+
+Interval interval_of(const Prediction& prediction,
+                     const TrainingJob& job,
+                     const Machine& machine,
+                     const Strategy& strategy) {
+    Interval interval;
+    const double chip_spread =
+        machine.chip.fitted ? machine.chip.spread : std::max(machine.chip.spread, unfitted_spread);
+    double variance = chip_spread * chip_spread;
+    if (!machine.chip.fitted) {
+        interval.causes.push_back(fmt::format(
+            "no published run on {} was fitted: it counts by its datasheet and what other chips "
+            "reach",
+            machine.chip_name));
+    }
+    if (machine.bandwidth_assumed) {
+        interval.causes.push_back(fmt::format(
+            "nobody states the memory bandwidth of {}: the usual balance of chips for training is "
+            "taken",
+            machine.chip_name));
+    }
+    const double talk = share_of(
+        prediction,
+        {Term::tensor, Term::context, Term::experts, Term::pipeline, Term::data, Term::bubble});
+    const bool far = leaves_node(strategy, machine);
+    for (const Link* link : {&machine.inside, &machine.between}) {
+        const bool used = link == &machine.inside ? strategy.chips() > 1 : far;
+        if (!used || link->calibration.fitted) continue;
+        variance += talk * talk * link_spread * link_spread;
+        interval.causes.push_back(
+            fmt::format("no published run over {} {} nodes was fitted; {} of the step depend on it",
+                        link->kind == "any" ? "the links" : link->kind,
+                        link == &machine.inside ? "inside" : "between",
+                        format_percent(talk)));
+    }
+    const auto outside = [&](const Span& span, double value) {
+        const double doublings = doublings_outside(span, value);
+        if (doublings <= 0) return;
+        variance += std::pow(spread_per_doubling * doublings, 2);
+        interval.extrapolated = true;
+        interval.causes.push_back(fmt::format(
+            "{} is beyond what was measured ({} to {})",
+            fmt::format(fmt::runtime(span.what), format_count(static_cast<std::uint64_t>(value))),
+            format_count(static_cast<std::uint64_t>(span.low)),
+            format_count(static_cast<std::uint64_t>(span.high))));
+    };
+    outside(sequences, job.sequence);
+    outside(micro_batches, strategy.micro_batch);
+    outside(scales, static_cast<double>(strategy.chips()));
+    interval.spread = std::sqrt(variance);
+    interval.low_s = prediction.step_s * std::exp(-ninety_percent * interval.spread);
+    interval.high_s = prediction.step_s * std::exp(ninety_percent * interval.spread);
+    return interval;
+}
+
+Result<void> check_extrapolation(const TrainingJob& job, const Strategy& strategy) {
+    const auto refuse = [](std::string_view field, std::uint64_t value, const Span& span) {
+        return fail(Code::invalid,
+                    fmt::format("{} {}: published runs go from {} to {}, and {} is too far beyond "
+                                "them for a prediction",
+                                field,
+                                format_count(value),
+                                format_count(static_cast<std::uint64_t>(span.low)),
+                                format_count(static_cast<std::uint64_t>(span.high)),
+                                format_count(value)));
+    };
+    // What is smaller than measured is covered by the interval; sizes count upwards only.
+    const auto far = [](const Span& span, double value) {
+        return value > span.high && doublings_outside(span, value) > doublings_max;
+    };
+    if (far(sequences, job.sequence)) return refuse("sequence", job.sequence, sequences);
+    if (far(micro_batches, strategy.micro_batch))
+        return refuse("micro_batch", strategy.micro_batch, micro_batches);
+    if (far(scales, static_cast<double>(strategy.chips())))
+        return refuse("chips", strategy.chips(), scales);
+    return {};
+}
+
+double out_of_memory_probability(const Prediction& prediction, const Machine& machine) {
+    const double need = prediction.memory_total_bytes();
+    if (need <= 0) return 0;
+    const double room = std::log(machine.memory_bytes / need);
+    return 0.5 * std::erfc(room / (memory_spread * std::sqrt(2.0)));
+}
+
+}  // namespace weir::plan

@@ -1,0 +1,47 @@
+// How far off a prediction may be: an interval instead of a number, a probability instead of a yes.
+//
+// Errors of step times are log-normal, as those of the calibration are: `spread` of a chip is the
+// standard deviation of log(measured / predicted) over the published runs that it was fitted on.
+// What is less well known than those runs makes the interval wider (a chip that nobody measured, a
+// link that nobody measured, a sequence, a batch or a scale beyond all of them), and each cause is
+// named in a sentence. Too far outside the answer is a refusal.
+//
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "weir/base/result.hpp"
+#include "weir/plan/machine.hpp"
+#include "weir/plan/strategy.hpp"
+#include "weir/plan/training.hpp"
+
+namespace weir::plan {
+
+struct Interval {
+    double low_s = 0;  // of ten such steps nine take between low_s and high_s
+    double high_s = 0;
+    double spread = 0;                  // standard deviation of the log of the step time
+    std::vector<std::string> causes{};  // why it is wider than that of the calibrated runs
+    bool extrapolated = false;          // beyond what was measured: warn
+};
+
+// Of a prediction that `machine` and `strategy` gave.
+Interval interval_of(const Prediction& prediction,
+                     const TrainingJob& job,
+                     const Machine& machine,
+                     const Strategy& strategy);
+
+// Why so far outside what was measured nothing should be said.
+Result<void> check_extrapolation(const TrainingJob& job, const Strategy& strategy);
+
+// Standard deviation of log(measured / predicted) of the memory of a chip, over the published peaks
+// of more than 10 GiB (41 runs of Megatron-LM, SimuMax and torchtitan).
+inline constexpr double memory_spread = 0.10;
+
+// That the fullest chip needs more than it has.
+double out_of_memory_probability(const Prediction& prediction, const Machine& machine);
+
+}  // namespace weir::plan

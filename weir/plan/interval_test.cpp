@@ -1,0 +1,102 @@
+#include "weir/plan/interval.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "weir/catalog/catalog.hpp"
+
+namespace weir::plan {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Machine machine_named(std::string_view chip) {
+    return *machine_of(*catalog::Catalog::built_in().find(chip));
+}
+
+struct Asked {
+    TrainingJob job{};
+    Machine machine = machine_named("h100-sxm-80g");
+    Strategy strategy{};
+
+    Asked() {
+        job.model = *catalog::find_model("llama-3-8b");
+        job.sequence = 8192;
+        job.global_batch = 128;
+        strategy.tp = 2;
+        strategy.dp = 32;
+        strategy.zero = 1;
+    }
+    [[nodiscard]] Prediction prediction() const {
+        return TrainingModel(job, machine).predict(strategy);
+    }
+    [[nodiscard]] Interval interval() const {
+        return interval_of(prediction(), job, machine, strategy);
+    }
+};
+
+TEST(Intervals, AreAsWideAsTheErrorOfTheCalibration) {
+    const Asked asked;
+    const Interval interval = asked.interval();
+    EXPECT_THAT(interval.causes, IsEmpty());
+    EXPECT_FALSE(interval.extrapolated);
+    EXPECT_DOUBLE_EQ(interval.spread, asked.machine.chip.spread);
+    const double middle = std::sqrt(interval.low_s * interval.high_s);
+    EXPECT_NEAR(middle, asked.prediction().step_s, 1e-9);
+}
+
+TEST(Intervals, AreWiderForAChipThatNobodyMeasured) {
+    Asked asked;
+    const double known = asked.interval().spread;
+    asked.machine.chip = chip_calibration("a chip that nobody has");
+    const Interval interval = asked.interval();
+    EXPECT_GT(interval.spread, known);
+    EXPECT_THAT(interval.causes, Contains(HasSubstr("no published run on h100-sxm-80g")));
+}
+
+TEST(Intervals, AreWiderOverALinkThatNobodyMeasured) {
+    Asked asked;
+    const double known = asked.interval().spread;
+    asked.machine.between.kind = "pigeon";
+    asked.machine.between.calibration = link_calibration("pigeon");
+    const Interval interval = asked.interval();
+    EXPECT_GT(interval.spread, known);
+    EXPECT_THAT(interval.causes, Contains(HasSubstr("pigeon between nodes")));
+    // Nothing leaves one node.
+    asked.strategy.dp = 4;
+    EXPECT_THAT(asked.interval().causes, IsEmpty());
+}
+
+TEST(Intervals, GrowBeyondWhatWasMeasuredUntilTheAnswerIsNo) {
+    Asked asked;
+    asked.job.sequence = 1 << 20;
+    asked.strategy.cp = 8;
+    asked.strategy.dp = 4;
+    const Interval interval = asked.interval();
+    EXPECT_TRUE(interval.extrapolated);
+    EXPECT_THAT(interval.causes, Contains(HasSubstr("1,048,576 tokens")));
+    EXPECT_TRUE(check_extrapolation(asked.job, asked.strategy).has_value());
+    asked.job.sequence = 1 << 26;
+    const auto refused = check_extrapolation(asked.job, asked.strategy);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_THAT(refused.error().message, HasSubstr("published runs go from 512 to 131,072"));
+}
+
+TEST(Memory, IsTooLittleByAProbabilityAndNotByAYes) {
+    Asked asked;
+    const Prediction prediction = asked.prediction();
+    asked.machine.memory_bytes = prediction.memory_total_bytes();
+    EXPECT_NEAR(out_of_memory_probability(prediction, asked.machine), 0.5, 1e-9);
+    // Two standard deviations of room.
+    asked.machine.memory_bytes *= std::exp(2 * memory_spread);
+    EXPECT_NEAR(out_of_memory_probability(prediction, asked.machine), 0.02275, 1e-4);
+    asked.machine.memory_bytes /= 2;
+    EXPECT_GT(out_of_memory_probability(prediction, asked.machine), 0.999);
+}
+
+}  // namespace
+}  // namespace weir::plan

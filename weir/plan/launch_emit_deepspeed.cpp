@@ -1,0 +1,214 @@
+// Arguments of Megatron-DeepSpeed's pretrain_gpt.py, and the JSON that DeepSpeed reads.
+#include <fmt/format.h>
+
+#include "weir/plan/launch_emit.hpp"
+
+namespace weir::plan {
+namespace {
+
+constexpr Framework me = Framework::deepspeed;
+
+Result<void> shape_is_possible(const Launch& launch) {
+    const catalog::Model& model = launch.job.model;
+    const Strategy& s = launch.strategy;
+    if (model.latent) return cannot(me, "model", "has no latent attention");
+    if (model.window > 0) return cannot(me, "model", "has no sliding window");
+    if (model.norms != 2)
+        return cannot(me, "model", fmt::format("a layer has 2 norms, not {}", model.norms));
+    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
+    if (model.parallel_block) {
+        return cannot(
+            me,
+            "model",
+            "attention and feed-forward that read the same input are not among its layers");
+    }
+    if (model.mtp_layers > 0) return cannot(me, "model", "predicts no further tokens");
+    if (model.qkv_biases) return cannot(me, "model", "biases are in all linear layers or in none");
+    if (model.qk_norm) return cannot(me, "model", "has no norms of queries and keys");
+    if (model.learned_positions > 0 && launch.job.sequence > model.learned_positions) {
+        return cannot(me,
+                      fmt::format("sequence {}", launch.job.sequence),
+                      fmt::format("the model has {} learned positions", model.learned_positions));
+    }
+    if (!model.experts) return {};
+    const catalog::Experts& experts = *model.experts;
+    if (experts.shared_ffn > 0) return cannot(me, "model", "has no shared experts");
+    if (experts.first_dense > 0) return cannot(me, "model", "has experts from the first layers on");
+    if (experts.ffn != model.ffn) {
+        return cannot(me,
+                      "model",
+                      fmt::format("experts are as wide as a plain feed-forward ({}), these are {}",
+                                  model.ffn,
+                                  experts.ffn));
+    }
+    if (s.pp > 1) return cannot(me, fmt::format("pp {}", s.pp), "does not go with experts");
+    if (s.etp > 1) {
+        return cannot(me,
+                      fmt::format("etp {}", s.etp),
+                      "experts are split over tp as everything else, or not at all (etp 1)");
+    }
+    return {};
+}
+
+Result<void> pipeline_is_possible(const Launch& launch) {
+    const Strategy& s = launch.strategy;
+    if (s.vpp > 1)
+        return cannot(me, fmt::format("vpp {}", s.vpp), "its pipeline is not interleaved");
+    if (s.schedule == Schedule::dualpipe)
+        return cannot(me, "schedule dualpipe", "it has 1f1b and zero-bubble");
+    if (s.schedule == Schedule::zero_bubble && s.sequence_parallel)
+        return cannot(me, "schedule zero-bubble", "goes without sequence parallelism only");
+    if (s.pp > 1 && s.zero >= 2) {
+        return cannot(me,
+                      fmt::format("zero {}", s.zero),
+                      fmt::format("with pp {} only zero 0 and 1: gradients that are summed over "
+                                  "micro-batches stay whole",
+                                  s.pp));
+    }
+    if (s.pp > launch.job.model.layers) {
+        return cannot(me,
+                      fmt::format("pp {}", s.pp),
+                      fmt::format("each needs one of the {} layers", launch.job.model.layers));
+    }
+    if (s.cp > 1) {
+        if (!s.ulysses) {
+            return cannot(me,
+                          fmt::format("cp {}", s.cp),
+                          "its sequence parallelism is by all-to-all of heads (ulysses) only");
+        }
+        if (s.sequence_parallel) return cannot(me, "sequence_parallel", "does not go with cp > 1");
+        if (launch.job.model.heads % (std::uint64_t{s.cp} * s.tp) != 0) {
+            return cannot(
+                me,
+                fmt::format("cp {}", s.cp),
+                fmt::format("times tp {} must divide the {} heads", s.tp, launch.job.model.heads));
+        }
+    }
+    return {};
+}
+
+Result<void> memory_is_possible(const Strategy& s) {
+    if (s.precision == Precision::fp8 || s.precision == Precision::mxfp8) {
+        return cannot(me,
+                      fmt::format("precision {}", name_of(s.precision)),
+                      "launches are written for fp32, fp16 and bf16");
+    }
+    if (s.recompute == Recompute::selective) {
+        RecomputeParts attention{};
+        attention.attention = true;
+        if (s.parts != attention)
+            return cannot(me, "recompute selective", "is that of attention alone");
+    }
+    if (s.recompute_layers > 0)
+        return cannot(me, "recompute_layers", "whole stages are recomputed (0)");
+    if (s.offload_layers > 0)
+        return cannot(me, "offload_layers", "activations of all layers go to the host, or of none");
+    if (s.offload_optimizer && s.zero == 0)
+        return cannot(me, "offload_optimizer", "needs zero of at least 1");
+    if (s.zero_group > 0 && s.zero != 3)
+        return cannot(me, fmt::format("zero_group {}", s.zero_group), "needs zero 3 (MiCS)");
+    return {};
+}
+
+Result<void> overlap_is_possible(const Strategy& s) {
+    if (s.overlap.tensor) return cannot(me, "overlap.tensor", "is not among its options");
+    if (s.overlap.pipeline) return cannot(me, "overlap.pipeline", "is not among its options");
+    if (s.overlap.experts) return cannot(me, "overlap.experts", "is not among its options");
+    if (s.overlap.grad_reduce && s.zero == 0)
+        return cannot(me, "overlap.grad_reduce", "needs zero of at least 1");
+    if (s.overlap.param_gather && s.zero < 3)
+        return cannot(me, "overlap.param_gather", "needs zero 3");
+    return {};
+}
+
+std::string_view yes(bool value) {
+    return value ? "true" : "false";
+}
+
+}  // namespace
+
+std::string deepspeed_json(const Launch& launch) {
+    const Strategy& s = launch.strategy;
+    std::string text = "{\n";
+    text += fmt::format("  \"train_batch_size\": {},\n", launch.job.global_batch);
+    text += fmt::format("  \"train_micro_batch_size_per_gpu\": {},\n", s.micro_batch);
+    text += fmt::format("  \"gradient_accumulation_steps\": {},\n", micro_batches_of(launch));
+    text += "  \"zero_optimization\": {\n";
+    if (s.zero > 0) text += fmt::format("    \"overlap_comm\": {},\n", yes(s.overlap.grad_reduce));
+    if (s.zero_group > 0) text += fmt::format("    \"mics_shard_size\": {},\n", s.zero_group);
+    if (s.offload_optimizer)
+        text += "    \"offload_optimizer\": {\"device\": \"cpu\", \"pin_memory\": true},\n";
+    text += fmt::format("    \"stage\": {}\n  }}", s.zero);
+    if (s.precision == Precision::bf16 || s.precision == Precision::fp16) {
+        const std::string_view name = name_of(s.precision);
+        text += fmt::format(",\n  \"{}\": {{\"enabled\": true}}", name);
+        text += fmt::format(",\n  \"data_types\": {{\"grad_accum_dtype\": \"{}\"}}",
+                            s.fp32_gradients ? std::string_view("fp32") : name);
+    }
+    if (s.recompute == Recompute::full) {
+        text +=
+            ",\n  \"activation_checkpointing\": {\"partition_activations\": false, "
+            "\"cpu_checkpointing\": false}";
+    }
+    return text + "\n}\n";
+}
+
+Result<OptionGroups> deepspeed_arguments(const Launch& launch) {
+    const Strategy& s = launch.strategy;
+    const catalog::Model& model = launch.job.model;
+    WEIR_CHECK(shape_is_possible(launch));
+    WEIR_CHECK(pipeline_is_possible(launch));
+    WEIR_CHECK(memory_is_possible(s));
+    WEIR_CHECK(overlap_is_possible(s));
+
+    OptionGroups out;
+    out.group("MODEL_ARGS");
+    out.value("--num-layers", model.layers);
+    out.value("--hidden-size", model.hidden);
+    out.value("--ffn-hidden-size", model.ffn);
+    out.value("--num-attention-heads", model.heads);
+    out.value("--kv-channels", model.head_dim);
+    if (model.kv_heads != model.heads) out.value("--num-key-value-heads", model.kv_heads);
+    out.flag_if(model.learned_positions == 0, "--use-rotary-position-embeddings");
+    out.flag_if(model.gated, "--swiglu");
+    if (!model.layer_norm) out.value("--normalization", "rmsnorm");
+    out.flag_if(!model.biases, "--disable-bias-linear");
+    out.flag_if(!model.tied, "--untie-embeddings-and-output-weights");
+    out.value("--vocab-size", model.vocab);
+    out.flag_if(s.flash_attention, "--use-flash-attn-v2");
+    if (model.experts) {
+        out.value("--num-experts", model.experts->count);
+        out.value("--topk", model.experts->per_token);
+        out.value("--expert-interval", model.experts->every);
+        out.flag("--create-moe-param-group");
+    }
+
+    out.group("TRAINING_ARGS");
+    megatron_batches(out, launch);
+    if (s.precision != Precision::fp32)
+        out.flag(s.precision == Precision::bf16 ? "--bf16" : "--fp16");
+    if (s.recompute == Recompute::selective) out.value("--recompute-granularity", "selective");
+    if (s.recompute == Recompute::full) {
+        out.flag("--checkpoint-activations");
+        out.flag("--deepspeed-activation-checkpointing");
+    }
+    out.flag_if(s.offload_optimizer, "--cpu-optimizer");
+
+    out.group("PARALLEL_ARGS");
+    out.value("--tensor-model-parallel-size", s.tp);
+    out.flag_if(s.sequence_parallel, "--sequence-parallel");
+    out.value("--pipeline-model-parallel-size", s.pp);
+    out.flag_if(s.pp == 1, "--no-pipeline-parallel");
+    out.flag_if(s.schedule == Schedule::zero_bubble, "--enable-zbh1-pipeline");
+    if (s.cp > 1) out.value("--ds-sequence-parallel-size", s.cp);
+    if (model.experts) {
+        out.value("--moe-expert-parallel-size", s.ep);
+        out.flag_if(s.tp > 1 && s.etp == 0, "--enable-expert-tensor-parallelism");
+    }
+    out.flag("--deepspeed");
+    out.value("--deepspeed_config", "ds_config.json");
+    out.value("--zero-stage", s.zero);
+    return out;
+}
+
+}  // namespace weir::plan

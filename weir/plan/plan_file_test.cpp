@@ -1,0 +1,185 @@
+#include "weir/plan/plan_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "weir/plan/training.hpp"
+
+namespace weir::plan {
+namespace {
+
+using ::testing::HasSubstr;
+
+Result<PlanFile> read(const std::string& text) {
+    return read_plan_text(text, "p.yaml", catalog::Catalog::built_in());
+}
+
+constexpr const char* small = R"(
+model: llama-3-8b
+chip: h100-sxm-80g
+n_chips: 64
+seq: 8192
+global_batch: 128
+tp: 2
+micro_batch: 1
+)";
+
+TEST(PlanFile, TakesFromTheChipsWhatDpIs) {
+    const auto file = read(small);
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_EQ(file->strategy.dp, 32U);
+    EXPECT_EQ(file->strategy.chips(), 64U);
+    EXPECT_THAT(file->notes, ::testing::Contains(HasSubstr("dp is 32")));
+    EXPECT_GT(TrainingModel(file->job, file->machine).predict(file->strategy).step_s, 0);
+}
+
+TEST(PlanFile, KnowsAModelByItsShapeAndAChipByItsSheet) {
+    const auto file = read(R"(
+layers: 32
+hidden: 4096
+heads: 32
+kv_heads: 8
+ffn: 14336
+gated_mlp: y
+vocab: 128256
+chip: our-npu
+chip_mem_gb: 64
+chip_peak_bf16_tflops: 300
+tp: 8
+seq: 4096
+global_batch: 16
+step_time_s: 2.5
+)");
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_EQ(file->job.model.head_dim, 128U);
+    EXPECT_FALSE(file->machine.chip.fitted);
+    EXPECT_DOUBLE_EQ(file->machine.peak(Precision::bf16), 300e12);
+    EXPECT_DOUBLE_EQ(file->measured.step_s, 2.5);
+}
+
+// The columns of a table of measured runs are keys, those that say nothing of the plan too.
+TEST(PlanFile, TakesARowOfATableAsItIs) {
+    const auto file = read(R"(
+id: lf-001
+source: mosaicml/llm-foundry
+verified: yes
+model: llama-2-7b
+arch: dense
+layers: 32
+hidden: 4096
+heads: 32
+ffn: 11008
+gated_mlp: y
+vocab: 32000
+tied_emb: n
+chip: a100-sxm-80g
+chip_mem_gb: 80
+n_chips: 8
+chips_per_node: 8
+intra_link: nvlink3
+intra_GBps_per_chip: 300
+inter_link: infiniband
+inter_Gbps_per_chip: 200
+seq: 2048
+global_batch: 64
+micro_batch: 8
+n_microbatches: 1
+tp: 1
+pp: 1
+dp: 8
+ep: 1
+cp: 1
+vpp: 1
+recompute: full
+offload: none
+seq_parallel: n
+zero_stage: 3
+precision: bf16
+framework: composer
+overlap: [grad_reduce, param_gather]
+tokens_per_s_per_chip: 3200
+config_complete: y
+)");
+    ASSERT_TRUE(file.has_value()) << file.error().message;
+    EXPECT_EQ(file->strategy.zero, 3U);
+    EXPECT_EQ(file->strategy.recompute, Recompute::full);
+    EXPECT_TRUE(file->strategy.overlap.param_gather);
+}
+
+TEST(PlanFile, SpellsRecomputationBothWays) {
+    for (const char* text : {"none",
+                             "selective",
+                             "selective:norms,activation",
+                             "selective:latent_up",
+                             "full",
+                             "full:block:5"}) {
+        Strategy strategy;
+        ASSERT_TRUE(recompute_from_text(text, strategy).has_value()) << text;
+        EXPECT_EQ(recompute_text(strategy), text);
+    }
+    Strategy strategy;
+    ASSERT_TRUE(recompute_from_text("selective:layernorm+moe_act", strategy).has_value());
+    EXPECT_EQ(recompute_text(strategy), "selective:norms,activation");
+}
+
+TEST(PlanFile, RefusesWhatCannotBeInOneSentence) {
+    struct Case {
+        std::string change;  // behind the small file
+        std::string says;
+    };
+    const std::string base = small;
+    for (const Case& one : {
+             Case{"tensor_parallel: 2\n", "write tp"},
+             Case{"pp: 0\n", "pp"},
+             Case{"cp: 3\n", "n_chips 64: must be a multiple of tp 2 x pp 1 x cp 3 = 6"},
+             Case{"dp: 16\n", "makes 32 chips, but there are 64"},
+             Case{"n_microbatches: 7\n", "n_microbatches 7: global_batch 128"},
+             Case{"ep: 2\n", "needs a model with experts"},
+             Case{"vpp: 2\n", "needs pp of at least 2"},
+             Case{"precision: fp6\n", "fp6"},
+             Case{"recompute: some\n", "write none, selective"},
+             Case{"offload: weights\n", "optimizer, or activations:N"},
+             Case{"overlap: [everything]\n", "everything"},
+             Case{"zero_stage: 4\n", "zero_stage"},
+             Case{"head_dim: 0\n", "head_dim"},
+         }) {
+        const auto file = read(base + one.change);
+        ASSERT_FALSE(file.has_value()) << one.change;
+        EXPECT_THAT(file.error().message, HasSubstr(one.says)) << one.change;
+        EXPECT_THAT(file.error().message, HasSubstr("p.yaml")) << one.change;
+    }
+    EXPECT_THAT(read("model: llama-3-8b\n").error().message, HasSubstr("chip"));
+    EXPECT_THAT(read("model: lama-3-8b\nchip: h100-sxm-80g\n").error().message,
+                HasSubstr("did you mean llama-3-8b?"));
+    EXPECT_THAT(read("model: llama-3-8b\nchip: h100-sxm-80\n").error().message,
+                HasSubstr("did you mean h100-sxm-80g?"));
+    EXPECT_THAT(read("chip: a100-sxm-80g\n").error().message, HasSubstr("layers, hidden, heads"));
+    EXPECT_THAT(read("model: llama-3-8b\nchip: a100-sxm-80g\nprecision: fp8\n").error().message,
+                HasSubstr("a100-sxm-80g has no fp8 units"));
+}
+
+TEST(PlanFile, HasAReferencePageThatMatchesItsTable) {
+    std::ifstream stream(std::string(WEIR_SOURCE_DIR) + "/docs/reference/plan.md");
+    std::stringstream page;
+    page << stream.rdbuf();
+    EXPECT_EQ(page.str(), plan_reference())
+        << "regenerate it: weir schema plan --markdown > docs/reference/plan.md";
+}
+
+TEST(PlanFile, GivesOnlyExamplesThatAreValid) {
+    for (const schema::Field& field : plan_schema().fields) {
+        if (field.example.empty()) continue;
+        const std::string text = std::string(field.key) + ": " + std::string(field.example);
+        const auto tree = yaml::parse(text, "example");
+        ASSERT_TRUE(tree.has_value()) << text;
+        const schema::Object alone{"plan", "", {field}, {}};
+        const auto checked = schema::check(alone, *tree, "example");
+        EXPECT_TRUE(checked.has_value()) << text << ": " << checked.error().message;
+    }
+}
+
+}  // namespace
+}  // namespace weir::plan
