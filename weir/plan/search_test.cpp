@@ -146,5 +146,77 @@ TEST(Search, FindsWhatAskingEveryStrategyFinds) {
     EXPECT_GT(without, 0);
 }
 
+TrainingJob llama() {
+    return {.model = *catalog::find_model("llama-3-8b"), .sequence = 8192, .global_batch = 128};
+}
+Machine a100() {
+    return *machine_of(*catalog::Catalog::built_in().find("a100-sxm-80g"));
+}
+
+TEST(Search, LeavesChipsUnusedWhereThatIsCheaper) {
+    SearchOptions options;
+    options.chips = 128;
+    const TrainingModel model(llama(), a100());
+    const auto fastest = search(model, options);
+    options.objective = Objective::cost;
+    options.fewer_chips = true;
+    const auto cheapest = search(model, options);
+    const Plan& fast = fastest->plans.front();
+    const Plan& cheap = cheapest->plans.front();
+    EXPECT_LT(cheap.strategy.chips(), fast.strategy.chips());
+    EXPECT_LT(cheap.value, value_of(model, options, fast.strategy, fast.prediction));
+    EXPECT_GE(cheap.prediction.step_s, fast.prediction.step_s);
+}
+
+TEST(Search, CountsFailuresMoreTheMoreNodesThereAre) {
+    const Failures failures{.node_mtbf_s = 30 * 86400.0};
+    double before = 1;
+    for (const std::uint64_t chips : {64, 1024, 16384}) {
+        const double share = useful_share(llama(), a100(), chips, failures);
+        EXPECT_LT(share, before);
+        EXPECT_GT(share, 0.5);
+        before = share;
+    }
+    EXPECT_EQ(useful_share(llama(), a100(), 1024, {}), 1);
+}
+
+TEST(Search, NeverTakesAFormatThatWasNotAllowed) {
+    SearchOptions options;
+    options.chips = 8;
+    const Machine h100 = *machine_of(*catalog::Catalog::built_in().find("h100-sxm-80g"));
+    const auto found = search(TrainingModel(llama(), h100), options);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(found->plans.empty());
+    for (const Plan& plan : found->plans)
+        EXPECT_EQ(plan.strategy.precision, Precision::bf16);
+    options.precisions = {Precision::fp8};
+    const auto none = search(TrainingModel(llama(), a100()), options);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().message,
+              "precision fp8: a100-sxm-80g has no products of matrices in it");
+}
+
+TEST(Search, SaysWhatWouldDoWhereNoDegreesMakeTheChips) {
+    SearchOptions options;
+    options.chips = 37;
+    const auto none = search(TrainingModel(llama(), a100()), options);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().message,
+              "chips 37: tp x cp x pp x dp cannot make this, where tp divides the 32 heads, cp "
+              "the sequence of 8192, dp the global batch of 128 and pp is at most the 32 layers; "
+              "36 chips would do");
+}
+
+TEST(Search, SaysByHowMuchNothingFits) {
+    SearchOptions options;
+    options.chips = 1;
+    const TrainingModel model(llama(), a100());
+    const auto found = search(model, options);
+    ASSERT_TRUE(found && found->plans.empty() && found->nearest);
+    EXPECT_GT(found->missing_bytes, 0);
+    EXPECT_EQ(found->nearest->prediction.memory_total_bytes() - model.machine().memory_bytes,
+              found->missing_bytes);
+}
+
 }  // namespace
 }  // namespace weir::plan
