@@ -196,7 +196,7 @@ private:
                     s.etp = etp;
                     for (const std::uint32_t ep : eps) {
                         s.ep = ep;
-                        bool has_experts = !moe;
+                        bool has_experts = moe_layers(job_.model) == 0;
                         for (const Shape& shape : shapes) {
                             const std::size_t mine = at++;
                             s.pp = shape.pp;
@@ -501,7 +501,7 @@ private:
 // What a look at the usual corner of the space finds at once: the value of the last plan of a full
 // list. It spares the whole search most of its predictions.
 double within_reach(const TrainingModel& model, SearchOptions options) {
-    constexpr std::uint64_t few_chips = 64;
+    constexpr std::uint64_t few_chips = 4;
     // Who knows what has to be beaten has no need of it.
     if (options.better_than < unlimited) return options.better_than;
     if (options.chips <= few_chips) return unlimited;
