@@ -136,6 +136,7 @@ RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
 
 bool recompute_fits(const Strategy& s, const TrainingJob& job) {
     const unsigned bits = bits_of(s.parts);
+    if (s.parts.every_other_product) return false;  // not varied
     if ((s.recompute == Recompute::selective) != (bits != 0)) return false;
     if ((bits & ~bits_of(parts_of(job, s))) != 0) return false;
     if (s.recompute_layers == 0) return true;
