@@ -183,8 +183,7 @@ Result<bool> answer_plan(const PlanOptions& options) {
         if (answer.pools.size() > 1)
             return fail(Code::invalid, "--emit: name one kind of chips in --chips");
         const PoolAnswer& one = answer.pools.front();
-        if (fits)
-            return emit_launch(answer.question.job, one.pool.machine, one.found.plans, options);
+        if (fits) return emit_best(answer.question, one.pool, one.found, options);
     }
     if (!options.report.empty())
         WEIR_CHECK(sim::write_file(options.report, plan_page(answer, command_of(options))));
