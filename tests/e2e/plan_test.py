@@ -174,6 +174,20 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         self.assertEqual(few.status, 1, few)
         self.assertIn("more than the 8 chips", few.out)
 
+    def test_several_kinds_of_chip_are_planned_alone_and_together(self):
+        words = ["plan", "llama-3-8b", "--chips", "h100-sxm-80g=8,a100-sxm-80g=8", "--sequence", "4096",
+                 "--global-batch", "64"]
+        answer = self.weir(*words, "--json")
+        self.assertEqual(answer.status, 0, answer)
+        self.assertEqual(len(answer.json["pools"]), 2)
+        mixed = answer.json["mixed"]
+        ways = {way["way"]: way["step_s"] for way in mixed["ways"]}
+        best_mix = min(step for way, step in ways.items() if way != "alone")
+        self.assertEqual(mixed["pays"], best_mix < ways["alone"])
+        text = self.weir(*words).out
+        self.assertIn("all together", text)
+        self.assertIn("mixing", text)
+
     def test_a_precision_is_the_least_and_never_lowered(self):
         for chip in ("a100-sxm-80g", "h100-sxm-80g"):
             answer = self.weir("plan", "llama-3-8b", "--chips", chip + "=8", "--global-batch", "64",

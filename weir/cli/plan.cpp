@@ -177,6 +177,11 @@ Result<bool> answer_plan(const PlanOptions& options) {
         }
         answer.pools.push_back(std::move(one));
     }
+    if (answer.pools.size() > 1 && !answer.over_chips && options.emit.empty()) {
+        const Progress progress("planning on all together", 0, "plans", options.json);
+        WEIR_CHECK(mix(answer));
+        fits = fits || (answer.mixed && answer.mixed->best() != nullptr);
+    }
     for (const std::string& sentence : answer.question.notes)
         note(sentence);
     if (!options.emit.empty()) {

@@ -165,6 +165,7 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
             text += "\n" + scale_table(one, job, width);
         }
     }
+    if (!answer.verdict.empty()) text += "\n" + mixed_text(answer, width);
     return text;
 }
 
