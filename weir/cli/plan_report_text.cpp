@@ -26,22 +26,24 @@ std::string details(const plan::TrainingJob& job,
                     const plan::Strategy& strategy,
                     const Prediction& prediction,
                     std::size_t width) {
-    std::string text = time_table(prediction, width) + "\n";
+    std::string text = line(whole_text(strategy), width) + "\n";
+    text += time_table(prediction, width) + "\n";
     text += memory_table(prediction, machine, width) + "\n";
     text += line(goal_sentence(job, machine, strategy, prediction), width);
     text += line(mfu_sentence(prediction, machine, strategy), width);
     const Interval interval = plan::interval_of(prediction, job, machine, strategy);
-    text += line(
-        machine.chip.fitted
-            ? fmt::format("between: 90 % of such runs; errors are {:.0f} % (standard deviation) on "
-                          "{}",
-                          100 * interval.spread,
-                          machine.chip.source)
-            : fmt::format("between: 90 % of such runs, if errors are {:.0f} % (standard deviation)",
-                          100 * interval.spread),
-        width);
+    text +=
+        line(machine.chip.fitted
+                 ? fmt::format("90 % of such runs take so long; errors are {:.0f} % (standard "
+                               "deviation) on {}",
+                               100 * interval.spread,
+                               machine.chip.source)
+                 : fmt::format("90 % of such runs take so long, if errors are {:.0f} % (standard "
+                               "deviation)",
+                               100 * interval.spread),
+             width);
     for (const std::string& cause : interval.causes)
-        text += line("wider: " + cause, width);
+        text += line("the interval is wider: " + cause, width);
     return text;
 }
 
