@@ -26,6 +26,9 @@ void Plan::walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Tim
             const std::uint32_t first = pool.runs.first_of(node);
             ++work_;
             const Freed& freed = pool.freed[first];
+            // Futures lie scattered: the next one is asked for while this one is looked at.
+            if (next < last && pool.freed[next].*needed <= by)
+                __builtin_prefetch(&pool.futures[next]);
             if (freed.*needed <= by && freed.anything != never)
                 visit(pool, rank, node, next - node, pool.futures[first]);
             node = next;

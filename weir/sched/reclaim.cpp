@@ -164,6 +164,7 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
                 return borrows(tenant, one.first);
             }))
             return;
+        __builtin_prefetch(&jobs.at(each->slot));  // its turn comes after that of many others
         last.push_back({each, tenant});
         std::push_heap(last.begin(), last.end());
     };
