@@ -692,7 +692,8 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
-    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].insert({job.rank, slot});
+    if (!running_of_tenant.empty())
+        running_of_tenant[job.tenant.value].insert({job.rank, slot, job.shape});
     charge(job, job.placement.ranges.front().pool, job.end_by);
     use_data(job);
     ++counts.running;

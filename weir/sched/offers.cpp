@@ -200,6 +200,8 @@ Offers::Offer Offers::offer_of(const Nodes& nodes, std::uint32_t node) {
     chosen_.clear();
     const auto unused = free_.free_on(nodes.id, node - nodes.first, gang_.demand.tag);
     if (!unused) return best;
+    // Nobody may go from most nodes, and they are full.
+    if (start_[node] == start_[node + 1] && unused->chips < part_.each.chips) return best;
     Room room(*nodes.pool, *unused);
     const std::uint32_t used = used_[node];
     const std::uint32_t least = gang_.demand.within == fleet::Level::node ? part_.replicas : 1;

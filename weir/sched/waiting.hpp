@@ -50,6 +50,7 @@ using Queue = Sequence<Queued, Stretch>;
 struct InOrder {
     Rank rank;
     std::uint32_t slot = no_slot;
+    std::uint32_t shape = 0;
     [[nodiscard]] const Rank& key() const { return rank; }
 };
 struct NoSummary {
