@@ -10,6 +10,7 @@
 #include "weir/plan/mixed_stages.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
+#include "weir/plan/stage_cost.hpp"
 
 namespace weir::plan {
 namespace {
@@ -41,8 +42,13 @@ public:
              const std::vector<MixedPart>& parts,
              const MixedOptions& options)
         : job_(job), parts_(parts), options_(options), known_(parts.size()) {
-        for (const MixedPart& part : parts)
-            sequence_s_.push_back(least_sequence_s(part));
+        for (const MixedPart& part : parts) {
+            least_.push_back(least_of(part));
+            double least = unlimited;
+            for (const Least& one : least_.back())
+                least = std::min(least, one.layer_s * one.tp * one.cp);
+            sequence_s_.push_back(least * job.model.layers / static_cast<double>(part.chips));
+        }
     }
 
     // The fastest step below `better_than_s`, without what the parts tell each other.
@@ -56,52 +62,98 @@ public:
     [[nodiscard]] std::uint64_t searches() const { return searches_; }
 
 private:
-    // No plan takes less for each sequence: what kernels take for a very large micro-batch, where
-    // nothing is lost to small shapes, with all chips at work all the time.
-    [[nodiscard]] double least_sequence_s(const MixedPart& part) const {
+    // What a layer takes for each sequence, at least, of one tp and cp: that of a very large
+    // micro-batch, where nothing is lost to small shapes and latencies.
+    struct Least {
+        std::uint32_t tp = 1;
+        std::uint32_t cp = 1;
+        double layer_s = 0;
+    };
+    [[nodiscard]] std::vector<Least> least_of(const MixedPart& part) const {
         constexpr std::uint32_t very_many = 1U << 16U;
         const SearchOptions& options = options_.search;
+        const bool moe = job_.model.is_moe();
         const TrainingModel model(job_, part.machine);
-        const double moe = moe_layers(job_.model) / double{1} / job_.model.layers;
-        double least = unlimited;
+        std::vector<Least> found;
         Strategy s = options.base;
         s.micro_batch = very_many;
-        for (const Precision precision : options.precisions) {
-            if (part.machine.peak(precision) <= 0) continue;
-            s.precision = precision;
-            for (const std::uint32_t tp : divisors(job_.model.heads, options.tp)) {
-                s.tp = tp;
-                for (const std::uint32_t cp : divisors(job_.sequence, options.cp)) {
-                    s.cp = cp;
-                    if (std::uint64_t{tp} * cp > part.chips || !tp_fits(s, job_)) continue;
+        for (const std::uint32_t tp : divisors(job_.model.heads, options.tp)) {
+            s.tp = tp;
+            for (const std::uint32_t cp : divisors(job_.sequence, options.cp)) {
+                s.cp = cp;
+                if (std::uint64_t{tp} * cp > part.chips || !tp_fits(s, job_) || !cp_fits(s, job_))
+                    continue;
+                Least least{tp, cp, unlimited};
+                for (const Precision precision : options.precisions) {
+                    if (part.machine.peak(precision) <= 0) continue;
+                    s.precision = precision;
                     for (const bool parallel : {false, true}) {
                         s.sequence_parallel = parallel && tp > 1;
                         for (const std::uint32_t ep :
-                             divisors(job_.model.is_moe() ? job_.model.experts->count : 1, {})) {
+                             divisors(moe ? job_.model.experts->count : 1, {})) {
                             s.ep = ep;
                             for (const std::uint32_t etp : {0U, 1U}) {
                                 s.etp = etp;
-                                const TrainingModel::Layers layers = model.layers(s);
-                                const auto work = [](const LayerCost& cost) {
-                                    return cost.forward.work_s() + cost.backward.work_s();
-                                };
-                                const double each =
-                                    job_.model.layers *
-                                    ((1 - moe) * work(layers.dense) + moe * work(layers.moe)) /
-                                    very_many;
-                                least = std::min(least,
-                                                 each * tp * cp / static_cast<double>(part.chips));
+                                const double layer_s = layer_at_least_s(
+                                    part.machine, model.layers(s), usable(s, options), job_.model);
+                                least.layer_s = std::min(least.layer_s, layer_s / very_many);
                             }
                         }
                     }
                 }
+                if (least.layer_s < unlimited) found.push_back(least);
             }
         }
-        return least;
+        return found;
     }
 
-    [[nodiscard]] double at_least(std::size_t part, std::uint32_t sequences) const {
-        return sequence_s_[part] * sequences * rounding;
+    // Of a step: every chip has its layers and sequences, and a pipeline fills and drains. Only
+    // some degrees divide the sequences; `open` learns those that may come below best_s_.
+    double at_least(std::size_t part, std::uint32_t sequences, SearchOptions* open = nullptr) {
+        const std::vector<std::uint32_t> dps = divisors(sequences, options_.search.dp);
+        const bool fewer = options_.search.fewer_chips;
+        const bool plain = options_.search.schedules == std::vector{Schedule::one_f_one_b};
+        double least_s = unlimited;
+        const Range nothing{std::numeric_limits<std::uint32_t>::max(), 0};
+        Range tp = nothing;
+        Range cp = nothing;
+        Range dp_range = nothing;
+        const auto extend = [](Range& range, std::uint32_t value) {
+            range.low = std::min(range.low, value);
+            range.high = std::max(range.high, value);
+        };
+        for (const Least& one : least_[part]) {
+            const std::uint64_t taken = std::uint64_t{one.tp} * one.cp;
+            if (!fewer && parts_[part].chips % taken != 0) continue;
+            const std::uint64_t left = parts_[part].chips / taken;
+            for (const std::uint32_t dp : dps) {
+                if (dp > left) break;
+                if (!fewer && left % dp != 0) continue;
+                const std::uint64_t pp = left / dp;
+                const std::uint64_t most = job_.model.layers + 2;
+                if (!fewer && pp > most) continue;
+                const auto stages = static_cast<double>(std::min(pp, most));
+                const double each = std::ceil(job_.model.layers / stages);
+                // Of one micro-batch, which is a sequence at least. Interleaved stages want the
+                // micro-batches to be a multiple of them, other schedules leave a quarter.
+                const bool interleaved = sequences / dp % pp == 0;
+                double idle = interleaved ? 1 : each;
+                if (!plain) idle = std::min(idle, each / 4);
+                const double fill = fewer ? 0 : (stages - 1) * idle;
+                const double step_s = rounding * one.layer_s * (sequences / dp * each + fill);
+                least_s = std::min(least_s, step_s);
+                if (step_s >= best_s_) continue;
+                extend(tp, one.tp);
+                extend(cp, one.cp);
+                extend(dp_range, dp);
+            }
+        }
+        if (open != nullptr) {
+            open->tp = tp;
+            open->cp = cp;
+            open->dp = dp_range;
+        }
+        return least_s;
     }
 
     // Gives the parts from `part` on `left` sequences; those before take `so_far_s` at most.
@@ -123,8 +175,10 @@ private:
                 if (sequences < 1 || sequences > most || (away == 0 && sequences != middle))
                     continue;
                 const auto mine = static_cast<std::uint32_t>(sequences);
-                if (at_least(part, mine) >= best_s_ ||
-                    (left - mine) * rounding / (rates - 1 / sequence_s_[part]) >= best_s_)
+                if (sequence_s_[part] * mine * rounding >= best_s_ ||
+                    (left - mine) * rounding / (rates - 1 / sequence_s_[part]) >= best_s_ ||
+                    at_least(part, mine) >= best_s_ ||
+                    (others == 1 && at_least(part + 1, left - mine) >= best_s_))
                     continue;
                 take(part, mine, so_far_s, left - mine);
                 if (away == 0) break;
@@ -157,6 +211,7 @@ private:
             options.top_k = 1;
             options.better_than = best_s_;
             options.overlap_off = false;
+            if (!(at_least(part, sequences, &options) < best_s_)) return nullptr;
             ++searches_;
             const auto found = search(TrainingModel(job, parts_[part].machine), options);
             if (found && !found->plans.empty()) place->second = found->plans.front();
@@ -167,7 +222,8 @@ private:
     const TrainingJob& job_;
     const std::vector<MixedPart>& parts_;
     const MixedOptions& options_;
-    std::vector<double> sequence_s_;
+    std::vector<std::vector<Least>> least_;
+    std::vector<double> sequence_s_;                                   // of a part, at least
     std::vector<std::map<std::uint32_t, std::optional<Plan>>> known_;  // of a part, by sequences
     std::vector<MixedPlan::Share> shares_;
     double best_s_ = unlimited;

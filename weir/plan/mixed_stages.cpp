@@ -4,7 +4,6 @@
 #include <map>
 #include <numeric>
 
-#include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
 #include "weir/plan/stage_cost.hpp"
 
@@ -13,15 +12,6 @@ namespace {
 
 constexpr double unlimited = std::numeric_limits<double>::infinity();
 constexpr double rounding = 1 - 1e-9;
-
-// Of a pass over one layer, whatever hides: kernels, their starts, and of what chips tell each
-// other the part that products lose to it.
-double pass_s(const PassCost& cost, const ChipCalibration& chip, const Overlap& overlap) {
-    const double tensor = overlap.tensor ? chip.overlap_slowdown : 1;
-    const double experts = overlap.experts ? chip.overlap_slowdown : 1;
-    return cost.work_s() + cost.kernels * chip.kernel_s + tensor * cost.tensor_s + cost.context_s +
-           experts * cost.experts_s;
-}
 
 class Pipelines {
 public:
@@ -34,8 +24,7 @@ public:
           options_(options),
           best_s_(better_than_s),
           costs_(job, parts),
-          depth_(layers_to_split(job)),
-          moe_(static_cast<double>(moe_layers(job.model)) / job.model.layers) {}
+          depth_(layers_to_split(job)) {}
 
     std::optional<MixedPlan> run() {
         const SearchOptions& o = options_.search;
@@ -142,22 +131,13 @@ private:
             const TrainingModel model(job_, parts_[part].machine);
             for_each_spread(s, [&](const Strategy& one) {
                 const TrainingModel::Layers layers = model.layers(one);
-                place->second = std::min(place->second, layer_s(part, one, layers));
+                place->second = std::min(
+                    place->second,
+                    layer_at_least_s(
+                        parts_[part].machine, layers, usable(one, options_.search), job_.model));
             });
         }
         return place->second;
-    }
-
-    // Of one layer at least, forward and backward.
-    [[nodiscard]] double layer_s(std::size_t part,
-                                 const Strategy& s,
-                                 const TrainingModel::Layers& layers) const {
-        const ChipCalibration& chip = parts_[part].machine.chip;
-        const Overlap overlap = usable(s, options_.search);
-        const auto both = [&](const LayerCost& cost) {
-            return pass_s(cost.forward, chip, overlap) + pass_s(cost.backward, chip, overlap);
-        };
-        return (1 - moe_) * both(layers.dense) + moe_ * both(layers.moe);
     }
 
     // Sequence parallelism and experts, whatever dp is.
@@ -282,7 +262,10 @@ private:
         for_each_spread(s, [&](Strategy spread) {
             if (!ep_fits(spread, job_)) return;
             const TrainingModel::Layers layers = uniform.layers(spread);
-            const double stage_s = each * layer_s(part, spread, layers);
+            const double stage_s = each * layer_at_least_s(parts_[part].machine,
+                                                           layers,
+                                                           usable(spread, options_.search),
+                                                           job_.model);
             if (step_at_least_s(stage_s, 0) * rounding >= best_s_) return;
             for (const std::uint32_t zero : zeros_of(spread, options_.search)) {
                 spread.zero = zero;
@@ -331,7 +314,6 @@ private:
     double best_s_;
     StageCosts costs_;
     std::uint32_t depth_;
-    double moe_;
 
     std::vector<Candidate> candidates_;
     std::vector<std::size_t> order_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/plan/collective_time.hpp"
+#include "weir/plan/model_counts.hpp"
 
 namespace weir::plan {
 namespace {
@@ -14,7 +15,30 @@ double sent_bytes(const TrainingJob& job, const Strategy& s) {
            bytes_per_number / s.tp;
 }
 
+// Of a pass over one layer, whatever hides: kernels, their starts, and of what chips tell each
+// other the part that products lose to it.
+double pass_s(const PassCost& cost, const ChipCalibration& chip, const Overlap& overlap) {
+    const double tensor = overlap.tensor ? chip.overlap_slowdown : 1;
+    const double experts = overlap.experts ? chip.overlap_slowdown : 1;
+    return cost.work_s() + cost.kernels * chip.kernel_s + tensor * cost.tensor_s + cost.context_s +
+           experts * cost.experts_s;
+}
+
 }  // namespace
+
+double layer_at_least_s(const Machine& machine,
+                        const TrainingModel::Layers& layers,
+                        const Overlap& overlap,
+                        const catalog::Model& model) {
+    const auto both = [&](const LayerCost& cost) {
+        return pass_s(cost.forward, machine.chip, overlap) +
+               pass_s(cost.backward, machine.chip, overlap);
+    };
+    const double with_experts = moe_layers(model);
+    if (with_experts <= 0) return both(layers.dense);
+    if (with_experts >= model.layers) return both(layers.moe);
+    return std::min(both(layers.dense), both(layers.moe));
+}
 
 std::uint32_t layers_to_split(const TrainingJob& job) {
     return job.model.layers + job.model.mtp_layers;

@@ -26,6 +26,12 @@ struct StageCost {
     Prediction prediction{};
 };
 
+// What no layer takes less than, forward and backward, whatever hides behind what.
+double layer_at_least_s(const Machine& machine,
+                        const TrainingModel::Layers& layers,
+                        const Overlap& overlap,
+                        const catalog::Model& model);
+
 // Layers that a pipeline has to carry: those that predict further tokens too.
 std::uint32_t layers_to_split(const TrainingJob& job);
 
