@@ -366,7 +366,11 @@ SearchOptions options_for(Framework framework) {
             options.vpp = one;
             options.base.ulysses = true;
             options.offload_optimizer = true;
-            options.overlap = {.grad_reduce = true, .param_gather = true};
+            // Of attention alone, which flash attention does anyway; of whole stages.
+            options.recompute_selective = false;
+            options.recompute_block = false;
+            // Weights come in beside computation only where they are split, and then always.
+            options.overlap = {.grad_reduce = true};
             break;
         case Framework::torchtitan:
             options.zero = {3};
