@@ -78,9 +78,9 @@ double loss_of(Fit& fit, const std::vector<std::size_t>& which) {
 int main(int argc, char** argv) {
     Fit fit;
     std::string folder;
-    int rounds = 6;
+    int rounds = 40;
     bool every_row = false;
-    double pull_strength = 0.003;
+    double pull_strength = 0.0025;
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--without") == 0 && i + 1 < argc)
             fit.without = argv[++i];

@@ -96,7 +96,7 @@ constexpr Bounds plausible[] = {
     {"exchange_s", 3e-6, 2e-4},        {"kernel_s", 8e-7, 6e-6},
     {"eager_layer_s", 2e-5, 2e-3},     {"step_s", 1e-4, 6e-3},
     {"sequence_s", 2e-7, 4e-5},        {"product_slowdown", 0.9, 2.0},
-    {"experts_slowdown", 0.6, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
+    {"experts_slowdown", 0.9, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
     {"attention_slowdown", 0.8, 5.0},  {"reduce_slowdown", 0.5, 4.0},
     {"exchange_slowdown", 0.5, 10.0},  {"first_s", 2e-3, 0.3}};
 
@@ -205,7 +205,7 @@ double fit(std::vector<Row>& rows, Constants& constants, int steps) {
         2,
         constants.engines,
         weir::plan::serving_engine_constants(),
-        {"spread", "chunk_tokens", "batch_max", "keeps_whole", "memory_share"});
+        {"spread", "first_spread", "chunk_tokens", "batch_max", "keeps_whole", "memory_share"});
     const std::size_t n = knobs.size();
     double total = total_of(rows, constants, knobs);
     double damping = 0.1;
@@ -381,9 +381,9 @@ void print_records(std::string_view family,
         }
         double value = weight > 0 ? std::exp(sum / weight) : start.*constant.member;
         // Policies are no measurements, and what nobody measured is less certain.
-        if (constant.name == "spread" || constant.name == "memory_share" ||
-            constant.name == "chunk_tokens" || constant.name == "batch_max" ||
-            constant.name == "keeps_whole")
+        if (constant.name == "spread" || constant.name == "first_spread" ||
+            constant.name == "memory_share" || constant.name == "chunk_tokens" ||
+            constant.name == "batch_max" || constant.name == "keeps_whole")
             value = start.*constant.member;
         fmt::print("    {}: {:.4g}\n", constant.name, value);
     }
@@ -477,6 +477,7 @@ int main(int argc, char** argv) {
     // Spreads: of the logarithm of tokens a second, outliers cut as for a robust deviation.
     std::vector<std::vector<double>> chip_errors(chips.size());
     std::vector<std::vector<double>> engine_errors(used.size());
+    std::vector<std::vector<double>> first_errors(used.size());
     for (const Row& one : rows) {
         ++chips[one.chip];
         if (one.row->plan.chips() > 1) ++links[one.link];
@@ -490,6 +491,8 @@ int main(int argc, char** argv) {
         const double error = std::abs(std::log(p.output_tokens_per_s / one.row->output_tok_s));
         chip_errors[one.chip].push_back(error);
         engine_errors[one.engine].push_back(error);
+        if (one.row->ttft_s > 0 && one.row->plan.traffic != weir::plan::Traffic::queue)
+            first_errors[one.engine].push_back(std::abs(std::log(p.ttft_s / one.row->ttft_s)));
     }
     // So that nine of ten rows lie inside 1.645 of it.
     const auto spread = [](std::vector<double>& errors) {
@@ -506,6 +509,7 @@ int main(int argc, char** argv) {
     for (std::size_t i = 0; i < used.size(); ++i) {
         if (used[i] == 0) continue;
         constants.engines[i].spread = spread(engine_errors[i]);
+        if (!first_errors[i].empty()) constants.engines[i].first_spread = spread(first_errors[i]);
         constants.engines[i].source = fmt::format("{} published measurements", used[i]);
     }
     fmt::print(

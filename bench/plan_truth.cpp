@@ -1,10 +1,15 @@
-// plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE]: predicts every measured row of
-// DIR/training.csv and DIR/inference.csv, and prints how far off the planner is, by source, chip,
-// precision and kind of model. --rows prints each prediction as well, --terms where the time and
-// memory of rows goes whose id begins so, --picture draws predictions against measurements (SVG).
+// plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]: predicts every measured
+// row of DIR/training.csv and DIR/inference.csv, and prints how far off the planner is, by source,
+// chip, precision and kind of model. --rows prints each prediction as well, --terms where the time
+// and memory of rows goes whose id begins so, --picture draws predictions against measurements
+// (SVG),
+// --check says only which promise of docs/results.md is missed.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -152,6 +157,39 @@ void print_terms(const std::vector<weir::bench::TrainingRow>& rows, const std::s
     }
 }
 
+// What the product promises of its predictions (docs/results.md), by source. False where one is
+// missed.
+bool check(const std::vector<Score>& times,
+           const std::vector<Score>& memory,
+           const weir::bench::Fits& fits) {
+    bool kept = true;
+    const auto hold =
+        [&](std::string_view what, std::string_view group, double value, double bound) {
+            if (value <= bound) return;
+            kept = false;
+            fmt::print(
+                "{} of {}: {:.1f} %, promised {:.0f} %\n", what, group, 100 * value, 100 * bound);
+        };
+    constexpr std::array<std::string_view, 9> tables{
+        "lf", "dgxc", "mbridge", "intern", "ascend", "titan", "nemo", "simumax", "vtm"};
+    for (const Score& score : times) {
+        const bool promised = std::find(tables.begin(), tables.end(), score.group) != tables.end();
+        if (promised) hold("mean error of the step time", score.group, score.mape, 0.10);
+        if (promised) hold("median error of the step time", score.group, score.median_ape, 0.06);
+        if (score.group == "vts") hold("mean error of the step time", "vts", score.mape, 0.15);
+    }
+    for (const Score& score : memory) {
+        if (score.group == "mcore" || score.group == "simumax")
+            hold("mean error of memory", score.group, score.mape, 0.06);
+    }
+    hold(
+        "plans that ran and are predicted not to fit,",
+        "all",
+        static_cast<double>(fits.refused) / static_cast<double>(std::max<std::size_t>(fits.ran, 1)),
+        0.02);
+    return kept;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -159,12 +197,15 @@ int main(int argc, char** argv) {
     bool json = false;
     bool every_row = false;
     std::string picture;
+    bool only_check = false;
     std::string terms_of;  // ids that start so: where their time and memory goes
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--json") == 0)
             json = true;
         else if (std::strcmp(argv[i], "--terms") == 0 && i + 1 < argc)
             terms_of = argv[++i];
+        else if (std::strcmp(argv[i], "--check") == 0)
+            only_check = true;
         else if (std::strcmp(argv[i], "--picture") == 0 && i + 1 < argc)
             picture = argv[++i];
         else if (std::strcmp(argv[i], "--rows") == 0)
@@ -173,9 +214,17 @@ int main(int argc, char** argv) {
             folder = argv[i];
     }
     if (folder.empty()) {
-        fmt::print(stderr,
-                   "usage: plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE]\n");
+        fmt::print(
+            stderr,
+            "usage: plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]\n");
         return 2;
+    }
+    if (only_check && !std::filesystem::exists(folder + "/training.csv")) {
+        fmt::print(
+            "SKIPPED: {}/training.csv is not there; WEIR_TRUTH names the folder of published "
+            "measurements\n",
+            folder);
+        return 0;
     }
     const auto rows = weir::bench::read_training(folder + "/training.csv");
     if (!rows) {
@@ -190,6 +239,7 @@ int main(int argc, char** argv) {
     const auto memory = weir::bench::predict_memory(*rows);
     const auto time_scores = weir::bench::scores_of(times);
     const auto memory_scores = weir::bench::scores_of(memory);
+    if (only_check) return check(time_scores, memory_scores, weir::bench::fits_of(*rows)) ? 0 : 1;
     const auto serving = weir::bench::inference_report(folder);
     if (!serving) {
         fmt::print(stderr, "plan_truth: {}\n", serving.error().message);

@@ -126,6 +126,8 @@ plan::ServingPlan plan_of(const Record& row, const catalog::Model& model) {
     }
     plan.engine = engine_of(row.text("engine"));
     plan.weights = numbers_of(row.text("weight_prec"));
+    // gpt-oss is published in MXFP4, whatever a table calls it.
+    if (has(model.name, "gpt-oss") && plan.weights == Numbers::nvfp4) plan.weights = Numbers::mxfp4;
     plan.cache = cache_of(row, plan.engine, plan.weights);
     const std::string_view mode = row.text("mode");
     plan.traffic = has(mode, "offline") || has(mode, "open loop") ? Traffic::queue
@@ -208,7 +210,8 @@ bool impossible(const InferenceRow& row) {
     double peak = row.machine.peak(plan::Precision::bf16);
     if (plan::bytes_of(row.plan.weights) == 1)
         peak = std::max(peak, row.machine.peak(plan::Precision::fp8));
-    if (row.plan.weights == plan::Numbers::nvfp4) peak = std::max(peak, row.machine.peak_fp4_flops);
+    if (row.plan.weights == Numbers::nvfp4 || row.plan.weights == Numbers::mxfp4)
+        peak = std::max(peak, row.machine.peak_fp4_flops);
     const double chips = row.plan.degrees.chips();
     const double cache = 2.0 * model.layers * model.kv_heads * model.head_dim *
                          plan::bytes_of(row.plan.cache) * row.plan.batch * row.job.isl;
@@ -400,8 +403,14 @@ std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& ro
         if (!row.doubtful) groups.emplace_back("7 all but doubtful");
         for (std::size_t m = 0; m < metrics.size(); ++m) {
             if (measured[m] <= 0) continue;
-            for (const std::string& group : groups)
-                by_metric[m][group].push_back({&row, measured[m], predicted[m], p.spread});
+            // How long the first token of a queue takes depends on how many are queued, which rows
+            // do not say.
+            const bool first = metrics[m] == "ttft";
+            if (first && row.plan.traffic == Traffic::queue) continue;
+            for (const std::string& group : groups) {
+                by_metric[m][group].push_back(
+                    {&row, measured[m], predicted[m], first ? p.first_spread : p.spread});
+            }
         }
     }
     std::vector<InferenceScore> scores;

@@ -184,7 +184,7 @@ std::vector<Predicted> floor_times(const std::vector<TrainingRow>& rows) {
     const auto ideal = [](const TrainingRow& row) {
         return 3 * plan::forward_flops(row.job.model, row.job.sequence, false).total() *
                row.job.global_batch /
-               (static_cast<double>(row.chips) * row.machine.peak(plan::Precision::bf16));
+               (static_cast<double>(row.chips) * row.machine.peak(plan::Precision::fp16));
     };
     std::map<std::string, std::vector<double>> shares;
     for (const TrainingRow& row : rows) {

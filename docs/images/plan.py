@@ -28,7 +28,7 @@ def main():
     parts, x, y = [], LEFT, 18
     for term in shown:
         name = term.replace("_", " ")
-        wide = 30 + 6.9 * len(name)
+        wide = 34 + 7.6 * len(name)
         if x + wide > WIDTH:
             x, y = LEFT, y + 20
         parts.append(f'<rect fill="{COLOURS[term]}" x="{x:.0f}" y="{y - 10}" width="12" height="12" rx="2"/>'

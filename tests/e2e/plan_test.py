@@ -153,6 +153,27 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         answer = self.weir("plan", "--check", name, "--emit", "deepspeed")
         self.assertEqual(answer.out == "", answer.status != 0, answer)
 
+    def test_serving_keeps_its_promises_or_says_what_it_misses(self):
+        asked = ["plan", "llama-3-8b", "--serve", "--chips", "h100-sxm-80g=8", "--isl", "1024", "--osl", "256"]
+        answer = self.weir(*asked, "--slo", "ttft=1s,tpot=40ms", "--json")
+        self.assertEqual(answer.status, 0, answer)
+        plans = answer.json["pools"][0]["plans"]
+        rates = [plan["tokens_per_s_per_chip"] for plan in plans]
+        self.assertEqual(rates, sorted(rates, reverse=True))
+        for plan in plans:
+            self.assertLessEqual(plan["ttft_s"], 1)
+            self.assertLessEqual(plan["tpot_s"], 0.04)
+            self.assertAlmostEqual(sum(plan["terms_s"].values()) / plan["tpot_s"], 1, places=6)
+        text = self.weir(*asked, "--qps", "10", "--price", "2 USD/chip-hour")
+        for words in ("time of a token", "keys and values", "10 requests a second need", "USD", "90 %"):
+            self.assertIn(words, text.out)
+        missed = self.weir(*asked, "--slo", "tpot=1ms")
+        self.assertEqual(missed.status, 1, missed)
+        self.assertIn("no plan keeps the promises", missed.out)
+        few = self.weir(*asked, "--qps", "100000")
+        self.assertEqual(few.status, 1, few)
+        self.assertIn("more than the 8 chips", few.out)
+
     def test_chips_may_be_a_pool_of_a_fleet_with_its_price_and_failures(self):
         fleet = self.file("fleet.yaml", """
 sites:
@@ -194,6 +215,12 @@ sites:
             (["llama-3-8b", *chips, "--scale", "64..8"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--scale", "8-64"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--margin", "2"], 2, "--margin"),
+            (["llama-3-8b", *chips, "--isl", "10"], 2, "--serve"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "fast=1s"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--weights", "fp3"], 2, "none of bf16"),
+            (["llama-3-8b", *chips, "--serve", "--engine", "vlm"], 2, "vllm"),
+            (["llama-3-8b", *chips, "--serve", "--qps", "0"], 2, "--qps"),
             (["llama-3-8b", *chips, "--emit", "megatron"], 2, "none of"),
             (["llama-3-8b", *chips, "--emit", "deepspeed", "--framework", "mindspeed"], 2, "give one"),
             (["--read", "no-such.sh", *chips], 3, "no-such.sh"),

@@ -716,7 +716,9 @@ private:
             "  weir plan deepseek-v3 --chips h800=2048 --scale 256..4096 --tokens 15T\n"
             "  weir plan llama-3-8b --chips h100-sxm-80g=64 --emit torchtitan > train.toml\n"
             "  weir plan --check ours.yaml --explain\n"
-            "  weir plan --read pretrain.sh --chips h100-sxm-80g",
+            "  weir plan --read pretrain.sh --chips h100-sxm-80g\n"
+            "  weir plan llama-3-8b --serve --chips h100-sxm-80g=8 --isl 1024 --osl 256 --slo "
+            "ttft=1s,tpot=40ms",
             [&given = given_] { return plan(given.plan); },
             ".\nHere 1 means that nothing fits");
         c->add_option("model", p.model, "a name of `weir models`, or a Hugging Face config.json")
@@ -784,7 +786,48 @@ private:
             ->excludes(check)
             ->excludes(read)
             ->excludes(emit);
+        serving(c, p);
         json(c, p.json);
+    }
+
+    static void serving(CLI::App* c, PlanOptions& p) {
+        auto* serve = c->add_flag("--serve", p.serve, "how it is best served instead of trained");
+        for (const char* other :
+             {"--check", "--read", "--emit", "--scale", "--report", "--explain"})
+            serve->excludes(c->get_option(other));
+        const CLI::Range tokens(1.0, 1e7);
+        c->add_option("--isl", p.isl, "tokens of a prompt, on average [1024]")
+            ->type_name("N")
+            ->check(tokens)
+            ->needs(serve);
+        c->add_option("--osl", p.osl, "tokens of an answer, on average [256]")
+            ->type_name("N")
+            ->check(tokens)
+            ->needs(serve);
+        c->add_option("--slo", p.slo, "promises: time to the first token, and of each further one")
+            ->type_name("ttft=1s,tpot=40ms")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
+        c->add_option("--qps", p.qps, "requests a second: how many chips they need")
+            ->type_name("X")
+            ->check(CLI::Range(1e-6, 1e9))
+            ->needs(serve);
+        c->add_option("--engine",
+                      p.engine,
+                      "vllm, sglang, tensorrt-llm, lmdeploy or faster-transformer [vllm]")
+            ->type_name("ENGINE")
+            ->needs(serve);
+        c->add_option("--weights", p.weights, "formats of weights that are allowed [bf16]")
+            ->type_name("FORMAT,...")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
+        c->add_option("--cache", p.cache, "formats of keys and values that are allowed [bf16]")
+            ->type_name("FORMAT,...")
+            ->delimiter(',')
+            ->allow_extra_args(false)
+            ->needs(serve);
     }
 
     void helping() {

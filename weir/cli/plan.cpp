@@ -12,6 +12,7 @@
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_launch.hpp"
 #include "weir/cli/plan_question.hpp"
+#include "weir/cli/plan_serve.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
 #include "weir/plan/interval.hpp"
@@ -73,12 +74,18 @@ Result<void> rank(PoolAnswer& answer, const PlanQuestion& question, bool explain
 // What the pictures of a page need beside the answer.
 void picture(PoolAnswer& answer, const PlanQuestion& question) {
     if (answer.found.plans.empty()) return;
-    plan::Machine roomy = answer.pool.machine;
-    roomy.memory_bytes *= 2.5;
     plan::SearchOptions options = question.search_on(answer.pool);
     options.top_k = 400;
-    const plan::TrainingModel model(question.job, roomy);
-    if (auto found = plan::search(model, options)) answer.space = std::move(found->plans);
+    if (auto found = plan::search(plan::TrainingModel(question.job, answer.pool.machine), options))
+        answer.space = std::move(found->plans);
+    plan::Machine roomy = answer.pool.machine;
+    roomy.memory_bytes *= 2.5;
+    const auto found = plan::search(plan::TrainingModel(question.job, roomy), options);
+    if (!found) return;
+    for (const plan::Plan& one : found->plans) {
+        if (one.prediction.memory_total_bytes() > answer.pool.machine.memory_bytes)
+            answer.space.push_back(one);
+    }
 }
 
 Result<void> scale(PoolAnswer& answer,
@@ -197,6 +204,7 @@ Result<bool> answer_plan(const PlanOptions& options) {
 int plan(const PlanOptions& options) {
     const Result<bool> fits = !options.check.empty()  ? check_one(options)
                               : !options.read.empty() ? read_and_improve(options)
+                              : options.serve         ? plan_serving(options)
                                                       : answer_plan(options);
     if (!fits) return report(fits.error());
     return *fits ? status_ok : status_failed;

@@ -33,6 +33,14 @@ struct PlanOptions {
     std::string emit;   // a framework: what starts the best plan there
     std::string scale;  // "8..4096"
     std::string report;
+    bool serve = false;
+    double isl = 1024;  // tokens of a prompt, of an answer
+    double osl = 256;
+    std::vector<std::string> slo;  // "ttft=1s", "tpot=40ms"
+    double qps = 0;                // requests a second; 0 = not said
+    std::string engine = "vllm";
+    std::vector<std::string> weights{"bf16"};  // formats that are allowed
+    std::vector<std::string> cache{"bf16"};
     bool explain = false;
     bool json = false;
 };

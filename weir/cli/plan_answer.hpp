@@ -25,8 +25,8 @@ struct PoolAnswer {
     std::optional<Explanation> explanation{};
     std::vector<PlanChange> would_fit{};  // when nothing does, and why was asked
     std::vector<ScalePoint> scale{};
-    // For the picture of the plan space: the best of each layout on chips with several times the
-    // memory, so that those that do not fit are seen too.
+    // For the picture of the plan space: the best of each layout, and the best that it would have
+    // on chips with more memory.
     std::vector<plan::Plan> space{};
 };
 

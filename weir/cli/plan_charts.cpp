@@ -82,7 +82,7 @@ void stacked_row(Svg& svg,
                  const std::vector<Piece>& pieces,
                  const std::string& total) {
     const double top = first_row + row_height * static_cast<double>(index);
-    svg.text(10, top + 12, fmt::format("{}. {}", index + 1, name), "label");
+    svg.text(16, top + 12, fmt::format("{}. {}", index + 1, name), "label");
     double sum = 0;
     for (const Piece& piece : pieces) {
         if (piece.value <= 0) continue;
@@ -107,7 +107,7 @@ std::string time_bars(const std::vector<plan::Plan>& plans) {
     const double height = first_row + row_height * static_cast<double>(plans.size()) + 24;
     Svg svg(chart_width, height, "Where the time of a step goes, for each plan");
     const std::vector<Tick> ticks = ticks_to(longest, "s");
-    const Axis x{Axis::Kind::linear, 0, ticks.back().value, 10, chart_right - 90};
+    const Axis x{Axis::Kind::linear, 0, ticks.back().value, 16, chart_right - 90};
     svg.x_axis(x, ticks, 4, height - 22);
     for (std::size_t i = 0; i < plans.size(); ++i) {
         std::vector<Piece> pieces;
@@ -132,7 +132,7 @@ std::string memory_bars(const std::vector<plan::Plan>& plans, const plan::Machin
     const double height = first_row + row_height * static_cast<double>(plans.size()) + 24;
     Svg svg(chart_width, height, "What fills the memory of the fullest chip, for each plan");
     const std::vector<Tick> ticks = ticks_to(most * 1.02, "GiB");
-    const Axis x{Axis::Kind::linear, 0, ticks.back().value, 10, chart_right - 90};
+    const Axis x{Axis::Kind::linear, 0, ticks.back().value, 16, chart_right - 90};
     svg.x_axis(x, ticks, 4, height - 22);
     for (std::size_t i = 0; i < plans.size(); ++i) {
         std::vector<Piece> pieces;
@@ -168,7 +168,7 @@ std::string space_chart(const std::vector<plan::Plan>& plans,
     std::vector<Tick> y_ticks;
     for (const double value : sim::round_ticks(0, 100 * highest, 5))
         y_ticks.push_back({value, fmt::format("{:.0f} %", value)});
-    const Axis x{Axis::Kind::linear, 0, x_ticks.back().value, chart_left, chart_right};
+    const Axis x{Axis::Kind::linear, 0, x_ticks.back().value, chart_left, chart_right - 20};
     const Axis y{Axis::Kind::linear, 0, y_ticks.back().value, bottom, 14};
     svg.y_axis(y, y_ticks, chart_left, chart_right);
     svg.x_axis(x, x_ticks, 14, bottom);

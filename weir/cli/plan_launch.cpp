@@ -94,7 +94,8 @@ Result<bool> read_and_improve(const PlanOptions& options) {
     }
     WEIR_TRY(const std::string text, read_text_file(options.read, yaml::job_limits.bytes_max));
     const std::string source = options.read == "-" ? "standard input" : options.read;
-    WEIR_TRY(const PlanPool pool, plan_pool(options));
+    WEIR_TRY(const std::vector<PlanPool> pools, plan_pools(options));
+    const PlanPool& pool = pools.front();
     plan::LaunchHints hints;
     hints.chips = pool.chips;
     hints.chips_per_node = pool.machine.chips_per_node;

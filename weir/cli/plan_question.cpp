@@ -57,9 +57,9 @@ public:
         return std::move(question_);
     }
 
-    Result<PlanPool> only_pool() {
+    Result<std::vector<PlanPool>> pools() {
         WEIR_CHECK(ask_pools());
-        return std::move(question_.pools.front());
+        return std::move(question_.pools);
     }
 
 private:
@@ -157,7 +157,8 @@ private:
             }
             pool.node_mtbf_s = as_seconds(there->node_mtbf);
         }
-        if (pool.chips == 0 && options_.scale.empty() && options_.read.empty()) {
+        const bool open = !options_.scale.empty() || !options_.read.empty() || options_.serve;
+        if (pool.chips == 0 && !open) {
             return fail(Code::invalid,
                         fmt::format("--chips {0}: say how many, as {0}=64", pool.name));
         }
@@ -279,8 +280,8 @@ Result<PlanQuestion> plan_question(const PlanOptions& options) {
     return Asking(options).question();
 }
 
-Result<PlanPool> plan_pool(const PlanOptions& options) {
-    return Asking(options).only_pool();
+Result<std::vector<PlanPool>> plan_pools(const PlanOptions& options) {
+    return Asking(options).pools();
 }
 
 Result<double> tokens_from_text(const std::string& text) {

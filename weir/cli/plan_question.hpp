@@ -36,8 +36,8 @@ struct PlanQuestion {
 
 Result<PlanQuestion> plan_question(const PlanOptions& options);
 
-// The first of --chips alone; its number may be left open where a launch says it.
-Result<PlanPool> plan_pool(const PlanOptions& options);
+// --chips alone; their numbers may be left open where a launch says them, or a replica is sized.
+Result<std::vector<PlanPool>> plan_pools(const PlanOptions& options);
 
 // "15e12", "15T", "300B", "20000000000".
 Result<double> tokens_from_text(const std::string& text);

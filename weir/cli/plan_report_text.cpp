@@ -116,9 +116,12 @@ std::string pool_text(const PoolAnswer& answer, const plan::TrainingJob& job, st
     constexpr double risky = 0.1;
     const double chance = plan::out_of_memory_probability(best.prediction, machine);
     if (chance > risky) {
+        // What brings the chance to one in twenty.
+        const double margin = 1 - std::exp(-1.645 * plan::memory_spread);
         text += line(fmt::format("risky: the chance that the memory is too little is {}; --margin "
-                                 "0.1 asks for plans that leave a tenth of it free",
-                                 chance_text(chance)),
+                                 "{:.2f} asks for plans where it is at most 5 %",
+                                 chance_text(chance),
+                                 margin),
                      width);
     }
     text += line(fmt::format("{} strategies, {} of them predicted one by one, {}",
@@ -153,8 +156,10 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
         if (!answer.over_chips) {
             text += pool_text(one, job, width);
         } else {
+            const std::string& chip = one.pool.machine.chip_name;
             text +=
-                line(fmt::format("on {} of {}", one.pool.name, one.pool.machine.chip_name), width);
+                line(one.pool.name == chip ? chip : fmt::format("{}, pool {}", chip, one.pool.name),
+                     width);
             text += "\n" + scale_table(one, job, width);
         }
     }

@@ -502,6 +502,8 @@ private:
 // list. It spares the whole search most of its predictions.
 double within_reach(const TrainingModel& model, SearchOptions options) {
     constexpr std::uint64_t few_chips = 64;
+    // Who knows what has to be beaten has no need of it.
+    if (options.better_than < unlimited) return options.better_than;
     if (options.chips <= few_chips) return unlimited;
     const auto narrow = [](Range& range, std::uint32_t high) {
         range.high = std::min(range.high, std::max(range.low, high));

@@ -83,7 +83,7 @@ struct Spread {
 };
 
 bool is_four_bits(Numbers numbers) {
-    return numbers == Numbers::nvfp4 || numbers == Numbers::int4;
+    return numbers == Numbers::nvfp4 || numbers == Numbers::mxfp4 || numbers == Numbers::int4;
 }
 
 Spread spread_of(const catalog::Model& model, const Degrees& degrees, const ServingPlan& plan) {
@@ -128,6 +128,7 @@ struct World {
     const ServingLink& inside;
     const ServingLink& between;
     const ServingEngine& engine;
+    double skew;
     Spread s;
 
     double bandwidth() const { return machine.memory_bytes_per_s; }
@@ -146,6 +147,7 @@ struct World {
             case Numbers::int8:
                 return std::max(sixteen, machine.peak_int8_ops * chip.product_fp8_share);
             case Numbers::nvfp4:
+            case Numbers::mxfp4:
                 return std::max(sixteen, machine.peak_fp4_flops * chip.product_fp4_share);
             case Numbers::bf16:
             case Numbers::fp16:
@@ -212,8 +214,11 @@ struct World {
         const auto& e = *model.experts;
         const double here = e.count / s.ep;
         const double chosen = static_cast<double>(e.per_token) / e.count;
-        // A token chooses at random: an expert is idle with probability (1 - k/E)^tokens.
-        const double active = here * (1 - std::pow(1 - chosen, tokens));
+        // An expert that a token chooses with probability p is idle in a step with probability
+        // (1 - p)^tokens. Three thirds of the experts are chosen more or less often.
+        double active = 0;
+        for (const double liked : {1 + 1.5 * skew, 1 - 0.6 * skew, 1 - 0.9 * skew})
+            active += here / 3 * (1 - std::pow(1 - std::min(1.0, chosen * liked), tokens));
         const double rows = tokens * e.per_token / s.ep;
         // The fullest of `ep` ranks, as of balls in bins.
         const double fullest =
@@ -458,6 +463,8 @@ double bytes_of(Numbers numbers) {
             return 1;
         case Numbers::nvfp4:
             return 0.5 + 1.0 / 16;  // a scale in 8 bits for 16 numbers
+        case Numbers::mxfp4:
+            return 0.5 + 1.0 / 32;  // the same for 32
         case Numbers::int4:
             return 0.5 + 2.0 / 32;  // a scale in 16 bits for 32
     }
@@ -465,7 +472,8 @@ double bytes_of(Numbers numbers) {
 }
 
 std::string_view name_of(Numbers numbers) {
-    constexpr std::array<std::string_view, 6> names{"bf16", "fp16", "fp8", "int8", "nvfp4", "int4"};
+    constexpr std::array<std::string_view, 7> names{
+        "bf16", "fp16", "fp8", "int8", "nvfp4", "mxfp4", "int4"};
     return names[static_cast<std::size_t>(numbers)];
 }
 std::string_view name_of(Engine engine) {
@@ -489,9 +497,14 @@ std::string_view name_of(ServingTerm term) {
                                                                      "prompts"};
     return names[static_cast<std::size_t>(term)];
 }
-const std::array<Numbers, 6>& all_numbers() {
-    static constexpr std::array<Numbers, 6> all{
-        Numbers::bf16, Numbers::fp16, Numbers::fp8, Numbers::int8, Numbers::nvfp4, Numbers::int4};
+const std::array<Numbers, 7>& all_numbers() {
+    static constexpr std::array<Numbers, 7> all{Numbers::bf16,
+                                                Numbers::fp16,
+                                                Numbers::fp8,
+                                                Numbers::int8,
+                                                Numbers::nvfp4,
+                                                Numbers::mxfp4,
+                                                Numbers::int4};
     return all;
 }
 
@@ -522,6 +535,12 @@ double ServingPrediction::low(double value) const {
 double ServingPrediction::high(double value) const {
     return value * std::exp(z_90 * spread);
 }
+double ServingPrediction::ttft_low_s() const {
+    return ttft_s * std::exp(-z_90 * first_spread);
+}
+double ServingPrediction::ttft_high_s() const {
+    return ttft_s * std::exp(z_90 * first_spread);
+}
 
 Result<void> check(const ServingJob& job) {
     WEIR_CHECK(catalog::check(job.model));
@@ -536,6 +555,7 @@ Result<void> check(const ServingJob& job) {
     WEIR_CHECK(within("slo ttft", job.ttft_slo_s, 0, 1e6));
     WEIR_CHECK(within("slo tpot", job.tpot_slo_s, 0, 1e6));
     WEIR_CHECK(within("qps", job.requests_per_s, 0, 1e9));
+    WEIR_CHECK(within("expert skew", job.expert_skew, 0, 1));
     return within("rounds", job.rounds, 0, 1e9);
 }
 
@@ -581,7 +601,7 @@ Result<void> check(const ServingPlan& plan, const ServingJob& job, const Machine
         if (plan.prefillers == 0 || plan.decoders == 0)
             return fail(Code::invalid, "prompts apart need at least one replica of each kind");
     }
-    if (plan.cache == Numbers::nvfp4 || plan.cache == Numbers::int4) {
+    if (is_four_bits(plan.cache)) {
         return fail(Code::invalid,
                     fmt::format("cache {}: must be bf16, fp16, fp8 or int8", name_of(plan.cache)));
     }
@@ -614,9 +634,11 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                       inside_,
                       between_,
                       engine,
+                      job_.expert_skew,
                       spread_of(job_.model, plan.degrees, plan)};
     ServingPrediction p;
     p.spread = std::max(chip_.spread, engine.spread);
+    p.first_spread = std::max(p.spread, engine.first_spread);
     p.estimated = !chip_.fitted || !engine.fitted ||
                   (plan.degrees.chips() > 1 && !inside_.fitted) || machine_.memory_bytes_per_s <= 0;
     p.memory = memory_of(world, job_);
@@ -657,6 +679,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
                             inside_,
                             between_,
                             engine,
+                            job_.expert_skew,
                             spread_of(job_.model, *plan.prefill, plan)};
         const double chunk = std::min(std::max(job_.isl, 1.0), engine.chunk_tokens);
         const double one_s = prompts.prompt_s(0, 0, chunk, job_.isl) * job_.isl / chunk;

@@ -33,7 +33,7 @@ namespace weir::plan {
 // In which numbers weights or kept keys and values are stored. Chips without products in a format
 // unpack it and compute in 16 bits. Formats of 4 bits are those of published checkpoints: of models
 // with experts only the experts are in 4 bits.
-enum class Numbers : std::uint8_t { bf16, fp16, fp8, int8, nvfp4, int4 };
+enum class Numbers : std::uint8_t { bf16, fp16, fp8, int8, nvfp4, mxfp4, int4 };
 double bytes_of(Numbers numbers);  // of one, scales of blocks included
 
 enum class Engine : std::uint8_t {
@@ -54,7 +54,7 @@ enum class Traffic : std::uint8_t {
 std::string_view name_of(Numbers numbers);
 std::string_view name_of(Engine engine);
 std::string_view name_of(Traffic traffic);
-const std::array<Numbers, 6>& all_numbers();
+const std::array<Numbers, 7>& all_numbers();
 
 // What is asked: requests of `isl` tokens in and `osl` out, on average.
 struct ServingJob {
@@ -67,6 +67,9 @@ struct ServingJob {
     // Each client sends so many requests one after the other and all clients start at once, as
     // benchmarks do, so the first ones wait for each other; 0 = clients do not know of each other.
     double rounds = 0;
+    // How unequally tokens choose experts: at 0 all alike, as training balances them; at 1 a third
+    // of them gets 5/6 of the tokens, which fits what gpt-oss, DeepSeek, Kimi and MiniMax took.
+    double expert_skew = 1;
 };
 
 struct Degrees {
@@ -146,14 +149,17 @@ struct ServingPrediction {
     std::uint64_t chips = 0;             // of all replicas
     double cost_per_million_tokens = 0;  // output tokens, at the load that is asked; 0 = no price
     double spread = 0.2;                 // standard deviation of log(measured / predicted)
+    double first_spread = 0.6;           // the same of ttft_s, which is known less well
     bool estimated = false;              // chip, link or engine has no measurements
 
     [[nodiscard]] double at(ServingTerm term) const {
         return term_s[static_cast<std::size_t>(term)];
     }
-    // The interval that holds the truth nine times out of ten.
+    // The interval that holds the truth nine times out of ten: of tokens and times of a token.
     [[nodiscard]] double low(double value) const;
     [[nodiscard]] double high(double value) const;
+    [[nodiscard]] double ttft_low_s() const;
+    [[nodiscard]] double ttft_high_s() const;
 };
 
 // Why a plan cannot serve this job: the degree, its value and what would divide. What does not fit

@@ -39,7 +39,7 @@ constexpr std::array<ServingConstant<L>, 4> of_links{{
     {"bandwidth_share", &L::bandwidth_share, 0.05, 2, "Share of the bandwidth, large collectives"},
     {"exchange_s", &L::exchange_s, 0, 1e-2, "Seconds of a small all-to-all"},
 }};
-constexpr std::array<ServingConstant<E>, 16> of_engines{{
+constexpr std::array<ServingConstant<E>, 17> of_engines{{
     {"kernel_s", &E::kernel_s, 0, 1e-4, "Seconds from one kernel to the next in a decode step"},
     {"eager_layer_s", &E::eager_layer_s, 0, 1e-2, "Seconds to issue a layer with a prompt in it"},
     {"step_s", &E::step_s, 0, 1, "Seconds between two steps"},
@@ -56,6 +56,7 @@ constexpr std::array<ServingConstant<E>, 16> of_engines{{
     {"batch_max", &E::batch_max, 1, 1e6, "Sequences at once, at most"},
     {"keeps_whole", &E::keeps_whole, 0, 1, "Share of the answer that must fit at admission"},
     {"spread", &E::spread, 0.01, 2, "Standard deviation of log(measured / predicted)"},
+    {"first_spread", &E::first_spread, 0.01, 3, "The same of the time to the first token"},
 }};
 
 template <class Constants>

@@ -1,0 +1,327 @@
+#include "weir/cli/plan_serve.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "weir/base/text_table.hpp"
+#include "weir/base/units.hpp"
+#include "weir/cli/plan_question.hpp"
+#include "weir/cli/plan_text.hpp"
+#include "weir/cli/print.hpp"
+#include "weir/cli/progress.hpp"
+#include "weir/plan/serving_search.hpp"
+
+namespace weir::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using plan::ServingChoice;
+using plan::ServingPrediction;
+
+// A replica of more chips than this is no longer one: its steps are all communication.
+constexpr std::uint64_t replica_chips_max = 64;
+
+// "40ms", "1.5s", in seconds.
+std::optional<double> seconds_from(std::string_view text) {
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, value);
+    const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
+    const double factor = unit == "s" ? 1 : unit == "ms" ? 1e-3 : 0;
+    if (parsed.ec != std::errc{} || factor <= 0 || !(value > 0) || value > 1e6) return std::nullopt;
+    return value * factor;
+}
+
+Result<void> add_promises(const std::vector<std::string>& slo, plan::ServingJob& job) {
+    for (const std::string& one : slo) {
+        const auto equals = one.find('=');
+        const std::string_view name = std::string_view(one).substr(0, equals);
+        const auto value = equals == std::string::npos
+                               ? std::nullopt
+                               : seconds_from(std::string_view(one).substr(equals + 1));
+        if (!value || (name != "ttft" && name != "tpot")) {
+            return fail(Code::invalid,
+                        fmt::format("--slo: '{}' is no promise; write ttft=1s (to the first token) "
+                                    "or tpot=40ms (of each further one)",
+                                    one));
+        }
+        (name == "ttft" ? job.ttft_slo_s : job.tpot_slo_s) = *value;
+    }
+    return {};
+}
+
+Result<std::vector<plan::Numbers>> numbers_named(std::string_view option,
+                                                 const std::vector<std::string>& names) {
+    std::vector<plan::Numbers> list;
+    std::string valid;
+    for (const plan::Numbers one : plan::all_numbers())
+        valid += (valid.empty() ? "" : ", ") + std::string(name_of(one));
+    for (const std::string& name : names) {
+        const auto& all = plan::all_numbers();
+        const auto found = std::find_if(
+            all.begin(), all.end(), [&](plan::Numbers one) { return name_of(one) == name; });
+        if (found == all.end())
+            return fail(Code::invalid, fmt::format("{}: '{}' is none of {}", option, name, valid));
+        list.push_back(*found);
+    }
+    return list;
+}
+
+Result<plan::Engine> engine_named(const std::string& name) {
+    std::string valid;
+    for (const auto engine : {plan::Engine::vllm,
+                              plan::Engine::sglang,
+                              plan::Engine::tensorrt_llm,
+                              plan::Engine::lmdeploy,
+                              plan::Engine::faster_transformer}) {
+        if (name_of(engine) == name) return engine;
+        valid += (valid.empty() ? "" : ", ") + std::string(name_of(engine));
+    }
+    return fail(Code::invalid, fmt::format("--engine: '{}' is none of {}", name, valid));
+}
+
+std::string milliseconds(double seconds) {
+    const double ms = seconds * 1000;
+    return ms < 1000 ? fmt::format("{:.{}f} ms", ms, ms < 100 ? 1 : 0) : step_text(seconds);
+}
+
+std::string rate_text(double value) {
+    return value < 10 ? fmt::format("{:.1f}", value)
+                      : format_count(static_cast<std::uint64_t>(std::llround(value)));
+}
+
+std::string money_text(const ServingPrediction& p, const plan::Machine& machine) {
+    return p.cost_per_million_tokens > 0
+               ? fmt::format("{:.2f} {}", p.cost_per_million_tokens, machine.currency)
+               : "-";
+}
+
+std::string choices_table(const std::vector<ServingChoice>& choices,
+                          const plan::ServingJob& job,
+                          const plan::Machine& machine,
+                          std::size_t width) {
+    const bool load = job.requests_per_s > 0;
+    std::vector<Column> columns{{"", true},
+                                {"plan", false, true},
+                                {"first token", true},
+                                {"each token", true},
+                                {"tokens/s of a chip", true},
+                                {load ? "chips" : "chips of a replica", true},
+                                {"memory", true}};
+    const bool priced = machine.price_per_chip_hour > 0;
+    if (priced) columns.push_back({"1e6 tokens", true});
+    TextTable table(columns);
+    std::size_t rank = 0;
+    for (const ServingChoice& one : choices) {
+        const ServingPrediction& p = one.prediction;
+        std::vector<std::string> row{std::to_string(++rank),
+                                     text_of(one.plan),
+                                     milliseconds(p.ttft_s),
+                                     milliseconds(p.tpot_s),
+                                     rate_text(p.tokens_per_s_per_chip),
+                                     format_count(load ? p.chips : one.plan.chips()),
+                                     gib_text(p.memory.total_bytes())};
+        if (priced) row.push_back(money_text(p, machine));
+        table.row(std::move(row));
+    }
+    return table.text(width);
+}
+
+std::string details(const ServingChoice& chosen,
+                    const plan::ServingJob& job,
+                    const plan::Machine& machine,
+                    std::size_t width) {
+    const ServingPrediction& p = chosen.prediction;
+    TextTable terms({{"time of a token"}, {"", true}, {"share", true}});
+    for (std::size_t i = 0; i < plan::serving_term_count; ++i) {
+        if (p.term_s[i] <= p.tpot_s * 5e-4) continue;
+        terms.row({std::string(name_of(static_cast<plan::ServingTerm>(i))),
+                   milliseconds(p.term_s[i]),
+                   format_percent(p.term_s[i] / p.tpot_s)});
+    }
+    terms.row({"each token", milliseconds(p.tpot_s), "100 %"});
+    std::string text = terms.text(width) + "\n";
+    TextTable memory({{"memory of the fullest chip"}, {"", true}, {"of what it has", true}});
+    const auto row = [&](std::string_view name, double bytes) {
+        memory.row(
+            {std::string(name), gib_text(bytes), format_percent(bytes / machine.memory_bytes)});
+    };
+    row("weights", p.memory.weights_bytes);
+    row("keys and values", p.memory.cache_bytes);
+    row("activations", p.memory.activations_bytes);
+    row("all", p.memory.total_bytes());
+    row("what the engine may take", p.memory.taken_bytes);
+    text += memory.text(width) + "\n";
+    const auto line = [&](const std::string& sentence) {
+        text += wrapped(sentence, 0, width) + "\n";
+    };
+    line(
+        fmt::format("a replica keeps up to {} tokens of keys and values, works on {} requests at "
+                    "once, and answers {} requests and {} tokens a second",
+                    format_count(static_cast<std::uint64_t>(p.cache_tokens)),
+                    rate_text(p.batch),
+                    rate_text(p.requests_per_s),
+                    rate_text(p.output_tokens_per_s)));
+    if (job.requests_per_s > 0) {
+        line(fmt::format("{} requests a second need {} with {} in all",
+                         rate_text(job.requests_per_s),
+                         format_count(p.replicas, "replica"),
+                         format_count(p.chips, "chip")));
+    }
+    line(
+        fmt::format("90 % of such runs: first token between {} and {}, each token between {} and "
+                    "{}{}",
+                    milliseconds(p.low(p.ttft_s)),
+                    milliseconds(p.high(p.ttft_s)),
+                    milliseconds(p.low(p.tpot_s)),
+                    milliseconds(p.high(p.tpot_s)),
+                    p.estimated ? "; wider, as no published run on this chip, link or engine was "
+                                  "fitted"
+                                : ""));
+    return text;
+}
+
+Json json_of(const plan::Degrees& d) {
+    return {{"tp", d.tp}, {"pp", d.pp}, {"ep", d.ep}, {"attention_dp", d.attention_dp}};
+}
+
+Json json_of(const ServingChoice& chosen) {
+    const ServingPrediction& p = chosen.prediction;
+    Json terms = Json::object();
+    for (std::size_t i = 0; i < plan::serving_term_count; ++i)
+        terms[std::string(name_of(static_cast<plan::ServingTerm>(i)))] = p.term_s[i];
+    Json json{{"text", text_of(chosen.plan)},
+              {"degrees", json_of(chosen.plan.degrees)},
+              {"batch", p.batch},
+              {"weights", name_of(chosen.plan.weights)},
+              {"cache", name_of(chosen.plan.cache)},
+              {"engine", name_of(chosen.plan.engine)},
+              {"chips_of_replica", chosen.plan.chips()},
+              {"ttft_s", p.ttft_s},
+              {"ttft_s_low", p.low(p.ttft_s)},
+              {"ttft_s_high", p.high(p.ttft_s)},
+              {"tpot_s", p.tpot_s},
+              {"tpot_s_low", p.low(p.tpot_s)},
+              {"tpot_s_high", p.high(p.tpot_s)},
+              {"terms_s", std::move(terms)},
+              {"tokens_per_s_per_chip", p.tokens_per_s_per_chip},
+              {"output_tokens_per_s", p.output_tokens_per_s},
+              {"requests_per_s", p.requests_per_s},
+              {"replicas", p.replicas},
+              {"chips", p.chips},
+              {"memory_bytes", p.memory.total_bytes()},
+              {"weights_bytes", p.memory.weights_bytes},
+              {"cache_bytes", p.memory.cache_bytes},
+              {"cache_tokens", p.cache_tokens},
+              {"estimated", p.estimated}};
+    json["cost_per_million_tokens"] =
+        p.cost_per_million_tokens > 0 ? Json(p.cost_per_million_tokens) : Json(nullptr);
+    json["prefill"] = chosen.plan.prefill ? json_of(*chosen.plan.prefill) : Json(nullptr);
+    if (chosen.plan.prefill) {
+        json["prefillers"] = chosen.plan.prefillers;
+        json["decoders"] = chosen.plan.decoders;
+    }
+    return json;
+}
+
+std::string job_text(const plan::ServingJob& job) {
+    std::string text = fmt::format("{} ({}), {} tokens in, {} out",
+                                   job.model.name,
+                                   parameters_text(job.model),
+                                   rate_text(job.isl),
+                                   rate_text(job.osl));
+    if (job.ttft_slo_s > 0) text += ", first token within " + milliseconds(job.ttft_slo_s);
+    if (job.tpot_slo_s > 0) text += ", each token within " + milliseconds(job.tpot_slo_s);
+    if (job.requests_per_s > 0)
+        text += fmt::format(", {} requests a second", rate_text(job.requests_per_s));
+    return text;
+}
+
+}  // namespace
+
+Result<bool> plan_serving(const PlanOptions& options) {
+    WEIR_TRY(const std::vector<PlanPool> pools, plan_pools(options));
+    plan::ServingJob job;
+    WEIR_TRY(job.model, plan_model(options.model));
+    job.isl = options.isl;
+    job.osl = options.osl;
+    job.requests_per_s = options.qps;
+    WEIR_CHECK(add_promises(options.slo, job));
+    plan::ServingOptions search;
+    WEIR_TRY(search.weights, numbers_named("--weights", options.weights));
+    WEIR_TRY(search.cache, numbers_named("--cache", options.cache));
+    WEIR_TRY(search.engine, engine_named(options.engine));
+    search.top_k = options.top;
+    search.objective =
+        job.requests_per_s > 0 ? plan::ServingObjective::chips : plan::ServingObjective::throughput;
+    bool kept = false;
+    Json list = Json::array();
+    const std::size_t width = output_width();
+    std::string text = paint(job_text(job), Tone::strong) + "\n";
+    for (const PlanPool& pool : pools) {
+        const Progress progress("planning on " + pool.name, 0, "plans", options.json);
+        const std::uint64_t chips = pool.chips > 0 ? pool.chips : pool.machine.chips_per_node;
+        search.chips = static_cast<std::uint32_t>(std::min(chips, replica_chips_max));
+        auto answer = plan::search_serving(job, pool.machine, search);
+        if (!answer) return fail(answer.error().at(pool.name));
+        // A plan that needs more chips than there are keeps no promise.
+        kept = kept ||
+               std::any_of(answer->best.begin(), answer->best.end(), [&](const ServingChoice& one) {
+                   return pool.chips == 0 || one.prediction.chips <= pool.chips;
+               });
+        text += fmt::format("up to {} {} for a replica, {} plans of which {} fit\n\n",
+                            search.chips,
+                            pool.name,
+                            format_count(answer->tried),
+                            format_count(answer->fitting));
+        Json json{{"pool", pool.name},
+                  {"chip", pool.machine.chip_name},
+                  {"tried", answer->tried},
+                  {"fitting", answer->fitting}};
+        Json plans = Json::array();
+        for (const ServingChoice& one : answer->best)
+            plans.push_back(json_of(one));
+        json["plans"] = std::move(plans);
+        if (!answer->best.empty()) {
+            const ServingChoice& best = answer->best.front();
+            text += choices_table(answer->best, job, pool.machine, width) + "\n";
+            text += details(best, job, pool.machine, width);
+            if (pool.chips > 0 && best.prediction.chips > pool.chips) {
+                text += wrapped(fmt::format("that is more than the {} there are",
+                                            format_count(pool.chips, "chip")),
+                                0,
+                                width) +
+                        "\n";
+            }
+        } else if (answer->nearest) {
+            text += wrapped("no plan keeps the promises: " + answer->missing, 0, width) + "\n\n";
+            text += choices_table({*answer->nearest}, job, pool.machine, width);
+            json["missing"] = answer->missing;
+            json["nearest"] = json_of(*answer->nearest);
+        } else {
+            text += wrapped("nothing fits: " + answer->missing, 0, width) + "\n";
+            json["missing"] = answer->missing;
+        }
+        text += "\n";
+        list.push_back(std::move(json));
+    }
+    if (options.json) {
+        out_json(Json{{"model", job.model.name},
+                      {"isl", job.isl},
+                      {"osl", job.osl},
+                      {"pools", std::move(list)}}
+                     .dump(2, ' ', false, Json::error_handler_t::replace));
+    } else {
+        text.pop_back();
+        out(text);
+    }
+    return kept;
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,127 @@
+#include "weir/plan/stage_cost.hpp"
+
+#include <algorithm>
+
+#include "weir/plan/collective_time.hpp"
+
+namespace weir::plan {
+namespace {
+
+constexpr double bytes_per_number = 2;  // activations travel in BF16
+
+double sent_bytes(const TrainingJob& job, const Strategy& s) {
+    return static_cast<double>(s.micro_batch) * job.sequence / s.cp * job.model.hidden *
+           bytes_per_number / s.tp;
+}
+
+}  // namespace
+
+std::uint32_t layers_to_split(const TrainingJob& job) {
+    return job.model.layers + job.model.mtp_layers;
+}
+
+const StageCosts::Models& StageCosts::models(std::size_t part,
+                                             std::uint32_t layers_each,
+                                             std::uint32_t pp) {
+    const std::tuple key{part, layers_each, pp};
+    if (const auto known = models_.find(key); known != models_.end()) return known->second;
+    TrainingJob job = job_;
+    job.model.layers = layers_each * pp - job.model.mtp_layers;
+    if (job.model.experts) {
+        job.model.experts->first_dense = std::min(job.model.experts->first_dense, job.model.layers);
+    }
+    TrainingJob twice = job;
+    twice.global_batch *= 2;
+    const Machine& machine = parts_[part].machine;
+    return models_.emplace(key, Models{TrainingModel(job, machine), TrainingModel(twice, machine)})
+        .first->second;
+}
+
+double StageCosts::memory_bytes(std::size_t part,
+                                const Strategy& s,
+                                const TrainingModel::Layers& layers,
+                                std::uint32_t layers_each,
+                                std::uint32_t first,
+                                std::uint32_t last) {
+    const TrainingModel& model = models(part, layers_each, s.pp).first;
+    double fullest = 0;
+    for (const std::uint32_t stage : {first, last}) {
+        double sum = 0;
+        for (const double bytes : model.memory(s, layers, stage))
+            sum += bytes;
+        fullest = std::max(fullest, sum);
+        if (first == last) break;
+    }
+    return fullest;
+}
+
+StageCost StageCosts::cost(std::size_t part,
+                           const Strategy& s,
+                           const TrainingModel::Layers& layers,
+                           std::uint32_t layers_each) {
+    const auto& [once, twice] = models(part, layers_each, s.pp);
+    const double micro_batches =
+        static_cast<double>(job_.global_batch) / (static_cast<double>(s.micro_batch) * s.dp);
+    StageCost cost;
+    cost.prediction = once.predict(s, layers);
+    const Prediction& one = cost.prediction;
+    cost.stage_s = (twice.predict(s, layers).step_s - one.step_s) / micro_batches;
+    cost.middle_s = one.at(Term::bubble) / (s.pp - 1);
+    cost.rest_s = one.step_s - micro_batches * cost.stage_s - one.at(Term::bubble);
+    const std::uint64_t stride = std::uint64_t{s.tp} * s.cp * s.dp;
+    cost.send_s = plan::send_s(parts_[part].machine, stride, sent_bytes(job_, s));
+    return cost;
+}
+
+PipelineTime pipeline_time(const std::vector<StageShare>& shares,
+                           double micro_batches,
+                           double between_s) {
+    double slowest = 0;
+    double slowest_inside = 0;
+    double fill = 0;
+    double longest_middle = 0;
+    double rest = 0;
+    double quickest_send = between_s;
+    for (const StageShare& share : shares) {
+        const StageCost& cost = *share.cost;
+        // A stage at the border sends over the slower link, forward and backward.
+        const double more = 2 * std::max(0.0, between_s - cost.send_s);
+        slowest = std::max(slowest, cost.stage_s + more);
+        slowest_inside = std::max(slowest_inside, cost.stage_s);
+        fill += cost.middle_s * share.layers / share.layers_each;
+        longest_middle = std::max(longest_middle, cost.middle_s);
+        rest = std::max(rest, cost.rest_s);
+        quickest_send = std::min(quickest_send, cost.send_s);
+    }
+    // Sends within a part fill the pipeline as well, and are part of its rest.
+    const double crossing =
+        2 * std::max(0.0, between_s - quickest_send) * static_cast<double>(shares.size() - 1);
+    PipelineTime time;
+    time.between_s = micro_batches * (slowest - slowest_inside) + crossing;
+    time.step_s = micro_batches * slowest + fill - longest_middle + rest + crossing;
+    return time;
+}
+
+double hop_s(const TrainingJob& job,
+             const std::vector<MixedPart>& parts,
+             const MixedOptions& options,
+             const std::vector<MixedPlan::Share>& shares) {
+    double slowest = 0;
+    for (std::size_t i = 0; i + 1 < shares.size(); ++i) {
+        const MixedPlan::Share& from = shares[i];
+        const MixedPlan::Share& to = shares[i + 1];
+        const Link& out = parts[from.part].machine.between;
+        const Link& in = parts[to.part].machine.between;
+        const double rate = options.between_bytes_per_s > 0
+                                ? options.between_bytes_per_s
+                                : std::min(out.reached_bytes_per_s(), in.reached_bytes_per_s());
+        // The side with fewer chips for a replica is the narrow one.
+        const Strategy& narrow = from.strategy.tp < to.strategy.tp ? from.strategy : to.strategy;
+        slowest = std::max(slowest,
+                           sent_bytes(job, narrow) / rate +
+                               std::max(out.calibration.latency_s, in.calibration.latency_s));
+    }
+    return slowest;
+}
+
+}  // namespace weir::plan

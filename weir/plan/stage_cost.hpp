@@ -1,0 +1,85 @@
+// What a stage costs in a pipeline whose stages differ.
+//
+// A part of a mixed pipeline is looked at as if all stages were like its own: what such a pipeline
+// takes for one more micro-batch is what this stage takes, and its bubble, divided by its stages,
+// is what it adds while the pipeline fills and drains. So a mixed pipeline of equal parts is
+// predicted exactly as the plain one.
+//
+// Threads: one thread owns the cache.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "weir/plan/mixed.hpp"
+#include "weir/plan/training.hpp"
+
+namespace weir::plan {
+
+struct StageCost {
+    double stage_s = 0;   // each micro-batch, of the fullest of the part's stages
+    double middle_s = 0;  // while the pipeline fills and drains
+    double rest_s = 0;    // at the end of the step
+    double send_s = 0;    // to a neighbour of the same kind; part of stage_s, twice
+    Prediction prediction{};
+};
+
+// Layers that a pipeline has to carry: those that predict further tokens too.
+std::uint32_t layers_to_split(const TrainingJob& job);
+
+class StageCosts {
+public:
+    StageCosts(const TrainingJob& job, const std::vector<MixedPart>& parts)
+        : job_(job), parts_(parts) {}
+
+    // `s.pp`: stages of the whole pipeline; those of the part have at most `layers_each` layers.
+    StageCost cost(std::size_t part,
+                   const Strategy& s,
+                   const TrainingModel::Layers& layers,
+                   std::uint32_t layers_each);
+    // Of the fullest chip of the part, which has the stages from `first` to `last`.
+    double memory_bytes(std::size_t part,
+                        const Strategy& s,
+                        const TrainingModel::Layers& layers,
+                        std::uint32_t layers_each,
+                        std::uint32_t first,
+                        std::uint32_t last);
+
+    // The model whose stages are all alike; for its layers and its ways to recompute.
+    const TrainingModel& uniform(std::size_t part, std::uint32_t layers_each, std::uint32_t pp) {
+        return models(part, layers_each, pp).first;
+    }
+
+private:
+    using Models = std::pair<TrainingModel, TrainingModel>;  // of one batch, of two
+    const Models& models(std::size_t part, std::uint32_t layers_each, std::uint32_t pp);
+
+    const TrainingJob& job_;
+    const std::vector<MixedPart>& parts_;
+    std::map<std::tuple<std::size_t, std::uint32_t, std::uint32_t>, Models> models_;
+};
+
+// One pipeline through parts that have these costs, in their order, with so many layers of at most
+// so many each. Whoever has less of any cost has no longer a step.
+struct StageShare {
+    const StageCost* cost = nullptr;
+    std::uint32_t layers = 0;
+    std::uint32_t layers_each = 0;
+};
+struct PipelineTime {
+    double step_s = 0;
+    double between_s = 0;
+};
+PipelineTime pipeline_time(const std::vector<StageShare>& shares,
+                           double micro_batches,
+                           double between_s);
+
+// From a part to the next: activations of a micro-batch, or their gradients.
+double hop_s(const TrainingJob& job,
+             const std::vector<MixedPart>& parts,
+             const MixedOptions& options,
+             const std::vector<MixedPlan::Share>& shares);
+
+}  // namespace weir::plan
