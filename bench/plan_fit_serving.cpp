@@ -385,7 +385,7 @@ void print_records(std::string_view family,
             constant.name == "memory_share" || constant.name == "chunk_tokens" ||
             constant.name == "batch_max" || constant.name == "keeps_whole")
             value = start.*constant.member;
-        fmt::print("    {}: {:.4g}\n", constant.name, value);
+        fmt::print("    {}: {:.5g}\n", constant.name, value);
     }
     for (std::size_t i = 0; i < records.size(); ++i) {
         if (counts[i] == 0) continue;
@@ -396,7 +396,7 @@ void print_records(std::string_view family,
         for (const auto& constant : constants) {
             // An engine says all: what it is not slower in, it is not by `any` either.
             if (family == "engines" || known(records[i], constant))
-                fmt::print("    {}: {:.4g}\n", constant.name, records[i].*constant.member);
+                fmt::print("    {}: {:.5g}\n", constant.name, records[i].*constant.member);
         }
     }
 }
