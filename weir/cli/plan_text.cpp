@@ -97,6 +97,7 @@ std::string machine_line(const plan::Machine& machine, std::uint64_t chips) {
 std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::TrainingJob& job,
                         const plan::Machine& machine,
+                        plan::Precision asked,
                         std::size_t width) {
     TextTable table({{"", true},
                      {"plan", false, true},
@@ -110,14 +111,16 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
     for (const plan::Plan& one : plans) {
         const Prediction& p = one.prediction;
         const plan::Interval interval = plan::interval_of(p, job, machine, one.strategy);
-        table.row({std::to_string(++rank),
-                   text_of(one.strategy),
-                   step_text(p.step_s),
-                   fmt::format("{} and {}", step_text(interval.low_s), step_text(interval.high_s)),
-                   format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
-                   format_percent(p.mfu),
-                   gib_text(p.memory_total_bytes()),
-                   chance_text(plan::out_of_memory_probability(p, machine))});
+        const plan::Precision used = one.strategy.precision;
+        table.row(
+            {std::to_string(++rank),
+             text_of(one.strategy) + (used == asked ? "" : fmt::format(", in {}", name_of(used))),
+             step_text(p.step_s),
+             fmt::format("{} and {}", step_text(interval.low_s), step_text(interval.high_s)),
+             format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+             format_percent(p.mfu),
+             gib_text(p.memory_total_bytes()),
+             chance_text(plan::out_of_memory_probability(p, machine))});
     }
     return table.text(width);
 }
