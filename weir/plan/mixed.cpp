@@ -108,11 +108,20 @@ private:
     }
 
     // Of a step: every chip has its layers and sequences, and a pipeline fills and drains. Only
-    // some degrees divide the sequences.
-    [[nodiscard]] double at_least(std::size_t part, std::uint32_t sequences) {
+    // some degrees divide the sequences; `open` learns those that may come below best_s_.
+    double at_least(std::size_t part, std::uint32_t sequences, SearchOptions* open = nullptr) {
         const std::vector<std::uint32_t> dps = divisors(sequences, options_.search.dp);
         const bool fewer = options_.search.fewer_chips;
+        const bool plain = options_.search.schedules == std::vector{Schedule::one_f_one_b};
         double least_s = unlimited;
+        const Range nothing{std::numeric_limits<std::uint32_t>::max(), 0};
+        Range tp = nothing;
+        Range cp = nothing;
+        Range dp_range = nothing;
+        const auto extend = [](Range& range, std::uint32_t value) {
+            range.low = std::min(range.low, value);
+            range.high = std::max(range.high, value);
+        };
         for (const Least& one : least_[part]) {
             const std::uint64_t taken = std::uint64_t{one.tp} * one.cp;
             if (!fewer && parts_[part].chips % taken != 0) continue;
@@ -125,11 +134,26 @@ private:
                 if (!fewer && pp > most) continue;
                 const auto stages = static_cast<double>(std::min(pp, most));
                 const double each = std::ceil(job_.model.layers / stages);
-                const double fill = fewer ? 0 : stages - 1;
-                least_s = std::min(least_s, one.layer_s * (sequences / dp * each + fill / 4));
+                // Of one micro-batch, which is a sequence at least. Interleaved stages want the
+                // micro-batches to be a multiple of them, other schedules leave a quarter.
+                const bool interleaved = sequences / dp % pp == 0;
+                double idle = interleaved ? 1 : each;
+                if (!plain) idle = std::min(idle, each / 4);
+                const double fill = fewer ? 0 : (stages - 1) * idle;
+                const double step_s = rounding * one.layer_s * (sequences / dp * each + fill);
+                least_s = std::min(least_s, step_s);
+                if (step_s >= best_s_) continue;
+                extend(tp, one.tp);
+                extend(cp, one.cp);
+                extend(dp_range, dp);
             }
         }
-        return least_s * rounding;
+        if (open != nullptr) {
+            open->tp = tp;
+            open->cp = cp;
+            open->dp = dp_range;
+        }
+        return least_s;
     }
 
     // Gives the parts from `part` on `left` sequences; those before take `so_far_s` at most.
@@ -187,6 +211,7 @@ private:
             options.top_k = 1;
             options.better_than = best_s_;
             options.overlap_off = false;
+            if (!(at_least(part, sequences, &options) < best_s_)) return nullptr;
             ++searches_;
             const auto found = search(TrainingModel(job, parts_[part].machine), options);
             if (found && !found->plans.empty()) place->second = found->plans.front();
