@@ -116,11 +116,12 @@ int main(int argc, char** argv) {
             "steady state, %llu events each, seed %llu, 8 chips a node, 20 pools, rack power\n",
             static_cast<unsigned long long>(events),
             static_cast<unsigned long long>(seed));
-        std::printf("%8s %8s %8s %12s %9s %8s %8s %9s %7s\n",
+        std::printf("%8s %8s %8s %12s %10s %9s %8s %8s %9s %7s\n",
                     "nodes",
                     "running",
                     "pending",
                     "decisions/s",
+                    "/CPU s",
                     "us each",
                     "p50 us",
                     "p99 us",
@@ -139,7 +140,7 @@ int main(int argc, char** argv) {
                           sizeof row,
                           "%s{\"nodes\":%llu,\"running\":%llu,\"pending\":%llu,\"decisions_per_s\":"
                           "%.0f,\"us_each\":%.2f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
-                          "\"peak_gib\":%.2f}",
+                          "\"peak_gib\":%.2f,\"decisions_per_cpu_s\":%.0f}",
                           rows.empty() ? "" : ",",
                           static_cast<unsigned long long>(s.nodes),
                           static_cast<unsigned long long>(s.running),
@@ -149,14 +150,16 @@ int main(int argc, char** argv) {
                           s.p50_us,
                           s.p99_us,
                           s.max_us,
-                          s.gib);
+                          s.gib,
+                          s.per_cpu_s());
             rows += row;
         } else {
-            std::printf("%8llu %8llu %8llu %12.0f %9.2f %8.1f %8.1f %9.0f %7.2f\n",
+            std::printf("%8llu %8llu %8llu %12.0f %10.0f %9.2f %8.1f %8.1f %9.0f %7.2f\n",
                         static_cast<unsigned long long>(s.nodes),
                         static_cast<unsigned long long>(s.running),
                         static_cast<unsigned long long>(s.pending),
                         s.per_s(),
+                        s.per_cpu_s(),
                         s.us_each(),
                         s.p50_us,
                         s.p99_us,

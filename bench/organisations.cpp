@@ -279,14 +279,16 @@ int main(int argc, char** argv) {
                "\"us_each\":%.2f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"peak_gib\":%.2f,\"stops\":%llu,"
                "\"why_p50_us\":%.1f,\"why_p99_us\":%.1f,\"help_p50_us\":%.1f,\"help_p99_us\":%.1f,"
                "\"start_us\":%.1f,\"reclaim_ms\":%.1f,\"reclaimed\":%llu,"
-               "\"could_be_lent\":%.2f,\"given\":%.2f,\"borrowed\":%.2f}\n"
+               "\"could_be_lent\":%.2f,\"given\":%.2f,\"borrowed\":%.2f,"
+               "\"decisions_per_cpu_s\":%.0f,\"digest\":\"%016llx\"}\n"
              : "200 organisations on %llu nodes: %llu run, %llu wait; %.0f decisions/s, %.2f us "
                "each, p50 %.1f us, p99 %.1f us, %.2f GiB, %llu stopped\n"
                "why it waits: p50 %.1f us, p99 %.1f us; what would help: p50 %.1f us, p99 %.1f us; "
                "when it starts: %.1f us\n"
                "reclaim of 4,000 chips lent one by one: %.1f ms, %llu stopped\n"
                "helios: of %.2f chips that could be lent %.2f are given, %.2f of them beyond the "
-               "own quota\n",
+               "own quota\n"
+               "%.0f decisions a second of processor time; digest %016llx\n",
         static_cast<unsigned long long>(s.nodes),
         static_cast<unsigned long long>(s.running),
         static_cast<unsigned long long>(s.pending),
@@ -305,6 +307,8 @@ int main(int argc, char** argv) {
         static_cast<unsigned long long>(stopped),
         lending.could_be_lent,
         lending.given,
-        lending.borrowed);
+        lending.borrowed,
+        s.per_cpu_s(),
+        static_cast<unsigned long long>(world.engine().digest()));
     return 0;
 }

@@ -146,9 +146,9 @@ std::array<double, 3> errors_of(const Row& one, const Constants& constants) {
 // Times to the first token are noisy: they depend on how a benchmark starts.
 constexpr std::array<double, 3> metric_weights{1, 1, 0.15};
 // Errors are counted squared up to here and linearly beyond.
-constexpr double bend = 0.10;
-// Towards where a constant started, for those without data.
-constexpr double pull = 0.02;
+constexpr double bend = 0.05;
+// Towards where a constant started. So strong that sources left out of the fit are predicted best.
+constexpr double pull = 0.2;
 
 double loss_of(double log_error) {
     const double size = std::abs(log_error);
@@ -385,7 +385,7 @@ void print_records(std::string_view family,
             constant.name == "memory_share" || constant.name == "chunk_tokens" ||
             constant.name == "batch_max" || constant.name == "keeps_whole")
             value = start.*constant.member;
-        fmt::print("    {}: {:.4g}\n", constant.name, value);
+        fmt::print("    {}: {:.5g}\n", constant.name, value);
     }
     for (std::size_t i = 0; i < records.size(); ++i) {
         if (counts[i] == 0) continue;
@@ -396,7 +396,7 @@ void print_records(std::string_view family,
         for (const auto& constant : constants) {
             // An engine says all: what it is not slower in, it is not by `any` either.
             if (family == "engines" || known(records[i], constant))
-                fmt::print("    {}: {:.4g}\n", constant.name, records[i].*constant.member);
+                fmt::print("    {}: {:.5g}\n", constant.name, records[i].*constant.member);
         }
     }
 }

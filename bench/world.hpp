@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <queue>
@@ -128,7 +129,9 @@ private:
 struct Steady {
     std::uint64_t nodes = 0, running = 0, pending = 0, events = 0, decisions = 0;
     double fill_s = 0, wall_s = 0, p50_us = 0, p99_us = 0, max_us = 0, gib = 0;
+    double cpu_s = 0;  // processor time: the same whoever else uses the machine
     [[nodiscard]] double per_s() const { return static_cast<double>(decisions) / wall_s; }
+    [[nodiscard]] double per_cpu_s() const { return static_cast<double>(decisions) / cpu_s; }
     [[nodiscard]] double us_each() const { return wall_s * 1e6 / static_cast<double>(decisions); }
 };
 
@@ -242,6 +245,7 @@ inline Steady steady(World& world, std::uint64_t events) {
     std::vector<float> each_us;
     each_us.reserve(events);
     const std::uint64_t before = world.engine().counts().decisions;
+    const std::clock_t cpu_before = std::clock();
     const Clock::time_point start = Clock::now();
     for (std::uint64_t i = 0; i < events; ++i) {
         const Clock::time_point one = Clock::now();
@@ -249,6 +253,7 @@ inline Steady steady(World& world, std::uint64_t events) {
         each_us.push_back(static_cast<float>(seconds_since(one) * 1e6));
     }
     result.wall_s = seconds_since(start);
+    result.cpu_s = static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC;
     result.events = events;
     result.decisions = world.engine().counts().decisions - before;
     result.running = world.engine().counts().running;

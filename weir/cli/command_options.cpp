@@ -726,7 +726,7 @@ private:
         c->add_option("--chips",
                       p.chips,
                       "which and how many: a chip of the catalogue, or a pool of the fleet file; "
-                      "several are planned each alone")
+                      "several are planned each alone and all together")
             ->type_name("POOL=N")
             ->delimiter(',')
             ->allow_extra_args(false);

@@ -177,14 +177,18 @@ Result<bool> answer_plan(const PlanOptions& options) {
         }
         answer.pools.push_back(std::move(one));
     }
+    if (answer.pools.size() > 1 && !answer.over_chips && options.emit.empty()) {
+        const Progress progress("planning on all together", 0, "plans", options.json);
+        WEIR_CHECK(mix(answer));
+        fits = fits || (answer.mixed && answer.mixed->best() != nullptr);
+    }
     for (const std::string& sentence : answer.question.notes)
         note(sentence);
     if (!options.emit.empty()) {
         if (answer.pools.size() > 1)
             return fail(Code::invalid, "--emit: name one kind of chips in --chips");
         const PoolAnswer& one = answer.pools.front();
-        if (fits)
-            return emit_launch(answer.question.job, one.pool.machine, one.found.plans, options);
+        if (fits) return emit_best(answer.question, one.pool, one.found, options);
     }
     if (!options.report.empty())
         WEIR_CHECK(sim::write_file(options.report, plan_page(answer, command_of(options))));

@@ -7,6 +7,7 @@
 
 #include "weir/cli/plan_explain.hpp"
 #include "weir/cli/plan_question.hpp"
+#include "weir/plan/mixed.hpp"
 #include "weir/plan/plan_file.hpp"
 #include "weir/plan/search.hpp"
 
@@ -34,7 +35,15 @@ struct PlanAnswer {
     PlanQuestion question{};
     bool over_chips = false;  // asked over numbers of chips, not for the plans on one
     std::vector<PoolAnswer> pools{};
+    // Of several pools: one job on all of them together, beside the best on each alone.
+    std::vector<plan::MixedPart> parts{};
+    std::optional<plan::MixedResult> mixed{};
+    std::string verdict;  // whether that pays
 };
+
+// Fills in what is said of all pools together.
+Result<void> mix(PlanAnswer& answer);
+std::string mixed_text(const PlanAnswer& answer, std::size_t width);
 
 // A configuration that somebody has: from a plan file, or read from a launch.
 struct CheckAnswer {

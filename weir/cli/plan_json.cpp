@@ -140,6 +140,22 @@ Json json_of(const std::vector<PlanChange>& changes) {
     return list;
 }
 
+Json json_of(const plan::MixedPlan& mixed, const PlanAnswer& answer) {
+    Json shares = Json::array();
+    for (const plan::MixedPlan::Share& share : mixed.shares) {
+        shares.push_back({{"pool", answer.question.pools[share.part].name},
+                          {"chips", answer.parts[share.part].chips},
+                          {"sequences", share.sequences},
+                          {"layers", share.layers},
+                          {"strategy", json_of(share.strategy)}});
+    }
+    return {{"way", name_of(mixed.mix)},
+            {"step_s", mixed.step_s},
+            {"between_s", mixed.between_s},
+            {"tokens_per_s", mixed.tokens_per_s},
+            {"shares", std::move(shares)}};
+}
+
 std::string text_of(const Json& json) {
     return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }
@@ -184,10 +200,22 @@ std::string plan_json(const PlanAnswer& answer) {
         }
         pools.push_back(std::move(json));
     }
-    return text_of(Json{{"job", json_of(answer.question.job)},
-                        {"objective", name_of(answer.question.search.objective)},
-                        {"notes", answer.question.notes},
-                        {"pools", std::move(pools)}});
+    Json all{{"job", json_of(answer.question.job)},
+             {"objective", name_of(answer.question.search.objective)},
+             {"notes", answer.question.notes},
+             {"pools", std::move(pools)}};
+    if (!answer.verdict.empty()) {
+        all["mixed"] = {{"verdict", answer.verdict},
+                        {"pays", answer.mixed && answer.mixed->pays()},
+                        {"ways", Json::array()}};
+        if (answer.mixed) {
+            for (const auto* way :
+                 {&answer.mixed->alone, &answer.mixed->replicas, &answer.mixed->stages}) {
+                if (way->has_value()) all["mixed"]["ways"].push_back(json_of(**way, answer));
+            }
+        }
+    }
+    return text_of(all);
 }
 
 std::string check_json(const CheckAnswer& answer) {

@@ -86,6 +86,35 @@ Result<bool> emit_launch(const plan::TrainingJob& job,
     return fail(std::move(first));
 }
 
+Result<bool> emit_best(const PlanQuestion& question,
+                       const PlanPool& pool,
+                       const plan::SearchResult& found,
+                       const PlanOptions& options) {
+    std::vector<plan::Plan> plans = found.plans;
+    const plan::TrainingModel model(question.job, pool.machine);
+    plan::SearchOptions search = question.search_on(pool);
+    search.top_k = 20;
+    const auto more = [&](const plan::SearchOptions& narrower) {
+        if (const auto result = plan::search(model, narrower))
+            plans.insert(plans.end(), result->plans.begin(), result->plans.end());
+    };
+    // What frameworks most often lack, taken away step by step.
+    search.recompute_selective = false;
+    more(search);
+    search.recompute_block = false;
+    more(search);
+    search.cp = {1, 1};
+    plan::SearchOptions sharded = search;
+    sharded.zero = {3};
+    more(sharded);
+    search.overlap.param_gather = false;
+    more(search);
+    std::stable_sort(plans.begin(), plans.end(), [](const plan::Plan& a, const plan::Plan& b) {
+        return a.value < b.value;
+    });
+    return emit_launch(question.job, pool.machine, plans, options);
+}
+
 Result<bool> read_and_improve(const PlanOptions& options) {
     if (options.chips.size() != 1) {
         return fail(Code::invalid,

@@ -177,7 +177,7 @@ void explanation_section(HtmlPage& page, const Explanation& explanation) {
 
 std::string plan_page(const PlanAnswer& answer, const std::string& command) {
     const plan::TrainingJob& job = answer.question.job;
-    const plan::Precision precision = answer.question.search.precisions.front();
+    const plan::Precision precision = answer.question.precision;
     HtmlPage page(job.model.name, job_line(job, precision), "weir plan");
     for (const PoolAnswer& pool : answer.pools) {
         if (pool.found.plans.empty()) continue;

@@ -217,9 +217,13 @@ private:
         constexpr std::array<Precision, 4> precisions{
             Precision::bf16, Precision::fp8, Precision::fp16, Precision::fp32};
         for (const Precision one : precisions) {
-            if (name_of(one) == options_.precision) question_.search.precisions = {one};
+            if (name_of(one) == options_.precision) question_.precision = one;
         }
-        const Precision precision = question_.search.precisions.front();
+        const Precision precision = question_.precision;
+        // What is asked for is the least. BF16 keeps everything that FP8 does; BF16 and FP16 do
+        // not keep each other's, and FP32 is never faster.
+        question_.search.precisions = {precision};
+        if (precision == Precision::fp8) question_.search.precisions.push_back(Precision::bf16);
         using plan::Objective;
         for (const Objective one :
              {Objective::time, Objective::cost, Objective::energy, Objective::goodput}) {
@@ -228,7 +232,7 @@ private:
         question_.search.top_k = options_.top;
         question_.search.memory_margin = options_.margin;
         for (const PlanPool& pool : question_.pools) {
-            if (pool.machine.peak(precision) <= 0) {
+            if (question_.search_on(pool).precisions.empty()) {
                 std::string has;
                 for (const Precision one : precisions) {
                     if (pool.machine.peak(one) > 0)
@@ -240,6 +244,14 @@ private:
                                         name_of(precision),
                                         pool.machine.chip_name,
                                         has));
+            }
+            if (pool.machine.peak(precision) <= 0) {
+                question_.notes.push_back(
+                    fmt::format("--precision {}: {} has no units for it, so "
+                                "plans are in {}",
+                                name_of(precision),
+                                pool.machine.chip_name,
+                                name_of(question_.search_on(pool).precisions.front())));
             }
             WEIR_CHECK(can_count(pool));
         }
@@ -273,6 +285,8 @@ plan::SearchOptions PlanQuestion::search_on(const PlanPool& pool) const {
     plan::SearchOptions made = search;
     made.chips = pool.chips;
     made.failures.node_mtbf_s = pool.node_mtbf_s;
+    std::erase_if(made.precisions,
+                  [&](plan::Precision one) { return pool.machine.peak(one) <= 0; });
     return made;
 }
 

@@ -28,9 +28,11 @@ struct PlanPool {
 struct PlanQuestion {
     plan::TrainingJob job{};
     std::vector<PlanPool> pools{};
+    plan::Precision precision = plan::Precision::bf16;  // that was asked for
     plan::SearchOptions search{};  // without chips and failures: those are of a pool
     std::vector<std::string> notes{};
 
+    // Of the precisions that keep what was asked, those that the pool has.
     [[nodiscard]] plan::SearchOptions search_on(const PlanPool& pool) const;
 };
 

@@ -26,22 +26,24 @@ std::string details(const plan::TrainingJob& job,
                     const plan::Strategy& strategy,
                     const Prediction& prediction,
                     std::size_t width) {
-    std::string text = time_table(prediction, width) + "\n";
+    std::string text = line(whole_text(strategy), width) + "\n";
+    text += time_table(prediction, width) + "\n";
     text += memory_table(prediction, machine, width) + "\n";
     text += line(goal_sentence(job, machine, strategy, prediction), width);
     text += line(mfu_sentence(prediction, machine, strategy), width);
     const Interval interval = plan::interval_of(prediction, job, machine, strategy);
-    text += line(
-        machine.chip.fitted
-            ? fmt::format("between: 90 % of such runs; errors are {:.0f} % (standard deviation) on "
-                          "{}",
-                          100 * interval.spread,
-                          machine.chip.source)
-            : fmt::format("between: 90 % of such runs, if errors are {:.0f} % (standard deviation)",
-                          100 * interval.spread),
-        width);
+    text +=
+        line(machine.chip.fitted
+                 ? fmt::format("90 % of such runs take so long; errors are {:.0f} % (standard "
+                               "deviation) on {}",
+                               100 * interval.spread,
+                               machine.chip.source)
+                 : fmt::format("90 % of such runs take so long, if errors are {:.0f} % (standard "
+                               "deviation)",
+                               100 * interval.spread),
+             width);
     for (const std::string& cause : interval.causes)
-        text += line("wider: " + cause, width);
+        text += line("the interval is wider: " + cause, width);
     return text;
 }
 
@@ -106,12 +108,15 @@ std::string nothing_fits(const PoolAnswer& answer, std::size_t width) {
     return text;
 }
 
-std::string pool_text(const PoolAnswer& answer, const plan::TrainingJob& job, std::size_t width) {
+std::string pool_text(const PoolAnswer& answer,
+                      const plan::TrainingJob& job,
+                      plan::Precision asked,
+                      std::size_t width) {
     const plan::Machine& machine = answer.pool.machine;
     std::string text = line(machine_line(machine, answer.pool.chips), width) + "\n";
     if (answer.found.plans.empty()) return text + nothing_fits(answer, width);
     const plan::Plan& best = answer.found.plans.front();
-    text += plans_table(answer.found.plans, job, machine, width) + "\n";
+    text += plans_table(answer.found.plans, job, machine, asked, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
     constexpr double risky = 0.1;
     const double chance = plan::out_of_memory_probability(best.prediction, machine);
@@ -147,14 +152,13 @@ std::string measured_line(std::string_view what,
 
 std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
     const plan::TrainingJob& job = answer.question.job;
-    std::string text =
-        paint(job_line(job, answer.question.search.precisions.front()), Tone::strong) + "\n";
+    std::string text = paint(job_line(job, answer.question.precision), Tone::strong) + "\n";
     bool first = true;
     for (const PoolAnswer& one : answer.pools) {
         if (!first) text += "\n";
         first = false;
         if (!answer.over_chips) {
-            text += pool_text(one, job, width);
+            text += pool_text(one, job, answer.question.precision, width);
         } else {
             const std::string& chip = one.pool.machine.chip_name;
             text +=
@@ -163,6 +167,7 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
             text += "\n" + scale_table(one, job, width);
         }
     }
+    if (!answer.verdict.empty()) text += "\n" + mixed_text(answer, width);
     return text;
 }
 
@@ -172,7 +177,12 @@ std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
     std::string text = paint(job_line(file.job, file.strategy.precision), Tone::strong) + "\n";
     if (!answer.read_as.empty()) text += line("a launch of " + answer.read_as, width);
     text += line(machine_line(file.machine, file.strategy.chips()), width) + "\n";
-    text += plans_table({{file.strategy, p, p.step_s}}, file.job, file.machine, width) + "\n";
+    text += plans_table({{file.strategy, p, p.step_s}},
+                        file.job,
+                        file.machine,
+                        file.strategy.precision,
+                        width) +
+            "\n";
     text += details(file.job, file.machine, file.strategy, p, width);
     if (file.measured.step_s > 0) {
         text += line(

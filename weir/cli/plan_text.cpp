@@ -36,6 +36,15 @@ constexpr std::array<std::string_view, plan::term_count> term_meanings{
     "starting kernels, the host, stragglers, each step's own",
 };
 
+// "1.40 to 1.90 s", with the unit once where it is the same.
+std::string range_text(double low_s, double high_s) {
+    const std::string low = step_text(low_s);
+    const std::string high = step_text(high_s);
+    const auto unit = [](const std::string& text) { return text.substr(text.rfind(' ')); };
+    const bool same = unit(low) == unit(high);
+    return fmt::format("{} to {}", same ? low.substr(0, low.rfind(' ')) : low, high);
+}
+
 std::string billions(double count) {
     return count < 1e9 ? fmt::format("{:.0f} M", count / 1e6)
                        : fmt::format("{:.{}f} B", count / 1e9, count < 1e11 ? 2 : 1);
@@ -94,14 +103,49 @@ std::string machine_line(const plan::Machine& machine, std::uint64_t chips) {
         machine.between.kind == "any" ? "a network of no known kind" : machine.between.kind);
 }
 
+std::string whole_text(const plan::Strategy& s) {
+    std::string switches;
+    const auto add = [&switches](bool on, std::string_view what) {
+        if (on) switches += (switches.empty() ? "" : ", ") + std::string(what);
+    };
+    add(s.sequence_parallel && s.tp > 1, "sequence parallelism");
+    add(s.ulysses && s.cp > 1, "context parallelism by all-to-all");
+    add(s.cuda_graphs, "CUDA graphs");
+    add(!s.flash_attention, "no flash attention");
+    if (s.recompute == plan::Recompute::selective) {
+        std::string parts;
+        const auto part = [&parts](bool on, std::string_view what) {
+            if (on) parts += (parts.empty() ? "" : " and ") + std::string(what);
+        };
+        part(s.parts.attention, "attention");
+        part(s.parts.norms, "norms");
+        part(s.parts.activation, "activation");
+        part(s.parts.mlp, "the feed-forward");
+        part(s.parts.latent_up, "latent projections");
+        add(!parts.empty(), "recompute of " + parts);
+    }
+    std::string overlaps;
+    const auto overlap = [&overlaps](bool on, std::string_view what) {
+        if (on) overlaps += (overlaps.empty() ? "" : " and ") + std::string(what);
+    };
+    overlap(s.overlap.grad_reduce, "gradients");
+    overlap(s.overlap.param_gather, "weights");
+    overlap(s.overlap.tensor, "tensor parallel");
+    overlap(s.overlap.pipeline, "pipeline sends");
+    overlap(s.overlap.experts, "experts");
+    add(!overlaps.empty(), "overlap of " + overlaps);
+    return text_of(s) + (switches.empty() ? "" : "; " + switches);
+}
+
 std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::TrainingJob& job,
                         const plan::Machine& machine,
+                        plan::Precision asked,
                         std::size_t width) {
     TextTable table({{"", true},
                      {"plan", false, true},
                      {"step", true},
-                     {"90 % between", true},
+                     {"90 % are", true},
                      {"tokens/s", true},
                      {"MFU", true},
                      {"memory", true},
@@ -110,14 +154,16 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
     for (const plan::Plan& one : plans) {
         const Prediction& p = one.prediction;
         const plan::Interval interval = plan::interval_of(p, job, machine, one.strategy);
-        table.row({std::to_string(++rank),
-                   text_of(one.strategy),
-                   step_text(p.step_s),
-                   fmt::format("{} and {}", step_text(interval.low_s), step_text(interval.high_s)),
-                   format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
-                   format_percent(p.mfu),
-                   gib_text(p.memory_total_bytes()),
-                   chance_text(plan::out_of_memory_probability(p, machine))});
+        const plan::Precision used = one.strategy.precision;
+        table.row(
+            {std::to_string(++rank),
+             text_of(one.strategy) + (used == asked ? "" : fmt::format(", in {}", name_of(used))),
+             step_text(p.step_s),
+             range_text(interval.low_s, interval.high_s),
+             format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+             format_percent(p.mfu),
+             gib_text(p.memory_total_bytes()),
+             chance_text(plan::out_of_memory_probability(p, machine))});
     }
     return table.text(width);
 }

@@ -27,9 +27,15 @@ std::string parameters_text(const catalog::Model& model);
 std::string job_line(const plan::TrainingJob& job, plan::Precision precision);
 std::string machine_line(const plan::Machine& machine, std::uint64_t chips);
 
+// A strategy with every switch that is on: "tp 2, dp 32, micro-batch 2, zero 1; sequence
+// parallelism, overlap of gradients, weights".
+std::string whole_text(const plan::Strategy& strategy);
+
+// Plans in another precision than was asked for say so.
 std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::TrainingJob& job,
                         const plan::Machine& machine,
+                        plan::Precision asked,
                         std::size_t width);
 // Where the time of a step goes, term by term.
 std::string time_table(const plan::Prediction& prediction, std::size_t width);

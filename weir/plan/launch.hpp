@@ -41,7 +41,8 @@ Result<std::vector<std::string>> launch_arguments(const Launch& launch, Framewor
 // Ensures: as_launched of the result is the result; read_launch(launch_text(l, f)) gives it.
 Strategy as_launched(const Strategy& strategy, const TrainingJob& job, Framework framework);
 
-// What a text may leave open. The text has precedence.
+// What a text may leave open. What a text says has precedence; chips that its batches or degrees
+// contradict are an error, as they are when it starts.
 struct LaunchHints {
     std::uint64_t chips = 0;  // 0 = not said
     std::uint32_t chips_per_node = 0;

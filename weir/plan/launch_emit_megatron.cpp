@@ -52,11 +52,6 @@ Result<void> schedule_is_possible(const Launch& launch) {
                       fmt::format("schedule {}", name_of(s.schedule)),
                       "it has 1f1b, interleaved when vpp > 1");
     }
-    if (std::uint64_t{s.pp} * s.vpp > launch.job.model.layers) {
-        return cannot(me,
-                      fmt::format("pp {} x vpp {}", s.pp, s.vpp),
-                      fmt::format("each needs one of the {} layers", launch.job.model.layers));
-    }
     if (s.vpp > 1 && micro_batches_of(launch) % s.pp != 0) {
         return cannot(me,
                       fmt::format("vpp {}", s.vpp),
@@ -148,7 +143,9 @@ void add_pipeline(OptionGroups& out, const Launch& launch) {
         const auto by_stage = layers_by_stage(model.layers, stages);
         for (std::uint32_t stage = 0; stage < stages; ++stage) {
             layout += stage == 0 ? ',' : '|';
-            layout += by_stage[stage] == 1 ? "t" : fmt::format("t*{}", by_stage[stage]);
+            // A stage may have the embedding or the loss alone.
+            if (by_stage[stage] > 0)
+                layout += by_stage[stage] == 1 ? "t" : fmt::format("t*{}", by_stage[stage]);
         }
         for (std::uint32_t i = 0; i < model.mtp_layers; ++i)
             layout += ",m";

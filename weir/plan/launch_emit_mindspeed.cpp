@@ -100,10 +100,9 @@ Result<void> schedule_is_possible(const Launch& launch) {
         return cannot(
             me, "schedule zero-bubble", "it has 1f1b, interleaved when vpp > 1, and dualpipe");
     if (s.schedule == Schedule::dualpipe) WEIR_CHECK(dualpipe_is_possible(launch));
-    if (std::uint64_t{s.pp} * s.vpp > layers) {
-        return cannot(me,
-                      fmt::format("pp {} x vpp {}", s.pp, s.vpp),
-                      fmt::format("each needs one of the {} layers", layers));
+    if (s.pp > layers) {
+        return cannot(
+            me, fmt::format("pp {}", s.pp), fmt::format("each needs one of the {} layers", layers));
     }
     if (s.vpp > 1 && micro_batches_of(launch) % s.pp != 0) {
         return cannot(me,

@@ -230,6 +230,29 @@ TEST(Launch, SaysWhatMegatronCannotDo) {
               "megatron-lm: sequence 4096: the model has 2048 learned positions");
 }
 
+TEST(Launch, GivesStagesToTheEmbeddingAndTheLoss) {
+    Launch launch = deepseek();
+    launch.strategy.pp = 2;
+    launch.strategy.vpp = 31;
+    launch.strategy.overlap.pipeline = true;
+    for (const Framework framework : {Framework::megatron_lm, Framework::mindspeed}) {
+        if (framework == Framework::mindspeed) {
+            launch.strategy.precision = Precision::bf16;
+            launch.strategy.recompute = Recompute::none;
+        }
+        const auto text = launch_text(launch, framework);
+        ASSERT_TRUE(text.has_value()) << text.error().message;
+        EXPECT_THAT(*text,
+                    HasSubstr(framework == Framework::mindspeed
+                                  ? "--num-layers 62\n"
+                                  : "--pipeline-model-parallel-layout 'E,|t|t|"));
+        const auto back = read_launch(*text, "launch");
+        ASSERT_TRUE(back.has_value()) << back.error().message;
+        EXPECT_EQ(back->launch.strategy.vpp, 31u);
+        EXPECT_EQ(back->launch.job.model.layers, 61u);
+    }
+}
+
 TEST(Launch, SplitsWhatTensorParallelismSplitsEvenly) {
     Launch launch = llama8();
     launch.strategy.tp = 16;

@@ -129,8 +129,10 @@ std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& opti
 RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
     return {.attention = !base.flash_attention,
             .norms = true,
-            .activation = true,
-            .mlp = !job.model.is_moe(),
+            // Megatron-LM recomputes that of experts alone, or a plain feed-forward as a whole;
+            // MindSpeed the function alone.
+            .activation = base.framework != Framework::megatron_lm || job.model.is_moe(),
+            .mlp = !job.model.is_moe() && base.framework != Framework::mindspeed,
             .latent_up = job.model.latent.has_value()};
 }
 
@@ -169,9 +171,12 @@ Overlap effective(const Strategy& s) {
     Overlap overlap;
     overlap.grad_reduce = replicated && s.zero < 3;  // ZeRO-3 always does
     overlap.param_gather = replicated && (s.zero == 1 || s.zero == 2);
-    overlap.tensor = s.tp > 1 && s.sequence_parallel;
+    // MindSpeed's products with communication inside (MC2) do not go with experts, and its
+    // all-to-all beside computation does not go with experts that are split over tp.
+    const bool mindspeed = s.framework == Framework::mindspeed;
+    overlap.tensor = s.tp > 1 && s.sequence_parallel && !(mindspeed && s.ep > 1);
     overlap.pipeline = s.vpp > 1;
-    overlap.experts = s.ep > 1;
+    overlap.experts = s.ep > 1 && !(mindspeed && s.tp > 1 && s.etp != 1);
     return overlap;
 }
 
@@ -367,7 +372,11 @@ SearchOptions options_for(Framework framework) {
             options.vpp = one;
             options.base.ulysses = true;
             options.offload_optimizer = true;
-            options.overlap = {.grad_reduce = true, .param_gather = true};
+            // Of attention alone, which flash attention does anyway; of whole stages.
+            options.recompute_selective = false;
+            options.recompute_block = false;
+            // Weights come in beside computation only where they are split, and then always.
+            options.overlap = {.grad_reduce = true};
             break;
         case Framework::torchtitan:
             options.zero = {3};

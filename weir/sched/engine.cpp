@@ -174,6 +174,7 @@ std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
         if (quotas.any()) {
             shapes[number].kinds = quotas.kinds_of(shapes[number].shape);
             shapes[number].line_of_tenant.assign(quotas.tree().tenants(), no_line);
+            shapes[number].known_lines.assign(quotas.tree().tenants(), no_line);
         }
         shape_of_demand.emplace(demand, number);
     }
@@ -182,19 +183,18 @@ std::uint32_t Engine::State::shape_for(const fleet::Demand& demand) {
 }
 
 std::uint32_t Engine::State::line_for(std::uint32_t shape, TenantId tenant) {
-    const auto [known, is_new] =
-        line_of.try_emplace(std::uint64_t{shape} << 32 | tenant.value, std::uint32_t{0});
-    if (is_new) {
+    std::uint32_t& known = shapes[shape].known_lines[tenant.value];
+    if (known == no_line) {
         if (unused_lines.empty()) {
             unused_lines.push_back(static_cast<std::uint32_t>(lines.size()));
             lines.emplace_back();
         }
-        known->second = unused_lines.back();
+        known = unused_lines.back();
         unused_lines.pop_back();
-        lines[known->second] = {.shape = shape, .tenant = tenant};
+        lines[known] = {.shape = shape, .tenant = tenant};
     }
-    ++lines[known->second].jobs;
-    return known->second;
+    ++lines[known].jobs;
+    return known;
 }
 
 // A hub lives for years, and hears of demands that never come again.
@@ -207,13 +207,12 @@ void Engine::State::forget_shapes() {
         unused_shapes.push_back(its->second);
         its = shape_of_demand.erase(its);
     }
-    for (auto its = line_of.begin(); its != line_of.end();) {
-        if (lines[its->second].jobs > 0) {
-            ++its;
-            continue;
-        }
-        unused_lines.push_back(its->second);
-        its = line_of.erase(its);
+    for (std::uint32_t number = 0; number < lines.size(); ++number) {
+        if (lines[number].jobs > 0) continue;
+        std::uint32_t& known = shapes[lines[number].shape].known_lines[lines[number].tenant.value];
+        if (known != number) continue;  // it is unused already
+        known = no_line;
+        unused_lines.push_back(number);
     }
     std::sort(unused_lines.begin(), unused_lines.end(), std::greater<>());
     std::sort(unused_shapes.begin(), unused_shapes.end(), std::greater<>());
@@ -230,7 +229,7 @@ void Engine::State::make_eligible(std::uint32_t slot) {
         if (own_order) overtaking_in_line.join(job.line, slot, job.overtaking, job.limit);
         Line& line = lines[job.line];
         line.nobody_below = std::min(line.nobody_below, job.limit);
-        line.first_below = {};
+        line.joined_or_left();
         if (line.eligible++ == 0) {
             line.nobody_below = job.limit;
             shape.lines.push_back(job.line);
@@ -257,7 +256,7 @@ void Engine::State::make_ineligible(std::uint32_t slot) {
     if (quotas.any()) {
         waiting_in_line.leave(job.line, job.rank);
         if (own_order) overtaking_in_line.leave(job.line, job.overtaking);
-        lines[job.line].first_below = {};
+        lines[job.line].joined_or_left();
         if (--lines[job.line].eligible == 0) {
             *std::find(shape.lines.begin(), shape.lines.end(), job.line) = shape.lines.back();
             shape.lines.pop_back();
@@ -693,7 +692,8 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
     job.end_by = end_by(job, at);
     jobs.set_phase(job, Phase::running);
     running.join(slot, at, job.end_by);
-    if (!running_of_tenant.empty()) running_of_tenant[job.tenant.value].insert({job.rank, slot});
+    if (!running_of_tenant.empty())
+        running_of_tenant[job.tenant.value].insert({job.rank, slot, job.shape});
     charge(job, job.placement.ranges.front().pool, job.end_by);
     use_data(job);
     ++counts.running;

@@ -105,8 +105,7 @@ struct Engine::State {
     std::vector<Ordered> running_of_tenant;
     Shapes shapes;
     Lines lines;
-    std::unordered_map<std::uint64_t, std::uint32_t> line_of;  // by shape and tenant
-    std::vector<std::uint32_t> unused_lines;                   // that may become others
+    std::vector<std::uint32_t> unused_lines;  // that may become others
     std::unordered_map<fleet::Demand, std::uint32_t, DemandHash> shape_of_demand;
     std::uint32_t shapes_in_use = 0;           // by jobs that wait or run
     std::vector<std::uint32_t> unused_shapes;  // that may become others
@@ -251,17 +250,19 @@ struct Engine::State {
         KindSet allowed = every_kind;
         [[nodiscard]] bool found() const { return slot != no_slot; }
         [[nodiscard]] bool before(const Front& other) const {
-            return standing != other.standing ? standing < other.standing : rank < other.rank;
+            const auto order = standing <=> other.standing;
+            return order != 0 ? order < 0 : rank < other.rank;
         }
     };
     std::vector<Front> fronts;  // by shape, of those who wait; valid where ...
     struct FrontKnown {
-        std::uint64_t version = 0;         // ... rights and order are as then ...
-        std::uint64_t joined_or_left = 0;  // ... and nobody came or went
-        Time at = Time::min();             // ... and, where there are loans, at that time
-        friend bool operator==(const FrontKnown&, const FrontKnown&) = default;
+        std::uint64_t joined_or_left = 0;  // ... nobody came or went ...
+        std::uint64_t gains = 0;           // ... nobody has more rights or goes further ahead ...
+        std::uint64_t version = 0;         // ... rights and order of the first one are as then ...
+        Time until = Time::min();          // ... and, where there are loans, until that time
     };
     std::vector<FrontKnown> fronts_known;
+    std::uint64_t looks = 0;  // counts choices among lines
 
     // data.cpp: jobs that read datasets
     struct Home {
@@ -296,13 +297,11 @@ struct Engine::State {
 
     // order.cpp: who is next
     [[nodiscard]] Front front_of(std::uint32_t shape);
+    [[nodiscard]] bool is_front_known(std::uint32_t shape);
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
     [[nodiscard]] Front first_untried(std::uint32_t shape, Time now) const;
     template <class First>
-    [[nodiscard]] Front front_by(std::uint32_t shape,
-                                 bool own_order,
-                                 bool starts_now,
-                                 First first) const;
+    [[nodiscard]] Front front_by(std::uint32_t shape, bool starts_now, First first);
     [[nodiscard]] Duration longest_now(const Line& line) const;
     [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);

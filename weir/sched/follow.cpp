@@ -175,14 +175,14 @@ void Engine::State::begin_anew() {
     plan_credit = 0;
     plan.begin_anew();
     reclaims_at = never;
-    for (Job& job : jobs.slots()) {
+    jobs.for_all([](Job& job) {
         job.reclaim_at = Time::min();
         job.reclaim_tries = 0;
         job.planned_at = job.tried_at = job.asked_in = 0;
         job.planned_when = Time::min();
         job.planned_tight = false;
         job.gains_tried.clear();
-    }
+    });
     for (Line& line : lines)
         line.blocked_in = 0;
     for (std::uint32_t shape = 0; shape < shapes.size(); ++shape) {

@@ -4,9 +4,11 @@
 // what has been. Of an ended job only its outcome stays (for jobs that depend on it).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -89,15 +91,15 @@ public:
         Mark& mark = marks_[id.value];
         WEIR_ASSERT(mark.phase == Phase::unknown);
         if (free_.empty()) {
-            mark.slot = static_cast<std::uint32_t>(slots_.size());
-            slots_.emplace_back();
+            if (count_ % page_jobs == 0) pages_.push_back(std::make_unique<Page>());
+            mark.slot = count_++;
         } else {
             mark.slot = free_.back();
             free_.pop_back();
-            slots_[mark.slot] = Job{};
+            at(mark.slot) = Job{};
         }
-        slots_[mark.slot].id = id;
-        return slots_[mark.slot];
+        at(mark.slot).id = id;
+        return at(mark.slot);
     }
 
     void set_phase(Job& job, Phase phase) {
@@ -117,13 +119,26 @@ public:
         return id.value < marks_.size() ? marks_[id.value] : Mark{};
     }
     [[nodiscard]] std::uint32_t slot_of(JobId id) const { return mark(id).slot; }
-    // All slots, those that nobody uses as well.
-    [[nodiscard]] std::deque<Job>& slots() { return slots_; }
-    [[nodiscard]] Job& at(std::uint32_t slot) { return slots_[slot]; }
-    [[nodiscard]] const Job& at(std::uint32_t slot) const { return slots_[slot]; }
+    // Calls visit(job) for all slots, those that nobody uses as well.
+    template <class Visit>
+    void for_all(Visit visit) {
+        for (std::uint32_t slot = 0; slot < count_; ++slot)
+            visit(at(slot));
+    }
+    [[nodiscard]] Job& at(std::uint32_t slot) {
+        return (*pages_[slot / page_jobs])[slot % page_jobs];
+    }
+    [[nodiscard]] const Job& at(std::uint32_t slot) const {
+        return (*pages_[slot / page_jobs])[slot % page_jobs];
+    }
 
 private:
-    std::deque<Job> slots_;  // a deque: jobs keep their addresses
+    // Pages: jobs keep their addresses, and the way to one is short enough to stay in the cache.
+    static constexpr std::uint32_t page_jobs = 64;
+    using Page = std::array<Job, page_jobs>;
+
+    std::vector<std::unique_ptr<Page>> pages_;
+    std::uint32_t count_ = 0;  // slots
     std::vector<std::uint32_t> free_;
     std::vector<Mark> marks_;  // by id
 };
@@ -137,10 +152,22 @@ struct Line {
     // In this pass, who would end then or later does not fit where the organisation may start.
     std::uint64_t blocked_in = 0;
     Time blocked_from = Time::max();
-    Duration nobody_below{};  // nobody in Waiting has a limit below this
-    // Who was first of those with a limit below that, until somebody joins or leaves; 0: not known.
+    std::uint64_t looked_in = 0;  // where there are loans: the choice it was last looked at for
+    Duration nobody_below{};      // nobody in Waiting has a limit below this
+    // Who may overtake first of those with a limit below that, until somebody joins or leaves; 0:
+    // not known. And who is first in the queue; no_slot: not known. What is asked of them lies
+    // here, because a choice looks at the first of dozens of lines.
     Duration first_below{};
-    std::uint32_t first_slot = 0;
+    Duration first_limit{};
+    Rank first_rank{};
+    Rank front_rank{};
+    std::uint32_t first_slot = no_slot;
+    std::uint32_t front_slot = no_slot;
+
+    void joined_or_left() {
+        first_below = {};
+        front_slot = no_slot;
+    }
 };
 using Lines = std::vector<Line>;
 inline constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max();
@@ -151,9 +178,10 @@ struct ShapeInfo {
     fleet::Shape shape;
     ShapeKinds kinds{};
     // Where there are organisations: lines that have eligible jobs, and which it is by
-    // organisation.
+    // organisation; and of all lines, those that nobody uses as well.
     std::vector<std::uint32_t> lines{};
     std::vector<std::uint32_t> line_of_tenant{};
+    std::vector<std::uint32_t> known_lines{};
     std::uint64_t joined_or_left = 0;
     std::uint32_t jobs = 0;      // that wait or run
     std::uint32_t eligible = 0;  // jobs in Waiting

@@ -36,6 +36,11 @@ public:
         chips_ += shared_[chip] == 1000 ? 1 : 0;
     }
     [[nodiscard]] std::uint32_t holds(const fleet::ReplicaDemand& each, std::uint32_t most) const {
+        // Nearly all nodes hold none, and a division takes longer than all else here.
+        if (chips_ < each.chips || (pool_.cpus_milli > 0 && cpus_milli_ < each.cpus_milli) ||
+            (pool_.memory.count > 0 && memory_ < each.memory.count)) {
+            return 0;
+        }
         std::int64_t count = most;
         if (each.chips > 0) count = std::min(count, chips_ / each.chips);
         if (each.chip_permille > 0) {
@@ -175,7 +180,8 @@ bool Offers::is_cheaper(std::uint32_t a, std::uint32_t b) const {
 
 void Offers::add_share(Price& price, const Piece& piece) const {
     const Candidate& its = (*candidates_)[piece.candidate];
-    price.add(its.victim.rank, its.victim.lost / std::min<std::int64_t>(its.nodes, nodes_left_));
+    const std::int64_t nodes = std::min<std::int64_t>(its.nodes, nodes_left_);
+    price.add(its.victim.rank, nodes == 1 ? its.victim.lost : its.victim.lost / nodes);
 }
 
 void Offers::need(std::uint64_t replicas) {
@@ -194,6 +200,8 @@ Offers::Offer Offers::offer_of(const Nodes& nodes, std::uint32_t node) {
     chosen_.clear();
     const auto unused = free_.free_on(nodes.id, node - nodes.first, gang_.demand.tag);
     if (!unused) return best;
+    // Nobody may go from most nodes, and they are full.
+    if (start_[node] == start_[node + 1] && unused->chips < part_.each.chips) return best;
     Room room(*nodes.pool, *unused);
     const std::uint32_t used = used_[node];
     const std::uint32_t least = gang_.demand.within == fleet::Level::node ? part_.replicas : 1;

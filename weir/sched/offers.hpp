@@ -39,6 +39,7 @@ struct Price {
     }
     [[nodiscard]] Price over(std::int64_t parts) const {
         Price each = *this;
+        if (parts == 1) return each;
         for (std::int64_t& its : each.lost)
             its /= parts;
         return each;

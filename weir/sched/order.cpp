@@ -1,5 +1,6 @@
 // Who is next: of a shape, over all organisations that have a right to start; and in strict order.
 #include <algorithm>
+#include <utility>
 
 #include "weir/sched/engine_state.hpp"
 
@@ -15,22 +16,29 @@ Time end_by(const Job& job, Time start) {
 
 }  // namespace
 
-// `first` gives the first of a line; it is told whether rights are the same at any time. Who does
-// not start now but wants a promise may have its rights later, where there are loans. Where there
-// are no organisations a shape has one line, its own.
+// `first` gives slot and rank of the first of a line; it is told whether rights are the same at any
+// time. Who does not start now but wants a promise may have its rights later, where there are
+// loans. Where there are no organisations a shape has one line, its own.
 template <class First>
-Engine::State::Front Engine::State::front_by(std::uint32_t shape,
-                                             bool own_order,
-                                             bool starts_now,
-                                             First first) const {
+Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_now, First first) {
     const ShapeInfo& info = shapes[shape];
+    const std::uint32_t resource = info.kinds.ordered_by;
+    const bool lends = quotas.lends();
     Front best;
+    ++looks;
     const auto look_at = [&](std::uint32_t number) {
-        const Line& line = lines[number];
+        Line& line = lines[number];
+        if (lends && std::exchange(line.looked_in, looks) == looks) return;
         const bool any_time = quotas.are_the_same_at_any_time(line.tenant, info.kinds, told_at);
         Front its;
-        its.slot = first(number, any_time);
+        first(number, any_time, its);
         if (!its.found()) return;
+        // Nearly all have the same place by rights, and then the queue decides: whoever is not
+        // before the best one so far need not be asked for more. (A right that a loan gives later
+        // may have a better place than that of now.)
+        if ((any_time || starts_now) && best.found() && resource != ShapeKinds::no_resource &&
+            !(its.rank < best.rank) && !(quotas.floor(line.tenant, resource) < best.standing))
+            return;
         if (!any_time) {
             // Rights differ by limits, and may be yet to come.
             const Job& job = jobs.at(its.slot);
@@ -45,11 +53,8 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
             if (its.allowed == 0) return;
             its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
         }
-        const Job& job = jobs.at(its.slot);
-        its.rank = own_order ? job.overtaking : job.rank;
         if (!best.found() || its.before(best)) best = its;
     };
-    const std::uint32_t resource = info.kinds.ordered_by;
     if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
         for (const std::uint32_t line : info.lines)
             look_at(line);
@@ -61,7 +66,7 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         if (best.found() && best.standing < quotas.floor(tenant, resource)) break;
         look_at(line);
     }
-    if (starts_now || !quotas.lends()) return best;
+    if (starts_now || !lends) return best;
     // Who gets a right by a loan has a place then that is not bound to that of now.
     for (const tenancy::Charges& charges : info.kinds.charges) {
         for (const tenancy::Allowance& each : charges) {
@@ -85,17 +90,56 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         fronts.resize(shapes.size());
         fronts_known.resize(shapes.size());
     }
-    const FrontKnown now{
-        quotas.version(), shapes[shape].joined_or_left, quotas.lends() ? told_at : Time::min()};
-    if (fronts_known[shape] != now) {
-        fronts_known[shape] = now;
-        fronts[shape] = front_by(shape, false, false, [&](std::uint32_t line, bool any_time) {
-            const std::uint32_t slot = waiting_in_line.first(line);
-            if (any_time || first_chance(jobs.at(slot)).allowed != 0) return slot;
-            return waiting_in_line.first(line, longest_now(lines[line]));
-        });
-    }
+    if (is_front_known(shape)) return fronts[shape];
+    Time valid_until = never;
+    fronts[shape] = front_by(shape, false, [&](std::uint32_t number, bool any_time, Front& its) {
+        Line& line = lines[number];
+        const auto first = [&](Duration limit) {
+            const Queued* const one = waiting_in_line.find(number, limit);
+            its.slot = one == nullptr ? no_slot : one->slot;
+            if (one == nullptr) return;
+            its.rank = one->rank;
+            if (!any_time)
+                valid_until = std::min(valid_until, quotas.next_border(one->limit, told_at));
+        };
+        if (any_time && line.front_slot != no_slot) {
+            its.slot = line.front_slot;
+            its.rank = line.front_rank;
+            return;
+        }
+        first(Duration::max());
+        line.front_slot = its.slot;
+        line.front_rank = its.rank;
+        if (!any_time && first_chance(jobs.at(its.slot)).allowed == 0) first(longest_now(line));
+    });
+    const ShapeInfo& info = shapes[shape];
+    fronts_known[shape] = {.joined_or_left = info.joined_or_left,
+                           .gains = quotas.gains_of(info.kinds),
+                           .version = quotas.version_of(info.kinds),
+                           .until = valid_until};
     return fronts[shape];
+}
+
+// While others only start or are promised something, all go back in the order and lose rights: then
+// the first one stays the first if it is where it was.
+bool Engine::State::is_front_known(std::uint32_t shape) {
+    const ShapeInfo& info = shapes[shape];
+    FrontKnown& known = fronts_known[shape];
+    if (known.joined_or_left != info.joined_or_left || told_at >= known.until) return false;
+    const std::uint64_t version = quotas.version_of(info.kinds);
+    if (known.version == version) return true;
+    if (!quotas.only_gains_help(info.kinds) || known.gains != quotas.gains_of(info.kinds))
+        return false;
+    if (Front& front = fronts[shape]; front.found()) {
+        const TenantId tenant = jobs.at(front.slot).tenant;
+        front.allowed = quotas.allowed(tenant, info.kinds);
+        if (front.allowed == 0 ||
+            front.standing != quotas.standing(tenant, info.kinds, front.allowed)) {
+            return false;
+        }
+    }
+    known.version = version;
+    return true;
 }
 
 namespace {
@@ -119,10 +163,10 @@ Engine::State::Front Engine::State::first_untried(std::uint32_t shape, Time now)
     const Time blocked = shapes[shape].blocked_from;
     Front front;
     if (blocked <= now) return front;
-    front.slot = (own_order ? overtaking : waiting).first(shape, until(blocked, now));
-    if (!front.found()) return front;
-    const Job& job = jobs.at(front.slot);
-    front.rank = own_order ? job.overtaking : job.rank;
+    const Queued* const first = (own_order ? overtaking : waiting).find(shape, until(blocked, now));
+    if (first == nullptr) return front;
+    front.slot = first->slot;
+    front.rank = first->rank;
     return front;
 }
 
@@ -133,23 +177,26 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    return front_by(shape, own_order, true, [&](std::uint32_t number, bool any_time) {
+    return front_by(shape, true, [&](std::uint32_t number, bool any_time, Front& its) {
         Line& line = lines[number];
         const Time from =
             line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;
         Duration limit = until(from, now);
         if (!any_time) limit = std::min(limit, longest_now(line));
-        if (limit <= line.nobody_below) return no_slot;
-        if (limit <= line.first_below && jobs.at(line.first_slot).limit < limit)
-            return line.first_slot;
-        const std::uint32_t slot = order.first(number, limit);
-        if (slot == no_slot) {
-            line.nobody_below = limit;
-        } else {
-            line.first_slot = slot;
+        if (limit <= line.nobody_below) return;
+        if (limit > line.first_below || line.first_limit >= limit) {
+            const Queued* const one = order.find(number, limit);
+            if (one == nullptr) {
+                line.nobody_below = limit;
+                return;
+            }
+            line.first_slot = one->slot;
+            line.first_rank = one->rank;
+            line.first_limit = one->limit;
             line.first_below = limit;
         }
-        return slot;
+        its.slot = line.first_slot;
+        its.rank = line.first_rank;
     });
 }
 

@@ -547,13 +547,14 @@ Cause Engine::State::cause_of_overtaking(const fleet::Placement& placement, Time
 void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
     struct Candidate {
         Front front;
+        std::uint32_t shape = 0;
         std::uint64_t version = 0;  // of the rights by which it is first; 0: whoever it is, not
                                     // before this
         bool operator<(const Candidate& other) const { return other.front.before(front); }
     };
     std::vector<Candidate> candidates;  // a heap
     const auto first_of = [&](std::uint32_t shape) {
-        return Candidate{first_untried(shape, now), 0};
+        return Candidate{first_untried(shape, now), shape, 0};
     };
     // Starting only takes room, so no shape joins while we walk.
     for (const std::uint32_t shape : to_try) {
@@ -567,15 +568,16 @@ void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
         std::pop_heap(candidates.begin(), candidates.end());
         Candidate next = candidates.back();
         candidates.pop_back();
-        const std::uint32_t shape = jobs.at(next.front.slot).shape;
-        if (quotas.any() && next.version != quotas.version()) {
+        const std::uint32_t shape = next.shape;
+        const std::uint64_t version = quotas.any() ? quotas.version_of(shapes[shape].kinds) : 0;
+        if (next.version != version) {
             // Who it is is not looked for where nobody fits. And what started meanwhile may have
             // moved it back.
             if (next.version == 0 && !fits_at_all(shapes[shape])) {
                 shapes[shape].blocked_from = Time::min();
                 continue;
             }
-            next = {front_of_untried(shape, now), quotas.version()};
+            next = {front_of_untried(shape, now), shape, version};
             if (!next.front.found()) continue;
             if (!candidates.empty() && candidates.front().front.before(next.front)) {
                 candidates.push_back(next);
@@ -589,9 +591,8 @@ void Engine::State::overtake(Time now, std::vector<Decision>& decisions) {
             start(slot, now, cause, decisions);
             // Where very many ask for different things, most of them ask for more than is left.
             if (candidates.size() > 64) {
-                std::erase_if(candidates, [&](const Candidate& its) {
-                    return !could_hold(jobs.at(its.front.slot).shape);
-                });
+                std::erase_if(candidates,
+                              [&](const Candidate& its) { return !could_hold(its.shape); });
                 std::make_heap(candidates.begin(), candidates.end());
             }
         }

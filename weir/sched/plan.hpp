@@ -314,6 +314,9 @@ private:
     [[nodiscard]] bool has_own(const Future& future) const {
         return own_.place != nullptr && future.has_claim_of(own_.job);
     }
+    [[nodiscard]] std::int64_t most_left(const Watched& watched,
+                                         std::uint32_t domain,
+                                         Time at) const;
     [[nodiscard]] std::int64_t least_drawn(const Watched& watched,
                                            std::uint32_t domain,
                                            Time at,

@@ -169,6 +169,7 @@ Time Plan::next_powered(
         std::uint64_t highest = 0;
         const auto look_at = [&](Time moment) {
             ++work_;
+            if (most_left(watched, domain, moment) < milliwatts_each) return;
             const Time until = duration >= forever ? never : moment + duration;
             const std::int64_t left =
                 watched.budget_milliwatts[domain] + least_drawn(watched, domain, moment, until);
@@ -185,6 +186,7 @@ Time Plan::next_powered(
             if (own_at > at && own_at <= std::min(moment, not_after)) look_at(own_at);
             if (own_at <= moment) own_at = Time::min();
         };
+        if (watched.drawn[domain].first_change() > not_after) return look_at_own_until(not_after);
         watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
             if (moment > not_after || highest == most) return false;
             look_at_own_until(moment);

@@ -165,6 +165,11 @@ std::uint32_t Plan::powered(const Choice& choice,
     for_budgets(pools_[piece.pool], node, [&](Watched& watched, std::uint32_t domain) {
         Watched::Room& room = watched.rooms[domain];
         if (room.attempt != attempt_) {
+            // Most racks that are full are so from the first moment on.
+            if (most_left(watched, domain, choice.at) < milliwatts_each) {
+                least = 0;
+                return;
+            }
             room = {attempt_,
                     watched.budget_milliwatts[domain] +
                         least_drawn(watched, domain, choice.at, choice.until)};
@@ -191,6 +196,13 @@ void Plan::for_budgets(PoolPlan& pool, std::uint32_t node, Visit visit) {
     one(pool.racks, node / pool.racks.span);
     one(pool.pods, node / pool.pods.span);
     one(sites_[pool.site], 0);
+}
+
+// No more than this is left of the watts in any time from `at` on.
+std::int64_t Plan::most_left(const Watched& watched, std::uint32_t domain, Time at) const {
+    const std::int64_t own = watched.own_milliwatts[domain];
+    return watched.budget_milliwatts[domain] + watched.drawn[domain].at(at) +
+           std::max<std::int64_t>(own, 0);
 }
 
 // The lowest level of what is drawn in [at, until), without what the asker has claimed itself.

@@ -541,11 +541,12 @@ Time Plan::next_change(
          });
     const auto list = [&](const Watched& watched, std::uint32_t domain) {
         ++work_;
-        watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
-            if (moment > not_after) return false;
-            if (by > 0) later_.push_back(moment);
-            return true;
-        });
+        if (watched.drawn[domain].first_change() <= not_after)
+            watched.drawn[domain].walk_after(at, [&](Time moment, std::int64_t by) {
+                if (moment > not_after) return false;
+                if (by > 0) later_.push_back(moment);
+                return true;
+            });
         // What the asker has claimed himself hides that watts come free when it begins.
         if (watched.own_milliwatts[domain] != 0 && own_.place->at > at &&
             own_.place->at <= not_after)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include "weir/sched/plan.hpp"
 
@@ -21,15 +22,36 @@ void Plan::walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Tim
                                     : need_chips                   ? &Freed::chip
                                                                    : &Freed::anything;
         const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+        // Futures lie scattered, and what they hold lies elsewhere: each run is looked at some runs
+        // after it was found, when both have come from memory.
+        struct Found {
+            std::uint32_t node = 0;
+            std::uint32_t count = 0;
+            const Future* future = nullptr;
+        };
+        constexpr std::size_t ahead = 8;
+        std::array<Found, ahead> found;
+        std::size_t seen = 0;
+        const auto look_at = [&](std::size_t number) {
+            const Found& its = found[number % ahead];
+            visit(pool, rank, its.node, its.count, *its.future);
+        };
         for (std::uint32_t node = unit.first; node < last;) {
             const std::uint32_t next = std::min(pool.runs.end_of(node), last);
             const std::uint32_t first = pool.runs.first_of(node);
             ++work_;
             const Freed& freed = pool.freed[first];
-            if (freed.*needed <= by && freed.anything != never)
-                visit(pool, rank, node, next - node, pool.futures[first]);
+            if (freed.*needed <= by && freed.anything != never) {
+                if (seen >= ahead) look_at(seen - ahead);
+                if (seen >= ahead / 2)
+                    __builtin_prefetch(found[(seen - ahead / 2) % ahead].future->holds.data());
+                found[seen++ % ahead] = {node, next - node, &pool.futures[first]};
+                __builtin_prefetch(&pool.futures[first]);
+            }
             node = next;
         }
+        for (std::size_t number = seen > ahead ? seen - ahead : 0; number < seen; ++number)
+            look_at(number);
     }
 }
 

@@ -21,6 +21,8 @@ Quotas::Quotas(tenancy::Rights rights, const Policy& policy)
     tree_ = tenancy::QuotaTree(rights_.organisations, rights_.capacity);
     fair_ = tenancy::FairShare(rights_, tree_, policy.fair, policy.fair_half_life);
     pools_of_.resize(rights_.organisations.resources.size());
+    versions_.resize(pools_of_.size(), 1);
+    gains_.resize(pools_of_.size(), 1);
     for (std::uint32_t pool = 0; pool < rights_.measures.size(); ++pool) {
         const tenancy::Rights::PoolMeasure& measure = rights_.measures[pool];
         for (const Charges* const each : {&measure.per_chip, &measure.per_cpu})
@@ -158,9 +160,9 @@ void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
             if (later.from < until) later.tree.use(x, each.resource, each.amount);
         }
     }
-    fair_.changed(tree_, x, charges, true, now);
+    const bool shares = fair_.changed(tree_, x, charges, true, now);
     forget_what_is_left(charges);
-    ++version_;
+    count_change(charges, shares, false);
 }
 
 void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
@@ -173,15 +175,46 @@ void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
             if (later.from < until) later.tree.give_back(x, each.resource, each.amount);
         }
     }
-    fair_.changed(tree_, x, charges, false, now);
+    const bool shares = fair_.changed(tree_, x, charges, false, now);
     forget_what_is_left(charges);
-    ++version_;
+    count_change(charges, shares, true);
 }
 
 void Quotas::refresh(Time now) {
     if (!any_ || now < fair_.next_refresh()) return;
     fair_.refresh(tree_, now);
+    count_change_of_all();
+}
+
+void Quotas::count_change(const Charges& charges, bool shares, bool gain) {
     ++version_;
+    const auto count = [&](std::uint32_t resource) {
+        ++versions_[resource];
+        if (gain) ++gains_[resource];
+    };
+    if (shares) {
+        for (std::uint32_t resource = 0; resource < versions_.size(); ++resource)
+            count(resource);
+        return;
+    }
+    for (const Allowance& each : charges)
+        count(each.resource);
+}
+
+// Who counts nothing somewhere has a place in the order that any change may move.
+std::uint64_t Quotas::sum_of(const std::vector<std::uint64_t>& changes,
+                             const ShapeKinds& kinds) const {
+    std::uint64_t sum = 1;
+    for (const Charges& charges : kinds.charges) {
+        if (charges.empty()) return version_;
+        for (const Allowance& each : charges)
+            sum += changes[each.resource];
+    }
+    return sum;
+}
+
+void Quotas::count_change_of_all() {
+    count_change({}, true, true);
 }
 
 std::string Quotas::in_words(TenantId x, const ShapeKinds& kinds) const {

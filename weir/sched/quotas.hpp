@@ -139,6 +139,8 @@ public:
     }
     // The times after `now` at which the rights of a gang with this limit may be others.
     [[nodiscard]] std::vector<Time> borders(Duration limit, Time now) const;
+    // The first of them; `never` if there is none.
+    [[nodiscard]] Time next_border(Duration limit, Time now) const;
     // Rights as they will be at that time, by what is held now and will be then.
     [[nodiscard]] const tenancy::QuotaTree& tree_at(Time at) const;
     // When rights change next by time alone.
@@ -188,8 +190,21 @@ public:
     // The past counts less.
     void refresh(Time now);
 
-    // Counts changes of usage or order.
+    // Counts changes of usage or order ...
     [[nodiscard]] std::uint64_t version() const { return version_; }
+    // ... those that matter to who asks for these kinds ...
+    [[nodiscard]] std::uint64_t version_of(const ShapeKinds& kinds) const {
+        return sum_of(versions_, kinds);
+    }
+    // ... and of these the ones by which somebody may have more rights or go further ahead ...
+    [[nodiscard]] std::uint64_t gains_of(const ShapeKinds& kinds) const {
+        return sum_of(gains_, kinds);
+    }
+    // ... if all others take rights away and move back, which is so where there is one kind, and no
+    // loan that would give its rights at another time.
+    [[nodiscard]] bool only_gains_help(const ShapeKinds& kinds) const {
+        return kinds.charges.size() == 1 && !lends();
+    }
     // Pools that count any of these.
     [[nodiscard]] const std::vector<PoolId>& pools_of(std::uint32_t resource) const {
         return pools_of_[resource];
@@ -211,6 +226,10 @@ private:
     void at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const;
     void note_moved();
     [[nodiscard]] bool leaves_as_much(std::uint32_t resource) const;
+    [[nodiscard]] std::uint64_t sum_of(const std::vector<std::uint64_t>& changes,
+                                       const ShapeKinds& kinds) const;
+    void count_change(const tenancy::Charges& charges, bool shares, bool gain);
+    void count_change_of_all();
     void forget_what_is_left(const tenancy::Charges& charges) {
         if (!lends()) return;
         for (const tenancy::Allowance& each : charges)
@@ -239,6 +258,8 @@ private:
     mutable std::vector<Leaves> leaves_;         // by resource: see leaves_as_much()
     std::vector<std::vector<PoolId>> pools_of_;  // by resource
     std::uint64_t version_ = 1;
+    std::vector<std::uint64_t> versions_;  // by resource
+    std::vector<std::uint64_t> gains_;     // likewise
 };
 
 }  // namespace weir::sched

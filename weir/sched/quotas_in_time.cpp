@@ -183,6 +183,16 @@ std::vector<Time> Quotas::borders(Duration limit, Time now) const {
     return times;
 }
 
+Time Quotas::next_border(Duration limit, Time now) const {
+    Time next = never;
+    for (const Later& later : later_) {
+        if (later.from > now) next = std::min(next, later.from);
+        if (limit < forever && later.from - limit >= now)
+            next = std::min(next, later.from - limit + Duration{1});
+    }
+    return next;
+}
+
 const QuotaTree& Quotas::tree_at(Time at) const {
     const QuotaTree* tree = &tree_;
     for (const Later& later : later_)
@@ -285,7 +295,7 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
         later_.push_back({at, tree_with(at, true, at), tree_with(at, true, Time::min())});
     note_moved();
     fair_.rights_changed(tree_, now);
-    ++version_;
+    count_change_of_all();
 }
 
 // Who stops is gone earlier than by its limit.
@@ -293,7 +303,7 @@ void Quotas::change_end(const Held& held, Time until) {
     for (Later& later : later_)
         if (until <= later.from && later.from < held.until) give_back(later.tree, held);
     forget_what_is_left(*held.charges);
-    ++version_;
+    count_change_of_all();
 }
 
 std::vector<PoolId> Quotas::pools_on_loan() const {

@@ -152,6 +152,20 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
         return its != owned.end() && top != x && its->second > tree.depth(top) &&
                tree.borrows_below(x, resource, top);
     };
+    // Whether gangs of a shape count anything of it; of those that do not nothing is looked at.
+    std::vector<std::int8_t> counts_it(shapes.size(), -1);
+    const auto is_of_use = [&](std::uint32_t shape) {
+        std::int8_t& known = counts_it[shape];
+        if (known < 0) {
+            const std::vector<tenancy::Charges>& all = shapes[shape].kinds.charges;
+            known = std::any_of(all.begin(), all.end(), [&](const tenancy::Charges& charges) {
+                return std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
+                    return owned.count(one.resource) > 0;
+                });
+            });
+        }
+        return known > 0;
+    };
     struct Last {
         const InOrder* each = nullptr;
         TenantId tenant;
@@ -159,11 +173,14 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
     };
     std::vector<Last> last;  // a heap: of each organisation that borrows the last one not seen
     const auto add_last = [&](TenantId tenant, const Rank* before) {
-        const InOrder* const each = running_of_tenant[tenant.value].last(before);
+        const InOrder* each = running_of_tenant[tenant.value].last(before);
+        while (each != nullptr && !is_of_use(each->shape))
+            each = running_of_tenant[tenant.value].last(&each->rank);
         if (each == nullptr || std::none_of(owned.begin(), owned.end(), [&](const auto& one) {
                 return borrows(tenant, one.first);
             }))
             return;
+        __builtin_prefetch(&jobs.at(each->slot));  // its turn comes after that of many others
         last.push_back({each, tenant});
         std::push_heap(last.begin(), last.end());
     };

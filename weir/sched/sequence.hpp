@@ -104,6 +104,8 @@ public:
                 if (after < entry.key() && !visit(entry)) return;
     }
 
+    // The first entry. Requires: there is one.
+    [[nodiscard]] const Entry& front() const { return chunks_.front().front(); }
     // The last entry, of those whose keys are less than `before` (if not null); null if there is
     // none.
     [[nodiscard]] const Entry* last(const Key* before = nullptr) const {

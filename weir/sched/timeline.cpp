@@ -12,10 +12,11 @@ void Timeline::add(Time at, std::int64_t by) {
     });
     if (!known) changes_.insert({at, by});
     if (emptied) changes_.erase(at);
+    if (!known || emptied) first_change_ = changes_.empty() ? never : changes_.front().at;
 }
 
 std::int64_t Timeline::at(Time time) const {
-    return level_ + changes_.up_to(time).sum;
+    return time < first_change_ ? level_ : level_ + changes_.up_to(time).sum;
 }
 
 Time Timeline::next_below(Time from, std::int64_t level, std::int64_t amount) const {
@@ -36,6 +37,7 @@ Time Timeline::next_reaching(Time from, std::int64_t level, std::int64_t amount)
 
 std::int64_t Timeline::least(Time from, Time until) const {
     const std::int64_t level = at(from);
+    if (until <= first_change_) return level;
     return level + std::min<std::int64_t>(changes_.between(from, until).lowest, 0);
 }
 

@@ -39,6 +39,8 @@ public:
     // `never` if there is none.
     [[nodiscard]] Time earliest(Time from, Duration duration, std::int64_t amount) const;
 
+    // When it changes first; `never` if it does not.
+    [[nodiscard]] Time first_change() const { return first_change_; }
     // Calls visit(time, change) for each change after `from`, in order, while it says true.
     template <class Visit>
     void walk_after(Time from, Visit visit) const {
@@ -74,6 +76,9 @@ private:
     [[nodiscard]] Time next_reaching(Time from, std::int64_t level, std::int64_t amount) const;
 
     std::int64_t level_;  // before the first change
+    // Nearly all that is asked of what changes in future is asked of the present, and thousands of
+    // racks are asked at once: the answer lies here, and not at the end of two pointers.
+    Time first_change_ = never;
     Sequence<Change, Levels> changes_;
 };
 

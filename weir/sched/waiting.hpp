@@ -50,6 +50,7 @@ using Queue = Sequence<Queued, Stretch>;
 struct InOrder {
     Rank rank;
     std::uint32_t slot = no_slot;
+    std::uint32_t shape = 0;
     [[nodiscard]] const Rank& key() const { return rank; }
 };
 struct NoSummary {
@@ -73,12 +74,18 @@ public:
     [[nodiscard]] std::uint32_t first(std::uint32_t group,
                                       Duration limit = Duration::max(),
                                       const Rank* after = nullptr) const {
-        if (group >= groups_.size()) return no_slot;
-        const Queued* const one =
-            groups_[group].first(after, {}, [limit](const Stretch&, const Stretch& stretch) {
-                return stretch.shortest_limit < limit;
-            });
+        const Queued* const one = find(group, limit, after);
         return one == nullptr ? no_slot : one->slot;
+    }
+    // The same with its rank and limit; null if there is none. Valid until somebody joins or
+    // leaves.
+    [[nodiscard]] const Queued* find(std::uint32_t group,
+                                     Duration limit = Duration::max(),
+                                     const Rank* after = nullptr) const {
+        if (group >= groups_.size()) return nullptr;
+        return groups_[group].first(after, {}, [limit](const Stretch&, const Stretch& stretch) {
+            return stretch.shortest_limit < limit;
+        });
     }
 
 private:

@@ -111,7 +111,7 @@ bool FairShare::update(const QuotaTree& tree, TenantId x) {
     return std::exchange(level.value, value) != value;
 }
 
-void FairShare::changed(
+bool FairShare::changed(
     const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now) {
     if (sampled_ == Time::min()) {
         sampled_ = now;
@@ -149,6 +149,7 @@ void FairShare::changed(
         for (const TenantId y : below_[top.value])
             place(tree, y, each.resource);
     }
+    return shares;
 }
 
 void FairShare::rights_changed(const QuotaTree& tree, Time now) {

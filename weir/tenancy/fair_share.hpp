@@ -37,7 +37,18 @@ struct Standing {
     static constexpr std::size_t levels = 4;
     static constexpr std::uint32_t borrows = std::uint32_t{1} << 31;
     std::array<std::uint32_t, levels> at{};  // borrows | share, from the top
-    friend auto operator<=>(const Standing&, const Standing&) = default;
+
+    // The default ones call memcmp(), and choices compare little else.
+    friend bool operator==(const Standing& a, const Standing& b) {
+        return a.upper() == b.upper() && a.lower() == b.lower();
+    }
+    friend std::strong_ordering operator<=>(const Standing& a, const Standing& b) {
+        return a.upper() != b.upper() ? a.upper() <=> b.upper() : a.lower() <=> b.lower();
+    }
+
+private:
+    [[nodiscard]] std::uint64_t upper() const { return std::uint64_t{at[0]} << 32 | at[1]; }
+    [[nodiscard]] std::uint64_t lower() const { return std::uint64_t{at[2]} << 32 | at[3]; }
 };
 
 // 2^(-dt / half_life) by multiplications alone, so that every machine gets the same number.
@@ -49,8 +60,9 @@ public:
     // half_life == 0: the past does not count.
     FairShare(const Rights& rights, const QuotaTree& tree, FairRule rule, Duration half_life);
 
-    // The usage of x was changed in the tree, by so much more (less: if not `more`).
-    void changed(const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now);
+    // The usage of x was changed in the tree, by so much more (less: if not `more`). True if shares
+    // are others now, and with them places in the order of all resources.
+    bool changed(const QuotaTree& tree, TenantId x, const Charges& charges, bool more, Time now);
     // Quotas themselves are others now.
     void rights_changed(const QuotaTree& tree, Time now);
     // Time went by. Requires: `now` never goes back.
