@@ -174,7 +174,7 @@ std::string space_chart(const std::vector<plan::Plan>& plans,
     svg.x_axis(x, x_ticks, 14, bottom);
     const double edge = x.at(machine.memory_bytes / gib);
     svg.line(edge, 14, edge, bottom, "cap");
-    svg.text(edge - 6, 26, "what a chip has", "label end");
+    svg.text(edge - 6, bottom - 8, "what a chip has", "note end");
     // The best last, so that nothing hides it.
     for (const bool chosen : {false, true}) {
         for (const plan::Plan& one : plans) {
@@ -186,7 +186,7 @@ std::string space_chart(const std::vector<plan::Plan>& plans,
                        chosen ? 6 : 3,
                        chosen ? "dot bar-bad"
                        : fits ? "dot bar-busy"
-                              : "dot bar-rest",
+                              : "dot fill-busy",
                        fmt::format("{}: {} MFU, {}, {} a step",
                                    text_of(one.strategy),
                                    format_percent(one.prediction.mfu),

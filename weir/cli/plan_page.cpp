@@ -191,6 +191,10 @@ std::string plan_page(const PlanAnswer& answer, const std::string& command) {
         space_section(page, pool);
         if (pool.explanation) explanation_section(page, *pool.explanation);
     }
+    if (!answer.verdict.empty()) {
+        page.section("All together", escaped(answer.verdict) + ".");
+        page.end_section();
+    }
     scale_section(page, answer.pools);
     std::string foot;
     for (const PoolAnswer& pool : answer.pools) {
