@@ -116,7 +116,7 @@ class Operate(HubCase):
         # A promise has some slack: an hour and a quarter of the limit.
         later_ms = job["starts_at_ms"] - time.time() * 1000 - 600_000
         self.assertTrue(-60_000 < later_ms < 3_700_000, job)
-        self.assertRegex(self.hub.weir("ps").out, r"behind .* by \S*\d\d:\d\d ")
+        self.assertRegex(self.hub.weir("ps").out, r"behind .* by (\S+ )?\S*\d\d:\d\d ")
         self.assertIn("it is promised", self.hub.weir("show", behind).out)
         self.assertIn("it is promised to start by", self.hub.weir("explain", behind).out)
 

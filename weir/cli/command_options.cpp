@@ -219,7 +219,7 @@ private:
         c = command(app_,
                     "schema",
                     group,
-                    "what a job, fleet, organisations, catalogue or plan file may say",
+                    "what each kind of file may say",
                     "  weir schema job > job.schema.json",
                     [&given = given_] { return schema(given.schema); });
         one_of(
@@ -570,7 +570,7 @@ private:
             app_,
             "offers",
             group,
-            "which pools could serve a job: how, how fast, for how much, or why not",
+            "which pools serve a job, how fast, for how much, or why not",
             "  weir offers job.yaml --fleet fleet.yaml\n"
             "  weir offers job.yaml --fleet fleet.yaml --catalog measured.yaml --json",
             [&given = given_] { return offers(given.offers); },
@@ -710,7 +710,7 @@ private:
             app_,
             "plan",
             "Plan and prove",
-            "how a model is best trained on so many chips, and how long a step takes",
+            "how a model runs best on chips, how fast, and why",
             "  weir plan llama-3-8b --chips h100-sxm-80g=64 --sequence 8192 --global-batch 512\n"
             "  weir plan gpt3-175b --chips a100-sxm-80g=1024 --explain --report plan.html\n"
             "  weir plan deepseek-v3 --chips h800=2048 --scale 256..4096 --tokens 15T\n"
