@@ -85,4 +85,12 @@ double send_s(const Machine& machine, std::uint64_t stride, double bytes) {
     return bytes / link.reached_bytes_per_s() + link.calibration.latency_s;
 }
 
+double slowest_send_s(const Machine& machine,
+                      std::uint64_t stride,
+                      std::uint64_t size,
+                      double bytes) {
+    const std::uint64_t node = machine.chips_per_node;
+    return send_s(machine, stride * size > node ? std::max(stride, node) : stride, bytes);
+}
+
 }  // namespace weir::plan

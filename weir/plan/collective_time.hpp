@@ -39,5 +39,11 @@ double all_reduce_s(const Machine& machine, const Group& group, double bytes, do
 double all_to_all_s(const Machine& machine, const Group& group, double bytes);
 // To a neighbour `stride` chips away.
 double send_s(const Machine& machine, std::uint64_t stride, double bytes);
+// Along `size` chips that are so far apart each: the slowest of the sends, which leaves the node
+// where they do not all lie in one.
+double slowest_send_s(const Machine& machine,
+                      std::uint64_t stride,
+                      std::uint64_t size,
+                      double bytes);
 
 }  // namespace weir::plan

@@ -54,8 +54,8 @@ double attention_s(const Machine& machine,
     const double lost = 1 + machine.chip.attention_length / std::max(shape.reach, 1.0);
     // A head narrower than 128 leaves part of the matrix units idle.
     const double narrow = shape.qk_dim < 128 ? 0.5 + 0.5 * shape.qk_dim / 128 : 1.0;
-    const double peak = machine.peak(Precision::bf16) > 0 ? machine.peak(Precision::bf16)
-                                                          : machine.peak(Precision::fp16);
+    const double peak =
+        shape.single_precision ? machine.peak(Precision::fp32) : machine.sixteen_bit_flops;
     const double older = shape.older_kernels ? machine.chip.attention_older : 1.0;
     return flops * lost / (peak * share * narrow * older);
 }

@@ -38,7 +38,8 @@ struct AttentionShape {
     double heads = 0;    // on this chip
     double qk_dim = 0;   // of one head
     double v_dim = 0;
-    bool older_kernels = false;  // written for the generation of chips before this one
+    bool single_precision = false;  // FP32 instead of sixteen bits
+    bool older_kernels = false;     // written for the generation of chips before this one
     [[nodiscard]] double flops() const {
         return 2 * sequences * queries * reach * heads * (qk_dim + v_dim);
     }

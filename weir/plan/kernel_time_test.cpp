@@ -58,7 +58,7 @@ TEST(KernelTime, ThinProductsAreBoundByMemory) {
 }
 
 TEST(KernelTime, AttentionGoesWithTheSquareOfLongSequences) {
-    AttentionShape shape{1, 16384, 8192, 32, 128, 128, false};
+    AttentionShape shape{1, 16384, 8192, 32, 128, 128};
     const double one = attention_forward_s(h100(), shape);
     shape.queries *= 2;
     shape.reach *= 2;

@@ -28,6 +28,7 @@ public:
           stack_(stack_of(strategy.framework)),
           fused_(stack_.fused_elementwise && !strategy.eager),
           tp_(strategy.tp),
+          number_(strategy.precision == Precision::fp32 ? full : half),
           tokens_(static_cast<double>(strategy.micro_batch) * job.sequence / strategy.cp),
           split_(strategy.sequence_parallel ? tp_ : 1.0),
           tensor_(group_of(machine, 1, strategy.tp)),
@@ -37,21 +38,22 @@ public:
 
     // A product with a weight matrix of this chip: y = x W, and its two derivatives.
     void product(double rows, double columns, double inner, double count, Precision precision) {
-        const double in = is_eight_bits(precision) ? 1 : half;
+        const double in = is_eight_bits(precision) ? 1 : number_;
         const auto time = [&](double m, double n, double k, double out) {
             // Scales of rows or blocks are applied inside of the product, which takes longer:
             // three quarters of the speed of one scale for a tensor.
             const double scaled = is_eight_bits(precision) && strategy_.fine_scales ? 1 / 0.75 : 1;
             return scaled * product_s(machine_, {m, n, k, count}, precision, in, out);
         };
-        const double forward = time(rows, columns, inner, half);
-        const double grads = time(rows, inner, columns, half) +
-                             time(inner, columns, rows, strategy_.fp32_gradients ? 2 * full : half);
+        const double forward = time(rows, columns, inner, number_);
+        const double grads =
+            time(rows, inner, columns, number_) +
+            time(inner, columns, rows, strategy_.fp32_gradients ? 2 * full : number_);
         add_product(forward, grads);
         if (is_eight_bits(precision)) {
             // Inputs, weights and gradients are rounded to eight bits, with a transposed copy for
             // the other derivative: read two bytes, write two. MXFP8 also writes its scales.
-            const double cast = (strategy_.fine_scales ? 3 : 1) * (half + 2) * count;
+            const double cast = (strategy_.fine_scales ? 3 : 1) * (number_ + 2) * count;
             const double scales = precision == Precision::mxfp8 ? 1.125 : 1.0;
             moved(cost_.forward, cast * rows * inner * scales, 1);
             moved(cost_.backward, cast * rows * columns * scales, 1);
@@ -65,8 +67,8 @@ public:
 
     // Kernels that read and write `elements` BF16 numbers in all.
     void elementwise(double forward_elements, double backward_elements, double kernels) {
-        moved(cost_.forward, forward_elements * half, kernels);
-        moved(cost_.backward, backward_elements * half, kernels);
+        moved(cost_.forward, forward_elements * number_, kernels);
+        moved(cost_.backward, backward_elements * number_, kernels);
     }
 
     void norm() {
@@ -100,7 +102,7 @@ public:
     // What chips of a tensor parallel group tell each other around one block of products.
     void tensor_block() {
         if (tp_ <= 1) return;
-        const double bytes = tokens_ * model_.hidden * half;
+        const double bytes = tokens_ * model_.hidden * number_;
         if (strategy_.sequence_parallel) {
             const double gather = all_gather_s(machine_, tensor_, bytes);
             const double scatter = reduce_scatter_s(machine_, tensor_, bytes);
@@ -126,6 +128,7 @@ public:
         shape.qk_dim = qk_dim;
         shape.v_dim = v_dim;
         shape.older_kernels = !stack_.latest_attention;
+        shape.single_precision = strategy_.precision == Precision::fp32;
         if (strategy_.flash_attention) {
             cost_.forward.attention_s += attention_forward_s(machine_, shape);
             cost_.backward.attention_s += attention_backward_s(machine_, shape);
@@ -147,9 +150,9 @@ public:
             const double scores = count * s * all;
             // Soft maximum reads and writes; dropout reads, writes and keeps a mask of bytes.
             const double masks = job_.dropout ? 1 : 0;
-            moved(cost_.forward, scores * (2 * half + masks * (2 * half + 1)), 2 + masks);
-            moved(cost_.backward, scores * (3 * half + masks * (2 * half + 1)), 2 + masks);
-            cost_.kept.attention += scores * (half + masks * (half + 1));
+            moved(cost_.forward, scores * (2 * number_ + masks * (2 * number_ + 1)), 2 + masks);
+            moved(cost_.backward, scores * (3 * number_ + masks * (2 * number_ + 1)), 2 + masks);
+            cost_.kept.attention += scores * (number_ + masks * (number_ + 1));
         }
         if (strategy_.cp > 1) context(heads, kv_heads, qk_dim, v_dim, shape);
     }
@@ -159,13 +162,13 @@ public:
         const Group group = group_of(machine_, strategy_.tp, strategy_.cp);
         if (strategy_.ulysses) {
             const double bytes =
-                tokens_ * half * (heads * (qk_dim + v_dim) + kv_heads * (qk_dim + v_dim));
+                tokens_ * number_ * (heads * (qk_dim + v_dim) + kv_heads * (qk_dim + v_dim));
             cost_.forward.context_s += all_to_all_s(machine_, group, bytes);
             cost_.backward.context_s += all_to_all_s(machine_, group, bytes);
             return;
         }
         // A ring passes keys and values on while attention works on the last ones.
-        const double bytes = tokens_ * kv_heads * (qk_dim + v_dim) * half;
+        const double bytes = tokens_ * kv_heads * (qk_dim + v_dim) * number_;
         const double hop =
             send_s(machine_, group.nodes > 1 ? machine_.chips_per_node : strategy_.tp, bytes);
         const double steps = strategy_.cp - 1;
@@ -183,7 +186,7 @@ public:
         const double rows = tokens_;
         const double heads = model_.heads / tp_;
         norm();
-        cost_.kept.norms += tokens_ * h * half / (strategy_.sequence_parallel ? split_ : 1);
+        cost_.kept.norms += tokens_ * h * number_ / (strategy_.sequence_parallel ? split_ : 1);
         if (model_.latent) {
             latent_attention(heads);
         } else {
@@ -195,9 +198,9 @@ public:
             const double n = rows * (heads + kv_heads) * d;
             if (model_.learned_positions == 0) elementwise(2 * n, 2 * n, 2);
             attention_inside(heads, kv_heads, d, d);
-            cost_.kept.attention += rows * (heads + 2 * kv_heads) * d * half;
+            cost_.kept.attention += rows * (heads + 2 * kv_heads) * d * number_;
             product(rows, h, heads * d, 1, precision);
-            cost_.kept.all += rows * heads * d * half;  // output of attention
+            cost_.kept.all += rows * heads * d * number_;  // output of attention
         }
         if (model_.biases || model_.layer_norm) cost_.parameters += 2 * h;
         cost_.parameters += h;
@@ -229,10 +232,10 @@ public:
         const double n = rows * heads * qk;
         elementwise(4 * n, 4 * n, 4);
         attention_inside(heads, heads, qk, a.v_dim);
-        cost_.kept.latent_up += rows * heads * (2 * qk + a.v_dim) * half;
-        cost_.kept.attention += rows * (a.q_lora + a.kv_lora + a.rope_dim) * half;
+        cost_.kept.latent_up += rows * heads * (2 * qk + a.v_dim) * number_;
+        cost_.kept.attention += rows * (a.q_lora + a.kv_lora + a.rope_dim) * number_;
         product(rows, h, heads * a.v_dim, 1, precision);
-        cost_.kept.all += rows * heads * a.v_dim * half;
+        cost_.kept.all += rows * heads * a.v_dim * number_;
     }
 
     void mlp(double width) {
@@ -243,16 +246,16 @@ public:
         activation(inner, tokens_);
         product(tokens_, h, inner, 1, strategy_.precision);
         cost_.parameters += (up + 1) * inner * h;
-        cost_.kept.mlp += tokens_ * inner * up * half;
-        cost_.kept.transient += tokens_ * inner * (up + 1) * half;
-        cost_.kept.activation += tokens_ * inner * half;
+        cost_.kept.mlp += tokens_ * inner * up * number_;
+        cost_.kept.transient += tokens_ * inner * (up + 1) * number_;
+        cost_.kept.activation += tokens_ * inner * number_;
     }
 
     void feed_forward() {
         norm();
         cost_.parameters += model_.hidden;
         cost_.kept.norms +=
-            tokens_ * model_.hidden * half / (strategy_.sequence_parallel ? split_ : 1);
+            tokens_ * model_.hidden * number_ / (strategy_.sequence_parallel ? split_ : 1);
         mlp(model_.ffn);
         tensor_block();
         residual();
@@ -264,15 +267,16 @@ public:
         const double etp = strategy_.etp == 0 ? tp_ : strategy_.etp;
         const double ep = strategy_.ep;
         norm();
-        cost_.kept.norms += tokens_ * h * half / split_;
+        cost_.kept.norms += tokens_ * h * number_ / split_;
         // Router, in FP32 or BF16, for the tokens of this chip.
         const double mine = tokens_ / (strategy_.sequence_parallel || etp < tp_ ? tp_ : 1);
         product(mine, e.count, h, 1, Precision::bf16);
         elementwise(6 * mine * e.count, 4 * mine * e.count, 6);
         cost_.parameters += e.count * h + h;
-        // Tokens that the experts of this chip work on: those of every chip of its group.
+        // Tokens that the experts of this chip work on: those of all chips that share their
+        // tensors.
         const double routed =
-            mine * e.per_token * (etp < tp_ ? 1.0 : (strategy_.sequence_parallel ? tp_ : 1.0));
+            mine * e.per_token * (strategy_.sequence_parallel || etp < tp_ ? etp : 1.0);
         const double local = e.count / ep;
         const double inner = e.ffn / etp;
         const double up = model_.gated ? 2 : 1;
@@ -285,18 +289,18 @@ public:
         elementwise(4 * routed * h, 4 * routed * h, 6);
         elementwise(4 * routed * h, 6 * routed * h, 4);
         // What experts read, what they give, and both halves in between.
-        cost_.kept.mlp += routed * inner * up * half + 2 * routed * h * half;
-        cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * half;
-        cost_.kept.activation += routed * inner * half;
+        cost_.kept.mlp += routed * inner * up * number_ + 2 * routed * h * number_;
+        cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * number_;
+        cost_.kept.activation += routed * inner * number_;
         if (ep > 1) {
             const Group group = group_of(machine_, static_cast<std::uint64_t>(etp), strategy_.ep);
-            const double bytes = mine * e.per_token * h * half;
+            const double bytes = mine * e.per_token * h * number_;
             const double each = all_to_all_s(machine_, group, bytes);
             cost_.forward.experts_s += 2 * each;
             cost_.backward.experts_s += 2 * each;
         }
         if (etp > 1) {
-            const double bytes = routed * h * half;
+            const double bytes = routed * h * number_;
             const Group group = group_of(machine_, 1, static_cast<std::uint64_t>(etp));
             cost_.forward.tensor_s += 2 * all_gather_s(machine_, group, bytes);
             cost_.backward.tensor_s += 2 * all_gather_s(machine_, group, bytes);
@@ -310,7 +314,7 @@ public:
 
     LayerCost done() {
         const double h = model_.hidden;
-        cost_.kept.input = tokens_ * h * half / split_;
+        cost_.kept.input = tokens_ * h * number_ / split_;
         if (is_eight_bits(strategy_.precision)) {
             // What products read is kept as it went into them, in eight bits.
             cost_.kept.norms /= 2;
@@ -342,6 +346,7 @@ private:
     const Stack& stack_;
     bool fused_;
     double tp_;
+    double number_;  // bytes of a number that is kept or sent
     double tokens_;
     double split_;
     Group tensor_;
@@ -389,12 +394,13 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
         is_eight_bits(strategy.precision) ? Precision::bf16 : strategy.precision;
     const Group tensor = group_of(machine, 1, strategy.tp);
     const Stack& stack = stack_of(strategy.framework);
-    const double stream = tokens * h * half;
+    const double number = strategy.precision == Precision::fp32 ? full : half;
+    const double stream = tokens * h * number;
 
     cost.embedding_forward.memory_s = memory_s(machine, 3 * stream);
     cost.embedding_forward.kernels = 3;
     // Gradients are added to the rows of the table, in FP32.
-    cost.embedding_backward.memory_s = memory_s(machine, tokens * h * (half + 2 * full));
+    cost.embedding_backward.memory_s = memory_s(machine, tokens * h * (number + 2 * full));
     cost.embedding_backward.kernels = 3;
     if (tp > 1) {
         cost.embedding_forward.tensor_s = strategy.sequence_parallel

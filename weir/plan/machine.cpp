@@ -38,8 +38,9 @@ struct Usual {
     double between_bytes_per_s;  // of one chip, one direction
 };
 constexpr double gigabit = 1e9 / 8;
-constexpr std::array<Usual, 18> usual_systems{{
-    {"v100", 8, "nvlink2", "infiniband", 100 * gigabit / 8 * 1},
+constexpr std::array<Usual, 19> usual_systems{{
+    {"v100-pcie", 8, "pcie", "infiniband", 12.5 * gigabit},
+    {"v100", 8, "nvlink2", "infiniband", 50 * gigabit},
     {"a100-pcie", 8, "pcie", "infiniband", 200 * gigabit},
     {"a100", 8, "nvlink3", "infiniband", 200 * gigabit},
     {"a800", 8, "nvlink3", "infiniband", 200 * gigabit},
@@ -77,7 +78,17 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     const double bf16 = peak_of(chip, {"bf16"});
     const double fp16 = peak_of(chip, {"fp16"});
     const double fp8 = peak_of(chip, {"fp8", "fp8e4m3"});
-    machine.peak_flops = {peak_of(chip, {"tf32", "fp32"}), fp16 > 0 ? fp16 : bf16, bf16, fp8, fp8};
+    const double fp32 = peak_of(chip, {"fp32"});
+    const catalog::Rate* vector_fp32 = peak_rate(chip, "fp32", "vector");
+    // Scales of blocks in hardware came with FP4 units.
+    const double mxfp8 = peak_of(chip, {"fp4", "nvfp4", "mxfp4"}) > 0 ? fp8 : 0;
+    machine.peak_flops = {fp32 > 0                 ? fp32
+                          : vector_fp32 != nullptr ? vector_fp32->value
+                                                   : 0,
+                          fp16 > 0 ? fp16 : bf16,
+                          bf16,
+                          fp8,
+                          mxfp8};
     machine.peak_int8_ops = peak_of(chip, {"int8"});
     machine.peak_fp4_flops = peak_of(chip, {"fp4", "nvfp4", "mxfp4"});
     // Huawei's sheets state FP16; its matrix units take BF16 at the same rate.
@@ -92,14 +103,19 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
                                 "bf16, fp16, fp8 or fp32; add one",
                                 chip.name));
     }
+    // Attention stays in sixteen bits. A chip that states neither format does them at half the rate
+    // of eight bits, or in FP32.
+    const double bf16_peak = machine.peak_flops[static_cast<std::size_t>(Precision::bf16)];
+    machine.sixteen_bit_flops = bf16_peak > 0 ? bf16_peak
+                                : fp16 > 0    ? fp16
+                                : fp8 > 0     ? fp8 / 2
+                                              : machine.peak_flops[0];
     // Where nobody states the bandwidth, the usual balance of chips for training: those of the
     // catalogue that state both do 150 to 300 operations for each byte.
     constexpr double usual_flops_per_byte = 220;
     const catalog::Rate* memory = peak_rate(chip, "", "memory");
     machine.memory_bytes_per_s =
-        memory != nullptr
-            ? memory->value
-            : machine.peak_flops[static_cast<std::size_t>(Precision::fp16)] / usual_flops_per_byte;
+        memory != nullptr ? memory->value : machine.sixteen_bit_flops / usual_flops_per_byte;
     machine.bandwidth_assumed = memory == nullptr;
     if (const catalog::Rate* vector = peak_rate(chip, "fp32", "vector"))
         machine.vector_flops = vector->value;
@@ -112,8 +128,9 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.inside.kind =
         options.inside_kind.empty() ? std::string(usual->inside) : options.inside_kind;
     machine.inside.bytes_per_s = options.inside_bytes_per_s > 0 ? options.inside_bytes_per_s
-                                 : chip.link_bytes_per_s > 0    ? chip.link_bytes_per_s / 2
-                                                                : pcie4_bytes_per_s;
+                                 : chip.link_bytes_per_s > 0 && machine.inside.kind != "pcie"
+                                     ? chip.link_bytes_per_s / 2
+                                     : pcie4_bytes_per_s;
     machine.between.kind =
         options.between_kind.empty() ? std::string(usual->between) : options.between_kind;
     machine.between.bytes_per_s =
@@ -121,6 +138,11 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.chip = chip_calibration(chip.name);
     machine.inside.calibration = link_calibration(machine.inside.kind);
     machine.between.calibration = link_calibration(machine.between.kind);
+    // x16 slots have 32 GB/s a direction with PCIe 4.0 and 64 with 5.0, which came with the chips
+    // of 2022; copies of pinned memory reach three quarters. Chips with a processor on NVLink-C2C
+    // share its 450 GB/s a direction among two.
+    const bool coherent = chip.name.rfind("gb", 0) == 0 || chip.name.rfind("gh", 0) == 0;
+    machine.host_bytes_per_s = coherent ? 200e9 : chip.year >= 2022 ? 48e9 : 24e9;
     // cuBLAS and Transformer Engine take 32 MiB a stream from Hopper on, and 4 to 8 MiB before.
     machine.workspace_bytes = chip.year >= 2022 ? 128e6 : 32e6;
     machine.chip_watts = chip.tdp_watts;

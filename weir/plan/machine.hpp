@@ -36,6 +36,8 @@ struct Machine {
     std::array<double, 5> peak_flops{};  // by Precision; 0 = it has none
     double peak_int8_ops = 0;            // 0 = it has none
     double peak_fp4_flops = 0;           // the same
+    double sixteen_bit_flops = 0;        // of products in BF16 or FP16, whichever it has
+    double host_bytes_per_s = 24e9;      // to the memory of the host, one direction
     double vector_flops = 0;             // FP32, element by element
     std::uint32_t chips_per_node = 8;    // that `inside` joins: the scale-up domain
     Link inside{};

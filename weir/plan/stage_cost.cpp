@@ -50,7 +50,7 @@ const StageCosts::Models& StageCosts::models(std::size_t part,
     const std::tuple key{part, layers_each, pp};
     if (const auto known = models_.find(key); known != models_.end()) return known->second;
     TrainingJob job = job_;
-    job.model.layers = layers_each * pp - job.model.mtp_layers;
+    job.model.layers = std::max(layers_each * pp, job.model.mtp_layers + 1) - job.model.mtp_layers;
     if (job.model.experts) {
         job.model.experts->first_dense = std::min(job.model.experts->first_dense, job.model.layers);
     }
@@ -93,7 +93,7 @@ StageCost StageCosts::cost(std::size_t part,
     cost.middle_s = one.at(Term::bubble) / (s.pp - 1);
     cost.rest_s = one.step_s - micro_batches * cost.stage_s - one.at(Term::bubble);
     const std::uint64_t stride = std::uint64_t{s.tp} * s.cp * s.dp;
-    cost.send_s = plan::send_s(parts_[part].machine, stride, sent_bytes(job_, s));
+    cost.send_s = plan::slowest_send_s(parts_[part].machine, stride, s.pp, sent_bytes(job_, s));
     return cost;
 }
 

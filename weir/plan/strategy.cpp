@@ -80,6 +80,14 @@ Result<void> check(const Strategy& s, const TrainingJob& job, std::uint64_t chip
     if (job.sequence % s.cp != 0) {
         return refuse("cp", s.cp, fmt::format("must divide the sequence of {}", job.sequence));
     }
+    if (s.etp > 0 && s.tp % s.etp != 0) {
+        return refuse("etp", s.etp, fmt::format("must divide tp {}", s.tp));
+    }
+    if (s.offload_layers > 0 && s.offload_layers >= (model.layers + s.pp - 1) / s.pp + 1) {
+        return refuse("offload_layers",
+                      s.offload_layers,
+                      fmt::format("a stage has only {} layers", (model.layers + s.pp - 1) / s.pp));
+    }
     if (s.ep > 1) {
         if (!model.is_moe()) return refuse("ep", s.ep, "needs a model with experts");
         if (model.experts->count % s.ep != 0) {

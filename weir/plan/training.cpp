@@ -185,13 +185,17 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         }
         if (s.zero == 3) {
             // Weights come before each pass and gradients leave after the backward one.
-            const double shards = shards_of(s, dense);
-            const Group group =
-                group_of(machine_, dense.stride, static_cast<std::uint64_t>(shards));
-            const double weights = (layer.parameters + layer.expert_parameters);
-            const double gather = all_gather_s(machine_, group, weights * half);
+            const auto group = [&](const Replicas& replicas) {
+                return group_of(
+                    machine_, replicas.stride, static_cast<std::uint64_t>(shards_of(s, replicas)));
+            };
+            const double bytes = s.fp32_gradients ? full : half;
+            const double gather =
+                all_gather_s(machine_, group(dense), layer.parameters * half) +
+                all_gather_s(machine_, group(expert), layer.expert_parameters * half);
             const double scatter =
-                reduce_scatter_s(machine_, group, weights * (s.fp32_gradients ? full : half));
+                reduce_scatter_s(machine_, group(dense), layer.parameters * bytes) +
+                reduce_scatter_s(machine_, group(expert), layer.expert_parameters * bytes);
             const double beside_forward = one_forward.total_s();
             const double beside_backward = one_backward.total_s();
             one_forward.at(Term::data) +=
@@ -242,7 +246,7 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         const double bytes = static_cast<double>(s.micro_batch) * job_.sequence / s.cp *
                              job_.model.hidden * half / split;
         const std::uint64_t stride = static_cast<std::uint64_t>(s.tp) * s.cp * s.dp;
-        const double send = send_s(machine_, stride, bytes);
+        const double send = slowest_send_s(machine_, stride, s.pp, bytes);
         const double sends = 2 * s.vpp * micro_batches * send;
         const double fill = 2 * (s.pp - 1) * send;
         if (s.overlap.pipeline)
@@ -289,34 +293,49 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             return all_gather_s(
                 machine_, group(replicas, shards), parameters * half, buckets(parameters, shards));
         };
+        // ZeRO-2 keeps only its share of the gradients, so each micro-batch sends its own.
+        const double times = s.zero == 2 ? micro_batches : 1;
         const double reduce =
-            reduce_of(dense, dense_parameters) + reduce_of(expert, expert_parameters);
+            times * (reduce_of(dense, dense_parameters) + reduce_of(expert, expert_parameters));
         const double gather =
             gather_of(dense, dense_parameters) + gather_of(expert, expert_parameters);
-        total.at(Term::data) += s.overlap.grad_reduce
-                                    ? step.exposed(reduce, 0.9 * backward.total_s(), total.hidden_s)
-                                    : reduce;
+        total.at(Term::data) +=
+            s.overlap.grad_reduce
+                ? step.exposed(reduce, times * 0.9 * backward.total_s(), total.hidden_s)
+                : reduce;
         total.at(Term::data) += s.overlap.param_gather
                                     ? step.exposed(gather, 0.9 * forward.total_s(), total.hidden_s)
                                     : gather;
     } else if (s.zero_group > 0 && dense.size > s.zero_group) {
         // Sharded inside a group, summed over the groups.
-        const double shard = (dense_parameters + expert_parameters) / s.zero_group;
-        const Group group{1, dense.size / s.zero_group};
-        total.at(Term::data) += all_reduce_s(machine_, group, shard * gradient);
+        const auto sum_of = [&](const Replicas& replicas, double parameters) {
+            const double shards = shards_of(s, replicas);
+            const Group group{1, std::max(replicas.size / shards, 1.0)};
+            return all_reduce_s(machine_, group, parameters / shards * gradient);
+        };
+        total.at(Term::data) += sum_of(dense, dense_parameters) + sum_of(expert, expert_parameters);
     }
     // Adam reads gradient, weight and two moments in FP32, writes three of them and the BF16
     // weight; the norm of the gradients reads them once more and they are set to zero.
+    const double sharded =
+        dense_parameters / shards_of(s, dense) + expert_parameters / shards_of(s, expert);
     const double optimizer_bytes =
-        30 * (dense_parameters / shards_of(s, dense) + expert_parameters / shards_of(s, expert)) +
-        8 * (s.zero == 3 ? (dense_parameters + expert_parameters) / shards_of(s, dense)
-                         : dense_parameters + expert_parameters);
+        30 * sharded + 8 * (s.zero == 3 ? sharded : dense_parameters + expert_parameters);
     total.at(Term::optimizer) += memory_s(machine_, optimizer_bytes);
     if (s.offload_optimizer) {
-        // Gradients go to the host and weights come back, over PCIe 4.0 x16.
-        constexpr double pcie_bytes_per_s = 24e9;
-        total.at(Term::optimizer) += (dense_parameters + expert_parameters) / shards_of(s, dense) *
-                                     (full + half) / pcie_bytes_per_s;
+        // Gradients go to the host and weights come back.
+        total.at(Term::optimizer) += sharded * (full + half) / machine_.host_bytes_per_s;
+    }
+    if (s.offload_layers > 0) {
+        // What layers keep goes to the host beside the forward pass and comes back beside the
+        // backward one.
+        const double kept =
+            (1 - moe_share) * layers.dense.kept.all + moe_share * layers.moe.kept.all;
+        const double moved =
+            std::min<double>(s.offload_layers, per_stage) * kept / machine_.host_bytes_per_s;
+        total.at(Term::overhead) +=
+            micro_batches * (step.exposed(moved, forward.total_s(), total.hidden_s) +
+                             step.exposed(moved, backward.total_s(), total.hidden_s));
     }
 
     const double chips = static_cast<double>(s.chips());
@@ -361,11 +380,18 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
 
     double dense =
         per_stage * ((1 - moe_share) * layers.dense.parameters + moe_share * layers.moe.parameters);
-    const double experts = per_stage * moe_share * layers.moe.expert_parameters;
+    double experts = per_stage * moe_share * layers.moe.expert_parameters;
     if (first) dense += layers.end.embedding_parameters;
     if (last && (!job_.model.tied || s.pp > 1)) dense += layers.end.head_parameters;
-    if (last && job_.model.mtp_layers > 0)
-        dense += job_.model.mtp_layers * (layers.dense.parameters + layers.moe.parameters);
+    // Modules that predict further tokens are layers of the last kind, on the last stage.
+    const double mtp = last ? job_.model.mtp_layers : 0;
+    dense += mtp * (moe_layers_ > 0 ? layers.moe.parameters : layers.dense.parameters);
+    experts += mtp * layers.moe.expert_parameters;
+    if (s.schedule == Schedule::dualpipe) {
+        // Both directions have weights of their own on each chip.
+        dense *= 2;
+        experts *= 2;
+    }
 
     const bool fp32 = s.precision == Precision::fp32;
     const double weight = fp32 ? full : half;
@@ -382,8 +408,9 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     } else {
         at(MemoryPart::weights) = (dense + experts) * weight;
         // In FP8 a weight is kept twice, once transposed: two bytes, too (fp8-param-gather).
-        at(MemoryPart::gradients) = (dense + experts) * (s.fp32_gradients ? full : half);
-        if (s.zero == 2) at(MemoryPart::gradients) /= dense_shards;
+        const double kept_gradients =
+            s.zero == 2 ? dense / dense_shards + experts / expert_shards : dense + experts;
+        at(MemoryPart::gradients) = kept_gradients * (s.fp32_gradients ? full : half);
         at(MemoryPart::optimizer) =
             (dense / dense_shards + experts / expert_shards) * (fp32 ? 2 * full : 3 * full);
     }
@@ -399,6 +426,9 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         const double chunks = 2.0 * (s.pp - stage - 1) + (s.vpp - 1.0) * s.pp + 1;
         held_layers = std::min(chunks, micro_batches * s.vpp) * per_stage / s.vpp;
     }
+    if (s.schedule == Schedule::dualpipe)
+        held_layers = std::min<double>(micro_batches, s.pp + 1) * per_stage;
+    held_layers += mtp;
     const auto kept_of = [&](const KeptBytes& kept) {
         double bytes = kept.all;
         if (s.recompute == Recompute::selective) {
@@ -427,7 +457,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     // The peak is where the loss is taken, or where the widest gradients are: of a layer, or of the
     // whole table of embeddings.
     const double table = s.zero == 3 ? 0 : layers.end.embedding_parameters * half;
-    at(MemoryPart::buffers) += std::max({last ? layers.end.logits_bytes : 0.0,
+    at(MemoryPart::buffers) += std::max({last ? layers.end.logits_bytes * (1 + mtp) : 0.0,
                                          first ? table : 0.0,
                                          layers.dense.kept.transient,
                                          layers.moe.kept.transient});
