@@ -7,6 +7,7 @@
 #include "weir/cli/plan_answer.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
+#include "weir/plan/search.hpp"
 
 namespace weir::cli {
 namespace {
@@ -117,7 +118,10 @@ Json json_of(const plan::Strategy& strategy,
               {"memory_parts_bytes", std::move(memory)},
               {"memory_bytes", p.memory_total_bytes()},
               {"out_of_memory_probability", plan::out_of_memory_probability(p, machine)}};
-    const double goal_s = job.tokens / p.tokens_per_s;
+    const double useful =
+        plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
+    json["useful_share"] = useful;
+    const double goal_s = job.tokens / p.tokens_per_s / useful;
     json["goal_s"] = positive(goal_s);
     const double hours = goal_s * static_cast<double>(strategy.chips()) / 3600;
     json["goal_chip_hours"] = positive(hours);

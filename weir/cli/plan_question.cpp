@@ -191,6 +191,7 @@ private:
             }
             pool.node_mtbf_s = as_seconds(*mtbf);
         }
+        pool.machine.node_mtbf_s = pool.node_mtbf_s;
         question_.pools.push_back(std::move(pool));
         return {};
     }
@@ -229,6 +230,9 @@ private:
              {Objective::time, Objective::cost, Objective::energy, Objective::goodput}) {
             if (name_of(one) == options_.objective) question_.search.objective = one;
         }
+        // On all chips at once every plan costs its time; what is cheapest is a question of how
+        // many.
+        question_.search.fewer_chips = question_.search.objective != Objective::time;
         question_.search.top_k = options_.top;
         question_.search.memory_margin = options_.margin;
         for (const PlanPool& pool : question_.pools) {

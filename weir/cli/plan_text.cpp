@@ -10,6 +10,7 @@
 #include "weir/base/units.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
+#include "weir/plan/search.hpp"
 
 namespace weir::cli {
 namespace {
@@ -227,20 +228,27 @@ std::string goal_sentence(const plan::TrainingJob& job,
                           const plan::Strategy& strategy,
                           const Prediction& prediction) {
     if (job.tokens <= 0) return "";
-    const double seconds = job.tokens / prediction.tokens_per_s;
+    // Where failures are known, their checkpoints and lost work count.
+    const double useful =
+        plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
+    const double seconds = job.tokens / prediction.tokens_per_s / useful;
     const plan::Interval interval = plan::interval_of(prediction, job, machine, strategy);
     const double low = seconds * interval.low_s / prediction.step_s;
     const double high = seconds * interval.high_s / prediction.step_s;
     const auto chips = static_cast<double>(strategy.chips());
     const std::string cost = cost_text(machine, chips, seconds);
     return fmt::format(
-        "{} tokens take {} (90 % between {} and {}), {} chip-hours{}",
+        "{} tokens take {} (90 % between {} and {}), {} chip-hours{}{}",
         format_rate(job.tokens, ""),
         long_time_text(seconds),
         long_time_text(low),
         long_time_text(high),
         format_count(static_cast<std::uint64_t>(std::llround(seconds * chips / 3600))),
-        cost.empty() ? "" : ", " + cost);
+        cost.empty() ? "" : ", " + cost,
+        machine.node_mtbf_s > 0
+            ? fmt::format("; {:.1f} % of the time is work, the rest checkpoints and failures",
+                          100 * useful)
+            : "");
 }
 
 }  // namespace weir::cli

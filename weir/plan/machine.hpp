@@ -46,6 +46,7 @@ struct Machine {
     double price_per_chip_hour = 0;  // 0 = not said
     std::string currency{};
     double workspace_bytes = 32e6;   // that libraries of matrix products take
+    double node_mtbf_s = 0;          // between failures of a node; 0 = not known
     double chip_watts = 0;           // busy; 0 = not known
     bool bandwidth_assumed = false;  // nobody states that of its memory
     bool estimated = false;          // some rate is not evidence (published or measured)

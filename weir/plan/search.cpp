@@ -304,7 +304,11 @@ private:
                   const Depths& depths) {
         Node node;
         s.vpp = depths.vpp_low;
+        // More virtual stages hold more layers of a micro-batch each, but fewer at the front.
         node.memory_bytes = least_memory(s, layers, shape.zeros);
+        s.vpp = depths.vpp_high;
+        node.memory_bytes = std::min(node.memory_bytes, least_memory(s, layers, shape.zeros));
+        s.vpp = depths.vpp_low;
         if (by_memory_) {
             node.strategy = s;
             nodes_.push_back(node);

@@ -176,7 +176,9 @@ Overlap effective(const Strategy& s) {
     const bool mindspeed = s.framework == Framework::mindspeed;
     overlap.tensor = s.tp > 1 && s.sequence_parallel && !(mindspeed && s.ep > 1);
     overlap.pipeline = s.vpp > 1;
-    overlap.experts = s.ep > 1 && !(mindspeed && s.tp > 1 && s.etp != 1);
+    // Megatron-LM puts it beside another virtual stage, so a pipeline needs several.
+    const bool alone = s.framework == Framework::megatron_lm && s.pp > 1 && s.vpp == 1;
+    overlap.experts = s.ep > 1 && !(mindspeed && s.tp > 1 && s.etp != 1) && !alone;
     return overlap;
 }
 

@@ -47,8 +47,9 @@ Throughput::Subject Throughput::subject(const TrainingJob& job,
         const Known& known = known_[static_cast<std::size_t>(subject)];
         const TrainingJob& other = known.model.job();
         return known.key == key_ && other.sequence == job.sequence &&
-               other.global_batch == job.global_batch && other.model == job.model &&
-               known.options == options;
+               other.global_batch == job.global_batch &&
+               other.document_tokens == job.document_tokens && other.dropout == job.dropout &&
+               other.model == job.model && known.options == options;
     };
     if (!known_.empty() && is(latest_)) return latest_;
     const std::uint64_t hash = hash_of(key_) ^ (job.model.hidden + (job.model.layers << 16U)) ^
