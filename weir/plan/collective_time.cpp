@@ -57,13 +57,13 @@ double all_reduce_s(const Machine& machine, const Group& group, double bytes, do
     return 2 * one_pass_s(machine, group, bytes, buckets, tree_steps(group.nodes));
 }
 
-double all_to_all_s(const Machine& machine, const Group& group, double bytes) {
+double all_to_all_s(const Machine& machine, const Group& group, double bytes, double leaving) {
     const double size = group.size();
     if (size <= 1 || bytes <= 0) return 0;
     const Link& inside = machine.inside;
     const Link& between = machine.between;
     const double to_inside = bytes * (group.inside - 1) / size;
-    const double to_others = bytes * (size - group.inside) / size;
+    const double to_others = leaving * bytes * (size - group.inside) / size;
     double seconds = 0;
     if (to_inside > 0) {
         seconds += to_inside / (inside.bytes_per_s * inside.calibration.alltoall_share) +

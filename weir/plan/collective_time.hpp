@@ -35,8 +35,9 @@ double reduce_scatter_s(const Machine& machine,
                         double bytes,
                         double buckets = 1);
 double all_reduce_s(const Machine& machine, const Group& group, double bytes, double buckets = 1);
-// `bytes`: what one chip sends in all.
-double all_to_all_s(const Machine& machine, const Group& group, double bytes);
+// `bytes`: what one chip sends in all; of what is for other nodes only `leaving` goes over the
+// links between them, where what several chips of a node want is sent there once.
+double all_to_all_s(const Machine& machine, const Group& group, double bytes, double leaving = 1);
 // To a neighbour `stride` chips away.
 double send_s(const Machine& machine, std::uint64_t stride, double bytes);
 // Along `size` chips that are so far apart each: the slowest of the sends, which leaves the node

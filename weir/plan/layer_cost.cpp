@@ -1,6 +1,7 @@
 #include "weir/plan/layer_cost.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "weir/plan/collective_time.hpp"
 #include "weir/plan/kernel_time.hpp"
@@ -295,7 +296,12 @@ public:
         if (ep > 1) {
             const Group group = group_of(machine_, static_cast<std::uint64_t>(etp), strategy_.ep);
             const double bytes = mine * e.per_token * h * number_;
-            const double each = all_to_all_s(machine_, group, bytes);
+            // A token goes to each node once, however many of its experts are there (DeepSeek-V3,
+            // section 3.2.2; DeepEP, which current frameworks use): of k experts on n nodes in
+            // n (1 - (1 - 1/n)^k) places.
+            const double k = e.per_token;
+            const double places = group.nodes * (1 - std::pow(1 - 1 / group.nodes, k));
+            const double each = all_to_all_s(machine_, group, bytes, std::min(1.0, places / k));
             cost_.forward.experts_s += 2 * each;
             cost_.backward.experts_s += 2 * each;
         }
