@@ -758,11 +758,13 @@ private:
                       p.mtbf,
                       "mean time between failures of a node, for goodput [as the fleet file says]")
             ->type_name("DURATION/node");
-        c->add_flag("--explain",
-                    p.explain,
-                    "why the best one wins, what limits it, and what would help, each tried");
+        auto* explain =
+            c->add_flag("--explain",
+                        p.explain,
+                        "why the best one wins, what limits it, and what would help, each tried");
         auto* scale = c->add_option("--scale", p.scale, "the best plan for each number of chips")
-                          ->type_name("LOW..HIGH");
+                          ->type_name("LOW..HIGH")
+                          ->excludes(explain);
         auto* check =
             c->add_option("--check", p.check, "predict what a plan file says; - is standard input")
                 ->type_name("FILE")

@@ -102,6 +102,18 @@ private:
             const auto equals = asked.find('=');
             PlanPool pool;
             pool.name = asked.substr(0, equals);
+            if (pool.name.empty()) {
+                return fail(Code::invalid,
+                            fmt::format("--chips: '{}' names no chip or pool; write POOL=N, as "
+                                        "h100-sxm-80g=64",
+                                        asked));
+            }
+            for (const PlanPool& known : question_.pools) {
+                if (known.name != pool.name) continue;
+                return fail(
+                    Code::invalid,
+                    fmt::format("--chips: {} stands there twice; say how many in all", pool.name));
+            }
             if (equals != std::string::npos) {
                 const auto count = whole(std::string_view(asked).substr(equals + 1));
                 if (!count || *count == 0 || *count > chips_max) {
@@ -190,6 +202,15 @@ private:
                                         text));
             }
             pool.node_mtbf_s = as_seconds(*mtbf);
+            // A job that cannot even restart between two failures of one node does no work.
+            const double least_s = plan::Failures{}.restart_s;
+            if (pool.node_mtbf_s <= least_s) {
+                return fail(Code::invalid,
+                            fmt::format("--mtbf: {} is less than a restart takes ({:.0f} s); say "
+                                        "more",
+                                        text,
+                                        least_s));
+            }
         }
         pool.machine.node_mtbf_s = pool.node_mtbf_s;
         question_.pools.push_back(std::move(pool));

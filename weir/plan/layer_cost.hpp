@@ -36,7 +36,7 @@ struct KeptBytes {
     double attention = 0;   // part of `all`: inside of attention
     double norms = 0;       // outputs of norms
     double activation = 0;  // output of the activation function
-    double mlp = 0;         // plain feed-forward
+    double mlp = 0;         // feed-forward, of experts as well
     double transient = 0;   // gradients of the widest part, while the layer goes backward
     double latent_up = 0;   // keys and values made from the latent vector
 };

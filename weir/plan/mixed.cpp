@@ -168,6 +168,7 @@ private:
         double rates = 0;
         for (std::size_t i = part; i < parts_.size(); ++i)
             rates += 1 / sequence_s_[i];
+        if (!(rates > 0)) return;  // no part has room for the model
         const auto middle = static_cast<std::int64_t>(left / sequence_s_[part] / rates);
         const std::int64_t most = left - others;
         for (std::int64_t away = 0; away <= most; ++away) {

@@ -34,7 +34,7 @@ struct RecomputeParts {
     bool attention = false;            // the inside of attention (scores, softmax)
     bool norms = false;                // layer norms
     bool activation = false;           // of the feed-forward, also of experts
-    bool mlp = false;                  // the whole plain feed-forward
+    bool mlp = false;                  // the whole feed-forward, of experts as well
     bool latent_up = false;            // up-projections of latent attention
     bool every_other_product = false;  // half of the other products (torchtitan, selective "op")
     friend bool operator==(const RecomputeParts&, const RecomputeParts&) = default;
