@@ -126,8 +126,10 @@ private:
     // Of one layer, over the ways to split sequences and experts.
     double least_work_s(std::size_t part, Strategy s) {
         const auto key = std::make_tuple(part, s.precision, s.tp, s.cp, s.micro_batch);
-        const auto [place, is_new] = work_.try_emplace(key, unlimited);
-        if (is_new) {
+        // (clang 14 does not let a lambda keep a structured binding.)
+        const auto made = work_.try_emplace(key, unlimited);
+        const auto place = made.first;
+        if (made.second) {
             const TrainingModel model(job_, parts_[part].machine);
             for_each_spread(s, [&](const Strategy& one) {
                 const TrainingModel::Layers layers = model.layers(one);
