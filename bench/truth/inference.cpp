@@ -12,43 +12,14 @@
 #include "weir/catalog/catalog.hpp"
 #include "weir/sim/csv.hpp"
 
+#include "bench/truth/record.hpp"
+
 namespace weir::bench {
 namespace {
 
 using plan::Engine;
 using plan::Numbers;
 using plan::Traffic;
-
-bool has(std::string_view text, std::string_view word) {
-    return text.find(word) != std::string_view::npos;
-}
-
-class Record {
-public:
-    Record(const std::unordered_map<std::string, std::size_t>& columns,
-           const std::vector<std::string_view>& fields)
-        : columns_(columns), fields_(fields) {}
-
-    [[nodiscard]] std::string_view text(const std::string& column) const {
-        const auto found = columns_.find(column);
-        return found == columns_.end() || found->second >= fields_.size() ? std::string_view{}
-                                                                          : fields_[found->second];
-    }
-    [[nodiscard]] double number(const std::string& column, double otherwise = 0) const {
-        const std::string_view field = text(column);
-        double value = otherwise;
-        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        return error == std::errc{} && end == field.data() + field.size() ? value : otherwise;
-    }
-    [[nodiscard]] std::uint32_t count(const std::string& column,
-                                      std::uint32_t otherwise = 0) const {
-        return static_cast<std::uint32_t>(number(column, otherwise));
-    }
-
-private:
-    const std::unordered_map<std::string, std::size_t>& columns_;
-    const std::vector<std::string_view>& fields_;
-};
 
 catalog::Model model_of(const Record& row) {
     catalog::Model model;

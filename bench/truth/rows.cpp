@@ -12,44 +12,14 @@
 #include "weir/catalog/catalog.hpp"
 #include "weir/sim/csv.hpp"
 
+#include "bench/truth/record.hpp"
+
 namespace weir::bench {
 namespace {
 
 using plan::Framework;
 using plan::Precision;
 using plan::Recompute;
-
-bool has(std::string_view text, std::string_view word) {
-    return text.find(word) != std::string_view::npos;
-}
-
-// A row by the names of its columns.
-class Record {
-public:
-    Record(const std::unordered_map<std::string, std::size_t>& columns,
-           const std::vector<std::string_view>& fields)
-        : columns_(columns), fields_(fields) {}
-
-    [[nodiscard]] std::string_view text(const std::string& column) const {
-        const auto found = columns_.find(column);
-        return found == columns_.end() || found->second >= fields_.size() ? std::string_view{}
-                                                                          : fields_[found->second];
-    }
-    [[nodiscard]] double number(const std::string& column, double otherwise = 0) const {
-        const std::string_view field = text(column);
-        double value = otherwise;
-        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-        return error == std::errc{} && end == field.data() + field.size() ? value : otherwise;
-    }
-    [[nodiscard]] std::uint32_t count(const std::string& column,
-                                      std::uint32_t otherwise = 0) const {
-        return static_cast<std::uint32_t>(number(column, otherwise));
-    }
-
-private:
-    const std::unordered_map<std::string, std::size_t>& columns_;
-    const std::vector<std::string_view>& fields_;
-};
 
 // "H100-SXM-80GB" -> "h100-sxm-80g", where the catalogue knows it.
 const catalog::ChipRecord* chip_of(std::string_view name) {
