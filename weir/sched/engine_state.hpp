@@ -150,6 +150,7 @@ struct Engine::State {
     std::uint64_t step = 1;        // counts changes
     std::uint64_t submissions = 0;
     std::uint64_t passes = 0;
+    std::uint64_t choices = 0;  // of who is promised something next
     Counts counts;
     Digest digest;
     fleet::Placement found;      // scratch
@@ -263,6 +264,8 @@ struct Engine::State {
     };
     std::vector<FrontKnown> fronts_known;
     std::uint64_t looks = 0;  // counts choices among lines
+    [[nodiscard]] const tenancy::Standing& place_of(Line& line) const;
+    void judge(const Line& line, bool any_time, bool starts_now, Front& its) const;
 
     // data.cpp: jobs that read datasets
     struct Home {

@@ -243,6 +243,11 @@ std::int64_t Offers::missing_milliwatts(const Rack& rack) const {
     return missing;
 }
 
+// Nobody may go from it, and not one replica more has the watts: so it is with nearly all racks.
+bool Offers::is_full(const Rack& rack, std::int64_t missing) const {
+    return start_[rack.first] == start_[rack.last] && missing + rack.nodes->milliwatts > 0;
+}
+
 // The same with what is offered, when those in chosen_ are gone.
 std::int64_t Offers::missing_for(const Offer& offer, const Rack& rack, std::int64_t missing) const {
     missing += rack.nodes->milliwatts * offer.replicas;
@@ -309,6 +314,7 @@ void Offers::estimate(Place& place, std::uint64_t& replicas_max) {
                 drawn += pieces_[i].milliwatts;
             }
             missing = missing_milliwatts(rack);
+            if (is_full(rack, missing)) return;
         }
         for (std::uint32_t node = rack.first; node < rack.last; ++node) {
             Offer offer = offer_of(*rack.nodes, node);
@@ -381,6 +387,7 @@ void Offers::look_at(std::uint32_t number) {
     ++rack.looks;
     const bool by_rack = rack.nodes->by_rack;
     const std::int64_t missing = by_rack ? missing_milliwatts(rack) : 0;
+    if (by_rack && is_full(rack, missing)) return;
     Offer best;
     for (std::uint32_t node = rack.first; node < rack.last; ++node) {
         Offer offer = offer_of(*rack.nodes, node);

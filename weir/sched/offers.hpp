@@ -138,6 +138,7 @@ private:
     void estimate(Place& place, std::uint64_t& replicas_max);
     Offer offer_of(const Nodes& nodes, std::uint32_t node);
     [[nodiscard]] std::int64_t missing_milliwatts(const Rack& rack) const;
+    [[nodiscard]] bool is_full(const Rack& rack, std::int64_t missing) const;
     [[nodiscard]] std::int64_t missing_for(const Offer& offer,
                                            const Rack& rack,
                                            std::int64_t missing) const;

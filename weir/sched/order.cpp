@@ -33,26 +33,21 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_no
         Front its;
         first(number, any_time, its);
         if (!its.found()) return;
-        // Nearly all have the same place by rights, and then the queue decides: whoever is not
-        // before the best one so far need not be asked for more. (A right that a loan gives later
-        // may have a better place than that of now.)
+        // Where it owns what it asks for, and nobody has more rights than that, the queue decides.
+        // (A right that a loan gives later may have a better place than that of now.)
         if ((any_time || starts_now) && best.found() && resource != ShapeKinds::no_resource &&
             !(its.rank < best.rank) && !(quotas.floor(line.tenant, resource) < best.standing))
             return;
-        if (!any_time) {
-            // Rights differ by limits, and may be yet to come.
-            const Job& job = jobs.at(its.slot);
-            const Chance chance =
-                starts_now ? Chance{told_at, allowed_for(job)} : first_chance(job);
-            its.allowed = chance.allowed;
-            if (its.allowed == 0) return;
-            its.standing =
-                quotas.standing(line.tenant, info.kinds, its.allowed, run_of(job, chance.from));
-        } else {
+        if (any_time && resource != ShapeKinds::no_resource) {
+            // Most come after the best one so far: then it is all the same what they may do.
+            its.standing = place_of(line);
+            if (best.found() && !its.before(best)) return;
             its.allowed = quotas.allowed(line.tenant, info.kinds);
-            if (its.allowed == 0) return;
-            its.standing = quotas.standing(line.tenant, info.kinds, its.allowed);
+            if (its.allowed != 0) best = its;
+            return;
         }
+        judge(line, any_time, starts_now, its);
+        if (its.allowed == 0) return;
         if (!best.found() || its.before(best)) best = its;
     };
     if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
@@ -60,11 +55,16 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_no
             look_at(line);
         return best;
     }
-    for (const TenantId tenant : quotas.in_order(resource)) {
-        const std::uint32_t line = info.line_of_tenant[tenant.value];
-        if (line == no_line) continue;
-        if (best.found() && best.standing < quotas.floor(tenant, resource)) break;
-        look_at(line);
+    // Lines are many and lie scattered: each is asked for some time before it is looked at.
+    const std::vector<TenantId>& order = quotas.in_order(resource);
+    const auto line_at = [&](std::size_t i) { return info.line_of_tenant[order[i].value]; };
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        constexpr std::size_t ahead = 8;
+        if (i + ahead < order.size() && line_at(i + ahead) != no_line)
+            fetch(&lines[line_at(i + ahead)]);
+        if (line_at(i) == no_line) continue;
+        if (best.found() && best.standing < quotas.floor(order[i], resource)) break;
+        look_at(line_at(i));
     }
     if (starts_now || !lends) return best;
     // Who gets a right by a loan has a place then that is not bound to that of now.
@@ -77,6 +77,30 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_no
         }
     }
     return best;
+}
+
+// Of one kind, by the rights of now.
+const tenancy::Standing& Engine::State::place_of(Line& line) const {
+    const std::uint64_t moves = quotas.moves_of(line.tenant);
+    if (std::exchange(line.placed_at, moves) != moves)
+        line.standing = quotas.standing(line.tenant, shapes[line.shape].kinds, every_kind);
+    return line.standing;
+}
+
+// What whoever is first of the line may do, and its place by that.
+void Engine::State::judge(const Line& line, bool any_time, bool starts_now, Front& its) const {
+    const ShapeKinds& kinds = shapes[line.shape].kinds;
+    if (any_time) {
+        its.allowed = quotas.allowed(line.tenant, kinds);
+        if (its.allowed != 0) its.standing = quotas.standing(line.tenant, kinds, its.allowed);
+        return;
+    }
+    // Rights differ by limits, and may be yet to come.
+    const Job& job = jobs.at(its.slot);
+    const Chance chance = starts_now ? Chance{told_at, allowed_for(job)} : first_chance(job);
+    its.allowed = chance.allowed;
+    if (its.allowed != 0)
+        its.standing = quotas.standing(line.tenant, kinds, its.allowed, run_of(job, chance.from));
 }
 
 Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
@@ -128,15 +152,15 @@ bool Engine::State::is_front_known(std::uint32_t shape) {
     if (known.joined_or_left != info.joined_or_left || told_at >= known.until) return false;
     const std::uint64_t version = quotas.version_of(info.kinds);
     if (known.version == version) return true;
-    if (!quotas.only_gains_help(info.kinds) || known.gains != quotas.gains_of(info.kinds))
+    if (!Quotas::only_gains_help(info.kinds) || known.gains != quotas.gains_of(info.kinds))
         return false;
     if (Front& front = fronts[shape]; front.found()) {
-        const TenantId tenant = jobs.at(front.slot).tenant;
-        front.allowed = quotas.allowed(tenant, info.kinds);
-        if (front.allowed == 0 ||
-            front.standing != quotas.standing(tenant, info.kinds, front.allowed)) {
-            return false;
-        }
+        const Line& line = lines[jobs.at(front.slot).line];
+        Front again = front;
+        judge(
+            line, quotas.are_the_same_at_any_time(line.tenant, info.kinds, told_at), false, again);
+        if (again.allowed == 0 || again.standing != front.standing) return false;
+        front.allowed = again.allowed;
     }
     known.version = version;
     return true;

@@ -490,28 +490,44 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
     // Who could not be promised anything is not asked again in this pass.
     const bool may_reclaim = quotas.any() && policy.preempt && stops_left(now) > 0;
     const std::uint32_t best_grade = high_waiting > 0 ? 0 : high_lane + 1;  // of all who wait
+    std::vector<bool> affords(shapes_of_pool.size());
     while (true) {
         Front best;
         bool best_afford = true;
+        // Who may have others stopped is not made to wait for the budget.
+        for (std::uint32_t pool = 0; pool < affords.size(); ++pool)
+            affords[pool] = may_plan(plan.runs(PoolId{pool}));
+        const bool none_affords = std::find(affords.begin(), affords.end(), true) == affords.end();
+        ++choices;
         for (std::uint32_t pool = 0; pool < shapes_of_pool.size(); ++pool) {
-            // Who may have others stopped is not made to wait for the budget.
-            const bool afford = may_plan(plan.runs(PoolId{pool}));
+            const bool afford = affords[pool];
             if ((!afford && high_waiting == 0 && !may_reclaim) ||
                 !has_room_for_promise(PoolId{pool}, best_grade)) {
                 continue;
             }
-            for (const auto& [shape, domain] : shapes_of_pool[pool]) {
-                const Front its = front_of(shape);
-                if (!its.found() || its.slot == best.slot) continue;
-                const Job& job = jobs.at(its.slot);
-                if (!afford && job.rank.lane > high_lane && !reclaims_now(job, now)) continue;
-                if (!has_room_for_promise(PoolId{pool}, grade_of(job))) continue;
-                if (job.tried_at != 0 && job.tried_at == changes_of(shapes[shape].shape) &&
-                    !shapes[shape].to_try) {
-                    continue;  // it can be promised nothing, and nothing changed
+            for (const auto& [number, domain] : shapes_of_pool[pool]) {
+                ShapeInfo& shape = shapes[number];
+                if (shape.passed_over_in == choices) continue;  // as in another pool
+                const Front its = front_of(number);
+                const auto pass_over = [&] { shape.passed_over_in = choices; };
+                if (!its.found() || its.slot == best.slot || (best.found() && !its.before(best))) {
+                    pass_over();
+                    continue;
                 }
-                if (job.asked_in == passes) continue;
-                if (best.found() && !its.before(best)) continue;
+                const Job& job = jobs.at(its.slot);
+                if (job.asked_in == passes) {
+                    pass_over();
+                    continue;
+                }
+                if (!afford && job.rank.lane > high_lane && !reclaims_now(job, now)) {
+                    if (none_affords) pass_over();
+                    continue;
+                }
+                if (!has_room_for_promise(PoolId{pool}, grade_of(job))) continue;
+                if (job.tried_at != 0 && !shape.to_try && job.tried_at == changes_of(shape.shape)) {
+                    pass_over();  // it can be promised nothing, and nothing changed
+                    continue;
+                }
                 best = its;
                 best_afford = afford || job.rank.lane <= high_lane;
             }

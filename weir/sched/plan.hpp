@@ -263,6 +263,10 @@ private:
         std::uint32_t rank = 0;      // of its pool in the order of preference
         std::uint32_t replicas = 0;  // scratch: that one node can hold
     };
+    struct Stretch {  // nodes [first, last) of a pool
+        std::uint32_t first = 0;
+        std::uint32_t last = 0;
+    };
     // Where a gang must stay: nodes [first, last) of each of some pools of one domain.
     struct Unit {
         const std::vector<PoolId>* pools = nullptr;
@@ -336,6 +340,10 @@ private:
                                             const Amounts& amounts,
                                             const fleet::ReplicaDemand& each) const;
     [[nodiscard]] static Freed freed_of(const PoolPlan& pool, const Future& future);
+    void find_powered(const std::vector<fleet::GangPart>& parts,
+                      const Unit& unit,
+                      Time from,
+                      Time not_after);
     template <class Visit>
     void walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Time by, Visit visit);
     bool collect(const fleet::Shape& shape,
@@ -358,8 +366,8 @@ private:
     const std::vector<Rise>& rises_of(const PoolPlan& pool,
                                       const Future& future,
                                       const Asked& asked);
-    [[nodiscard]] std::vector<fleet::NodeRange> helped_by(
-        const std::vector<fleet::NodeRange>& nodes) const;
+    void find_helped(const std::vector<fleet::NodeRange>& nodes);
+    [[nodiscard]] bool is_helped(const Unit& unit) const;
     [[nodiscard]] static bool needs_all_chips(const PoolPlan& pool,
                                               const std::vector<fleet::GangPart>& parts);
     Time next_chance(const fleet::Shape& shape,
@@ -435,6 +443,9 @@ private:
     std::vector<std::vector<std::pair<Time, std::uint64_t>>> gains_;  // for each part of the gang
     std::vector<Time> later_;
     std::vector<Rise> rises_;
+    // By position of the pool in the unit: nodes whose racks may have the watts for a replica.
+    std::vector<std::vector<Stretch>> powered_;
+    std::vector<std::vector<Stretch>> helped_;  // by pool
     std::uint64_t steps_seen_ = 0;
     std::uint64_t attempt_ = 0;  // counts attempts to place a gang
     bool thrifty_ = false;       // pools in which a replica draws less come first

@@ -101,6 +101,46 @@ private:
     std::uint64_t watts_ = unbounded;
 };
 
+// Where there may be the watts for one replica at some time in [from, not_after]. Of a fleet whose
+// watts are all drawn hardly anything is left to look at, though many chips are free.
+void Plan::find_powered(const std::vector<fleet::GangPart>& parts,
+                        const Unit& unit,
+                        Time from,
+                        Time not_after) {
+    powered_.resize(std::max(powered_.size(), unit.pools->size()));
+    for (std::uint32_t rank = 0; rank < unit.pools->size(); ++rank) {
+        const PoolPlan& pool = pools_[(*unit.pools)[rank].value];
+        const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
+        std::vector<Stretch>& stretches = powered_[rank];
+        stretches.clear();
+        if (unit.first >= last) continue;
+        std::int64_t least_milliwatts = std::numeric_limits<std::int64_t>::max();
+        for (const fleet::GangPart& part : parts)
+            least_milliwatts =
+                std::min(least_milliwatts, fleet::active_milliwatts(*pool.pool, part.each));
+        const Watched& watched = pool.racks.any() ? pool.racks : pool.pods;
+        // Where it is asked for all times, watts come free nearly everywhere.
+        if (not_after == never || !watched.any() || least_milliwatts <= 0) {
+            stretches.push_back({unit.first, last});
+            continue;
+        }
+        for (std::uint32_t node = unit.first; node < last;) {
+            const std::uint32_t domain = node / watched.span;
+            const std::uint32_t next = std::min((domain + 1) * watched.span, last);
+            ++work_;
+            const bool is_full = watched.budget_milliwatts[domain] != 0 &&
+                                 watched.drawn[domain].first_change() > not_after &&
+                                 most_left(watched, domain, from) < least_milliwatts;
+            if (!is_full && !stretches.empty() && stretches.back().last == node) {
+                stretches.back().last = next;
+            } else if (!is_full) {
+                stretches.push_back({node, next});
+            }
+            node = next;
+        }
+    }
+}
+
 // The first moment in [at, not_after] at which enough nodes and watts could have come together;
 // `never` if there is none. Parts that draw unlike are not bounded: `at`.
 Time Plan::next_powered(

@@ -268,27 +268,52 @@ void Plan::note_own(const fleet::Shape& shape, int sign) {
     }
 }
 
-// All nodes that may have more when something is gone from these.
-std::vector<fleet::NodeRange> Plan::helped_by(const std::vector<fleet::NodeRange>& nodes) const {
-    std::vector<fleet::NodeRange> helped;
-    const auto add = [&](const PoolPlan& pool, std::uint32_t first, std::uint32_t last) {
-        const fleet::NodeRange all{.pool = pool.id, .first = first, .count = last - first};
-        if (std::find(helped.begin(), helped.end(), all) == helped.end()) helped.push_back(all);
-    };
+// All nodes that may have more when something is gone from these, by pool and in order.
+void Plan::find_helped(const std::vector<fleet::NodeRange>& nodes) {
+    helped_.resize(pools_.size());
+    for (std::vector<Stretch>& stretches : helped_)
+        stretches.clear();
     for (const fleet::NodeRange& each : nodes) {
         const PoolPlan& its = pools_[each.pool.value];
         if (sites_[its.site].any()) {
             for (const PoolPlan& pool : pools_)
-                if (pool.site == its.site) add(pool, 0, pool.pool->nodes);
+                if (pool.site == its.site) helped_[pool.id.value] = {{0, pool.pool->nodes}};
             continue;
         }
+        // Watts that come free around these nodes help others under the same budget.
         const std::uint32_t span = its.pods.any()    ? its.pods.span
                                    : its.racks.any() ? its.racks.span
                                                      : 1;
         const std::uint32_t end = each.first + each.count + span - 1;
-        add(its, each.first / span * span, std::min(end / span * span, its.pool->nodes));
+        helped_[each.pool.value].push_back(
+            {each.first / span * span, std::min(end / span * span, its.pool->nodes)});
     }
-    return helped;
+    for (std::vector<Stretch>& stretches : helped_) {
+        std::sort(stretches.begin(), stretches.end(), [](const Stretch& a, const Stretch& b) {
+            return a.first < b.first;
+        });
+        std::size_t last = 0;
+        for (std::size_t i = 1; i < stretches.size(); ++i) {
+            if (stretches[i].first < stretches[last].last) {
+                stretches[last].last = std::max(stretches[last].last, stretches[i].last);
+            } else {
+                stretches[++last] = stretches[i];
+            }
+        }
+        if (!stretches.empty()) stretches.resize(last + 1);
+    }
+}
+
+// Whether any of them is in the unit.
+bool Plan::is_helped(const Unit& unit) const {
+    return std::any_of(unit.pools->begin(), unit.pools->end(), [&](PoolId pool) {
+        const std::vector<Stretch>& stretches = helped_[pool.value];
+        const auto ends_inside =
+            std::partition_point(stretches.begin(), stretches.end(), [&](const Stretch& each) {
+                return each.last <= unit.first;
+            });
+        return ends_inside != stretches.end() && ends_inside->first < unit.last;
+    });
 }
 
 Place Plan::earliest(const fleet::Shape& shape,
@@ -303,17 +328,9 @@ Place Plan::earliest(const fleet::Shape& shape,
     Place best;
     std::uint64_t best_spare = 0;
     const bool is_one = shape.demand.parts.size() == 1 && shape.demand.parts.front().replicas == 1;
-    // Watts that come free around these nodes help others under the same budget.
-    const std::vector<fleet::NodeRange> helped = helped_by(around);
-    const auto is_around = [&](const Unit& unit, const fleet::NodeRange& nodes) {
-        return nodes.first < unit.last && unit.first < nodes.first + nodes.count &&
-               std::find(unit.pools->begin(), unit.pools->end(), nodes.pool) != unit.pools->end();
-    };
+    if (!around.empty()) find_helped(around);
     const auto try_unit = [&](const Unit& unit, Time not_before) {
-        if (!helped.empty() && std::none_of(helped.begin(), helped.end(), [&](const auto& nodes) {
-                return is_around(unit, nodes);
-            }))
-            return;
+        if (!around.empty() && !is_helped(unit)) return;
         fleet::Placement placement;
         std::uint64_t spare = 0;
         const Time before = std::min(best.at, not_after);
@@ -340,11 +357,11 @@ Place Plan::earliest(const fleet::Shape& shape,
             if (shape.demand.tag == 0) bound = pool.free.earliest(from, duration, need);
         }
         if (bound == never || bound >= best.at || bound > not_after) continue;
-        if (is_one && !helped.empty()) {
-            for (const fleet::NodeRange& nodes : helped) {
-                const std::vector<PoolId> pool = {nodes.pool};
-                const Unit unit{&pool, nodes.first, nodes.first + nodes.count};
-                if (is_around({&domain, unit.first, unit.last}, nodes)) try_unit(unit, bound);
+        if (is_one && !around.empty()) {
+            for (const PoolId each : domain) {
+                const std::vector<PoolId> pool = {each};
+                for (const Stretch& nodes : helped_[each.value])
+                    try_unit({&pool, nodes.first, nodes.last}, bound);
             }
             if (best.at < best_before) best_spare = 0;
             continue;
@@ -586,6 +603,7 @@ Time Plan::earliest_in(const fleet::Shape& shape,
         const PoolPlan& pool = pools_[id.value];
         return pool.racks.any() || pool.pods.any() || sites_[pool.site].any();
     });
+    find_powered(parts, unit, from, before);
     const auto until = [duration](Time at) { return duration >= forever ? never : at + duration; };
     std::array<std::uint64_t, 2> held{};
     const auto place_parts = [&](Time at) {

@@ -9,7 +9,8 @@
 namespace weir::sched {
 
 // Calls visit(pool, rank, first, count, future) for the runs of nodes in service in the unit that
-// may have something for one of the parts by then; with no parts, for all of them.
+// may have something for one of the parts by then; with no parts, for all of them. Requires:
+// find_powered() was called for this search.
 template <class Visit>
 void Plan::walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Time by, Visit visit) {
     const bool need_chips = std::all_of(parts.begin(), parts.end(), [](const auto& part) {
@@ -21,7 +22,6 @@ void Plan::walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Tim
                                     : needs_all_chips(pool, parts) ? &Freed::all_chips
                                     : need_chips                   ? &Freed::chip
                                                                    : &Freed::anything;
-        const std::uint32_t last = std::min(unit.last, pool.pool->nodes);
         // Futures lie scattered, and what they hold lies elsewhere: each run is looked at some runs
         // after it was found, when both have come from memory.
         struct Found {
@@ -36,19 +36,21 @@ void Plan::walk(const Unit& unit, const std::vector<fleet::GangPart>& parts, Tim
             const Found& its = found[number % ahead];
             visit(pool, rank, its.node, its.count, *its.future);
         };
-        for (std::uint32_t node = unit.first; node < last;) {
-            const std::uint32_t next = std::min(pool.runs.end_of(node), last);
-            const std::uint32_t first = pool.runs.first_of(node);
-            ++work_;
-            const Freed& freed = pool.freed[first];
-            if (freed.*needed <= by && freed.anything != never) {
-                if (seen >= ahead) look_at(seen - ahead);
-                if (seen >= ahead / 2)
-                    __builtin_prefetch(found[(seen - ahead / 2) % ahead].future->holds.data());
-                found[seen++ % ahead] = {node, next - node, &pool.futures[first]};
-                __builtin_prefetch(&pool.futures[first]);
+        for (const Stretch& stretch : powered_[rank]) {
+            for (std::uint32_t node = stretch.first; node < stretch.last;) {
+                const std::uint32_t next = std::min(pool.runs.end_of(node), stretch.last);
+                const std::uint32_t first = pool.runs.first_of(node);
+                ++work_;
+                const Freed& freed = pool.freed[first];
+                if (freed.*needed <= by && freed.anything != never) {
+                    if (seen >= ahead) look_at(seen - ahead);
+                    if (seen >= ahead / 2)
+                        __builtin_prefetch(found[(seen - ahead / 2) % ahead].future->holds.data());
+                    found[seen++ % ahead] = {node, next - node, &pool.futures[first]};
+                    __builtin_prefetch(&pool.futures[first]);
+                }
+                node = next;
             }
-            node = next;
         }
         for (std::size_t number = seen > ahead ? seen - ahead : 0; number < seen; ++number)
             look_at(number);

@@ -23,6 +23,12 @@ Quotas::Quotas(tenancy::Rights rights, const Policy& policy)
     pools_of_.resize(rights_.organisations.resources.size());
     versions_.resize(pools_of_.size(), 1);
     gains_.resize(pools_of_.size(), 1);
+    moves_.resize(tree_.tenants(), 1);
+    for (std::uint32_t i = 0; i < tree_.tenants(); ++i) {
+        const TenantId parent = tree_.parent(TenantId{i});
+        const bool is_below = parent.valid() && tree_.parent(parent).valid();
+        house_of_.push_back(is_below ? house_of_[parent.value] : i);
+    }
     for (std::uint32_t pool = 0; pool < rights_.measures.size(); ++pool) {
         const tenancy::Rights::PoolMeasure& measure = rights_.measures[pool];
         for (const Charges* const each : {&measure.per_chip, &measure.per_cpu})
@@ -43,8 +49,10 @@ ShapeKinds Quotas::kinds_of(const fleet::Shape& shape) const {
         }
         kinds.kind_of_domain.push_back(static_cast<std::uint8_t>(its - kinds.charges.begin()));
     }
-    if (kinds.charges.size() == 1 && !kinds.charges.front().empty())
+    if (kinds.charges.size() == 1 && !kinds.charges.front().empty()) {
         kinds.ordered_by = kinds.charges.front().front().resource;
+        if (kinds.charges.front().size() == 1) kinds.counts_only = kinds.ordered_by;
+    }
     return kinds;
 }
 
@@ -162,7 +170,7 @@ void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
     }
     const bool shares = fair_.changed(tree_, x, charges, true, now);
     forget_what_is_left(charges);
-    count_change(charges, shares, false);
+    count_change(x, charges, shares, false);
 }
 
 void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
@@ -177,7 +185,7 @@ void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
     }
     const bool shares = fair_.changed(tree_, x, charges, false, now);
     forget_what_is_left(charges);
-    count_change(charges, shares, true);
+    count_change(x, charges, shares, true);
 }
 
 void Quotas::refresh(Time now) {
@@ -186,24 +194,28 @@ void Quotas::refresh(Time now) {
     count_change_of_all();
 }
 
-void Quotas::count_change(const Charges& charges, bool shares, bool gain) {
+// Somebody holds more, or gives back; shares of its house may be others, which count everywhere.
+void Quotas::count_change(TenantId x, const Charges& charges, bool shares, bool gain) {
+    ++moves_[house_of_[x.value]];
+    if (shares) return count_in_all(gain);
     ++version_;
-    const auto count = [&](std::uint32_t resource) {
-        ++versions_[resource];
-        if (gain) ++gains_[resource];
-    };
-    if (shares) {
-        for (std::uint32_t resource = 0; resource < versions_.size(); ++resource)
-            count(resource);
-        return;
+    for (const Allowance& each : charges) {
+        ++versions_[each.resource];
+        if (gain) ++gains_[each.resource];
     }
-    for (const Allowance& each : charges)
-        count(each.resource);
+}
+
+void Quotas::count_in_all(bool gain) {
+    ++version_;
+    for (std::uint64_t& each : versions_)
+        ++each;
+    for (std::uint64_t& each : gains_)
+        each += gain ? 1 : 0;
 }
 
 // Who counts nothing somewhere has a place in the order that any change may move.
-std::uint64_t Quotas::sum_of(const std::vector<std::uint64_t>& changes,
-                             const ShapeKinds& kinds) const {
+std::uint64_t Quotas::sum_of_all(const std::vector<std::uint64_t>& changes,
+                                 const ShapeKinds& kinds) const {
     std::uint64_t sum = 1;
     for (const Charges& charges : kinds.charges) {
         if (charges.empty()) return version_;
@@ -214,7 +226,9 @@ std::uint64_t Quotas::sum_of(const std::vector<std::uint64_t>& changes,
 }
 
 void Quotas::count_change_of_all() {
-    count_change({}, true, true);
+    count_in_all(true);
+    for (std::uint64_t& each : moves_)
+        ++each;
 }
 
 std::string Quotas::in_words(TenantId x, const ShapeKinds& kinds) const {

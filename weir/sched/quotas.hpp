@@ -46,6 +46,7 @@ struct ShapeKinds {
     // The resource that orders organisations; none where there are several kinds, or no limits.
     static constexpr std::uint32_t no_resource = ~std::uint32_t{0};
     std::uint32_t ordered_by = no_resource;
+    std::uint32_t counts_only = no_resource;  // the same, where it counts nothing else
 
     [[nodiscard]] KindSet all() const {
         return charges.size() >= kinds_max ? every_kind : (KindSet{1} << charges.size()) - 1;
@@ -200,11 +201,13 @@ public:
     [[nodiscard]] std::uint64_t gains_of(const ShapeKinds& kinds) const {
         return sum_of(gains_, kinds);
     }
-    // ... if all others take rights away and move back, which is so where there is one kind, and no
-    // loan that would give its rights at another time.
-    [[nodiscard]] bool only_gains_help(const ShapeKinds& kinds) const {
-        return kinds.charges.size() == 1 && !lends();
+    // ... if all others take rights away and move back, at any time, which is so where there is one
+    // kind.
+    [[nodiscard]] static bool only_gains_help(const ShapeKinds& kinds) {
+        return kinds.charges.size() == 1;
     }
+    // Counts what may move x in the order: changes in its own house, below the root, and of all.
+    [[nodiscard]] std::uint64_t moves_of(TenantId x) const { return moves_[house_of_[x.value]]; }
     // Pools that count any of these.
     [[nodiscard]] const std::vector<PoolId>& pools_of(std::uint32_t resource) const {
         return pools_of_[resource];
@@ -227,8 +230,14 @@ private:
     void note_moved();
     [[nodiscard]] bool leaves_as_much(std::uint32_t resource) const;
     [[nodiscard]] std::uint64_t sum_of(const std::vector<std::uint64_t>& changes,
-                                       const ShapeKinds& kinds) const;
-    void count_change(const tenancy::Charges& charges, bool shares, bool gain);
+                                       const ShapeKinds& kinds) const {
+        return kinds.counts_only != ShapeKinds::no_resource ? 1 + changes[kinds.counts_only]
+                                                            : sum_of_all(changes, kinds);
+    }
+    [[nodiscard]] std::uint64_t sum_of_all(const std::vector<std::uint64_t>& changes,
+                                           const ShapeKinds& kinds) const;
+    void count_change(TenantId x, const tenancy::Charges& charges, bool shares, bool gain);
+    void count_in_all(bool gain);
     void count_change_of_all();
     void forget_what_is_left(const tenancy::Charges& charges) {
         if (!lends()) return;
@@ -260,6 +269,8 @@ private:
     std::uint64_t version_ = 1;
     std::vector<std::uint64_t> versions_;  // by resource
     std::vector<std::uint64_t> gains_;     // likewise
+    std::vector<std::uint32_t> house_of_;  // by tenant: the tenant below the root that it is in
+    std::vector<std::uint64_t> moves_;     // by house
 };
 
 }  // namespace weir::sched

@@ -169,27 +169,28 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
     struct Last {
         const InOrder* each = nullptr;
         TenantId tenant;
+        Ordered::Backward before;
         bool operator<(const Last& other) const { return each->rank < other.each->rank; }
     };
     std::vector<Last> last;  // a heap: of each organisation that borrows the last one not seen
-    const auto add_last = [&](TenantId tenant, const Rank* before) {
-        const InOrder* each = running_of_tenant[tenant.value].last(before);
-        while (each != nullptr && !is_of_use(each->shape))
-            each = running_of_tenant[tenant.value].last(&each->rank);
-        if (each == nullptr || std::none_of(owned.begin(), owned.end(), [&](const auto& one) {
+    const auto add_last = [&](TenantId tenant, Ordered::Backward before) {
+        if (std::none_of(owned.begin(), owned.end(), [&](const auto& one) {
                 return borrows(tenant, one.first);
             }))
             return;
+        const InOrder* each = before.next();
+        while (each != nullptr && !is_of_use(each->shape))
+            each = before.next();
+        if (each == nullptr) return;
         __builtin_prefetch(&jobs.at(each->slot));  // its turn comes after that of many others
-        last.push_back({each, tenant});
+        last.push_back({each, tenant, before});
         std::push_heap(last.begin(), last.end());
     };
     for (std::uint32_t i = 0; i < running_of_tenant.size(); ++i)
-        add_last(TenantId{i}, nullptr);
+        add_last(TenantId{i}, Ordered::Backward(running_of_tenant[i]));
     while (!last.empty() && borrowers.size() < count_max) {
         std::pop_heap(last.begin(), last.end());
-        const InOrder* const next = last.back().each;
-        const TenantId tenant = last.back().tenant;
+        const auto [next, tenant, before] = last.back();
         last.pop_back();
         const Job& each = jobs.at(next->slot);
         const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];
@@ -200,7 +201,7 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
             give_back(each);
             borrowers.push_back(next->slot);
         }
-        add_last(tenant, &next->rank);
+        add_last(tenant, before);
     }
     return borrowers;
 }

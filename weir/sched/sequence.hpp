@@ -117,6 +117,25 @@ public:
         return number == 0 ? nullptr : &chunks_[number - 1].back();
     }
 
+    // Entries from the last one on, one by one; good until somebody comes or goes.
+    class Backward {
+    public:
+        explicit Backward(const Sequence& all) : all_(&all), chunk_(all.chunks_.size()) {}
+        // Null when there is none any more.
+        [[nodiscard]] const Entry* next() {
+            if (left_ == 0) {
+                if (chunk_ == 0) return nullptr;
+                left_ = all_->chunks_[--chunk_].size();
+            }
+            return &all_->chunks_[chunk_][--left_];
+        }
+
+    private:
+        const Sequence* all_;
+        std::size_t chunk_;     // from here on all were told ...
+        std::size_t left_ = 0;  // ... but so many of its first
+    };
+
     // Of the entries whose keys are not greater.
     [[nodiscard]] Summary up_to(const Key& key) const {
         Summary sum;

@@ -265,6 +265,8 @@ std::vector<Victim> cheapest_set(fleet::FreeIndex& free,
                                  const std::vector<std::vector<Victim>>& victims,
                                  std::size_t count_max,
                                  std::size_t few) {
+    if (std::all_of(victims.begin(), victims.end(), [](const auto& list) { return list.empty(); }))
+        return {};
     Search search(free, fleet, shapes, gang, count_max);
     if (!search.search_domains(victims)) return {};
     std::size_t count = 0;
