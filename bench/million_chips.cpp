@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/huge_pages.hpp"
+
 #include "bench/arguments.hpp"
 #include "bench/world.hpp"
 
@@ -100,6 +102,7 @@ double conservative_s(std::uint64_t seed, std::uint64_t& promises) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    use_huge_pages(argv);  // as the hub does
     Arguments given("bench_million_chips", argc, argv);
     const bool json = given.has("--json");
     const bool quick = given.has("--quick");

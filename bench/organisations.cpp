@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/huge_pages.hpp"
 #include "weir/tenancy/quota_tree.hpp"
 
 #include "bench/arguments.hpp"
@@ -255,6 +256,7 @@ Helios helios(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    use_huge_pages(argv);  // as the hub does
     Arguments given("bench_organisations", argc, argv);
     const bool json = given.has("--json");
     const bool only_steady = given.has("--steady");

@@ -6,10 +6,12 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "weir/base/huge_pages.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/cli/command_options.hpp"
 #include "weir/cli/command_table.hpp"
@@ -257,6 +259,9 @@ private:
 }  // namespace weir::cli
 
 int main(int argc, char** argv) {
+    // Those that keep a world in memory; all others are over before it would be of use.
+    const std::string_view command = argc > 1 ? argv[1] : "";
+    if (command == "up" || command == "simulate") weir::use_huge_pages(argv);
     // A client that reads no more is an error of write(), never the end of the program.
     ::signal(SIGPIPE, SIG_IGN);
     try {

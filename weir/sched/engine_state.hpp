@@ -264,6 +264,14 @@ struct Engine::State {
     };
     std::vector<FrontKnown> fronts_known;
     std::uint64_t looks = 0;  // counts choices among lines
+    struct Ahead {            // of a line, where there are loans; see look_ahead_in()
+        std::uint64_t changes = 0;
+        std::uint64_t gains = 0;
+        Time until = never;
+        Front front{};  // as it was when nobody had taken anything since; none: nobody has a chance
+    };
+    std::vector<Ahead> looked_ahead;  // by line
+    [[nodiscard]] const Ahead& look_ahead_in(std::uint32_t number, const Front& best);
     [[nodiscard]] const tenancy::Standing& place_of(Line& line) const;
     void judge(const Line& line, bool any_time, bool starts_now, Front& its) const;
 
@@ -304,7 +312,7 @@ struct Engine::State {
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
     [[nodiscard]] Front first_untried(std::uint32_t shape, Time now) const;
     template <class First>
-    [[nodiscard]] Front front_by(std::uint32_t shape, bool starts_now, First first);
+    [[nodiscard]] Front front_by(std::uint32_t shape, bool starts_now, Time& until, First first);
     [[nodiscard]] Duration longest_now(const Line& line) const;
     [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);

@@ -150,7 +150,7 @@ struct alignas(64) Line {
     TenantId tenant;
     // Its place in the order as long as nothing moves it (Quotas::moves_of).
     std::uint64_t placed_at = 0;
-    tenancy::Standing standing;
+    tenancy::Standing standing{};
     // In this pass, who would end then or later does not fit where the organisation may start.
     std::uint64_t blocked_in = 0;
     Time blocked_from = Time::max();
@@ -167,7 +167,10 @@ struct alignas(64) Line {
     std::uint32_t jobs = 0;       // that wait or run
     std::uint32_t eligible = 0;   // jobs in Waiting
 
+    std::uint64_t changes = 1;  // counts who joined or left
+
     void joined_or_left() {
+        ++changes;
         first_below = {};
         front_slot = no_slot;
     }

@@ -16,11 +16,15 @@ Time end_by(const Job& job, Time start) {
 
 }  // namespace
 
-// `first` gives slot and rank of the first of a line; it is told whether rights are the same at any
-// time. Who does not start now but wants a promise may have its rights later, where there are
-// loans. Where there are no organisations a shape has one line, its own.
+// `first` gives slot and rank of the first of a line whose rights are the same at any time, or of
+// those who start now. Who does not start now but wants a promise may have its rights later, where
+// there are loans; `until`: then others may be first by that. Where there are no organisations a
+// shape has one line, its own.
 template <class First>
-Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_now, First first) {
+Engine::State::Front Engine::State::front_by(std::uint32_t shape,
+                                             bool starts_now,
+                                             Time& until,
+                                             First first) {
     const ShapeInfo& info = shapes[shape];
     const std::uint32_t resource = info.kinds.ordered_by;
     const bool lends = quotas.lends();
@@ -30,25 +34,28 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_no
         Line& line = lines[number];
         if (lends && std::exchange(line.looked_in, looks) == looks) return;
         const bool any_time = quotas.are_the_same_at_any_time(line.tenant, info.kinds, told_at);
+        // Its place by the rights of now is its best one, unless a loan gives it others later: most
+        // come after the best one so far, and then it is all the same what they may do.
+        const bool by_now = (any_time || starts_now) && resource != ShapeKinds::no_resource;
+        if (by_now && best.found() && best.standing < place_of(line)) return;
+        if (!any_time && !starts_now) {
+            const Ahead& its = look_ahead_in(number, best);
+            until = std::min(until, its.until);
+            if (its.front.found() && (!best.found() || its.front.before(best))) best = its.front;
+            return;
+        }
         Front its;
         first(number, any_time, its);
         if (!its.found()) return;
-        // Where it owns what it asks for, and nobody has more rights than that, the queue decides.
-        // (A right that a loan gives later may have a better place than that of now.)
-        if ((any_time || starts_now) && best.found() && resource != ShapeKinds::no_resource &&
-            !(its.rank < best.rank) && !(quotas.floor(line.tenant, resource) < best.standing))
-            return;
-        if (any_time && resource != ShapeKinds::no_resource) {
-            // Most come after the best one so far: then it is all the same what they may do.
-            its.standing = place_of(line);
-            if (best.found() && !its.before(best)) return;
+        if (by_now) its.standing = place_of(line);
+        if (by_now && best.found() && !its.before(best)) return;
+        if (by_now && any_time) {
             its.allowed = quotas.allowed(line.tenant, info.kinds);
             if (its.allowed != 0) best = its;
             return;
         }
         judge(line, any_time, starts_now, its);
-        if (its.allowed == 0) return;
-        if (!best.found() || its.before(best)) best = its;
+        if (its.allowed != 0 && (!best.found() || its.before(best))) best = its;
     };
     if (info.lines.size() <= few_lines || resource == ShapeKinds::no_resource) {
         for (const std::uint32_t line : info.lines)
@@ -59,9 +66,9 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape, bool starts_no
     const std::vector<TenantId>& order = quotas.in_order(resource);
     const auto line_at = [&](std::size_t i) { return info.line_of_tenant[order[i].value]; };
     for (std::size_t i = 0; i < order.size(); ++i) {
-        constexpr std::size_t ahead = 8;
-        if (i + ahead < order.size() && line_at(i + ahead) != no_line)
-            fetch(&lines[line_at(i + ahead)]);
+        constexpr std::size_t distance = 8;
+        if (i + distance < order.size() && line_at(i + distance) != no_line)
+            fetch(&lines[line_at(i + distance)]);
         if (line_at(i) == no_line) continue;
         if (best.found() && best.standing < quotas.floor(order[i], resource)) break;
         look_at(line_at(i));
@@ -115,33 +122,65 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         fronts_known.resize(shapes.size());
     }
     if (is_front_known(shape)) return fronts[shape];
-    Time valid_until = never;
-    fronts[shape] = front_by(shape, false, [&](std::uint32_t number, bool any_time, Front& its) {
+    Time until = never;
+    fronts[shape] = front_by(shape, false, until, [&](std::uint32_t number, bool, Front& its) {
         Line& line = lines[number];
-        const auto first = [&](Duration limit) {
-            const Queued* const one = waiting_in_line.find(number, limit);
-            its.slot = one == nullptr ? no_slot : one->slot;
+        if (line.front_slot == no_slot) {
+            const Queued* const one = waiting_in_line.find(number);
             if (one == nullptr) return;
-            its.rank = one->rank;
-            if (!any_time)
-                valid_until = std::min(valid_until, quotas.next_border(one->limit, told_at));
-        };
-        if (any_time && line.front_slot != no_slot) {
-            its.slot = line.front_slot;
-            its.rank = line.front_rank;
-            return;
+            line.front_slot = one->slot;
+            line.front_rank = one->rank;
         }
-        first(Duration::max());
-        line.front_slot = its.slot;
-        line.front_rank = its.rank;
-        if (!any_time && first_chance(jobs.at(its.slot)).allowed == 0) first(longest_now(line));
+        its.slot = line.front_slot;
+        its.rank = line.front_rank;
     });
     const ShapeInfo& info = shapes[shape];
     fronts_known[shape] = {.joined_or_left = info.joined_or_left,
                            .gains = quotas.gains_of(info.kinds),
                            .version = quotas.version_of(info.kinds),
-                           .until = valid_until};
+                           .until = until};
     return fronts[shape];
+}
+
+// Of a line whose rights are others at other times: who is first by its first chance. What is known
+// may be better than it is now while others have only taken since then, as long as nobody of the
+// line is before the best one by that.
+const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, const Front& best) {
+    Line& line = lines[number];
+    const ShapeKinds& kinds = shapes[line.shape].kinds;
+    const std::uint64_t gains_now = quotas.gains_of(kinds);
+    if (number >= looked_ahead.size()) looked_ahead.resize(lines.size());
+    Ahead& known = looked_ahead[number];
+    if (known.changes == line.changes && known.gains == gains_now && told_at < known.until &&
+        Quotas::only_gains_help(kinds)) {
+        // Somebody else of it, who ends earlier, may have a place that is no better than by the
+        // rights of now.
+        const Front bound{.standing = std::min(known.front.standing, place_of(line)),
+                          .rank = line.front_rank};
+        if (!known.front.found() || (best.found() && !bound.before(best))) return known;
+    }
+    known = {.changes = line.changes, .gains = gains_now};
+    Front its;
+    Chance chance;
+    const auto first = [&](Duration limit) {
+        const Queued* const one = waiting_in_line.find(number, limit);
+        chance = {};
+        if (one == nullptr) return;
+        its.slot = one->slot;
+        its.rank = one->rank;
+        known.until = std::min(known.until, quotas.next_border(one->limit, told_at));
+        chance = first_chance(jobs.at(one->slot));
+    };
+    first(Duration::max());
+    line.front_slot = its.slot;
+    line.front_rank = its.rank;
+    if (its.found() && chance.allowed == 0) first(longest_now(line));
+    if (chance.allowed == 0) return known;
+    its.allowed = chance.allowed;
+    its.standing =
+        quotas.standing(line.tenant, kinds, its.allowed, run_of(jobs.at(its.slot), chance.from));
+    known.front = its;
+    return known;
 }
 
 // While others only start or are promised something, all go back in the order and lose rights: then
@@ -201,7 +240,8 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    return front_by(shape, true, [&](std::uint32_t number, bool any_time, Front& its) {
+    Time any = never;
+    return front_by(shape, true, any, [&](std::uint32_t number, bool any_time, Front& its) {
         Line& line = lines[number];
         const Time from =
             line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;

@@ -224,7 +224,8 @@ private:
     [[nodiscard]] static bool may(const tenancy::QuotaTree& tree,
                                   TenantId x,
                                   const tenancy::Charges& charges);
-    // visit(tree) with the rights of every moment of a run, without what `own` holds then.
+    // visit(tree) with the rights of every moment of a run, without what `own` holds then, while it
+    // says true.
     template <class Visit>
     void at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const;
     void note_moved();
@@ -257,7 +258,9 @@ private:
     struct Later {
         Time from;
         tenancy::QuotaTree tree;
-        tenancy::QuotaTree with_all;  // the same quotas, and all that is held now
+        tenancy::QuotaTree unused;  // the same quotas alone ...
+        // ... and with all that is held now; worked out when somebody asks.
+        mutable std::optional<tenancy::QuotaTree> with_all{};
     };
     std::vector<Later> later_;                  // by time
     std::vector<std::vector<TenantId>> moved_;  // by resource: tenants that loans concern ...

@@ -22,27 +22,63 @@ void give_back(QuotaTree& tree, const Quotas::Held& held) {
         tree.give_back(held.tenant, each.resource, each.amount);
 }
 
+// What is used of one tree, in the quotas of another that nobody uses.
+QuotaTree with_usage_of(const QuotaTree& used, QuotaTree quotas) {
+    for (std::uint32_t r = 0; r < used.resources(); ++r) {
+        std::vector<tenancy::Amount> own;  // by tenant, what it uses itself
+        for (std::uint32_t x = 0; x < used.tenants(); ++x)
+            own.push_back(used.usage(TenantId{x}, r));
+        for (std::uint32_t x = 1; x < used.tenants(); ++x)
+            own[used.parent(TenantId{x}).value] -= std::max<tenancy::Amount>(
+                0, used.usage(TenantId{x}, r) - used.local(TenantId{x}, r));
+        for (std::uint32_t x = 0; x < used.tenants(); ++x)
+            quotas.use(TenantId{x}, r, own[x]);
+    }
+    return quotas;
+}
+
+// A tree without what somebody holds, for as long as this lives: a few cells are changed and
+// changed back, where a copy would be of all organisations.
+class Without {
+public:
+    // Requires: the tree is a member of Quotas, none of which is const.
+    Without(const QuotaTree& tree, const Quotas::Held& held)
+        : tree_(const_cast<QuotaTree&>(tree)), held_(held) {
+        give_back(tree_, held_);
+    }
+    Without(const Without&) = delete;
+    Without& operator=(const Without&) = delete;
+    ~Without() {
+        for (const Allowance& each : *held_.charges)
+            tree_.use(held_.tenant, each.resource, each.amount);
+    }
+
+private:
+    QuotaTree& tree_;
+    const Quotas::Held& held_;
+};
+
 }  // namespace
 
 template <class Visit>
 void Quotas::at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const {
     const auto look_at = [&](const QuotaTree& tree, Time from) {
         if (own == nullptr || (from != Time::min() && from >= own->until)) return visit(tree);
-        QuotaTree without = tree;
-        give_back(without, *own);
-        visit(without);
+        const Without its(tree, *own);
+        return visit(tree);
     };
     const Time changes = next_change();
-    if (run.from < changes) look_at(tree_, Time::min());
+    if (run.from < changes && !look_at(tree_, Time::min())) return;
     if (starts_anew && without_recalled_) {
         Time deadline = Time::min();
         for (const LoanTerm& term : terms_)
             if (term.recalled) deadline = std::max(deadline, term.until);
-        if (run.from < deadline) look_at(*without_recalled_, Time::min());
+        if (run.from < deadline && !look_at(*without_recalled_, Time::min())) return;
     }
     for (std::size_t i = 0; i < later_.size(); ++i) {
         const Time ends = i + 1 < later_.size() ? later_[i + 1].from : never;
-        if (later_[i].from < run.until && run.from < ends) look_at(later_[i].tree, later_[i].from);
+        const bool is_in_it = later_[i].from < run.until && run.from < ends;
+        if (is_in_it && !look_at(later_[i].tree, later_[i].from)) return;
     }
 }
 
@@ -113,32 +149,39 @@ KindSet Quotas::allowed(TenantId x,
     at_every_moment(run, true, own, [&](const QuotaTree& tree) {
         for (std::size_t kind = 0; kind < kinds.charges.size(); ++kind)
             if (!may(tree, x, kinds.charges[kind])) set &= ~(KindSet{1} << kind);
+        return set != 0;
     });
     return set;
 }
 
 bool Quotas::may_keep(TenantId x, const Charges& charges, const Run& run, const Held& own) const {
     bool it_may = true;
-    at_every_moment(
-        run, false, &own, [&](const QuotaTree& tree) { it_may = it_may && may(tree, x, charges); });
+    at_every_moment(run, false, &own, [&](const QuotaTree& tree) {
+        it_may = may(tree, x, charges);
+        return it_may;
+    });
     return it_may;
 }
 
 KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds, const Run& run, const Held* own) const {
     if (own == nullptr && run.from < next_change() && is_steady(x, kinds)) return owned(x, kinds);
     KindSet set = kinds.all();
-    at_every_moment(run, true, own, [&](const QuotaTree& tree) { set &= owned(tree, x, kinds); });
+    at_every_moment(run, true, own, [&](const QuotaTree& tree) {
+        set &= owned(tree, x, kinds);
+        return set != 0;
+    });
     return set;
 }
 
 KindSet Quotas::owned_then(TenantId x, const ShapeKinds& kinds, Time at, const Held* own) const {
-    const QuotaTree* tree = &tree_;
+    const Later* then = nullptr;
     for (const Later& later : later_)
-        if (later.from <= at) tree = &later.with_all;
+        if (later.from <= at) then = &later;
+    if (then != nullptr && !then->with_all) then->with_all = with_usage_of(tree_, then->unused);
+    const QuotaTree* const tree = then == nullptr ? &tree_ : &*then->with_all;
     if (own == nullptr) return owned(*tree, x, kinds);
-    QuotaTree without = *tree;
-    give_back(without, *own);
-    return owned(without, x, kinds);
+    const Without its(*tree, *own);
+    return owned(*tree, x, kinds);
 }
 
 tenancy::Standing Quotas::standing(TenantId x,
@@ -153,6 +196,7 @@ tenancy::Standing Quotas::standing(TenantId x,
     if (kind == kinds.charges.size()) return worst;
     at_every_moment(run, true, nullptr, [&](const QuotaTree& tree) {
         worst = std::max(worst, fair_.standing(tree, x, kinds.charges[kind]));
+        return true;
     });
     return worst;
 }
@@ -271,11 +315,19 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
             if (term.from <= at && at < term.until && (recalled_too || !term.recalled))
                 tenancy::move_quota(moved, term.lender, term.borrower, term.amounts);
         QuotaTree tree(moved, rights_.capacity);
+        // Very many hold something, and what one organisation holds counts together.
+        std::vector<tenancy::Amount> sums(std::size_t{tree.tenants()} * tree.resources(), 0);
         for (const Held& each : held) {
             if (each.until <= held_at) continue;
             for (const Allowance& one : *each.charges)
-                tree.use(each.tenant, one.resource, one.amount);
+                sums[std::size_t{each.tenant.value} * tree.resources() + one.resource] +=
+                    one.amount;
         }
+        for (std::uint32_t x = 0; x < tree.tenants(); ++x)
+            for (std::uint32_t r = 0; r < tree.resources(); ++r)
+                if (const tenancy::Amount sum = sums[std::size_t{x} * tree.resources() + r];
+                    sum > 0)
+                    tree.use(TenantId{x}, r, sum);
         return tree;
     };
     tree_ = tree_with(now, true, Time::min());
@@ -292,7 +344,7 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
     moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
     later_.clear();
     for (const Time at : moments)
-        later_.push_back({at, tree_with(at, true, at), tree_with(at, true, Time::min())});
+        later_.push_back({at, tree_with(at, true, at), tree_with(at, true, never)});
     note_moved();
     fair_.rights_changed(tree_, now);
     count_change_of_all();
