@@ -45,7 +45,8 @@ struct Job {
     // Pending, an owner: not before, it tries to have others stopped, after so many tries in vain.
     Time reclaim_at = Time::min();
     std::uint8_t reclaim_tries = 0;
-    std::uint32_t unmet = 0;  // dependencies that have not ended
+    mutable std::uint64_t owns_nothing_at = 0;  // with loans: Quotas::gains_of; see reclaim.cpp
+    std::uint32_t unmet = 0;                    // dependencies that have not ended
     Duration limit = forever;
     Time submitted_at{};
     Time started_at{};  // running

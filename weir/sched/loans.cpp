@@ -49,6 +49,7 @@ void Engine::State::grade_anew(std::uint32_t slot) {
 
 void Engine::State::rebuild_rights(Time now) {
     std::vector<Quotas::Held> held;
+    held.reserve(running.slots().size() + promised.size());
     for (const std::uint32_t slot : running.slots())
         if (const auto its = held_by(jobs.at(slot))) held.push_back(*its);
     for (const auto& [rank, slot] : promised)

@@ -160,12 +160,11 @@ std::string each_kind_in_words(const ShapeKinds& kinds, Tell tell) {
 
 void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
     refresh(now);
-    for (Later& later : later_)
-        later.with_all.reset();
     for (const Allowance& each : charges) {
         tree_.use(x, each.resource, each.amount);
         if (without_recalled_) without_recalled_->use(x, each.resource, each.amount);
         for (Later& later : later_) {
+            later.with_all.use(x, each.resource, each.amount);
             if (later.from < until) later.tree.use(x, each.resource, each.amount);
         }
     }
@@ -176,12 +175,11 @@ void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
 
 void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
     refresh(now);
-    for (Later& later : later_)
-        later.with_all.reset();
     for (const Allowance& each : charges) {
         tree_.give_back(x, each.resource, each.amount);
         if (without_recalled_) without_recalled_->give_back(x, each.resource, each.amount);
         for (Later& later : later_) {
+            later.with_all.give_back(x, each.resource, each.amount);
             if (later.from < until) later.tree.give_back(x, each.resource, each.amount);
         }
     }

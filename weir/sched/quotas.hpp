@@ -126,7 +126,10 @@ public:
     [[nodiscard]] Time last_end(TenantId x, const ShapeKinds& kinds, Time now) const;
     // Whether loans move nothing of what x may use or owns in these kinds: whatever its rights are
     // now, at any later time they are the same or, by what has ended until then, more.
-    [[nodiscard]] bool is_steady(TenantId x, const ShapeKinds& kinds) const;
+    [[nodiscard]] bool is_steady(TenantId x, const ShapeKinds& kinds) const {
+        return kinds.counts_only != ShapeKinds::no_resource ? is_steady(x, kinds.counts_only)
+                                                            : is_steady_in_all(x, kinds);
+    }
     // Whether rights asked for `now` hold for a stay of any length: nothing is lent, or loans move
     // nothing of it.
     [[nodiscard]] bool are_the_same_at_any_time(TenantId x,
@@ -229,7 +232,15 @@ private:
     template <class Visit>
     void at_every_moment(const Run& run, bool starts_anew, const Held* own, Visit visit) const;
     void note_moved();
-    [[nodiscard]] bool leaves_as_much(std::uint32_t resource) const;
+    [[nodiscard]] bool leaves_as_much(std::uint32_t resource) const {
+        const Leaves its = leaves_[resource];
+        return its != Leaves::unknown ? its == Leaves::as_much : find_what_is_left(resource);
+    }
+    bool find_what_is_left(std::uint32_t resource) const;
+    [[nodiscard]] bool is_steady(TenantId x, std::uint32_t resource) const {
+        return !is_moved_[resource][x.value] && leaves_as_much(resource);
+    }
+    [[nodiscard]] bool is_steady_in_all(TenantId x, const ShapeKinds& kinds) const;
     [[nodiscard]] std::uint64_t sum_of(const std::vector<std::uint64_t>& changes,
                                        const ShapeKinds& kinds) const {
         return kinds.counts_only != ShapeKinds::no_resource ? 1 + changes[kinds.counts_only]
@@ -258,9 +269,7 @@ private:
     struct Later {
         Time from;
         tenancy::QuotaTree tree;
-        tenancy::QuotaTree unused;  // the same quotas alone ...
-        // ... and with all that is held now; worked out when somebody asks.
-        mutable std::optional<tenancy::QuotaTree> with_all{};
+        tenancy::QuotaTree with_all;  // the same quotas, and all that is held now
     };
     std::vector<Later> later_;                  // by time
     std::vector<std::vector<TenantId>> moved_;  // by resource: tenants that loans concern ...

@@ -22,21 +22,6 @@ void give_back(QuotaTree& tree, const Quotas::Held& held) {
         tree.give_back(held.tenant, each.resource, each.amount);
 }
 
-// What is used of one tree, in the quotas of another that nobody uses.
-QuotaTree with_usage_of(const QuotaTree& used, QuotaTree quotas) {
-    for (std::uint32_t r = 0; r < used.resources(); ++r) {
-        std::vector<tenancy::Amount> own;  // by tenant, what it uses itself
-        for (std::uint32_t x = 0; x < used.tenants(); ++x)
-            own.push_back(used.usage(TenantId{x}, r));
-        for (std::uint32_t x = 1; x < used.tenants(); ++x)
-            own[used.parent(TenantId{x}).value] -= std::max<tenancy::Amount>(
-                0, used.usage(TenantId{x}, r) - used.local(TenantId{x}, r));
-        for (std::uint32_t x = 0; x < used.tenants(); ++x)
-            quotas.use(TenantId{x}, r, own[x]);
-    }
-    return quotas;
-}
-
 // A tree without what somebody holds, for as long as this lives: a few cells are changed and
 // changed back, where a copy would be of all organisations.
 class Without {
@@ -85,9 +70,7 @@ void Quotas::at_every_moment(const Run& run, bool starts_anew, const Held* own, 
 // Who is no lender and no borrower, and stands neither above nor below one, has the same quotas at
 // all times, and uses less as jobs end; but part of what is available to it comes from the root,
 // and there from the houses that loans concern. Whether these leave as much at every later time:
-bool Quotas::leaves_as_much(std::uint32_t resource) const {
-    Leaves& its = leaves_[resource];
-    if (its != Leaves::unknown) return its == Leaves::as_much;
+bool Quotas::find_what_is_left(std::uint32_t resource) const {
     const auto left = [&](const QuotaTree& tree) {
         tenancy::Amount sum = 0;
         for (const TenantId house : moved_houses_[resource]) {
@@ -104,14 +87,14 @@ bool Quotas::leaves_as_much(std::uint32_t resource) const {
         as_much = as_much && then >= least;
         least = then;
     }
-    its = as_much ? Leaves::as_much : Leaves::less;
+    leaves_[resource] = as_much ? Leaves::as_much : Leaves::less;
     return as_much;
 }
 
-bool Quotas::is_steady(TenantId x, const ShapeKinds& kinds) const {
+bool Quotas::is_steady_in_all(TenantId x, const ShapeKinds& kinds) const {
     return std::all_of(kinds.charges.begin(), kinds.charges.end(), [&](const Charges& charges) {
         return std::all_of(charges.begin(), charges.end(), [&](const Allowance& each) {
-            return !is_moved_[each.resource][x.value] && leaves_as_much(each.resource);
+            return is_steady(x, each.resource);
         });
     });
 }
@@ -174,11 +157,9 @@ KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds, const Run& run, const
 }
 
 KindSet Quotas::owned_then(TenantId x, const ShapeKinds& kinds, Time at, const Held* own) const {
-    const Later* then = nullptr;
+    const QuotaTree* tree = &tree_;
     for (const Later& later : later_)
-        if (later.from <= at) then = &later;
-    if (then != nullptr && !then->with_all) then->with_all = with_usage_of(tree_, then->unused);
-    const QuotaTree* const tree = then == nullptr ? &tree_ : &*then->with_all;
+        if (later.from <= at) tree = &later.with_all;
     if (own == nullptr) return owned(*tree, x, kinds);
     const Without its(*tree, *own);
     return owned(*tree, x, kinds);
@@ -344,7 +325,7 @@ void Quotas::rebuild(const std::vector<Held>& held, Time now) {
     moments.erase(std::unique(moments.begin(), moments.end()), moments.end());
     later_.clear();
     for (const Time at : moments)
-        later_.push_back({at, tree_with(at, true, at), tree_with(at, true, never)});
+        later_.push_back({at, tree_with(at, true, at), tree_with(at, true, Time::min())});
     note_moved();
     fair_.rights_changed(tree_, now);
     count_change_of_all();

@@ -89,7 +89,11 @@ bool Engine::State::may_stop_others(const Job& job) const {
     if (!behind_it(job).empty() && owned_in_order(job) != 0) return true;
     const ShapeKinds& kinds = shapes[job.shape].kinds;
     if (quotas.lends()) {
+        // Who owns nothing, at any time, goes on like that while others only take.
+        const std::uint64_t gains_now = quotas.gains_of(kinds);
+        if (job.owns_nothing_at == gains_now) return false;
         const Ownership its = ownership_of(job);
+        job.owns_nothing_at = its.kinds == 0 ? gains_now : 0;
         return someone_borrows(its.kinds, kinds, quotas.tree_at(its.from));
     }
     const KindSet owned = job.charged != Job::not_charged && job.grade < lanes
