@@ -42,6 +42,7 @@ Result<void> shape_is_possible(const Launch& launch) {
                                   experts.ffn));
     }
     if (s.pp > 1) return cannot(me, fmt::format("pp {}", s.pp), "does not go with experts");
+    if (s.zero == 3) return cannot(me, "zero 3", "does not go with experts");
     if (s.etp > 1) {
         return cannot(me,
                       fmt::format("etp {}", s.etp),

@@ -79,6 +79,9 @@ bool tp_fits(const Strategy& s, const TrainingJob& job) {
 }
 
 bool cp_fits(const Strategy& s, const TrainingJob& job) {
+    if (s.framework == Framework::torchtitan &&
+        job.sequence % (std::uint64_t{2} * s.cp * s.tp) != 0)
+        return false;
     if (s.cp == 1) return true;
     if (s.ulysses) {
         return job.sequence % s.cp == 0 && job.model.heads % (std::uint64_t{s.tp} * s.cp) == 0;
@@ -101,8 +104,15 @@ bool ep_fits(const Strategy& s, const TrainingJob& job) {
         // MindSpeed spreads experts that are not split over the chips of tp, too.
         if (s.framework == Framework::mindspeed && s.tp > 1 && s.etp == 1 && s.ep % s.tp != 0)
             return false;
+        // Experts with biases are not split by Megatron-LM, and lie on tp 1 with MindSpeed.
+        if (job.model.biases && s.tp > 1 && like_megatron(s.framework) &&
+            (s.etp != 1 || s.framework == Framework::mindspeed))
+            return false;
     }
     if (s.ep == 1) return true;
+    if (s.framework == Framework::torchtitan &&
+        s.ep % (std::uint64_t{s.cp} * (s.etp == 1 ? s.tp : 1)) != 0)
+        return false;
     if (!job.model.is_moe() || job.model.experts->count % s.ep != 0) return false;
     const std::uint64_t room = std::uint64_t{s.dp} * s.cp * s.tp;
     return room % (std::uint64_t{s.ep} * (s.etp == 0 ? s.tp : s.etp)) == 0;
@@ -515,7 +525,10 @@ SearchOptions options_for(Framework framework, const catalog::Model& model) {
         if (moe) options.overlap.tensor = false;
         if (model.window > 0) options.cp = one;
     }
-    if (moe && framework == Framework::deepspeed) options.pp = one;
+    if (moe && framework == Framework::deepspeed) {
+        options.pp = one;
+        options.zero = {0, 1, 2};
+    }
     return options;
 }
 
