@@ -39,6 +39,7 @@ DENSE = [
     {"dp": 8},
     {"dp": 8, "zero_stage": 1, "overlap": ["grad_reduce"], "offload": ["optimizer"]},
     {"dp": 8, "zero_stage": 3, "overlap": ["grad_reduce", "param_gather"], "micro_batch": 2},
+    {"dp": 8, "precision": "fp16", "fp32_gradients": "n"},
     {"tp": 2, "dp": 4, "seq_parallel": "y", "zero_stage": 2, "recompute": "full"},
     {"tp": 4, "pp": 2, "dp": 2, "seq_parallel": "y", "zero_stage": 1, "precision": "fp16"},
     {"tp": 2, "pp": 4, "dp": 2, "seq_parallel": "y", "zero_stage": 3, "recompute": "full"},
@@ -268,6 +269,24 @@ args = validate_args(parse_args())
 print(json.dumps({'tp': args.tensor_model_parallel_size, 'pp': args.pipeline_model_parallel_size,
                   'cp': args.context_parallel_size, 'dp': args.data_parallel_size}))
 """),
+        "deepspeed": ("deepspeed", {"cp": 1, "zero_stage": 2, "fp32_gradients": "n"}, """
+import json, sys, types
+from deepspeed.runtime import config
+words = sys.argv[1:]
+def value(name):
+    return words[words.index(name) + 1]
+with open(value('--deepspeed_config')) as file:
+    given = json.load(file)
+dp = 4
+config.dist = types.SimpleNamespace(get_rank=lambda: 0, get_world_size=lambda *_: dp)
+read = config.DeepSpeedConfig(value('--deepspeed_config'))
+assert read.zero_optimization_stage == 2 and read.bfloat16_config.enabled and not read.float16_config.enabled
+assert read.grad_accum_dtype == 'bf16', read.grad_accum_dtype
+print(json.dumps({'tp': int(value('--tensor-model-parallel-size')),
+                  'pp': int(value('--pipeline-model-parallel-size')), 'cp': 1,
+                  'dp': read.train_batch_size // read.train_micro_batch_size_per_gpu //
+                        read.gradient_accumulation_steps}))
+"""),
         "torchtitan": ("torchtitan.config", {"zero_stage": 3}, """
 import json, sys
 from torchtitan.config import ConfigManager
@@ -322,7 +341,8 @@ print(json.dumps({'tp': p.tensor_parallel_degree, 'pp': p.pipeline_parallel_degr
                 ("torchrun", f'#!/bin/sh\nexec {python} -m torch.distributed.run "$@"\n'),
                 ("pretrain_gpt.py", "import json, os, sys\n"
                  "with open('rank.' + os.environ['RANK'], 'w') as file:\n"
-                 "    json.dump([os.environ['WORLD_SIZE'], os.environ['LOCAL_RANK'], sys.argv[1:]], file)\n")):
+                 "    json.dump([os.environ['WORLD_SIZE'], os.environ['LOCAL_RANK'], sys.argv[1:]],\n"
+                 "              file)\n")):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(program)
             os.chmod(os.path.join(folder, name), 0o755)
@@ -342,6 +362,9 @@ print(json.dumps({'tp': p.tensor_parallel_degree, 'pp': p.pipeline_parallel_degr
 
     def test_megatron_lm_reads_the_plan(self):
         self.read_by("megatron-lm")
+
+    def test_deepspeed_reads_the_plan(self):
+        self.read_by("deepspeed")
 
     def test_torchtitan_reads_the_plan(self):
         self.read_by("torchtitan")

@@ -2,7 +2,7 @@
 
 Each function gives one sentence for each condition that a launch breaks. The conditions are those
 of Megatron-LM's validate_args() and TransformerConfig, of the features of MindSpeed and
-MindSpeed-LLM, of Megatron-DeepSpeed and DeepSpeed's batch sizes, and of torchtitan's ParallelDims,
+MindSpeed-LLM, of Megatron-DeepSpeed and DeepSpeed's settings and engine, and of torchtitan's ParallelDims,
 at the commits that launch/FRAMEWORK.txt names; those that no launch of weir can meet (retrieval,
 CUDA graphs, inference) are left out.
 """
@@ -169,7 +169,8 @@ def of_mindspeed(words, started):
         (not words.use_ascend_mc2 or (not words.num_experts and words.sequence_parallel and tp > 1),
          "mc2 needs sequence parallelism, tp, and no experts"),
         (not words.moe_alltoall_overlap_comm or
-         words.moe_token_dispatcher_type in ("alltoall", "alltoall_seq"), "overlap of experts needs alltoall"),
+         words.moe_token_dispatcher_type in ("alltoall", "alltoall_seq"),
+         "overlap of experts needs alltoall"),
         (not words.swap_optimizer or words.use_distributed_optimizer, "a swapped optimizer is distributed")]
     if words.moe_tp_extend_ep:
         conditions += [
@@ -211,8 +212,15 @@ def of_deepspeed(words, settings, started):
     stage = settings["zero_optimization"]["stage"]
     sequence = words.ds_sequence_parallel_size or 1
     heads = words.num_key_value_heads or words.num_attention_heads
+    inner = sizes["tp"] * sizes["pp"] * sequence
+    summed = settings.get("data_types", {}).get("grad_accum_dtype")
     return broken([
-        (started.world % (sizes["tp"] * sizes["pp"] * sequence) == 0, "the chips divide by tp x pp x sequence"),
+        (started.world % inner == 0, "the chips divide by tp x pp x sequence"),
+        ("mics_shard_size" not in settings["zero_optimization"],
+         "MiCS needs a model made with zero.MiCS_Init"),
+        (stage > 0 or not words.fp16 or summed == "fp16", "without ZeRO FP16 is summed in FP16"),
+        (stage > 0 or not words.bf16 or summed == "fp32" or sizes["pp"] > 1,
+         "without ZeRO and pipeline BF16 is summed in FP32"),
         (sizes["global_batch"] == sizes["micro_batch"] * settings["gradient_accumulation_steps"] *
          sizes["dp"], "train_batch_size is micro-batch x accumulation x dp"),
         (words.global_batch_size == sizes["global_batch"] and

@@ -66,6 +66,9 @@ TEST_P(LaunchSpace, HasOnlyWhatLaunchesAndRunsAsPredicted) {
         if (!launches_model(job, Precision::bf16, framework)) continue;
         SearchOptions options = options_for(framework, shape);
         options.offload_optimizer = true;
+        if (launches_model(job, Precision::fp16, framework))
+            options.precisions.push_back(Precision::fp16);
+        if (framework == Framework::deepspeed) options.base.fp32_gradients = random.chance(0.5);
         const TrainingModel model(job, machine);
         for (int i = 0; i < 30'000; ++i) {
             const Strategy s = random_strategy(random, options, shape.layers);

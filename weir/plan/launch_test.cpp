@@ -327,6 +327,24 @@ TEST(Launch, SpreadsExpertsOnlyAsFrameworksTakeThem) {
     sharded.strategy.zero = 3;
     EXPECT_EQ(why_not(sharded, Framework::deepspeed),
               "deepspeed: zero 3: does not go with experts");
+
+    Launch grouped = launch_of("llama-2-7b", 4096, 256);
+    grouped.strategy.dp = 8;
+    grouped.strategy.zero = 3;
+    grouped.strategy.zero_group = 4;
+    EXPECT_EQ(why_not(grouped, Framework::deepspeed),
+              "deepspeed: zero_group 4: pretrain_gpt.py splits over all copies (0)");
+    Launch half = launch_of("llama-2-7b", 4096, 256);
+    half.strategy.dp = 8;
+    EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
+    half.strategy.fp32_gradients = false;
+    EXPECT_EQ(why_not(half, Framework::deepspeed),
+              "deepspeed: fp32_gradients false: in bf16 with pp 1 needs zero of at least 1");
+    half.strategy.precision = Precision::fp16;
+    EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
+    half.strategy.fp32_gradients = true;
+    EXPECT_EQ(why_not(half, Framework::deepspeed),
+              "deepspeed: fp32_gradients true: in fp16 needs zero of at least 1");
 }
 
 TEST(Launch, WeighsTheOnlyExpertOfATokenBeforeItIsChosen) {

@@ -164,6 +164,13 @@ std::vector<bool> sequence_parallels_of(const Strategy& s,
     return found;
 }
 
+// Whether DeepSpeed sums gradients as asked without ZeRO: FP16 in itself, BF16 in FP32 where no
+// pipeline does it.
+bool sums_whole(const Strategy& s) {
+    if (s.precision == Precision::fp16) return !s.fp32_gradients;
+    return s.precision != Precision::bf16 || s.fp32_gradients || s.pp > 1;
+}
+
 std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& options) {
     const bool replicated = std::uint64_t{s.dp} * s.cp > 1;
     // FSDP that has nothing to split is off.
@@ -174,6 +181,7 @@ std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& opti
         // away; torchtitan's FSDP gathers them again.
         const bool sharded = s.framework == Framework::deepspeed || like_megatron(s.framework);
         if (sharded && s.pp > 1 && zero > 1) continue;
+        if (s.framework == Framework::deepspeed && zero == 0 && !sums_whole(s)) continue;
         found.push_back(zero);
     }
     // Where nothing is replicated there is nothing to split.
