@@ -1,10 +1,11 @@
 // How fast does the planner answer?
 //
-//     bench_plan_search [--runs N] [--json]
+//     bench_plan_search [--runs N] [--peers] [--json]
 //
 // On one thread: the whole search for GPT-3 175B on 4,096 A100 with a batch of 4,096, and for
 // DeepSeek-V3 on 2,048 and 8,192 H800 and H100; one prediction; throughput() when it knows the
-// answer; and two kinds of chip in one job. Each figure is the median of the runs; of predictions
+// answer; and two kinds of chip in one job. --peers asks only what bench/peers/planners.py asks
+// other planners, too. Each figure is the median of the runs; of predictions
 // and look-ups, of many in a row. Time is that of the thread, so that neighbours do not count.
 #include <fmt/format.h>
 
@@ -166,11 +167,39 @@ Row mixed(const std::string& question,
     return {question, target_ms, 1e3 * median(times), "ms", result.verdict(parts, {})};
 }
 
+int print(const std::vector<Row>& rows, bool json) {
+    if (json) {
+        nlohmann::json all = nlohmann::json::array();
+        for (const Row& row : rows) {
+            all.push_back({{"question", row.question},
+                           {"target", row.target},
+                           {"measured", row.measured},
+                           {"unit", row.unit},
+                           {"answer", row.answer}});
+        }
+        fmt::print("{}\n", all.dump(1));
+        return 0;
+    }
+    for (const Row& row : rows) {
+        fmt::print("{:<56} {:>8} {:>10.3g} {:<3} {}\n    {}\n",
+                   row.question,
+                   row.target > 0 ? fmt::format("<= {}", row.target) : "",
+                   row.measured,
+                   row.unit,
+                   row.target <= 0              ? ""
+                   : row.measured <= row.target ? "ok"
+                                                : "MISSED",
+                   row.answer);
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
     bench::Arguments given("bench_plan_search", count, words);
     const bool json = given.has("--json");
+    const bool peers = given.has("--peers");
     const std::uint64_t runs = given.number("--runs", 5, 1000);
     given.no_more();
 
@@ -192,6 +221,13 @@ int main(int count, char** words) {
     rows.push_back(predicted("one prediction, deepseek-v3", deepseek, "h800", moe, 2));
     rows.push_back(searched(
         "gpt3-175b, 4,096 a100-sxm-80g, batch 4,096", gpt3, "a100-sxm-80g", 4096, 200, runs));
+    rows.push_back(searched("llama-3-70b, 2,048 h100-sxm-80g, batch 2,048",
+                            job("llama-3-70b", 4096, 2048),
+                            "h100-sxm-80g",
+                            2048,
+                            0,
+                            runs));
+    if (peers) return print(rows, json);
     for (const std::uint64_t chips : {2048, 8192}) {
         for (const std::string chip : {"h800", "h100-sxm-80g"}) {
             rows.push_back(searched(fmt::format("deepseek-v3, {} {}, batch 15,360", chips, chip),
@@ -223,28 +259,5 @@ int main(int count, char** words) {
                          0,
                          1));
 
-    if (json) {
-        nlohmann::json all = nlohmann::json::array();
-        for (const Row& row : rows) {
-            all.push_back({{"question", row.question},
-                           {"target", row.target},
-                           {"measured", row.measured},
-                           {"unit", row.unit},
-                           {"answer", row.answer}});
-        }
-        fmt::print("{}\n", all.dump(1));
-        return 0;
-    }
-    for (const Row& row : rows) {
-        fmt::print("{:<56} {:>8} {:>10.3g} {:<3} {}\n    {}\n",
-                   row.question,
-                   row.target > 0 ? fmt::format("<= {}", row.target) : "",
-                   row.measured,
-                   row.unit,
-                   row.target <= 0              ? ""
-                   : row.measured <= row.target ? "ok"
-                                                : "MISSED",
-                   row.answer);
-    }
-    return 0;
+    return print(rows, json);
 }

@@ -1,9 +1,9 @@
 // plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]: predicts every measured
 // row of DIR/training.csv and DIR/inference.csv, and prints how far off the planner is, by source,
-// chip, precision and kind of model. --rows prints each prediction as well, --terms where the time
-// and memory of rows goes whose id begins so, --picture draws predictions against measurements
-// (SVG),
-// --check says only which promise of docs/results.md is missed.
+// chip, precision and kind of model. --rows prints each prediction as well (with --json, those of
+// step times), --terms where the time and memory of rows goes whose id begins so, --picture draws
+// predictions against measurements (SVG), --check says only which promise of docs/results.md is
+// missed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,6 +40,15 @@ nlohmann::json json_of(const std::vector<Score>& scores) {
                         {"coverage", s.coverage},
                         {"worst_id", s.worst_id},
                         {"worst_ape", s.worst_ape}});
+    }
+    return list;
+}
+
+nlohmann::json json_of(const std::vector<Predicted>& times) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const Predicted& one : times) {
+        list.push_back(
+            {{"id", one.row->id}, {"measured_s", one.measured}, {"predicted_s", one.predicted}});
     }
     return list;
 }
@@ -256,6 +265,7 @@ int main(int argc, char** argv) {
         all["memory"] = json_of(memory_scores);
         all["inference"] = json_of(*serving);
         all["fits"] = {{"ran", fits.ran}, {"predicted_not_to_fit", fits.refused}};
+        if (every_row) all["predictions"] = json_of(times);
         fmt::print("{}\n", all.dump(1));
         return 0;
     }

@@ -42,6 +42,7 @@ Result<void> shape_is_possible(const Launch& launch) {
                                   experts.ffn));
     }
     if (s.pp > 1) return cannot(me, fmt::format("pp {}", s.pp), "does not go with experts");
+    if (s.zero == 3) return cannot(me, "zero 3", "does not go with experts");
     if (s.etp > 1) {
         return cannot(me,
                       fmt::format("etp {}", s.etp),
@@ -105,8 +106,17 @@ Result<void> memory_is_possible(const Strategy& s) {
         return cannot(me, "offload_layers", "activations of all layers go to the host, or of none");
     if (s.offload_optimizer && s.zero == 0)
         return cannot(me, "offload_optimizer", "needs zero of at least 1");
-    if (s.zero_group > 0 && s.zero != 3)
-        return cannot(me, fmt::format("zero_group {}", s.zero_group), "needs zero 3 (MiCS)");
+    // MiCS, which splits over a part of the copies, needs a model made with its own zero.MiCS_Init.
+    if (s.zero_group > 0) {
+        return cannot(me,
+                      fmt::format("zero_group {}", s.zero_group),
+                      "pretrain_gpt.py splits over all copies (0)");
+    }
+    // Without ZeRO, DeepSpeed's optimizers for 16 bits sum gradients in one precision each.
+    if (s.zero == 0 && s.precision == Precision::fp16 && s.fp32_gradients)
+        return cannot(me, "fp32_gradients true", "in fp16 needs zero of at least 1");
+    if (s.zero == 0 && s.precision == Precision::bf16 && !s.fp32_gradients && s.pp == 1)
+        return cannot(me, "fp32_gradients false", "in bf16 with pp 1 needs zero of at least 1");
     return {};
 }
 
@@ -135,7 +145,6 @@ std::string deepspeed_json(const Launch& launch) {
     text += fmt::format("  \"gradient_accumulation_steps\": {},\n", micro_batches_of(launch));
     text += "  \"zero_optimization\": {\n";
     if (s.zero > 0) text += fmt::format("    \"overlap_comm\": {},\n", yes(s.overlap.grad_reduce));
-    if (s.zero_group > 0) text += fmt::format("    \"mics_shard_size\": {},\n", s.zero_group);
     if (s.offload_optimizer)
         text += "    \"offload_optimizer\": {\"device\": \"cpu\", \"pin_memory\": true},\n";
     text += fmt::format("    \"stage\": {}\n  }}", s.zero);

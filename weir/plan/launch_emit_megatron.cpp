@@ -42,6 +42,11 @@ Result<void> precision_is_possible(const Launch& launch) {
     }
     if (s.tp > 1 && !s.sequence_parallel)
         return cannot(me, "sequence_parallel false", "experts with tp > 1 need it");
+    if (launch.job.model.biases && s.tp > 1 && s.etp != 1) {
+        return cannot(me,
+                      fmt::format("etp {}", s.etp == 0 ? s.tp : s.etp),
+                      "experts with biases are not split (etp 1)");
+    }
     return {};
 }
 
@@ -280,6 +285,8 @@ Result<OptionGroups> megatron_arguments(const Launch& launch) {
         const catalog::Experts& experts = *model.experts;
         out.value("--num-experts", experts.count);
         out.value("--moe-router-topk", experts.per_token);
+        // Of a single expert the weight after the choice is always 1, and nothing learns.
+        out.flag_if(experts.per_token == 1, "--moe-router-pre-softmax");
         out.value("--moe-ffn-hidden-size", experts.ffn);
         if (experts.shared_ffn > 0)
             out.value("--moe-shared-expert-intermediate-size", experts.shared_ffn);

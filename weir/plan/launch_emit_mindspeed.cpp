@@ -54,6 +54,8 @@ Result<void> shape_is_possible(const Launch& launch) {
                           fmt::format("precision {}", name_of(s.precision)),
                           "grouped products of experts are in bf16 or, beyond it, fp8");
         }
+        if (model.biases && s.tp > 1)
+            return cannot(me, fmt::format("tp {}", s.tp), "experts with biases are not split");
         if (s.tp > 1 && !s.sequence_parallel)
             return cannot(me, "sequence_parallel false", "experts with tp > 1 need it");
         if (s.etp > 1) {
@@ -61,7 +63,7 @@ Result<void> shape_is_possible(const Launch& launch) {
                           fmt::format("etp {}", s.etp),
                           "experts are split over tp as everything else, or not at all (etp 1)");
         }
-        if (s.tp > 1 && s.etp == 1 && s.ep % s.tp != 0) {
+        if (s.tp > 1 && s.etp == 1 && s.ep % s.tp != 0 && s.schedule != Schedule::dualpipe) {
             return cannot(me,
                           fmt::format("ep {}", s.ep),
                           fmt::format("with etp 1 must be a multiple of tp {}", s.tp));
@@ -81,6 +83,8 @@ Result<void> dualpipe_is_possible(const Launch& launch) {
     if (s.overlap.grad_reduce) return refuse("overlap.grad_reduce", "does not go with dualpipe");
     if (model.tied) return refuse("schedule dualpipe", "needs an output of its own (not tied)");
     if (s.cp > 1) return refuse(fmt::format("cp {}", s.cp), "does not go with dualpipe");
+    if (s.tp > 1 && s.etp != 1)
+        return refuse("schedule dualpipe", "with tp > 1 needs experts that are not split (etp 1)");
     if (s.vpp > 1) return refuse(fmt::format("vpp {}", s.vpp), "does not go with dualpipe");
     if (model.layers < 2 * s.pp)
         return refuse("schedule dualpipe", "needs two layers for each of pp");
@@ -190,6 +194,8 @@ void add_experts(OptionGroups& out, const Launch& launch) {
     const catalog::Experts& experts = *model.experts;
     out.value("--num-experts", experts.count);
     out.value("--moe-router-topk", experts.per_token);
+    // Of a single expert the weight after the choice is always 1, and nothing learns.
+    out.flag_if(experts.per_token == 1, "--moe-router-pre-softmax");
     out.value("--moe-ffn-hidden-size", experts.ffn);
     if (experts.shared_ffn > 0)
         out.value("--moe-shared-expert-intermediate-size", experts.shared_ffn);
@@ -197,7 +203,8 @@ void add_experts(OptionGroups& out, const Launch& launch) {
     if (experts.first_dense > 0 || experts.every > 1) out.value("--moe-layer-freq", experts.every);
     out.flag("--moe-grouped-gemm");
     out.flag("--moe-permutation-async-comm");
-    const bool sequential = s.etp == 1 || (s.overlap.experts && s.schedule != Schedule::dualpipe);
+    // Forward and backward passes that overlap (dualpipe) send tokens by alltoall only.
+    const bool sequential = s.schedule != Schedule::dualpipe && (s.etp == 1 || s.overlap.experts);
     out.value("--moe-token-dispatcher-type", sequential ? "alltoall_seq" : "alltoall");
 }
 
@@ -308,9 +315,12 @@ Result<OptionGroups> mindspeed_arguments(const Launch& launch) {
     if (s.cp > 1)
         out.value("--context-parallel-algo", s.ulysses ? "ulysses_cp_algo" : "megatron_cp_algo");
     if (model.experts) {
-        // Experts that are not split over tp lie on its chips, too.
-        const bool extended = s.tp > 1 && s.etp == 1;
+        // Experts that are not split over tp lie on its chips, too: with a switch of MindSpeed's
+        // own, or, as dualpipe wants it, with Megatron-LM's.
+        const bool dual = s.schedule == Schedule::dualpipe;
+        const bool extended = s.tp > 1 && s.etp == 1 && !dual;
         out.value("--expert-model-parallel-size", extended ? s.ep / s.tp : s.ep);
+        if (dual) out.value("--expert-tensor-parallel-size", 1);
         out.flag_if(extended, "--moe-tp-extend-ep");
         out.flag_if(s.overlap.experts && s.schedule != Schedule::dualpipe,
                     "--moe-alltoall-overlap-comm");

@@ -26,13 +26,22 @@ Result<void> parallelism_is_possible(const Launch& launch) {
         return cannot(
             me, fmt::format("zero_group {}", s.zero_group), fmt::format("must divide dp {}", s.dp));
     }
-    if (s.cp > 1 && launch.job.sequence % (2 * std::uint64_t{s.cp}) != 0) {
+    if (launch.job.sequence % (std::uint64_t{2} * s.cp * s.tp) != 0) {
         return cannot(me,
-                      fmt::format("cp {}", s.cp),
-                      fmt::format("twice it must divide the sequence of {}", launch.job.sequence));
+                      fmt::format("sequence {}", launch.job.sequence),
+                      fmt::format("must be a multiple of 2 x cp {} x tp {}", s.cp, s.tp));
     }
     if (s.etp > 1) {
         return cannot(me, fmt::format("etp {}", s.etp), fmt::format("must be 1 or tp ({})", s.tp));
+    }
+    // Experts take all chips of cp, those of tp where they are not split over them, and then some
+    // that share weights.
+    const std::uint64_t inner = std::uint64_t{s.cp} * (s.etp == 1 ? s.tp : 1);
+    if (s.ep > 1 && s.ep % inner != 0) {
+        return cannot(me,
+                      fmt::format("ep {}", s.ep),
+                      s.etp == 1 ? fmt::format("must be a multiple of cp {} x tp {}", s.cp, s.tp)
+                                 : fmt::format("must be a multiple of cp {}", s.cp));
     }
     if (s.ep > 1 && s.zero_group > 0 &&
         (std::uint64_t{s.zero_group} * s.cp * (s.etp == 1 ? s.tp : 1)) % s.ep != 0) {

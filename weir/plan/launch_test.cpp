@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -289,6 +290,72 @@ TEST(Launch, SaysWhatMindSpeedAndTorchtitanCannotDo) {
         HasSubstr("torchtitan: model gpt3-175b: it has shapes by name, and none of these is it: "
                   "llama3 8B"));
     EXPECT_THAT(why_not(launch, Framework::jax), HasSubstr("framework jax"));
+}
+
+TEST(Launch, SpreadsExpertsOnlyAsFrameworksTakeThem) {
+    Launch launch = launch_of("qwen3-30b-a3b", 4096, 256);
+    launch.strategy.dp = 16;
+    launch.strategy.cp = 4;
+    launch.strategy.ep = 2;
+    launch.strategy.zero = 3;
+    EXPECT_EQ(why_not(launch, Framework::torchtitan),
+              "torchtitan: ep 2: must be a multiple of cp 4");
+    launch.strategy.tp = 2;
+    launch.strategy.etp = 1;
+    launch.strategy.ep = 4;
+    EXPECT_EQ(why_not(launch, Framework::torchtitan),
+              "torchtitan: ep 4: must be a multiple of cp 4 x tp 2");
+    launch.strategy.ep = 8;
+    EXPECT_EQ(why_not(launch, Framework::torchtitan), "it can");
+    launch.job.sequence = 4104;
+    EXPECT_EQ(why_not(launch, Framework::torchtitan),
+              "torchtitan: sequence 4104: must be a multiple of 2 x cp 4 x tp 2");
+
+    Launch biased = launch_of("mixtral-8x7b", 4096, 256);
+    biased.job.model.biases = true;
+    biased.strategy.tp = 2;
+    biased.strategy.sequence_parallel = true;
+    EXPECT_EQ(why_not(biased, Framework::megatron_lm),
+              "megatron-lm: etp 2: experts with biases are not split (etp 1)");
+    biased.strategy.etp = 1;
+    EXPECT_EQ(why_not(biased, Framework::megatron_lm), "it can");
+    EXPECT_EQ(why_not(biased, Framework::mindspeed),
+              "mindspeed: tp 2: experts with biases are not split");
+
+    Launch sharded = launch_of("mixtral-8x7b", 4096, 256);
+    sharded.strategy.dp = 8;
+    sharded.strategy.zero = 3;
+    EXPECT_EQ(why_not(sharded, Framework::deepspeed),
+              "deepspeed: zero 3: does not go with experts");
+
+    Launch grouped = launch_of("llama-2-7b", 4096, 256);
+    grouped.strategy.dp = 8;
+    grouped.strategy.zero = 3;
+    grouped.strategy.zero_group = 4;
+    EXPECT_EQ(why_not(grouped, Framework::deepspeed),
+              "deepspeed: zero_group 4: pretrain_gpt.py splits over all copies (0)");
+    Launch half = launch_of("llama-2-7b", 4096, 256);
+    half.strategy.dp = 8;
+    EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
+    half.strategy.fp32_gradients = false;
+    EXPECT_EQ(why_not(half, Framework::deepspeed),
+              "deepspeed: fp32_gradients false: in bf16 with pp 1 needs zero of at least 1");
+    half.strategy.precision = Precision::fp16;
+    EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
+    half.strategy.fp32_gradients = true;
+    EXPECT_EQ(why_not(half, Framework::deepspeed),
+              "deepspeed: fp32_gradients true: in fp16 needs zero of at least 1");
+}
+
+TEST(Launch, WeighsTheOnlyExpertOfATokenBeforeItIsChosen) {
+    for (const std::string_view model : {"interleaved", "mixtral-8x7b"}) {
+        for (const Framework framework : {Framework::megatron_lm, Framework::mindspeed}) {
+            const auto words = launch_arguments(launch_of(model, 2048, 8), framework);
+            ASSERT_TRUE(words.has_value()) << words.error().message;
+            EXPECT_EQ(std::count(words->begin(), words->end(), "--moe-router-pre-softmax"),
+                      model == "interleaved" ? 1 : 0);
+        }
+    }
 }
 
 TEST(Launch, RefusesNodesThatDoNotFit) {

@@ -53,7 +53,7 @@ MODEL_ARGS=(
     --moe-layer-freq 1
     --moe-grouped-gemm
     --moe-permutation-async-comm
-    --moe-token-dispatcher-type alltoall_seq
+    --moe-token-dispatcher-type alltoall
 )
 
 TRAINING_ARGS=(
@@ -77,8 +77,8 @@ PARALLEL_ARGS=(
     --schedules-method dualpipev
     --moe-fb-overlap
     --context-parallel-size 1
-    --expert-model-parallel-size 16
-    --moe-tp-extend-ep
+    --expert-model-parallel-size 32
+    --expert-tensor-parallel-size 1
     --use-distributed-optimizer
     --swap-optimizer
 )
