@@ -33,6 +33,8 @@ struct Launch {
 // model. What a framework always does, and what has no meaning for this strategy, is no obstacle:
 // as_launched() tells it.
 Result<std::string> launch_text(const Launch& launch, Framework framework);
+// Whether it has the model in this precision at all, whatever the strategy.
+Result<void> launches_model(const TrainingJob& job, Precision precision, Framework framework);
 // Only the words after the program's name: what a job gets as WEIR_LAUNCH_ARGS.
 Result<std::vector<std::string>> launch_arguments(const Launch& launch, Framework framework);
 

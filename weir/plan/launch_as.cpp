@@ -53,6 +53,8 @@ Strategy as_launched(const Strategy& strategy, const TrainingJob& job, Framework
             if (s.schedule == Schedule::dualpipe) s.overlap.experts = s.ep > 1;
             break;
         case Framework::deepspeed:
+            // Stage 3 has its communication beside computation unless it is told not to.
+            if (s.zero == 3 && data) s.overlap.grad_reduce = true;
             break;
         case Framework::torchtitan:
             s.sequence_parallel = s.tp > 1;

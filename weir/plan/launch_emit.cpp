@@ -263,6 +263,14 @@ Result<std::string> launch_text(const Launch& launch, Framework framework) {
     return script_of(made, framework, groups);
 }
 
+Result<void> launches_model(const TrainingJob& job, Precision precision, Framework framework) {
+    // What the simplest strategy meets is of the model.
+    Launch one{job, {}, 1};
+    one.strategy.precision = precision;
+    WEIR_TRY([[maybe_unused]] const auto words, launch_arguments(one, framework));
+    return {};
+}
+
 Result<std::vector<std::string>> launch_arguments(const Launch& launch, Framework framework) {
     WEIR_TRY(const Launch made, ready(launch, framework));
     if (framework == Framework::torchtitan) {

@@ -1,6 +1,7 @@
 #include "weir/plan/search.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
@@ -155,7 +156,13 @@ private:
         std::uint32_t dp = 1;
         std::vector<std::uint32_t> zeros{};
         std::vector<std::uint32_t> deep{};  // vpp above 1, where pp divides the micro-batches
-        double agains = 0;                  // ways to recompute
+        // Ways to recompute with vpp 1, and with all of `deep`; by sequence parallelism.
+        struct Agains {
+            double whole = 0;  // layers as a whole
+            double part = 0;   // parts of them, or nothing
+        };
+        std::array<Agains, 2> shallow_agains{};
+        std::array<Agains, 2> deep_agains{};
     };
     // What a number of micro-batches makes of it.
     struct Depths {
@@ -176,13 +183,7 @@ private:
             divisors(moe ? job_.model.experts->count : 1, moe ? options_.ep : Range{1, 1});
         std::vector<std::uint32_t> etps{options_.base.etp};
         if (moe && s.tp > 1 && options_.expert_tensor) etps = {0, 1};
-        std::vector<bool> parallels{false};
-        if (s.tp > 1) {
-            parallels.clear();
-            if (options_.sequence_parallel != Choice::on) parallels.push_back(false);
-            if (options_.sequence_parallel != Choice::off && job_.sequence / s.cp % s.tp == 0)
-                parallels.push_back(true);
-        }
+        const std::vector<bool> parallels = sequence_parallels_of(s, job_, options_);
         // A micro-batch that is too large for a chip is so whatever the larger ones are.
         std::vector<bool> too_large(shapes.size() * eps.size() * etps.size() * parallels.size());
         for (const std::uint32_t micro_batch : divisors(job_.global_batch, options_.micro_batch)) {
@@ -236,15 +237,12 @@ private:
             if (!pp_fits(s, job_)) return;
             Shape shape{.pp = s.pp, .dp = s.dp};
             shape.zeros = zeros_of(s, options_);
-            shape.agains = static_cast<double>(recomputes_of(s, job_, options_).size());
             if (s.pp > 1) {
-                for (const std::uint32_t vpp :
-                     divisors(layers_per_stage(job_, s.pp), options_.vpp)) {
-                    if (vpp > 1 && std::uint64_t{s.pp} * vpp <= job_.model.layers + 2)
-                        shape.deep.push_back(vpp);
-                }
+                for (s.vpp = 2; s.vpp <= layers_per_stage(job_, s.pp); ++s.vpp)
+                    if (options_.vpp.has(s.vpp) && vpp_fits(s, job_)) shape.deep.push_back(s.vpp);
             }
-            if (!shape.zeros.empty() && shape.agains > 0) shapes.push_back(std::move(shape));
+            add_agains(s, shape);
+            if (!shape.zeros.empty()) shapes.push_back(std::move(shape));
         };
         for (const std::uint32_t dp : divisors(job_.global_batch, options_.dp)) {
             if (dp > left) break;
@@ -257,6 +255,28 @@ private:
                 add(pp);
         }
         return shapes;
+    }
+
+    // recomputes_of(), counted.
+    void add_agains(Strategy s, Shape& shape) const {
+        const std::vector<Again> agains = recomputes_of(s, job_, options_);
+        const auto add = [&](std::uint32_t vpp, std::array<Shape::Agains, 2>& into) {
+            s.vpp = vpp;
+            for (const Again& again : agains) {
+                s.recompute = again.recompute;
+                s.parts = again.parts;
+                s.recompute_layers = again.layers;
+                for (const bool parallel : {false, true}) {
+                    s.sequence_parallel = parallel;
+                    if (!recompute_fits(s, job_)) continue;
+                    (s.recompute == Recompute::full ? into[parallel].whole : into[parallel].part) +=
+                        1;
+                }
+            }
+        };
+        add(1, shape.shallow_agains);
+        for (const std::uint32_t vpp : shape.deep)
+            add(vpp, shape.deep_agains);
     }
 
     // depths_of(), summed up.
@@ -283,18 +303,25 @@ private:
 
     // Strategies of a node.
     [[nodiscard]] double count(Strategy s, const Shape& shape, const Depths& depths) const {
+        const auto ways = [&](const std::array<Shape::Agains, 2>& agains) {
+            const Shape::Agains& own = agains[s.sequence_parallel];
+            s.recompute = Recompute::none;
+            const double part = own.part * overlaps_of(s, options_);
+            s.recompute = Recompute::full;
+            return part + own.whole * overlaps_of(s, options_);
+        };
         double sum = 0;
-        s.vpp = 1;
         for (const std::uint32_t zero : shape.zeros) {
             s.zero = zero;
-            const Overlap able = usable(s, options_);
-            double ways = options_.offload_optimizer ? 2 : 1;
-            for (const auto member : overlaps)
-                ways *= able.*member && options_.overlap_off ? 2 : 1;
-            const bool doubled = options_.overlap.pipeline && options_.overlap_off;
-            sum += ways * (depths.shallow + depths.deep * (doubled ? 2 : 1));
+            s.vpp = 1;
+            double one = depths.shallow * ways(shape.shallow_agains);
+            if (depths.deep > 0) {
+                s.vpp = shape.deep.front();
+                one += ways(shape.deep_agains);
+            }
+            sum += one * (options_.offload_optimizer && offload_fits(s) ? 2 : 1);
         }
-        return sum * shape.agains;
+        return sum;
     }
 
     // False where nothing in it fits.
@@ -397,23 +424,30 @@ private:
             s.vpp = depth.vpp;
             for (const std::uint32_t zero : zeros) {
                 s.zero = zero;
-                s.overlap = usable(s, options_);
                 for (const bool offload : {false, true}) {
-                    if (offload && !options_.offload_optimizer) continue;
+                    if (offload && !(options_.offload_optimizer && offload_fits(s))) continue;
                     s.offload_optimizer = offload;
                     s.recompute = Recompute::none;
                     s.recompute_layers = 0;
                     s.parts = {};
+                    s.overlap = usable(s, options_);
                     if (!best_.open(s, at_least(s, predict(s, layers)))) continue;
                     for (const Again& again : agains) {
-                        s.recompute = again.recompute;
-                        s.recompute_layers = again.layers;
-                        s.parts = again.parts;
-                        visit_leaf(s, layers);
+                        if (choose(s, again)) visit_leaf(s, layers);
                     }
                 }
             }
         }
+    }
+
+    // The last choice but overlap, of which everything is on that may be. False where it does not
+    // go with the others.
+    bool choose(Strategy& s, const Again& again) const {
+        s.recompute = again.recompute;
+        s.recompute_layers = again.layers;
+        s.parts = again.parts;
+        s.overlap = usable(s, options_);
+        return recompute_fits(s, job_) && overlaps_of(s, options_) > 0;
     }
 
     // Everything but overlap is chosen, which memory does not depend on.
@@ -434,7 +468,8 @@ private:
             best_.offer({s, prediction, value(s, prediction)});
             return;
         }
-        while (next < overlaps.size() && !(s.overlap.*overlaps[next]))
+        const Overlap must = needed(s);
+        while (next < overlaps.size() && (!(s.overlap.*overlaps[next]) || must.*overlaps[next]))
             ++next;
         if (next == overlaps.size()) {
             best_.offer({s, prediction, value(s, prediction)});
@@ -442,6 +477,8 @@ private:
         }
         visit_overlaps(s, layers, prediction, next + 1);
         s.overlap.*overlaps[next] = false;
+        if (gather_needs_reduce(s.framework) && overlaps[next] == &Overlap::grad_reduce)
+            s.overlap.param_gather = false;
         const Prediction without = predict(s, layers);
         result_.predicted += 1;
         if (best_.open(s, at_least(s, without))) visit_overlaps(s, layers, without, next + 1);
@@ -465,14 +502,11 @@ private:
                 s.vpp = depth.vpp;
                 for (const std::uint32_t zero : zeros_of(s, options_)) {
                     s.zero = zero;
-                    s.overlap = usable(s, options_);
                     for (const bool offload : {false, true}) {
-                        if (offload && !options_.offload_optimizer) continue;
+                        if (offload && !(options_.offload_optimizer && offload_fits(s))) continue;
                         s.offload_optimizer = offload;
                         for (const Again& again : recomputes_of(s, job_, options_)) {
-                            s.recompute = again.recompute;
-                            s.recompute_layers = again.layers;
-                            s.parts = again.parts;
+                            if (!choose(s, again)) continue;
                             const Prediction prediction = predict(s, layers);
                             const double bytes = prediction.memory_total_bytes();
                             if (bytes > least) continue;

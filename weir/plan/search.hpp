@@ -110,6 +110,9 @@ struct SearchOptions {
 
 // What a framework offers, with every dimension open that it has.
 SearchOptions options_for(Framework framework);
+// The same for a model of which something does not go with the framework. Where launch.hpp can
+// launch the model at all, it can launch every strategy of this space.
+SearchOptions options_for(Framework framework, const catalog::Model& model);
 
 // Beyond check(): what launchers demand, and that no switch is set which does nothing, so that no
 // plan is counted twice. The reason is for people.

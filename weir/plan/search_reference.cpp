@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "weir/plan/space.hpp"
+
 namespace weir::plan {
 namespace {
 
@@ -69,7 +71,7 @@ private:
                                     if ((parts != 0) != (recompute == Recompute::selective) ||
                                         (s.recompute_layers != 0 && recompute != Recompute::full))
                                         continue;
-                                    s.overlap = {};
+                                    s.overlap = needed(s);
                                     if (!in_space(s, model_.job(), without_overlap_)) continue;
                                     for (unsigned bits = 0; bits < overlap_sets; ++bits) {
                                         s.overlap = {(bits & 1U) != 0,
@@ -131,7 +133,7 @@ private:
 
     const TrainingModel& model_;
     const SearchOptions& options_;
-    SearchOptions without_overlap_;  // no overlap is a plan, whatever the options say
+    SearchOptions without_overlap_;  // the least overlap is a plan, whatever the options say
     bool fits_ = false;
     std::vector<Plan> fitting_;
     SearchResult result_;

@@ -72,6 +72,7 @@ SearchOptions small_options(Random& random) {
     SearchOptions options = options_for(one_of(random,
                                                {Framework::megatron_lm,
                                                 Framework::deepspeed,
+                                                Framework::mindspeed,
                                                 Framework::torchtitan,
                                                 Framework::composer,
                                                 Framework::jax}));

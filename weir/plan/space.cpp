@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "weir/plan/torchtitan_pipeline.hpp"
+
 namespace weir::plan {
 namespace {
 
@@ -30,6 +32,21 @@ std::uint64_t micro_batches_of(const Strategy& s, const TrainingJob& job) {
 
 bool chosen(Choice choice, bool value) {
     return choice == Choice::both || value == (choice == Choice::on);
+}
+
+bool like_megatron(Framework framework) {
+    return framework == Framework::megatron_lm || framework == Framework::mindspeed;
+}
+
+// Whether launches are written for it (launch.hpp), so that what they cannot say is no plan.
+bool is_launched(Framework framework) {
+    return framework != Framework::composer && framework != Framework::jax;
+}
+
+bool contains(const Overlap& all, const Overlap& some) {
+    return std::all_of(overlaps.begin(), overlaps.end(), [&](const auto member) {
+        return all.*member || !(some.*member);
+    });
 }
 
 tl::unexpected<Error> outside(std::string_view field, std::string_view why) {
@@ -79,19 +96,31 @@ bool pp_fits(const Strategy& s, const TrainingJob& job) {
 }
 
 bool ep_fits(const Strategy& s, const TrainingJob& job) {
+    if (job.model.is_moe()) {
+        if (job.model.experts->ffn % (s.etp == 0 ? s.tp : s.etp) != 0) return false;
+        // MindSpeed spreads experts that are not split over the chips of tp, too.
+        if (s.framework == Framework::mindspeed && s.tp > 1 && s.etp == 1 && s.ep % s.tp != 0)
+            return false;
+    }
     if (s.ep == 1) return true;
     if (!job.model.is_moe() || job.model.experts->count % s.ep != 0) return false;
     const std::uint64_t room = std::uint64_t{s.dp} * s.cp * s.tp;
     return room % (std::uint64_t{s.ep} * (s.etp == 0 ? s.tp : s.etp)) == 0;
 }
 
+bool vpp_fits(const Strategy& s, const TrainingJob& job) {
+    if (layers_per_stage(job, s.pp) % s.vpp != 0 ||
+        std::uint64_t{s.pp} * s.vpp > job.model.layers + 2)
+        return false;
+    return s.framework != Framework::torchtitan ||
+           titan_pipeline(job.model.layers, s.pp, s.vpp, Schedule::one_f_one_b).has_value();
+}
+
 bool depth_fits(const Strategy& s, const TrainingJob& job) {
     const std::uint64_t micro_batches = micro_batches_of(s, job);
     if (s.pp == 1) return s.vpp == 1 && s.schedule == Schedule::one_f_one_b;
     if (s.vpp > 1) {
-        return s.schedule == Schedule::one_f_one_b && micro_batches % s.pp == 0 &&
-               layers_per_stage(job, s.pp) % s.vpp == 0 &&
-               std::uint64_t{s.pp} * s.vpp <= job.model.layers + 2;
+        return s.schedule == Schedule::one_f_one_b && micro_batches % s.pp == 0 && vpp_fits(s, job);
     }
     // It sends micro-batches from both ends.
     return s.schedule != Schedule::dualpipe ||
@@ -112,18 +141,38 @@ std::vector<Depth> depths_of(const Strategy& s, const TrainingJob& job, const Se
     return found;
 }
 
+std::vector<bool> sequence_parallels_of(const Strategy& s,
+                                        const TrainingJob& job,
+                                        const SearchOptions& options) {
+    if (s.tp == 1) return {false};
+    std::vector<bool> found;
+    if (chosen(options.sequence_parallel, false)) found.push_back(false);
+    // Megatron-DeepSpeed has it or context parallelism.
+    const bool either = s.framework == Framework::deepspeed && s.cp > 1;
+    if (chosen(options.sequence_parallel, true) && job.sequence / s.cp % s.tp == 0 && !either)
+        found.push_back(true);
+    return found;
+}
+
 std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& options) {
+    const bool replicated = std::uint64_t{s.dp} * s.cp > 1;
+    // FSDP that has nothing to split is off.
+    if (s.framework == Framework::torchtitan && !replicated) return {0};
     std::vector<std::uint32_t> found;
     for (const std::uint32_t zero : options.zero) {
-        // DeepSpeed's pipeline keeps gradients of several micro-batches, which stages 2 and 3
-        // would have given away.
-        if (s.framework == Framework::deepspeed && s.pp > 1 && zero > 1) continue;
+        // Pipelines keep gradients of several micro-batches, which stages 2 and 3 would have given
+        // away; torchtitan's FSDP gathers them again.
+        const bool sharded = s.framework == Framework::deepspeed || like_megatron(s.framework);
+        if (sharded && s.pp > 1 && zero > 1) continue;
         found.push_back(zero);
     }
     // Where nothing is replicated there is nothing to split.
-    if (std::uint64_t{s.dp} * s.cp == 1 && found.size() > 1)
-        found = {*std::min_element(found.begin(), found.end())};
+    if (!replicated && found.size() > 1) found = {*std::min_element(found.begin(), found.end())};
     return found;
+}
+
+bool offload_fits(const Strategy& s) {
+    return s.zero > 0 || !is_launched(s.framework);
 }
 
 RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
@@ -141,8 +190,23 @@ bool recompute_fits(const Strategy& s, const TrainingJob& job) {
     if (s.parts.every_other_product) return false;  // not varied
     if ((s.recompute == Recompute::selective) != (bits != 0)) return false;
     if ((bits & ~bits_of(parts_of(job, s))) != 0) return false;
+    // MindSpeed's up-projections are recomputed beside the gather of sequence parallelism, and
+    // attention goes with no other part.
+    if (s.framework == Framework::mindspeed) {
+        if (s.parts.latent_up && !s.sequence_parallel) return false;
+        if (s.parts.attention && bits != bits_of({.attention = true})) return false;
+    }
     if (s.recompute_layers == 0) return true;
-    return s.recompute == Recompute::full && s.recompute_layers < layers_per_stage(job, s.pp);
+    if (s.recompute != Recompute::full || s.recompute_layers >= layers_per_stage(job, s.pp))
+        return false;
+    // As many of each virtual stage.
+    if (s.framework == Framework::megatron_lm) return s.recompute_layers % s.vpp == 0;
+    // Every n-th layer of a stage.
+    if (s.framework == Framework::torchtitan) {
+        return job.model.layers % s.pp == 0 &&
+               layers_per_stage(job, s.pp) % s.recompute_layers == 0;
+    }
+    return true;
 }
 
 std::vector<Again> recomputes_of(const Strategy& s,
@@ -170,14 +234,17 @@ Overlap effective(const Strategy& s) {
     const bool replicated = std::uint64_t{s.dp} * s.cp > 1;
     Overlap overlap;
     overlap.grad_reduce = replicated && s.zero < 3;  // ZeRO-3 always does
+    if (s.framework == Framework::deepspeed && s.zero == 0) overlap.grad_reduce = false;
     overlap.param_gather = replicated && (s.zero == 1 || s.zero == 2);
     // MindSpeed's products with communication inside (MC2) do not go with experts, and its
     // all-to-all beside computation does not go with experts that are split over tp.
     const bool mindspeed = s.framework == Framework::mindspeed;
     overlap.tensor = s.tp > 1 && s.sequence_parallel && !(mindspeed && s.ep > 1);
     overlap.pipeline = s.vpp > 1;
-    // Megatron-LM puts it beside another virtual stage, so a pipeline needs several.
-    const bool alone = s.framework == Framework::megatron_lm && s.pp > 1 && s.vpp == 1;
+    // Megatron-LM puts it beside another virtual stage, so a pipeline needs several, and layers
+    // that are not done again as a whole.
+    const bool alone = s.framework == Framework::megatron_lm &&
+                       ((s.pp > 1 && s.vpp == 1) || s.recompute == Recompute::full);
     overlap.experts = s.ep > 1 && !(mindspeed && s.tp > 1 && s.etp != 1) && !alone;
     return overlap;
 }
@@ -187,6 +254,30 @@ Overlap usable(const Strategy& s, const SearchOptions& options) {
     for (const auto member : overlaps)
         overlap.*member = overlap.*member && options.overlap.*member;
     return overlap;
+}
+
+Overlap needed(const Strategy& s) {
+    Overlap overlap;
+    overlap.pipeline = s.vpp > 1 && ((like_megatron(s.framework) && s.pp <= 2) ||
+                                     s.framework == Framework::torchtitan);
+    return overlap;
+}
+
+bool gather_needs_reduce(Framework framework) {
+    return like_megatron(framework);
+}
+
+double overlaps_of(const Strategy& s, const SearchOptions& options) {
+    const Overlap able = usable(s, options);
+    const Overlap must = needed(s);
+    if (!contains(able, must)) return 0;
+    if (!options.overlap_off) return 1;
+    double ways = 1;
+    for (const auto member : overlaps)
+        ways *= able.*member && !(must.*member) ? 2 : 1;
+    // Three of the four choices for gradients and weights.
+    if (gather_needs_reduce(s.framework) && able.grad_reduce && able.param_gather) ways *= 0.75;
+    return ways;
 }
 
 Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOptions& options) {
@@ -237,8 +328,9 @@ Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOpt
     const std::vector<std::uint32_t> zeros = zeros_of(s, options);
     if (std::find(zeros.begin(), zeros.end(), s.zero) == zeros.end())
         return outside("zero", fmt::format("{} is not offered here", s.zero));
-    if (s.tp == 1 ? s.sequence_parallel : !chosen(options.sequence_parallel, s.sequence_parallel))
-        return outside("sequence_parallel", "not open, or without tp");
+    const std::vector<bool> parallels = sequence_parallels_of(s, job, options);
+    if (std::find(parallels.begin(), parallels.end(), s.sequence_parallel) == parallels.end())
+        return outside("sequence_parallel", "not open, without tp, or beside cp");
     const bool may_split = job.model.is_moe() && s.tp > 1;
     if (may_split && options.expert_tensor ? s.etp > 1 : s.etp != options.base.etp)
         return outside("etp", "is that of tp or 1");
@@ -249,11 +341,17 @@ Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOpt
     if (!open || !recompute_fits(s, job)) return outside("recompute", "not offered here");
     if (s.offload_optimizer && !options.offload_optimizer)
         return outside("offload_optimizer", "not open");
+    if (s.offload_optimizer && !offload_fits(s))
+        return outside("offload_optimizer", "needs zero 1");
     const Overlap able = usable(s, options);
     for (const auto member : overlaps) {
         if (s.overlap.*member ? !(able.*member) : able.*member && !options.overlap_off)
             return outside("overlap", "does nothing here, or is not open");
     }
+    if (!contains(s.overlap, needed(s))) return outside("overlap", "cannot be done without");
+    if (gather_needs_reduce(s.framework) && able.grad_reduce && s.overlap.param_gather &&
+        !s.overlap.grad_reduce)
+        return outside("overlap", "weights only where gradients, too");
     const Strategy& base = options.base;
     if (std::tie(s.offload_layers,
                  s.zero_group,
@@ -382,8 +480,9 @@ SearchOptions options_for(Framework framework) {
             break;
         case Framework::torchtitan:
             options.zero = {3};
+            options.sequence_parallel = Choice::on;
             options.recompute_selective = false;
-            options.overlap = {.tensor = true};
+            options.overlap = {.tensor = true, .pipeline = true};
             break;
         case Framework::composer:
             options.zero = {0, 2, 3};
@@ -398,6 +497,25 @@ SearchOptions options_for(Framework framework) {
             options.overlap_off = false;
             break;
     }
+    return options;
+}
+
+SearchOptions options_for(Framework framework, const catalog::Model& model) {
+    SearchOptions options = options_for(framework);
+    const bool moe = model.is_moe();
+    const Range one{1, 1};
+    // Megatron-LM gives chips beyond the groups of keys the same ones; the others do not. All of
+    // their stages have a layer.
+    if (is_launched(framework) && framework != Framework::megatron_lm) {
+        options.tp.high = model.kv_heads;
+        options.pp.high = model.layers;
+    }
+    if (moe && like_megatron(framework)) options.sequence_parallel = Choice::on;
+    if (framework == Framework::mindspeed) {
+        if (moe) options.overlap.tensor = false;
+        if (model.window > 0) options.cp = one;
+    }
+    if (moe && framework == Framework::deepspeed) options.pp = one;
     return options;
 }
 

@@ -4,6 +4,10 @@
 // of a dimension once the dimensions before it are chosen. The tests hold the number of strategies
 // that these lists make equal to the number that in_space() lets pass.
 //
+// What a launch of a framework cannot say is outside: a test launches every plan of small spaces.
+// Rules of one dimension or of the model are closed by options_for(); those of several dimensions
+// are here, by strategy.framework.
+//
 // Threads: pure functions.
 #pragma once
 
@@ -33,16 +37,26 @@ struct Depth {
 // Of pp, dp and micro-batch.
 std::vector<Depth> depths_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
 bool depth_fits(const Strategy& s, const TrainingJob& job);
+// Of them vpp alone, where it is above 1.
+bool vpp_fits(const Strategy& s, const TrainingJob& job);
+
+// Of tp and cp: with sequence parallelism and without it.
+std::vector<bool> sequence_parallels_of(const Strategy& s,
+                                        const TrainingJob& job,
+                                        const SearchOptions& options);
 
 // Of dp, cp and pp.
 std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& options);
+// Of zero: whether the optimiser's state may lie on the host.
+bool offload_fits(const Strategy& s);
 
 struct Again {
     Recompute recompute = Recompute::none;
     RecomputeParts parts{};
     std::uint32_t layers = 0;
 };
-// Of pp; from the least work done again on, as far as that is known before.
+// Of pp; from the least work done again on, as far as that is known before. Some go with one vpp
+// and not with another, which recompute_fits() says.
 std::vector<Again> recomputes_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
 bool recompute_fits(const Strategy& s, const TrainingJob& job);
 // All parts that can be computed again alone.
@@ -58,6 +72,12 @@ inline constexpr std::array<bool Overlap::*, 5> overlaps{&Overlap::pipeline,
 Overlap effective(const Strategy& s);
 // Those that do something and may be used.
 Overlap usable(const Strategy& s, const SearchOptions& options);
+// Those that the framework cannot do without.
+Overlap needed(const Strategy& s);
+// Whether weights come in beside computation only where gradients leave beside it.
+bool gather_needs_reduce(Framework framework);
+// How many choices of overlap there are, once everything else is chosen.
+double overlaps_of(const Strategy& s, const SearchOptions& options);
 
 // Why the space is empty: which option leaves nothing, and what is valid.
 tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const SearchOptions& options);
