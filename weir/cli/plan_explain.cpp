@@ -10,6 +10,7 @@
 #include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/plan/interval.hpp"
+#include "weir/plan/launch.hpp"
 
 namespace weir::cli {
 namespace {
@@ -48,10 +49,13 @@ PlanChange again(std::string what,
     return change;
 }
 
-void only_recompute(SearchOptions& options, Recompute kind) {
-    options.recompute_none = kind == Recompute::none;
-    options.recompute_selective = kind == Recompute::selective;
-    options.recompute_full = options.recompute_block = kind == Recompute::full;
+// False where the framework does not have that kind.
+bool only_recompute(SearchOptions& options, Recompute kind) {
+    options.recompute_none = options.recompute_none && kind == Recompute::none;
+    options.recompute_selective = options.recompute_selective && kind == Recompute::selective;
+    options.recompute_full = options.recompute_full && kind == Recompute::full;
+    options.recompute_block = options.recompute_block && kind == Recompute::full;
+    return options.recompute_none || options.recompute_selective || options.recompute_full;
 }
 
 // Differences of two steps by term, the largest saving first.
@@ -177,7 +181,7 @@ Explanation explain(const PlanQuestion& question, const PlanPool& pool, const Se
     for (const Recompute kind : {Recompute::none, Recompute::selective, Recompute::full}) {
         if (kind == best.strategy.recompute) continue;
         SearchOptions other = options;
-        only_recompute(other, kind);
+        if (!only_recompute(other, kind)) continue;
         made.tried.push_back(again(
             fmt::format("recompute {}", name_of(kind)), question.job, pool.machine, other, base));
     }
@@ -235,15 +239,26 @@ std::vector<PlanChange> what_would_fit(const PlanQuestion& question, const PlanP
     return tried;
 }
 
-std::vector<PlanChange> single_changes(const plan::TrainingModel& model, const Strategy& base) {
+std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
+                                       const Strategy& base,
+                                       double memory_max_bytes) {
     const double today_s = model.predict(base).step_s;
+    // Nodes of one chip: how many a node has is the same for all changes.
+    const auto launches = [&](const Strategy& strategy) {
+        return plan::launch_arguments({model.job(), strategy, 1}, strategy.framework).has_value();
+    };
+    const bool launched = launches(base);
     std::vector<PlanChange> changes;
-    const auto add = [&](std::string what, const Strategy& changed) {
-        if (changed == base || !plan::check(changed, model.job(), base.chips())) return;
+    const auto add = [&](std::string what, Strategy changed) {
+        if (!plan::check(changed, model.job(), base.chips())) return;
+        // What a framework always does is no change.
+        changed = plan::as_launched(changed, model.job(), base.framework);
+        if (changed == plan::as_launched(base, model.job(), base.framework)) return;
+        if (launched && !launches(changed)) return;
         const Prediction prediction = model.predict(changed);
         PlanChange change;
         change.what = std::move(what);
-        const double room = model.machine().memory_bytes - prediction.memory_total_bytes();
+        const double room = memory_max_bytes - prediction.memory_total_bytes();
         if (room >= 0) change.strategy = changed;
         change.missing_bytes = std::max(0.0, -room);
         change.step_s = prediction.step_s;

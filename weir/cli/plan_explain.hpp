@@ -42,10 +42,12 @@ std::vector<std::string> limits_of(const plan::Prediction& prediction,
                                    const plan::Machine& machine,
                                    const plan::Strategy& strategy);
 
-// Every single step away from a strategy that the machine could take, the largest gain first; those
-// that do not fit stand last.
+// Every single step away from a strategy that its framework can launch, the largest gain first;
+// those that need more than so much memory stand last. Where it cannot launch the strategy itself,
+// all that the machine could run.
 std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
-                                       const plan::Strategy& strategy);
+                                       const plan::Strategy& strategy,
+                                       double memory_max_bytes);
 
 std::string explanation_text(const Explanation& explanation, std::size_t width);
 std::string changes_table(const std::vector<PlanChange>& changes, std::size_t width);

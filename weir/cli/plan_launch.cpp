@@ -30,12 +30,15 @@ Result<plan::Framework> framework_named(std::string_view name) {
 
 // Everything at once: the best plan of the same framework, precision, job and chips.
 std::optional<PlanChange> best_of_all(const plan::TrainingModel& model,
-                                      const plan::Strategy& today) {
-    plan::SearchOptions options = plan::options_for(today.framework);
+                                      const plan::Strategy& today,
+                                      double memory_max_bytes) {
+    plan::SearchOptions options = plan::options_for(today.framework, model.job().model);
     options.chips = today.chips();
     options.precisions = {today.precision};
     options.base.flash_attention = today.flash_attention;
     options.base.fp32_gradients = today.fp32_gradients;
+    options.base.cuda_graphs = today.cuda_graphs;
+    options.memory_margin = 1 - memory_max_bytes / model.machine().memory_bytes;
     options.top_k = 1;
     const auto found = plan::search(model, options);
     if (!found || found->plans.empty()) return std::nullopt;
@@ -52,67 +55,30 @@ std::optional<PlanChange> best_of_all(const plan::TrainingModel& model,
 
 Result<bool> emit_launch(const plan::TrainingJob& job,
                          const plan::Machine& machine,
-                         const std::vector<plan::Plan>& plans,
+                         const plan::Plan& chosen,
                          const PlanOptions& options) {
     WEIR_TRY(const plan::Framework framework, framework_named(options.emit));
-    Error first;
-    for (const plan::Plan& one : plans) {
-        const plan::Launch launch{job, one.strategy, machine.chips_per_node};
-        auto text = plan::launch_text(launch, framework);
-        if (!text) {
-            if (&one == &plans.front()) first = text.error().at("--emit " + options.emit);
-            continue;
-        }
-        if (&one != &plans.front())
-            note(fmt::format("not the best plan ({}), which {} cannot run: {}",
-                             text_of(plans.front().strategy),
-                             options.emit,
-                             first.message));
-        const plan::Interval interval =
-            plan::interval_of(one.prediction, job, machine, one.strategy);
-        note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
-                         text_of(one.strategy),
-                         step_text(one.prediction.step_s),
-                         step_text(interval.low_s),
-                         step_text(interval.high_s),
-                         gib_text(one.prediction.memory_total_bytes()),
-                         gib_text(machine.memory_bytes)));
-        if (options.json)
-            out_json(launch_json(job, machine, one, options.emit, *text));
-        else
-            out(*text);
-        return one.prediction.memory_total_bytes() <= machine.memory_bytes;
-    }
-    return fail(std::move(first));
+    const plan::Prediction& prediction = chosen.prediction;
+    auto text = plan::launch_text({job, chosen.strategy, machine.chips_per_node}, framework);
+    if (!text) return fail(text.error().at("--emit " + options.emit));
+    const plan::Interval interval = plan::interval_of(prediction, job, machine, chosen.strategy);
+    note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
+                     text_of(chosen.strategy),
+                     step_text(prediction.step_s),
+                     step_text(interval.low_s),
+                     step_text(interval.high_s),
+                     gib_text(prediction.memory_total_bytes()),
+                     gib_text(machine.memory_bytes)));
+    if (options.json)
+        out_json(launch_json(job, machine, chosen, options.emit, *text));
+    else
+        out(*text);
+    return prediction.memory_total_bytes() <= machine.memory_bytes;
 }
 
-Result<bool> emit_best(const PlanQuestion& question,
-                       const PlanPool& pool,
-                       const plan::SearchResult& found,
-                       const PlanOptions& options) {
-    std::vector<plan::Plan> plans = found.plans;
-    const plan::TrainingModel model(question.job, pool.machine);
-    plan::SearchOptions search = question.search_on(pool);
-    search.top_k = 20;
-    const auto more = [&](const plan::SearchOptions& narrower) {
-        if (const auto result = plan::search(model, narrower))
-            plans.insert(plans.end(), result->plans.begin(), result->plans.end());
-    };
-    // What frameworks most often lack, taken away step by step.
-    search.recompute_selective = false;
-    more(search);
-    search.recompute_block = false;
-    more(search);
-    search.cp = {1, 1};
-    plan::SearchOptions sharded = search;
-    sharded.zero = {3};
-    more(sharded);
-    search.overlap.param_gather = false;
-    more(search);
-    std::stable_sort(plans.begin(), plans.end(), [](const plan::Plan& a, const plan::Plan& b) {
-        return a.value < b.value;
-    });
-    return emit_launch(question.job, pool.machine, plans, options);
+double memory_of_changes(const CheckAnswer& answer, const PlanOptions& options) {
+    const double promised = answer.file.machine.memory_bytes * (1 - memory_promise(options).margin);
+    return std::max(promised, answer.prediction.memory_total_bytes());
 }
 
 Result<bool> read_and_improve(const PlanOptions& options) {
@@ -160,8 +126,9 @@ Result<bool> read_and_improve(const PlanOptions& options) {
         return fail(far.error().at(source));
     const plan::TrainingModel model(answer.file.job, answer.file.machine);
     answer.prediction = model.predict(strategy);
-    answer.changes = single_changes(model, strategy);
-    if (auto best = best_of_all(model, strategy))
+    const double memory_max_bytes = memory_of_changes(answer, options);
+    answer.changes = single_changes(model, strategy, memory_max_bytes);
+    if (auto best = best_of_all(model, strategy, memory_max_bytes))
         answer.changes.insert(answer.changes.begin(), std::move(*best));
     for (const std::string& sentence : answer.file.notes)
         note("assumed: " + sentence);

@@ -87,18 +87,45 @@ std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, 
     return table.text(width);
 }
 
-std::string nothing_fits(const PoolAnswer& answer, std::size_t width) {
+// What the promise about memory cost, and how to have it.
+std::string left_out_text(const PoolAnswer& answer,
+                          const PlanQuestion& question,
+                          std::size_t width) {
+    if (!answer.left_out) return "";
+    const plan::Machine& machine = answer.pool.machine;
+    const plan::Plan& out = *answer.left_out;
+    const std::string gain =
+        answer.found.plans.empty()
+            ? fmt::format("would take {}", step_text(out.prediction.step_s))
+            : fmt::format("would gain {} of {}",
+                          format_percent(1 - out.value / answer.found.plans.front().value),
+                          name_of(question.search.objective));
+    return line(fmt::format("left out, to {}: {} {} at a risk of {}; {} takes it",
+                            question.memory.text(),
+                            text_of(out.strategy),
+                            gain,
+                            chance_text(plan::out_of_memory_probability(out.prediction, machine)),
+                            question.memory.option_for(out.prediction, machine)),
+                width);
+}
+
+std::string nothing_fits(const PoolAnswer& answer,
+                         const PlanQuestion& question,
+                         std::size_t width) {
     const plan::SearchResult& found = answer.found;
     std::string text;
     if (found.nearest) {
+        const std::string promise = question.memory.text();
         text += line(fmt::format("nothing fits: of {} strategies the leanest ({}) needs {} of the "
-                                 "{} of a chip, {} too much",
+                                 "{} of a chip, {} too much{}",
                                  format_count(static_cast<std::uint64_t>(found.considered)),
                                  text_of(found.nearest->strategy),
                                  gib_text(found.nearest->prediction.memory_total_bytes()),
                                  gib_text(answer.pool.machine.memory_bytes),
-                                 gib_text(found.missing_bytes)),
+                                 gib_text(found.missing_bytes),
+                                 promise.empty() ? "" : " to " + promise),
                      width);
+        text += left_out_text(answer, question, width);
         text += "\n" + memory_table(found.nearest->prediction, answer.pool.machine, width);
     }
     if (!answer.would_fit.empty()) {
@@ -108,32 +135,22 @@ std::string nothing_fits(const PoolAnswer& answer, std::size_t width) {
     return text;
 }
 
-std::string pool_text(const PoolAnswer& answer,
-                      const plan::TrainingJob& job,
-                      plan::Precision asked,
-                      std::size_t width) {
+std::string pool_text(const PoolAnswer& answer, const PlanQuestion& question, std::size_t width) {
+    const plan::TrainingJob& job = question.job;
     const plan::Machine& machine = answer.pool.machine;
     std::string text = line(machine_line(machine, answer.pool.chips), width) + "\n";
-    if (answer.found.plans.empty()) return text + nothing_fits(answer, width);
+    if (answer.found.plans.empty()) return text + nothing_fits(answer, question, width);
     const plan::Plan& best = answer.found.plans.front();
-    text += plans_table(answer.found.plans, job, machine, asked, width) + "\n";
+    text += plans_table(answer.found.plans, job, machine, question.precision, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
-    constexpr double risky = 0.1;
-    const double chance = plan::out_of_memory_probability(best.prediction, machine);
-    if (chance > risky) {
-        // What brings the chance to one in twenty.
-        const double margin = 1 - std::exp(-1.645 * plan::memory_spread);
-        text += line(fmt::format("risky: the chance that the memory is too little is {}; --margin "
-                                 "{:.2f} asks for plans where it is at most 5 %",
-                                 chance_text(chance),
-                                 margin),
-                     width);
-    }
-    text += line(fmt::format("{} strategies, {} of them predicted one by one, {}",
-                             format_count(static_cast<std::uint64_t>(answer.found.considered)),
-                             format_count(static_cast<std::uint64_t>(answer.found.predicted)),
-                             step_text(answer.search_s)),
-                 width);
+    text += left_out_text(answer, question, width);
+    text +=
+        line(fmt::format("{} strategies that {} can launch, {} of them predicted one by one, {}",
+                         format_count(static_cast<std::uint64_t>(answer.found.considered)),
+                         name_of(question.search.base.framework),
+                         format_count(static_cast<std::uint64_t>(answer.found.predicted)),
+                         step_text(answer.search_s)),
+             width);
     if (answer.explanation) text += "\n" + explanation_text(*answer.explanation, width);
     return text;
 }
@@ -158,13 +175,15 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
         if (!first) text += "\n";
         first = false;
         if (!answer.over_chips) {
-            text += pool_text(one, job, answer.question.precision, width);
+            text += pool_text(one, answer.question, width);
         } else {
             const std::string& chip = one.pool.machine.chip_name;
             text +=
                 line(one.pool.name == chip ? chip : fmt::format("{}, pool {}", chip, one.pool.name),
                      width);
             text += "\n" + scale_table(one, job, width);
+            if (const std::string promise = answer.question.memory.text(); !promise.empty())
+                text += "\n" + line("plans " + promise, width);
         }
     }
     if (!answer.verdict.empty()) text += "\n" + mixed_text(answer, width);

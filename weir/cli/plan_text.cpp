@@ -150,7 +150,7 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
                      {"tokens/s", true},
                      {"MFU", true},
                      {"memory", true},
-                     {"too much?", true}});
+                     {"risk", true}});
     std::size_t rank = 0;
     for (const plan::Plan& one : plans) {
         const Prediction& p = one.prediction;
@@ -170,22 +170,30 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
 }
 
 std::string time_table(const Prediction& prediction, std::size_t width) {
-    TextTable table({{"time of a step"}, {"", true}, {"share", true}, {"what it is", false, true}});
+    const double least_s = prediction.step_s * 5e-5;
+    const auto hidden_text = [&](double seconds) {
+        return seconds > least_s ? step_text(seconds) : "";
+    };
+    TextTable table({{"time of a step"},
+                     {"", true},
+                     {"share", true},
+                     {"hidden", true},
+                     {"what it is", false, true}});
     for (std::size_t i = 0; i < plan::term_count; ++i) {
         const double seconds = prediction.term_s[i];
-        if (seconds <= prediction.step_s * 5e-5) continue;
+        if (seconds <= least_s && prediction.hidden_s[i] <= least_s) continue;
         table.row({std::string(name_of(static_cast<Term>(i))),
                    step_text(seconds),
                    format_percent(seconds / prediction.step_s),
+                   hidden_text(prediction.hidden_s[i]),
                    std::string(term_meanings[i])});
     }
-    table.row({"step", step_text(prediction.step_s), "100 %", ""});
-    if (prediction.hidden_s > prediction.step_s * 5e-5) {
-        table.row({"hidden",
-                   step_text(prediction.hidden_s),
-                   format_percent(prediction.hidden_s / prediction.step_s),
-                   "communication beside computation, outside the sum"});
-    }
+    const double hidden_s = prediction.hidden_total_s();
+    table.row({"step",
+               step_text(prediction.step_s),
+               "100 %",
+               hidden_text(hidden_s),
+               hidden_s > least_s ? "hidden: beside computation, outside the sum" : ""});
     return table.text(width);
 }
 
@@ -206,7 +214,7 @@ std::string memory_table(const Prediction& prediction,
     row("all", prediction.memory_total_bytes());
     table.row({"it has",
                gib_text(machine.memory_bytes),
-               fmt::format("too much: {}",
+               fmt::format("risk: {}",
                            chance_text(plan::out_of_memory_probability(prediction, machine)))});
     return table.text(width);
 }

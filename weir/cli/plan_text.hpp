@@ -37,7 +37,7 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::Machine& machine,
                         plan::Precision asked,
                         std::size_t width);
-// Where the time of a step goes, term by term.
+// Where the time of a step goes, term by term: what is waited for, and what runs beside it.
 std::string time_table(const plan::Prediction& prediction, std::size_t width);
 // What fills the memory of the fullest chip.
 std::string memory_table(const plan::Prediction& prediction,

@@ -32,9 +32,10 @@ constexpr double full = 4;
 // Terms of one pass, or of a stage's micro-batch, by Term.
 struct Terms {
     std::array<double, term_count> s{};
-    double hidden_s = 0;
+    std::array<double, term_count> hidden_s{};
 
     double& at(Term term) { return s[static_cast<std::size_t>(term)]; }
+    double& hidden_at(Term term) { return hidden_s[static_cast<std::size_t>(term)]; }
     [[nodiscard]] double total_s() const {
         double sum = 0;
         for (const double one : s)
@@ -42,9 +43,10 @@ struct Terms {
         return sum;
     }
     void add(const Terms& other, double times = 1) {
-        for (std::size_t i = 0; i < s.size(); ++i)
+        for (std::size_t i = 0; i < s.size(); ++i) {
             s[i] += other.s[i] * times;
-        hidden_s += other.hidden_s * times;
+            hidden_s[i] += other.hidden_s[i] * times;
+        }
     }
 };
 
@@ -73,12 +75,13 @@ public:
         }
         terms.at(Term::tensor) =
             strategy_.overlap.tensor
-                ? exposed(cost.tensor_s, 0.7 * cost.tensor_base_s, terms.hidden_s)
+                ? exposed(cost.tensor_s, 0.7 * cost.tensor_base_s, terms.hidden_at(Term::tensor))
                 : cost.tensor_s;
         terms.at(Term::context) = cost.context_s;
-        terms.at(Term::experts) = strategy_.overlap.experts
-                                      ? exposed(cost.experts_s, 0.7 * cost.work_s(), terms.hidden_s)
-                                      : cost.experts_s;
+        terms.at(Term::experts) =
+            strategy_.overlap.experts
+                ? exposed(cost.experts_s, 0.7 * cost.work_s(), terms.hidden_at(Term::experts))
+                : cost.experts_s;
         const double device_s = cost.kernels * machine_.chip.kernel_s;
         const double host_s =
             strategy_.cuda_graphs || stack_.compiled ? 0 : cost.kernels * machine_.chip.host_s;
@@ -119,6 +122,13 @@ std::string_view name_of(Term term) {
 }
 std::string_view name_of(MemoryPart part) {
     return part_names[static_cast<std::size_t>(part)];
+}
+
+double Prediction::hidden_total_s() const {
+    double sum = 0;
+    for (const double one : hidden_s)
+        sum += one;
+    return sum;
 }
 
 double Prediction::memory_total_bytes() const {
@@ -199,9 +209,9 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             const double beside_forward = one_forward.total_s();
             const double beside_backward = one_backward.total_s();
             one_forward.at(Term::data) +=
-                step.exposed(gather, beside_forward, one_forward.hidden_s);
+                step.exposed(gather, beside_forward, one_forward.hidden_at(Term::data));
             one_backward.at(Term::data) +=
-                step.exposed(gather + scatter, beside_backward, one_backward.hidden_s);
+                step.exposed(gather + scatter, beside_backward, one_backward.hidden_at(Term::data));
         }
         forward.add(one_forward, count);
         backward.add(one_backward, count);
@@ -250,7 +260,8 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         const double sends = 2 * s.vpp * micro_batches * send;
         const double fill = 2 * (s.pp - 1) * send;
         if (s.overlap.pipeline)
-            total.at(Term::pipeline) += step.exposed(sends, total.total_s(), total.hidden_s) + fill;
+            total.at(Term::pipeline) +=
+                step.exposed(sends, total.total_s(), total.hidden_at(Term::pipeline)) + fill;
         else
             total.at(Term::pipeline) += sends + fill;
         // Fill and drain: the other stages wait for one micro-batch to come through. Zero-bubble
@@ -301,11 +312,13 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             gather_of(dense, dense_parameters) + gather_of(expert, expert_parameters);
         total.at(Term::data) +=
             s.overlap.grad_reduce
-                ? step.exposed(reduce, times * 0.9 * backward.total_s(), total.hidden_s)
+                ? step.exposed(
+                      reduce, times * 0.9 * backward.total_s(), total.hidden_at(Term::data))
                 : reduce;
-        total.at(Term::data) += s.overlap.param_gather
-                                    ? step.exposed(gather, 0.9 * forward.total_s(), total.hidden_s)
-                                    : gather;
+        total.at(Term::data) +=
+            s.overlap.param_gather
+                ? step.exposed(gather, 0.9 * forward.total_s(), total.hidden_at(Term::data))
+                : gather;
     } else if (s.zero_group > 0 && dense.size > s.zero_group) {
         // Sharded inside a group, summed over the groups.
         const auto sum_of = [&](const Replicas& replicas, double parameters) {
@@ -334,8 +347,9 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         const double moved =
             std::min<double>(s.offload_layers, per_stage) * kept / machine_.host_bytes_per_s;
         total.at(Term::overhead) +=
-            micro_batches * (step.exposed(moved, forward.total_s(), total.hidden_s) +
-                             step.exposed(moved, backward.total_s(), total.hidden_s));
+            micro_batches *
+            (step.exposed(moved, forward.total_s(), total.hidden_at(Term::overhead)) +
+             step.exposed(moved, backward.total_s(), total.hidden_at(Term::overhead)));
     }
 
     const double chips = static_cast<double>(s.chips());
