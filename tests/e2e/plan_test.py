@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """`weir plan` and `weir models` as people use them: files, terminals, scripts, and slips."""
+import fcntl
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 from html.parser import HTMLParser
 
@@ -119,6 +123,30 @@ class Plan(unittest.TestCase):
         self.assertEqual(spoken.status, 0, spoken)
         self.assertIn("cannot launch them", spoken.err)
 
+    def test_a_narrow_terminal_shows_whole_plans(self):
+        plan = self.weir("plan", *SMALL, "--json").json["pools"][0]["plans"][0]["text"]
+        for columns in (60, 80):
+            terminal, other = pty.openpty()
+            fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+            child = subprocess.Popen([harness.WEIR, "plan", *SMALL], stdout=other, stderr=subprocess.DEVNULL,
+                                     env=dict(os.environ, NO_COLOR="1"))
+            os.close(other)
+            shown = b""
+            while chunk := self.read(terminal):
+                shown += chunk
+            os.close(terminal)
+            self.assertEqual(child.wait(60), 0)
+            lines = shown.decode().replace("\r", "").split("\n")
+            self.assertIn(plan, " ".join(" ".join(lines).split()))
+            self.assertLessEqual(max(map(len, lines)), columns)
+
+    @staticmethod
+    def read(terminal):
+        try:
+            return os.read(terminal, 1 << 16)
+        except OSError:  # the other side is closed
+            return b""
+
     def test_hidden_communication_is_told_by_what_it_is_for(self):
         plan = self.weir("plan", *SMALL, "--json").json["pools"][0]["plans"][0]
         self.assertAlmostEqual(sum(plan["hidden_terms_s"].values()) / plan["hidden_s"], 1)
@@ -138,7 +166,7 @@ class Plan(unittest.TestCase):
 
     def test_it_explains_by_trying(self):
         answer = self.weir("plan", *SMALL, "--explain")
-        for words in ("why this plan", "what limits it", "what would help", "twice the memory"):
+        for words in ("why this plan", "what limits it", "what would help", "twice the memory", "assumed"):
             self.assertIn(words, answer.out)
 
     def test_what_cannot_fit_says_by_how_much_and_what_would_help(self):
@@ -275,6 +303,13 @@ sites:
             best = answer.json["pools"][0]["plans"][0]
             self.assertEqual(best["currency"], "CNY")
             self.assertGreater(best["goal_cost"], 0)
+        answer = self.weir("plan", "llama-3-8b", "--chips", "h200=8", "--fleet", fleet)
+        self.assertEqual((answer.status, answer.out), (2, ""), answer)
+        self.assertIn("--chips names none of its pools, which are big", answer.err)
+        # A price says what so many tokens cost, whether there is a goal or not.
+        answer = self.weir("plan", "llama-3-8b", "--chips", "big", "--fleet", fleet, "--scale", "8..16")
+        self.assertIn("cost of 1e9 tokens", answer.out)
+        self.assertIn("CNY", answer.out)
 
     def test_slips_get_one_sentence_that_says_what_is_valid(self):
         chips = ["--chips", "h100-sxm-80g=8"]
@@ -291,6 +326,9 @@ sites:
             (["llama-3-8b", *chips, "--objective", "cost"], 2, "--price"),
             (["llama-3-8b", *chips, "--objective", "goodput"], 2, "--mtbf"),
             (["llama-3-8b", *chips, "--mtbf", "5y", "--objective", "goodput"], 2, "5y/node"),
+            (["llama-3-8b", *chips, "--global-batch", "99999999999"], 2, "is more than the 100000000"),
+            (["llama-3-8b", *chips, "--sequence", "16777216"], 2, "published runs go from 512 to 131,072"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g=9999999"], 2, "published runs go from 1 to 8,192"),
             (["llama-3-8b", *chips, "--scale", "64..8"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--scale", "8-64"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--margin", "2"], 2, "--margin"),

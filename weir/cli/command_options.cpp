@@ -700,12 +700,13 @@ private:
         c->add_option("--fleet", p.fleet, "fleet file whose pools --chips names")
             ->type_name("FILE");
         catalogs(c, p.catalogs);
+        constexpr std::uint64_t many = 100'000'000;
         c->add_option("--sequence", p.sequence, "tokens of a sequence [4096]")
             ->type_name("N")
-            ->check(whole_number(1));
+            ->check(whole_number(1, many));
         c->add_option("--global-batch", p.global_batch, "sequences of a step [4M tokens]")
             ->type_name("N")
-            ->check(whole_number(1));
+            ->check(whole_number(1, many));
         c->add_option("--tokens", p.tokens, "tokens to train in all, such as 15T")->type_name("N");
         one_of(c->add_option("--precision", p.precision, "of the matrix products [bf16]"),
                {"bf16", "fp8", "fp16", "fp32"});

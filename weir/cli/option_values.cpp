@@ -27,13 +27,16 @@ void one_of(CLI::Option* option, const std::vector<std::string>& words) {
         ""));
 }
 
-CLI::Validator whole_number(std::uint64_t least) {
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
     return CLI::Validator(
-        [least](std::string& given) -> std::string {
+        [least, most](std::string& given) -> std::string {
             const bool digits = !given.empty() && given.size() <= 18 &&
                                 given.find_first_not_of("0123456789") == std::string::npos;
-            if (digits && std::stoull(given) >= least) return {};
-            return fmt::format("\"{}\" is no whole number from {} on", given, least);
+            const std::uint64_t value = digits ? std::stoull(given) : 0;
+            if (digits && value >= least && value <= most) return {};
+            return digits && value > most
+                       ? fmt::format("\"{}\" is more than the {} that there may be", given, most)
+                       : fmt::format("\"{}\" is no whole number from {} on", given, least);
         },
         "");
 }

@@ -14,7 +14,7 @@ namespace weir::cli {
 
 // One of several words, with the nearest one offered for a mistyped one.
 void one_of(CLI::Option* option, const std::vector<std::string>& words);
-CLI::Validator whole_number(std::uint64_t least);
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = 999'999'999'999'999'999);
 // Both ends included.
 CLI::Validator number(double least, double most);
 

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/launch.hpp"
+#include "weir/plan/usual.hpp"
 
 namespace weir::cli {
 namespace {
@@ -128,6 +128,26 @@ std::vector<std::string> limits_of(const Prediction& prediction,
     return sentences;
 }
 
+std::vector<std::string> assumptions_of(const plan::Machine& machine) {
+    std::vector<std::string> sentences;
+    const plan::UsualSystem& system = plan::usual_system(machine.chip_name);
+    // What a fleet file says is not assumed.
+    if (system.assumed && machine.chips_per_node == system.chips_per_node) {
+        sentences.push_back(
+            fmt::format("{} to a node over {}, {} between nodes: {}",
+                        system.chips_per_node,
+                        system.inside == "any" ? "no known link" : system.inside,
+                        system.between == "any" ? "no known network" : system.between,
+                        system.source));
+    }
+    for (const plan::UsualFigure& figure : plan::usual_figures()) {
+        if (!figure.assumed) continue;
+        sentences.push_back(
+            fmt::format("{} {}: {}", figure.name, number_cell(figure.value), figure.source));
+    }
+    return sentences;
+}
+
 Explanation explain(const PlanQuestion& question, const PlanPool& pool, const SearchResult& found) {
     Explanation made;
     const plan::Plan& best = found.plans.front();
@@ -193,6 +213,7 @@ Explanation explain(const PlanQuestion& question, const PlanPool& pool, const Se
         made.tried.push_back(std::move(change));
     }
     largest_gain_first(made.tried);
+    made.assumed = assumptions_of(pool.machine);
     return made;
 }
 
@@ -360,18 +381,20 @@ std::string changes_table(const std::vector<PlanChange>& changes, std::size_t wi
     // Where nothing fits today there is nothing to gain on.
     const bool gains = std::any_of(
         changes.begin(), changes.end(), [](const PlanChange& one) { return one.gain != 0; });
-    TextTable table(
-        {{"tried"}, {"step", true}, {gains ? "gain" : "", true}, {"plan then", false, true}});
+    std::vector<Column> columns{{"tried"}, {"step", true}};
+    if (gains) columns.push_back({"gain", true});
+    const std::size_t plan_at = columns.size();
+    PlanRows table(std::move(columns), plan_at, "plan then");
     for (const PlanChange& change : changes) {
-        std::string gain;
-        if (gains) gain = change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-";
-        table.row({change.what,
-                   change.step_s > 0 ? step_text(change.step_s) : "-",
-                   gain,
-                   change.strategy ? text_of(*change.strategy)
-                   : change.missing_bytes > 0
-                       ? fmt::format("does not fit: {} too much", gib_text(change.missing_bytes))
-                       : "no such plan"});
+        std::vector<std::string> cells{change.what,
+                                       change.step_s > 0 ? step_text(change.step_s) : "-"};
+        if (gains)
+            cells.push_back(change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-");
+        table.row(std::move(cells),
+                  change.strategy ? text_of(*change.strategy)
+                  : change.missing_bytes > 0
+                      ? fmt::format("does not fit: {} too much", gib_text(change.missing_bytes))
+                      : "no such plan");
     }
     return table.text(width);
 }
@@ -387,7 +410,9 @@ std::string explanation_text(const Explanation& explanation, std::size_t width) 
     list("why this plan", explanation.why);
     list("what limits it", explanation.limits);
     text += paint("what would help, each tried", Tone::strong) + "\n";
-    text += changes_table(explanation.tried, width);
+    text += changes_table(explanation.tried, width) + "\n";
+    list("assumed, by no measurement", explanation.assumed);
+    text.pop_back();
     return text;
 }
 

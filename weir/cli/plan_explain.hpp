@@ -24,9 +24,10 @@ struct PlanChange {
 };
 
 struct Explanation {
-    std::vector<std::string> why;     // sentences
-    std::vector<std::string> limits;  // what keeps it from the peak, the largest first
-    std::vector<PlanChange> tried;    // the largest gain first
+    std::vector<std::string> why;      // sentences
+    std::vector<std::string> limits;   // what keeps it from the peak, the largest first
+    std::vector<PlanChange> tried;     // the largest gain first
+    std::vector<std::string> assumed;  // what no measurement and no source backs
 };
 
 // Of the best plan of a search on a pool, which found at least one.
@@ -48,6 +49,9 @@ std::vector<std::string> limits_of(const plan::Prediction& prediction,
 std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
                                        const plan::Strategy& strategy,
                                        double memory_max_bytes);
+
+// What predictions on a machine count on without a measurement or a source, in sentences.
+std::vector<std::string> assumptions_of(const plan::Machine& machine);
 
 std::string explanation_text(const Explanation& explanation, std::size_t width);
 std::string changes_table(const std::vector<PlanChange>& changes, std::size_t width);

@@ -198,7 +198,8 @@ std::string plan_json(const PlanAnswer& answer) {
         if (one.explanation) {
             json["explanation"] = {{"why", one.explanation->why},
                                    {"limits", one.explanation->limits},
-                                   {"tried", json_of(one.explanation->tried)}};
+                                   {"tried", json_of(one.explanation->tried)},
+                                   {"assumed", one.explanation->assumed}};
         }
         if (!one.would_fit.empty()) json["would_fit"] = json_of(one.would_fit);
         if (!one.scale.empty()) {

@@ -46,6 +46,13 @@ const fleet::Pool* pool_of(const fleet::Fleet& fleet, const std::string& name) {
     return nullptr;
 }
 
+std::string names_of(const fleet::Fleet& fleet) {
+    std::string names;
+    for (const fleet::Pool& pool : fleet.pools)
+        names += (names.empty() ? "" : ", ") + pool.name;
+    return names;
+}
+
 void set_price(plan::Machine& machine, const Price& price) {
     machine.price_per_chip_hour = static_cast<double>(price.of_chip_hour.micros) / 1e6;
     machine.currency = std::string(price.of_chip_hour.currency.text());
@@ -103,6 +110,15 @@ private:
                         "--chips: say which and how many, as h100-sxm-80g=64; `weir chips` lists "
                         "those that are known");
         }
+        if (fleet &&
+            std::none_of(options_.chips.begin(), options_.chips.end(), [&](const auto& asked) {
+                return pool_of(*fleet, asked.substr(0, asked.find('='))) != nullptr;
+            })) {
+            return fail(Code::invalid,
+                        fmt::format("--fleet {}: --chips names none of its pools, which are {}",
+                                    options_.fleet,
+                                    names_of(*fleet)));
+        }
         for (const std::string& asked : options_.chips) {
             const auto equals = asked.find('=');
             PlanPool pool;
@@ -155,9 +171,7 @@ private:
         if (!chip) {
             std::string pools;
             if (fleet != nullptr && there == nullptr) {
-                for (const fleet::Pool& one : fleet->pools)
-                    pools += (pools.empty() ? "" : ", ") + one.name;
-                pools = fmt::format("; the pools of {} are {}", options_.fleet, pools);
+                pools = fmt::format("; the pools of {} are {}", options_.fleet, names_of(*fleet));
             }
             return fail(chip.error().code,
                         fmt::format("--chips {}: {}; `weir chips` lists those that are known{}",
@@ -288,6 +302,10 @@ private:
                                 name_of(question_.search_on(pool).precisions.front())));
             }
             WEIR_CHECK(can_count(pool));
+            // So far beyond what was measured that a search would be for nothing.
+            plan::Strategy widest;
+            widest.dp = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, pool.chips));
+            WEIR_CHECK(plan::check_extrapolation(question_.job, widest));
             const std::uint32_t node = pool.machine.chips_per_node;
             if (pool.chips > node && pool.chips % node != 0) {
                 question_.notes.push_back(fmt::format(

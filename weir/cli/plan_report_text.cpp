@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_text.hpp"
@@ -50,18 +49,20 @@ std::string details(const plan::TrainingJob& job,
 std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, std::size_t width) {
     const plan::Machine& machine = answer.pool.machine;
     const bool goal = job.tokens > 0;
+    const bool priced = machine.price_per_chip_hour > 0;
     std::vector<Column> columns{
         {"chips", true}, {"step", true}, {"tokens/s", true}, {"of linear", true}, {"MFU", true}};
-    columns.push_back({goal ? "to the goal" : "", true});
+    if (goal) columns.push_back({"to the goal", true});
     columns.push_back(
-        {goal ? machine.currency.empty() ? "chip-hours" : "cost" : "chip-hours for 1e9 tokens",
-         true});
-    columns.push_back({"plan", false, true});
-    TextTable table(columns);
+        {fmt::format("{}{}", priced ? "cost" : "chip-hours", goal ? "" : " of 1e9 tokens"), true});
+    const std::size_t plan_at = columns.size();
+    PlanRows table(std::move(columns), plan_at, "plan");
     double first = 0;  // tokens a second of one chip, at the smallest number that works
     for (const ScalePoint& point : answer.scale) {
         if (!point.best) {
-            table.row({format_count(point.chips), "-", "-", "-", "-", "-", "-", "nothing fits"});
+            std::vector<std::string> cells(plan_at, "-");
+            cells.front() = format_count(point.chips);
+            table.row(std::move(cells), "nothing fits");
             continue;
         }
         const Prediction& p = point.best->prediction;
@@ -70,19 +71,20 @@ std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, 
         if (first == 0) first = p.tokens_per_s / chips;
         const double seconds = (goal ? job.tokens : 1e9) / p.tokens_per_s;
         std::string cost = cost_text(machine, used, seconds);
-        if (cost.empty() || !goal) {
+        if (cost.empty()) {
             const double hours = seconds * used / 3600;
             cost = hours < 100 ? fmt::format("{:.1f}", hours)
                                : format_count(static_cast<std::uint64_t>(std::llround(hours)));
         }
-        table.row({format_count(point.chips),
-                   step_text(p.step_s),
-                   format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
-                   format_percent(p.tokens_per_s / chips / first),
-                   format_percent(p.mfu),
-                   goal ? long_time_text(seconds) : "",
-                   cost,
-                   text_of(point.best->strategy)});
+        std::vector<std::string> cells{
+            format_count(point.chips),
+            step_text(p.step_s),
+            format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+            format_percent(p.tokens_per_s / chips / first),
+            format_percent(p.mfu)};
+        if (goal) cells.push_back(long_time_text(seconds));
+        cells.push_back(std::move(cost));
+        table.row(std::move(cells), text_of(point.best->strategy));
     }
     return table.text(width);
 }
@@ -131,6 +133,8 @@ std::string nothing_fits(const PoolAnswer& answer,
     if (!answer.would_fit.empty()) {
         text += "\n" + paint("what would make it fit, each tried", Tone::strong) + "\n";
         text += changes_table(answer.would_fit, width);
+    } else {
+        text += "\n" + line("--explain tries what would make it fit", width);
     }
     return text;
 }
@@ -169,7 +173,8 @@ std::string measured_line(std::string_view what,
 
 std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
     const plan::TrainingJob& job = answer.question.job;
-    std::string text = paint(job_line(job, answer.question.precision), Tone::strong) + "\n";
+    std::string text =
+        paint(wrapped(job_line(job, answer.question.precision), 0, width), Tone::strong) + "\n";
     bool first = true;
     for (const PoolAnswer& one : answer.pools) {
         if (!first) text += "\n";
@@ -193,7 +198,8 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
 std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
     const plan::PlanFile& file = answer.file;
     const Prediction& p = answer.prediction;
-    std::string text = paint(job_line(file.job, file.strategy.precision), Tone::strong) + "\n";
+    std::string text =
+        paint(wrapped(job_line(file.job, file.strategy.precision), 0, width), Tone::strong) + "\n";
     if (!answer.read_as.empty()) text += line("a launch of " + answer.read_as, width);
     text += line(machine_line(file.machine, file.strategy.chips()), width) + "\n";
     text += plans_table({{file.strategy, p, p.step_s}},

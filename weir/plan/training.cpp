@@ -7,6 +7,7 @@
 #include "weir/plan/kernel_time.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/stack.hpp"
+#include "weir/plan/usual.hpp"
 
 namespace weir::plan {
 namespace {
@@ -73,15 +74,17 @@ public:
             terms.at(Term::attention) = cost.attention_s;
             terms.at(Term::memory_bound) = cost.memory_s;
         }
-        terms.at(Term::tensor) =
-            strategy_.overlap.tensor
-                ? exposed(cost.tensor_s, 0.7 * cost.tensor_base_s, terms.hidden_at(Term::tensor))
-                : cost.tensor_s;
+        terms.at(Term::tensor) = strategy_.overlap.tensor
+                                     ? exposed(cost.tensor_s,
+                                               usual_.tensor_beside * cost.tensor_base_s,
+                                               terms.hidden_at(Term::tensor))
+                                     : cost.tensor_s;
         terms.at(Term::context) = cost.context_s;
-        terms.at(Term::experts) =
-            strategy_.overlap.experts
-                ? exposed(cost.experts_s, 0.7 * cost.work_s(), terms.hidden_at(Term::experts))
-                : cost.experts_s;
+        terms.at(Term::experts) = strategy_.overlap.experts
+                                      ? exposed(cost.experts_s,
+                                                usual_.experts_beside * cost.work_s(),
+                                                terms.hidden_at(Term::experts))
+                                      : cost.experts_s;
         const double device_s = cost.kernels * machine_.chip.kernel_s;
         const double host_s =
             strategy_.cuda_graphs || stack_.compiled ? 0 : cost.kernels * machine_.chip.host_s;
@@ -93,6 +96,7 @@ private:
     const Machine& machine_;
     const Strategy& strategy_;
     const Stack& stack_;
+    const UsualSoftware& usual_ = usual_software();
 };
 
 // Chips over which weights of this kind are replicated, and where those chips lie.
@@ -158,6 +162,7 @@ Prediction TrainingModel::predict(const Strategy& strategy) const {
 
 Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const {
     const Step step(machine_, s);
+    const UsualSoftware& usual = usual_software();
     const double depth = job_.model.layers + job_.model.mtp_layers;
     const double per_stage = std::ceil(depth / s.pp);
     const double moe_share =
@@ -183,14 +188,15 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         if (s.recompute == Recompute::selective) {
             // The share of the forward work that the named parts are.
             PassCost part;
-            if (s.parts.norms || s.parts.activation) part.memory_s = 0.4 * layer.forward.memory_s;
+            if (s.parts.norms || s.parts.activation)
+                part.memory_s = usual.small_again * layer.forward.memory_s;
             if (s.parts.attention && !s.flash_attention) {
                 part.attention_s = layer.forward.attention_s;
-                part.memory_s += 0.5 * layer.forward.memory_s;
+                part.memory_s += usual.scores_again * layer.forward.memory_s;
             }
             if (s.parts.mlp || s.parts.every_other_product)
-                part.products_s += 0.5 * layer.forward.products_s;
-            if (s.parts.latent_up) part.products_s += 0.15 * layer.forward.products_s;
+                part.products_s += usual.feed_forward_again * layer.forward.products_s;
+            if (s.parts.latent_up) part.products_s += usual.latent_again * layer.forward.products_s;
             one_backward.add(step.pass(part, true));
         }
         if (s.zero == 3) {
@@ -267,8 +273,8 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         // Fill and drain: the other stages wait for one micro-batch to come through. Zero-bubble
         // schedules put weight gradients, a third of the work, into two thirds of it.
         double bubble = (s.pp - 1.0) / s.vpp * middle.total_s();
-        if (s.schedule == Schedule::zero_bubble) bubble /= 3;
-        if (s.schedule == Schedule::dualpipe) bubble /= 4;
+        if (s.schedule == Schedule::zero_bubble) bubble *= usual.zero_bubble;
+        if (s.schedule == Schedule::dualpipe) bubble *= usual.dualpipe_bubble;
         total.at(Term::bubble) += bubble;
     }
 
@@ -310,14 +316,15 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             times * (reduce_of(dense, dense_parameters) + reduce_of(expert, expert_parameters));
         const double gather =
             gather_of(dense, dense_parameters) + gather_of(expert, expert_parameters);
-        total.at(Term::data) +=
-            s.overlap.grad_reduce
-                ? step.exposed(
-                      reduce, times * 0.9 * backward.total_s(), total.hidden_at(Term::data))
-                : reduce;
+        total.at(Term::data) += s.overlap.grad_reduce
+                                    ? step.exposed(reduce,
+                                                   times * usual.reduce_beside * backward.total_s(),
+                                                   total.hidden_at(Term::data))
+                                    : reduce;
         total.at(Term::data) +=
             s.overlap.param_gather
-                ? step.exposed(gather, 0.9 * forward.total_s(), total.hidden_at(Term::data))
+                ? step.exposed(
+                      gather, usual.gather_beside * forward.total_s(), total.hidden_at(Term::data))
                 : gather;
     } else if (s.zero_group > 0 && dense.size > s.zero_group) {
         // Sharded inside a group, summed over the groups.
@@ -480,7 +487,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     double sum = 0;
     for (const double part : memory)
         sum += part;
-    at(MemoryPart::reserve) = 0.04 * sum + 1.0e9;
+    at(MemoryPart::reserve) = usual_software().reserve_share * sum + usual_software().reserve_bytes;
     return memory;
 }
 
