@@ -229,6 +229,9 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         changes = answer.out.split("changes, each tried", 1)[1]
         self.assertIn("everything at once", changes.split("\n")[2])
         self.assertIn("recompute none", changes)
+        other = self.weir("plan", "llama-3-70b", "--read", name, "--chips", "h100-sxm-80g")
+        self.assertIn("llama-3-70b: the launch says the shape of its model itself", other.err)
+        self.assertIn("pretrain.sh (8.03 B parameters)", other.out)
 
     def test_a_launch_is_not_emitted_for_what_the_framework_cannot_run(self):
         name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\npp: 2"))

@@ -75,7 +75,7 @@ std::optional<plan::Plan> left_out(const plan::TrainingModel& model,
     if (!kept.empty()) options.better_than = kept.front().value;
     auto found = plan::search(model, options);
     if (!found || found->plans.empty()) return std::nullopt;
-    return std::move(found->plans.front());
+    return found->plans.front();
 }
 
 Result<void> rank(PoolAnswer& answer, const PlanQuestion& question, bool explained) {
@@ -87,10 +87,8 @@ Result<void> rank(PoolAnswer& answer, const PlanQuestion& question, bool explain
     answer.left_out = left_out(model, question.search_on(answer.pool), answer.found.plans);
     answer.search_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    for (const plan::Plan& best : answer.found.plans) {
-        if (const auto far = plan::check_extrapolation(question.job, best.strategy); !far)
-            return far;
-    }
+    for (const plan::Plan& best : answer.found.plans)
+        WEIR_CHECK(plan::check_extrapolation(question.job, best.strategy));
     if (!explained) return {};
     if (answer.found.plans.empty())
         answer.would_fit = what_would_fit(question, answer.pool);
@@ -129,13 +127,10 @@ Result<void> scale(PoolAnswer& answer,
         ScalePoint point{chips, std::nullopt};
         // A number of chips that no plan divides is a point without one, and no error.
         if (auto found = plan::search(model, options); found && !found->plans.empty()) {
-            if (const auto far =
-                    plan::check_extrapolation(question.job, found->plans.front().strategy);
-                !far)
-                return far;
-            point.best = std::move(found->plans.front());
+            point.best = found->plans.front();
+            WEIR_CHECK(plan::check_extrapolation(question.job, point.best->strategy));
         }
-        answer.scale.push_back(std::move(point));
+        answer.scale.push_back(point);
         progress.at(answer.scale.size());
     }
     return {};

@@ -47,7 +47,7 @@ std::vector<std::string> limits_of(const plan::Prediction& prediction,
 // those that need more than so much memory stand last. Where it cannot launch the strategy itself,
 // all that the machine could run.
 std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
-                                       const plan::Strategy& strategy,
+                                       const plan::Strategy& base,
                                        double memory_max_bytes);
 
 // What predictions on a machine count on without a measurement or a source, in sentences.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <tuple>
 
 #include "weir/base/text_file.hpp"
 #include "weir/base/units.hpp"
@@ -60,7 +62,12 @@ Result<bool> emit_launch(const plan::TrainingJob& job,
     WEIR_TRY(const plan::Framework framework, framework_named(options.emit));
     const plan::Prediction& prediction = chosen.prediction;
     auto text = plan::launch_text({job, chosen.strategy, machine.chips_per_node}, framework);
-    if (!text) return fail(text.error().at("--emit " + options.emit));
+    if (!text) {
+        // Most refusals begin with the name of the framework.
+        const std::string& why = text.error().message;
+        return fail(
+            text.error().at(why.rfind(options.emit, 0) == 0 ? "--emit" : "--emit " + options.emit));
+    }
     const plan::Interval interval = plan::interval_of(prediction, job, machine, chosen.strategy);
     note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
                      text_of(chosen.strategy),
@@ -103,6 +110,16 @@ Result<bool> read_and_improve(const PlanOptions& options) {
     answer.file.job = read.launch.job;
     answer.file.strategy = read.launch.strategy;
     answer.file.machine = pool.machine;
+    catalog::Model& model_read = answer.file.job.model;
+    if (model_read.name == source)
+        model_read.name = std::filesystem::path(source).filename().string();
+    const auto widths = [](const catalog::Model& one) {
+        return std::tie(one.layers, one.hidden, one.heads, one.kv_heads, one.ffn);
+    };
+    if (hints.model && widths(*hints.model) != widths(model_read)) {
+        note(fmt::format("{}: the launch says the shape of its model itself, and that counts",
+                         options.model));
+    }
     answer.file.notes = std::move(read.assumed);
     answer.read_as = std::string(name_of(read.framework));
     answer.not_modelled = std::move(read.not_modelled);
