@@ -2,6 +2,7 @@
 """Runs a page of the documentation as a reader would, against a real hub.
 
     run_page.py --bin DIR PAGE.md        every block of the page, in order, in an empty folder
+    run_page.py --bin DIR --write PAGE.md   the same, and each ```text block becomes what was printed
     run_page.py --bin DIR --campaign D   a folder of examples/ as `weir up --campaign --once`
 
 What the blocks mean: a ```sh block is run by bash with -eu; a ```text block after it is what it
@@ -9,6 +10,9 @@ prints, line by line and in order, where … stands for anything and blanks coun
 block after a line <!-- file: NAME --> is written to NAME; after <!-- same as: PATH --> it must be
 equal to that file of the repository; a ```sh block after <!-- hub --> runs in the background until
 the page ends, on a free port. Other blocks (```console) are for people.
+
+--write is for pages whose figures follow a model: lines with … that still match stay as they are, and
+a … alone in a block goes on standing for the lines between as many above and below it.
 """
 import argparse
 import difflib
@@ -62,12 +66,28 @@ def check_output(where, expected, printed):
         line = squeezed(line)
         if not line or line == "…":
             continue
-        pattern = re.compile(".*".join(re.escape(part) for part in line.split("…")))
-        while at < len(lines) and not pattern.fullmatch(lines[at]):
+        while at < len(lines) and not matches(line, lines[at]):
             at += 1
         if at == len(lines):
             raise Failure(f"{where}: the page says it prints\n    {line}\nbut it printed\n{printed}")
         at += 1
+
+
+def matches(line, printed):
+    parts = (re.escape(part) for part in squeezed(line).split("…"))
+    return re.fullmatch(".*".join(parts), squeezed(printed)) is not None
+
+
+def rewritten(expected, printed):
+    """The block with what was printed."""
+    old, new = expected.rstrip("\n").split("\n"), printed.rstrip("\n").split("\n")
+    if "…" in old:
+        above = old.index("…")
+        below = len(old) - above - 1
+        new = new[:above] + ["…"] + new[len(new) - below:]
+    patterns = [line for line in old if "…" in line and line != "…"]
+    kept = [next((line for line in patterns if matches(line, one)), one) for one in new]
+    return "\n".join(kept) + "\n"
 
 
 def free_port():
@@ -98,10 +118,11 @@ def stop(process):
             process.wait()
 
 
-def run_page(page, environment, folder):
+def run_page(page, environment, folder, write=False):
     with open(page, encoding="utf-8") as file:
-        found = blocks(file.read())
-    port, hub, printed, ran = free_port(), None, "", 0
+        text = file.read()
+    found, lines = blocks(text), text.split("\n")
+    port, hub, printed, ran, bodies = free_port(), None, "", 0, {}
     environment = dict(environment, WEIR_HUB=f"http://127.0.0.1:{port}")
     # A reader has the examples at hand; the page finds them as in the repository.
     shutil.copytree(os.path.join(ROOT, "examples"), os.path.join(folder, "examples"),
@@ -130,10 +151,18 @@ def run_page(page, environment, folder):
                 print(f"--- {where}\n{body}{printed}", flush=True)
                 if done.returncode != 0:
                     raise Failure(f"{where}: the block ended with {done.returncode}")
+            elif kind == "text" and write:
+                bodies[line] = (body, rewritten(body, printed))
             elif kind == "text":
                 check_output(where, body, printed)
     finally:
         stop(hub)
+    # From the end on, so that numbers of lines stay what they are.
+    for line, (old, new) in sorted(bodies.items(), reverse=True):
+        lines[line:line + old.count("\n")] = new.rstrip("\n").split("\n")
+    if bodies:
+        with open(page, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
     print(f"{os.path.relpath(page, ROOT)}: {ran} blocks ran and printed what the page says")
 
 
@@ -163,6 +192,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
     parser.add_argument("--campaign")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("page", nargs="?")
     options = parser.parse_args()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
@@ -172,7 +202,7 @@ def main():
             if options.campaign:
                 run_campaign(os.path.abspath(options.campaign), environment, folder)
             else:
-                run_page(os.path.abspath(options.page), environment, folder)
+                run_page(os.path.abspath(options.page), environment, folder, options.write)
         except Failure as failure:
             print(failure, file=sys.stderr)
             return 1

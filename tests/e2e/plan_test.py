@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """`weir plan` and `weir models` as people use them: files, terminals, scripts, and slips."""
+import fcntl
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 from html.parser import HTMLParser
 
@@ -82,9 +86,87 @@ class Plan(unittest.TestCase):
         self.assertEqual(checked.status, 0, checked)
         self.assertAlmostEqual(checked.json["plan"]["step_s"], best["step_s"], places=9)
 
+    def test_plans_keep_a_risk_of_memory_and_say_what_that_leaves_out(self):
+        full = ["plan", "llama-3-8b", "--chips", "a100-sxm-80g=8", "--sequence", "4096", "--global-batch", "128"]
+        answer = self.weir(*full, "--json").json
+        pool = answer["pools"][0]
+        for plan in pool["plans"]:
+            self.assertLessEqual(plan["out_of_memory_probability"], 0.1 + 1e-9)
+        out = pool["left_out"]
+        self.assertGreater(out["out_of_memory_probability"], 0.1)
+        self.assertLess(out["step_s"], pool["plans"][0]["step_s"])
+        text = self.weir(*full).out
+        self.assertIn("left out, to keep the risk of running out of memory at 10 %", text)
+        option = text.split(" takes it")[0].rsplit("; ", 1)[1].split()
+        self.assertEqual(option[0], "--risk")
+        risky = self.weir(*full, *option, "--json").json["pools"][0]
+        self.assertEqual(risky["plans"][0]["text"], out["text"])
+        for plan in self.weir(*full, "--margin", "0.3", "--json").json["pools"][0]["plans"]:
+            self.assertLessEqual(plan["memory_bytes"], 0.7 * 80 * 2**30)
+
+    def test_what_a_framework_cannot_launch_is_not_ranked_under_its_name(self):
+        for framework in ("megatron-lm", "mindspeed", "deepspeed"):
+            asked = ["plan", "mixtral-8x7b", "--chips", "h100-sxm-80g=32", "--framework", framework]
+            ranked = self.weir(*asked, "--top", "5", "--json").json["pools"][0]["plans"]
+            self.assertTrue(ranked)
+            for plan in ranked:
+                lines = [f"{key}: {value}" for key, value in plan["strategy"].items() if value != []]
+                lines += ["model: mixtral-8x7b", "chip: h100-sxm-80g", "seq: 4096", "global_batch: 1024"]
+                name = self.file("plan.yaml", "\n".join(lines).replace("'", "") + "\n")
+                launched = self.weir("plan", "--check", name, "--emit", framework)
+                self.assertEqual(launched.status, 0, (plan["text"], launched))
+        refused = self.weir("plan", "deepseek-v3", "--chips", "h800=256", "--framework", "deepspeed")
+        self.assertEqual((refused.status, refused.out), (2, ""), refused)
+        self.assertIn("--framework deepspeed: model: has no latent attention; --framework megatron-lm", refused.err)
+        # Nobody named a framework: the plans are those of its kernels, and that is said.
+        spoken = self.weir("plan", "llama-4-scout", "--chips", "h100-sxm-80g=256")
+        self.assertEqual(spoken.status, 0, spoken)
+        self.assertIn("cannot launch them", spoken.err)
+
+    def test_a_narrow_terminal_shows_whole_plans(self):
+        plan = self.weir("plan", *SMALL, "--json").json["pools"][0]["plans"][0]["text"]
+        for columns in (60, 80):
+            terminal, other = pty.openpty()
+            fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+            child = subprocess.Popen([harness.WEIR, "plan", *SMALL], stdout=other, stderr=subprocess.DEVNULL,
+                                     env=dict(os.environ, NO_COLOR="1"))
+            os.close(other)
+            shown = b""
+            while chunk := self.read(terminal):
+                shown += chunk
+            os.close(terminal)
+            self.assertEqual(child.wait(60), 0)
+            lines = shown.decode().replace("\r", "").split("\n")
+            self.assertIn(plan, " ".join(" ".join(lines).split()))
+            self.assertLessEqual(max(map(len, lines)), columns)
+
+    @staticmethod
+    def read(terminal):
+        try:
+            return os.read(terminal, 1 << 16)
+        except OSError:  # the other side is closed
+            return b""
+
+    def test_hidden_communication_is_told_by_what_it_is_for(self):
+        plan = self.weir("plan", *SMALL, "--json").json["pools"][0]["plans"][0]
+        self.assertAlmostEqual(sum(plan["hidden_terms_s"].values()) / plan["hidden_s"], 1)
+        self.assertGreater(plan["hidden_terms_s"]["data_parallel"], 0)
+
+    def test_changes_keep_the_risk_and_the_framework(self):
+        name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\nframework: deepspeed"))
+        everything = self.weir("plan", "--check", name, "--explain", "--risk", "0.5", "--json").json
+        careful = self.weir("plan", "--check", name, "--explain", "--margin", "0.3", "--json").json
+        room = max(0.7 * 80 * 2**30, careful["plan"]["memory_bytes"])
+        fitting = {change["what"] for change in careful["changes"] if change["fits"]}
+        self.assertLessEqual(fitting, {change["what"] for change in everything["changes"] if change["fits"]})
+        for change in careful["changes"]:
+            self.assertNotIn("pipeline sends", change["what"])
+            self.assertFalse(change["fits"] and (change["missing_bytes"] or 0) > 0)
+        self.assertGreater(room, 0)
+
     def test_it_explains_by_trying(self):
         answer = self.weir("plan", *SMALL, "--explain")
-        for words in ("why this plan", "what limits it", "what would help", "twice the memory"):
+        for words in ("why this plan", "what limits it", "what would help", "twice the memory", "assumed"):
             self.assertIn(words, answer.out)
 
     def test_what_cannot_fit_says_by_how_much_and_what_would_help(self):
@@ -147,6 +229,9 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         changes = answer.out.split("changes, each tried", 1)[1]
         self.assertIn("everything at once", changes.split("\n")[2])
         self.assertIn("recompute none", changes)
+        other = self.weir("plan", "llama-3-70b", "--read", name, "--chips", "h100-sxm-80g")
+        self.assertIn("llama-3-70b: the launch says the shape of its model itself", other.err)
+        self.assertIn("pretrain.sh (8.03 B parameters)", other.out)
 
     def test_a_launch_is_not_emitted_for_what_the_framework_cannot_run(self):
         name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\npp: 2"))
@@ -221,6 +306,13 @@ sites:
             best = answer.json["pools"][0]["plans"][0]
             self.assertEqual(best["currency"], "CNY")
             self.assertGreater(best["goal_cost"], 0)
+        answer = self.weir("plan", "llama-3-8b", "--chips", "h200=8", "--fleet", fleet)
+        self.assertEqual((answer.status, answer.out), (2, ""), answer)
+        self.assertIn("--chips names none of its pools, which are big", answer.err)
+        # A price says what so many tokens cost, whether there is a goal or not.
+        answer = self.weir("plan", "llama-3-8b", "--chips", "big", "--fleet", fleet, "--scale", "8..16")
+        self.assertIn("cost of 1e9 tokens", answer.out)
+        self.assertIn("CNY", answer.out)
 
     def test_slips_get_one_sentence_that_says_what_is_valid(self):
         chips = ["--chips", "h100-sxm-80g=8"]
@@ -237,9 +329,21 @@ sites:
             (["llama-3-8b", *chips, "--objective", "cost"], 2, "--price"),
             (["llama-3-8b", *chips, "--objective", "goodput"], 2, "--mtbf"),
             (["llama-3-8b", *chips, "--mtbf", "5y", "--objective", "goodput"], 2, "5y/node"),
+            (["llama-3-8b", *chips, "--global-batch", "99999999999"], 2, "is more than the 100000000"),
+            (["llama-3-8b", *chips, "--sequence", "16777216"], 2, "published runs go from 512 to 131,072"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g=9999999"], 2, "published runs go from 1 to 8,192"),
             (["llama-3-8b", *chips, "--scale", "64..8"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--scale", "8-64"], 2, "8..4096"),
             (["llama-3-8b", *chips, "--margin", "2"], 2, "--margin"),
+            (["llama-3-8b", *chips, "--risk", "0.7"], 2, "no number from 0.001 to 0.5"),
+            (["llama-3-8b", *chips, "--risk", "0.1", "--margin", "0.1"], 2, "do not go together"),
+            (["llama-3-8b", "--chips", "h100=8"], 2, "'h100' may be h100-pcie-80g, h100-sxm-80g"),
+            (["llama-3-8b", *chips, "--scale", "8..64"], 2, "write h100-sxm-80g alone"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g", "--scale", "8..64", "--top", "3"], 2, "do not go together"),
+            (["llama-3-8b", "--chips", "h100-sxm-80g=8,h200=8", "--emit", "megatron-lm"], 2, "one kind of chips"),
+            (["--check", "p.yaml", *chips], 2, "do not go together"),
+            (["--check", "p.yaml", "--tokens", "1T"], 2, "do not go together"),
+            (["--read", "x.sh", *chips, "--precision", "fp8"], 2, "do not go together"),
             (["llama-3-8b", *chips, "--isl", "10"], 2, "--serve"),
             (["llama-3-8b", *chips, "--serve", "--slo", "fast=1s"], 2, "ttft=1s"),
             (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1"], 2, "ttft=1s"),

@@ -9,6 +9,7 @@
 #include "weir/base/embedded.hpp"
 #include "weir/base/random.hpp"
 #include "weir/catalog/catalog.hpp"
+#include "weir/catalog/only_chip.hpp"
 #include "weir/catalog/vendor.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -194,6 +195,29 @@ TEST(Catalog, NamesStacksAsTheVendorsVariablesDo) {
         EXPECT_EQ(chip.vendor, family->vendor) << chip.name;
         EXPECT_THAT(chip.stacks, ::testing::Contains(std::string(family->stack))) << chip.name;
     }
+}
+
+TEST(Catalog, GuessesNoMemberOfAFamily) {
+    const Catalog& catalog = Catalog::built_in();
+    const auto several = only_chip(catalog, "h100");
+    ASSERT_FALSE(several);
+    EXPECT_EQ(several.error().message,
+              "'h100' may be h100-pcie-80g, h100-sxm-80g, h100-sxm-96g-500w, h100-nvl-94g; say "
+              "which");
+    EXPECT_THAT(only_chip(catalog, "a100").error().message,
+                HasSubstr("a100-sxm-40g, a100-sxm-80g"));
+    // A name, though another begins with it; a family of one; a further name of one chip.
+    for (const auto& [asked, name] : {std::pair{"k100", "k100"},
+                                      {"H800", "h800-sxm-80g"},
+                                      {"h20-96g", "h20"},
+                                      {"b200", "b200"}}) {
+        const auto chip = only_chip(catalog, asked);
+        ASSERT_TRUE(chip) << chip.error().message;
+        EXPECT_EQ((*chip)->name, name);
+    }
+    EXPECT_EQ(only_chip(catalog, "h100-sxm-80").error().message,
+              "the catalogue does not know 'h100-sxm-80' (did you mean h100-sxm-80g?)");
+    EXPECT_EQ(only_chip(catalog, "").error().code, Code::not_found);
 }
 
 TEST(Catalog, TakesAMeasurementOverWhatItKnew) {

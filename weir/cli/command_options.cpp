@@ -1,7 +1,5 @@
 #include "weir/cli/command_options.hpp"
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -9,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "weir/cli/print.hpp"
+#include "weir/cli/option_values.hpp"
 
 namespace weir::cli {
 namespace {
@@ -58,37 +56,6 @@ private:
         app->add_option("--catalog", into, "a file that says more of chips; repeatable")
             ->type_name("FILE")
             ->allow_extra_args(false);
-    }
-
-    // One of several words, with the nearest one offered for a mistyped one.
-    static void one_of(CLI::Option* option, const std::vector<std::string>& words) {
-        std::string type;
-        for (const std::string& word : words)
-            type += (type.empty() ? "" : "|") + word;
-        option->type_name(type);
-        option->check(CLI::Validator(
-            [words, type](std::string& given) -> std::string {
-                for (const std::string& word : words) {
-                    if (word == given) return {};
-                }
-                const std::string near = nearest(given, words);
-                return fmt::format("\"{}\" is none of {}{}",
-                                   given,
-                                   type,
-                                   near.empty() ? "" : " (did you mean " + near + "?)");
-            },
-            ""));
-    }
-
-    static CLI::Validator whole_number(std::uint64_t least) {
-        return CLI::Validator(
-            [least](std::string& given) -> std::string {
-                const bool digits = !given.empty() && given.size() <= 18 &&
-                                    given.find_first_not_of("0123456789") == std::string::npos;
-                if (digits && std::stoull(given) >= least) return {};
-                return fmt::format("\"{}\" is no whole number from {} on", given, least);
-            },
-            "");
     }
 
     // --- the commands ----------------------------------------------------------------------
@@ -713,7 +680,7 @@ private:
             "how a model runs best on chips, how fast, and why",
             "  weir plan llama-3-8b --chips h100-sxm-80g=64 --sequence 8192 --global-batch 512\n"
             "  weir plan gpt3-175b --chips a100-sxm-80g=1024 --explain --report plan.html\n"
-            "  weir plan deepseek-v3 --chips h800=2048 --scale 256..4096 --tokens 15T\n"
+            "  weir plan deepseek-v3 --chips h800 --scale 256..4096 --tokens 15T\n"
             "  weir plan llama-3-8b --chips h100-sxm-80g=64 --emit torchtitan > train.toml\n"
             "  weir plan --check ours.yaml --explain\n"
             "  weir plan --read pretrain.sh --chips h100-sxm-80g\n"
@@ -733,12 +700,13 @@ private:
         c->add_option("--fleet", p.fleet, "fleet file whose pools --chips names")
             ->type_name("FILE");
         catalogs(c, p.catalogs);
+        constexpr std::uint64_t many = 100'000'000;
         c->add_option("--sequence", p.sequence, "tokens of a sequence [4096]")
             ->type_name("N")
-            ->check(whole_number(1));
+            ->check(whole_number(1, many));
         c->add_option("--global-batch", p.global_batch, "sequences of a step [4M tokens]")
             ->type_name("N")
-            ->check(whole_number(1));
+            ->check(whole_number(1, many));
         c->add_option("--tokens", p.tokens, "tokens to train in all, such as 15T")->type_name("N");
         one_of(c->add_option("--precision", p.precision, "of the matrix products [bf16]"),
                {"bf16", "fp8", "fp16", "fp32"});
@@ -749,47 +717,79 @@ private:
         c->add_option("--top", p.top, "so many plans [5]")->type_name("K")->check(whole_number(1));
         one_of(c->add_option("--objective", p.objective, "what the best plan has least of [time]"),
                {"time", "cost", "energy", "goodput"});
-        c->add_option("--margin", p.margin, "share of the memory that stays free, 0 to 0.9 [0]")
+        auto* risk = c->add_option("--risk",
+                                   p.risk,
+                                   "probability of running out of memory that a plan may have, up "
+                                   "to 0.5 [0.1]")
+                         ->type_name("X")
+                         ->check(number(0.001, 0.5));
+        c->add_option(
+             "--margin", p.margin, "share of the memory that stays free, instead of a risk")
             ->type_name("X")
-            ->check(CLI::Range(0.0, 0.9));
+            ->check(number(0, 0.9))
+            ->excludes(risk);
         c->add_option("--price", p.price, "what a chip costs [as the fleet file says]")
             ->type_name("AMOUNT/chip-hour");
         c->add_option("--mtbf",
                       p.mtbf,
                       "mean time between failures of a node, for goodput [as the fleet file says]")
             ->type_name("DURATION/node");
-        auto* explain =
-            c->add_flag("--explain",
-                        p.explain,
-                        "why the best one wins, what limits it, and what would help, each tried");
+        c->add_flag("--explain",
+                    p.explain,
+                    "why the best one wins, what limits it, and what would help, each tried");
         auto* scale = c->add_option("--scale", p.scale, "the best plan for each number of chips")
-                          ->type_name("LOW..HIGH")
-                          ->excludes(explain);
+                          ->type_name("LOW..HIGH");
         auto* check =
             c->add_option("--check", p.check, "predict what a plan file says; - is standard input")
-                ->type_name("FILE")
-                ->excludes(scale);
+                ->type_name("FILE");
         auto* read =
             c->add_option("--read",
                           p.read,
                           "predict an existing launch of Megatron-LM, DeepSpeed, MindSpeed "
                           "or torchtitan, and say what would make it faster; - is "
                           "standard input")
-                ->type_name("FILE")
-                ->excludes(scale)
-                ->excludes(check);
+                ->type_name("FILE");
         auto* emit =
-            c->add_option("--emit", p.emit, "print what starts the best plan in this framework")
-                ->excludes(scale)
-                ->excludes(read);
+            c->add_option("--emit", p.emit, "print what starts the best plan in this framework");
         one_of(emit, {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
-        c->add_option("--report", p.report, "write an HTML report")
-            ->type_name("FILE")
-            ->excludes(check)
-            ->excludes(read)
-            ->excludes(emit);
+        c->add_option("--report", p.report, "write an HTML report")->type_name("FILE");
+        // What one question does not ask for, nobody gives and believes that it counted.
+        without_effect(c, scale, {"--check", "--read", "--emit", "--explain", "--top"});
+        without_effect(c, emit, {"--read", "--explain", "--top", "--report"});
+        without_effect(c,
+                       check,
+                       {"--chips",
+                        "--fleet",
+                        "--sequence",
+                        "--global-batch",
+                        "--tokens",
+                        "--precision",
+                        "--framework",
+                        "--objective",
+                        "--price",
+                        "--mtbf",
+                        "--read",
+                        "--report",
+                        "--top"});
+        without_effect(c,
+                       read,
+                       {"--global-batch",
+                        "--tokens",
+                        "--precision",
+                        "--framework",
+                        "--objective",
+                        "--report",
+                        "--top"});
         serving(c, p);
         json(c, p.json);
+    }
+
+    // Options of the command that do nothing beside one of it.
+    static void without_effect(CLI::App* app,
+                               CLI::Option* beside,
+                               const std::vector<std::string>& others) {
+        for (const std::string& other : others)
+            beside->excludes(app->get_option(other));
     }
 
     static void serving(CLI::App* c, PlanOptions& p) {
@@ -797,7 +797,7 @@ private:
         for (const char* other :
              {"--check", "--read", "--emit", "--scale", "--report", "--explain"})
             serve->excludes(c->get_option(other));
-        const CLI::Range tokens(1.0, 1e7);
+        const CLI::Validator tokens = number(1, 1e7);
         c->add_option("--isl", p.isl, "tokens of a prompt, on average [1024]")
             ->type_name("N")
             ->check(tokens)
@@ -813,7 +813,7 @@ private:
             ->needs(serve);
         c->add_option("--qps", p.qps, "requests a second: how many chips they need")
             ->type_name("X")
-            ->check(CLI::Range(1e-6, 1e9))
+            ->check(number(1e-6, 1e9))
             ->needs(serve);
         c->add_option("--engine",
                       p.engine,

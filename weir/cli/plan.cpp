@@ -16,6 +16,7 @@
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
 #include "weir/plan/interval.hpp"
+#include "weir/plan/launch.hpp"
 #include "weir/plan/plan_file.hpp"
 #include "weir/sim/output_file.hpp"
 
@@ -25,22 +26,35 @@ namespace {
 // --- one configuration ------------------------------------------------------------------------
 
 Result<bool> check_one(const PlanOptions& options) {
+    if ((options.risk || options.margin) && !options.explain) {
+        return fail(Code::invalid,
+                    fmt::format("{}: with --check it is for the changes that --explain tries; give "
+                                "that, too",
+                                options.risk ? "--risk" : "--margin"));
+    }
     WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options.catalogs));
     WEIR_TRY(const std::string text, read_text_file(options.check, yaml::job_limits.bytes_max));
     const std::string source = options.check == "-" ? "standard input" : options.check;
     CheckAnswer answer;
-    WEIR_TRY(answer.file, plan::read_plan_text(text, source, catalog));
+    WEIR_TRY(answer.file, plan::read_plan_text(text, source, catalog, options.model));
     if (const auto far = plan::check_extrapolation(answer.file.job, answer.file.strategy); !far)
         return fail(far.error().at(source));
     const plan::TrainingModel model(answer.file.job, answer.file.machine);
     answer.prediction = model.predict(answer.file.strategy);
-    if (options.explain) answer.changes = single_changes(model, answer.file.strategy);
+    if (options.explain) {
+        const plan::Strategy& strategy = answer.file.strategy;
+        answer.changes = single_changes(model, strategy, memory_of_changes(answer, options));
+        const auto launched =
+            plan::launch_arguments({answer.file.job, strategy, 1}, strategy.framework);
+        if (!launched)
+            answer.file.notes.push_back("no launch says this: " + launched.error().message);
+    }
     for (const std::string& sentence : answer.file.notes)
         note(sentence);
     if (!options.emit.empty()) {
         const plan::Strategy& strategy = answer.file.strategy;
         const plan::Plan only{strategy, answer.prediction, answer.prediction.step_s};
-        return emit_launch(answer.file.job, answer.file.machine, {only}, options);
+        return emit_launch(answer.file.job, answer.file.machine, only, options);
     }
     if (options.json)
         out_json(check_json(answer));
@@ -51,18 +65,30 @@ Result<bool> check_one(const PlanOptions& options) {
 
 // --- ranked plans -----------------------------------------------------------------------------
 
+// The best of the plans that the promise about memory leaves out; none where they are no better.
+std::optional<plan::Plan> left_out(const plan::TrainingModel& model,
+                                   plan::SearchOptions options,
+                                   const std::vector<plan::Plan>& kept) {
+    if (options.memory_margin <= 0) return std::nullopt;
+    options.memory_margin = 0;
+    options.top_k = 1;
+    if (!kept.empty()) options.better_than = kept.front().value;
+    auto found = plan::search(model, options);
+    if (!found || found->plans.empty()) return std::nullopt;
+    return found->plans.front();
+}
+
 Result<void> rank(PoolAnswer& answer, const PlanQuestion& question, bool explained) {
     const plan::TrainingModel model(question.job, answer.pool.machine);
     const auto began = std::chrono::steady_clock::now();
     auto found = plan::search(model, question.search_on(answer.pool));
     if (!found) return fail(found.error().at(answer.pool.name));
     answer.found = std::move(*found);
+    answer.left_out = left_out(model, question.search_on(answer.pool), answer.found.plans);
     answer.search_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    for (const plan::Plan& best : answer.found.plans) {
-        if (const auto far = plan::check_extrapolation(question.job, best.strategy); !far)
-            return far;
-    }
+    for (const plan::Plan& best : answer.found.plans)
+        WEIR_CHECK(plan::check_extrapolation(question.job, best.strategy));
     if (!explained) return {};
     if (answer.found.plans.empty())
         answer.would_fit = what_would_fit(question, answer.pool);
@@ -101,13 +127,10 @@ Result<void> scale(PoolAnswer& answer,
         ScalePoint point{chips, std::nullopt};
         // A number of chips that no plan divides is a point without one, and no error.
         if (auto found = plan::search(model, options); found && !found->plans.empty()) {
-            if (const auto far =
-                    plan::check_extrapolation(question.job, found->plans.front().strategy);
-                !far)
-                return far;
-            point.best = std::move(found->plans.front());
+            point.best = found->plans.front();
+            WEIR_CHECK(plan::check_extrapolation(question.job, point.best->strategy));
         }
-        answer.scale.push_back(std::move(point));
+        answer.scale.push_back(point);
         progress.at(answer.scale.size());
     }
     return {};
@@ -145,19 +168,23 @@ std::string command_of(const PlanOptions& options) {
     if (options.objective != "time") add("--objective", options.objective);
     add("--price", options.price);
     add("--mtbf", options.mtbf);
-    if (options.margin > 0) add("--margin", fmt::format("{}", options.margin));
+    if (options.risk) add("--risk", fmt::format("{}", *options.risk));
+    if (options.margin) add("--margin", fmt::format("{}", *options.margin));
     add("--scale", options.scale);
     return command;
 }
 
 Result<bool> answer_plan(const PlanOptions& options) {
     PlanAnswer answer;
-    WEIR_TRY(answer.question, plan_question(options));
     std::vector<std::uint64_t> counts;
     if (!options.scale.empty()) {
         WEIR_TRY(counts, chip_counts(options.scale));
     }
+    WEIR_TRY(answer.question, plan_question(options));
     answer.over_chips = !counts.empty();
+    if (!options.emit.empty() && answer.question.pools.size() > 1)
+        return fail(Code::invalid,
+                    "--emit: a launch is for one kind of chips; name one in --chips");
     bool fits = false;
     for (const PlanPool& pool : answer.question.pools) {
         PoolAnswer one;
@@ -177,7 +204,7 @@ Result<bool> answer_plan(const PlanOptions& options) {
         }
         answer.pools.push_back(std::move(one));
     }
-    if (answer.pools.size() > 1 && !answer.over_chips && options.emit.empty()) {
+    if (answer.pools.size() > 1 && !answer.over_chips) {
         const Progress progress("planning on all together", 0, "plans", options.json);
         WEIR_CHECK(mix(answer));
         fits = fits || (answer.mixed && answer.mixed->best() != nullptr);
@@ -185,10 +212,11 @@ Result<bool> answer_plan(const PlanOptions& options) {
     for (const std::string& sentence : answer.question.notes)
         note(sentence);
     if (!options.emit.empty()) {
-        if (answer.pools.size() > 1)
-            return fail(Code::invalid, "--emit: name one kind of chips in --chips");
         const PoolAnswer& one = answer.pools.front();
-        if (fits) return emit_best(answer.question, one.pool, one.found, options);
+        if (fits) {
+            const plan::Plan& best = one.found.plans.front();
+            return emit_launch(answer.question.job, one.pool.machine, best, options);
+        }
     }
     if (!options.report.empty())
         WEIR_CHECK(sim::write_file(options.report, plan_page(answer, command_of(options))));

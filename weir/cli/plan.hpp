@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,10 @@ struct PlanOptions {
     std::string objective = "time";
     std::string price;  // of a chip-hour: "15 CNY/chip-hour"
     std::string mtbf;   // of a node: "5y/node"
-    double margin = 0;  // share of the memory that has to stay free
+    // How full a chip may be: by the probability that its memory is too little (plan::usual_risk),
+    // or by the share of it that stays free.
+    std::optional<double> risk;
+    std::optional<double> margin;
     std::string check;  // path of a plan file; "-" = standard input
     std::string read;   // path of a launch script or configuration; "-" = standard input
     std::string emit;   // a framework: what starts the best plan there

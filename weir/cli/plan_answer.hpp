@@ -23,6 +23,8 @@ struct PoolAnswer {
     PlanPool pool{};
     plan::SearchResult found{};
     double search_s = 0;  // that the search took
+    // The best plan of those that are better and too full for what was promised of the memory.
+    std::optional<plan::Plan> left_out{};
     std::optional<Explanation> explanation{};
     std::vector<PlanChange> would_fit{};  // when nothing does, and why was asked
     std::vector<ScalePoint> scale{};
@@ -54,6 +56,9 @@ struct CheckAnswer {
     std::vector<std::string> not_modelled{};
     std::vector<std::string> not_understood{};
 };
+
+// How full changes to it may make a chip: as was promised, or as full as it is.
+double memory_of_changes(const CheckAnswer& answer, const PlanOptions& options);
 
 std::string plan_json(const PlanAnswer& answer);
 std::string check_json(const CheckAnswer& answer);

@@ -217,14 +217,17 @@ std::string scale_chart(const std::vector<PoolAnswer>& pools) {
     if (chips_low > chips_high) return "";
     Svg svg(chart_width, height, "Tokens a second over numbers of chips");
     std::vector<Tick> x_ticks;
-    for (double chips = chips_low; chips < chips_high * 1.01; chips *= 2)
+    const int doublings = std::ilogb(chips_high * 1.01 / chips_low);
+    for (int i = 0; i <= doublings; ++i) {
+        const double chips = std::ldexp(chips_low, i);
         x_ticks.push_back({chips, format_count(static_cast<std::uint64_t>(chips))});
+    }
     const double floor = std::pow(10, std::floor(std::log10(low)));
     std::vector<Tick> y_ticks;
-    for (double value = floor; value < high * 10; value *= 10) {
+    do {
+        const double value = floor * std::pow(10, y_ticks.size());
         y_ticks.push_back({value, format_rate(value, "")});
-        if (value >= high) break;
-    }
+    } while (y_ticks.back().value < high);
     const Axis x{Axis::Kind::log,
                  chips_low,
                  std::max(chips_high, chips_low * 2),

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/plan/interval.hpp"
+#include "weir/plan/launch.hpp"
+#include "weir/plan/usual.hpp"
 
 namespace weir::cli {
 namespace {
@@ -48,10 +49,13 @@ PlanChange again(std::string what,
     return change;
 }
 
-void only_recompute(SearchOptions& options, Recompute kind) {
-    options.recompute_none = kind == Recompute::none;
-    options.recompute_selective = kind == Recompute::selective;
-    options.recompute_full = options.recompute_block = kind == Recompute::full;
+// False where the framework does not have that kind.
+bool only_recompute(SearchOptions& options, Recompute kind) {
+    options.recompute_none = options.recompute_none && kind == Recompute::none;
+    options.recompute_selective = options.recompute_selective && kind == Recompute::selective;
+    options.recompute_full = options.recompute_full && kind == Recompute::full;
+    options.recompute_block = options.recompute_block && kind == Recompute::full;
+    return options.recompute_none || options.recompute_selective || options.recompute_full;
 }
 
 // Differences of two steps by term, the largest saving first.
@@ -124,6 +128,26 @@ std::vector<std::string> limits_of(const Prediction& prediction,
     return sentences;
 }
 
+std::vector<std::string> assumptions_of(const plan::Machine& machine) {
+    std::vector<std::string> sentences;
+    const plan::UsualSystem& system = plan::usual_system(machine.chip_name);
+    // What a fleet file says is not assumed.
+    if (system.assumed && machine.chips_per_node == system.chips_per_node) {
+        sentences.push_back(
+            fmt::format("{} to a node over {}, {} between nodes: {}",
+                        system.chips_per_node,
+                        system.inside == "any" ? "no known link" : system.inside,
+                        system.between == "any" ? "no known network" : system.between,
+                        system.source));
+    }
+    for (const plan::UsualFigure& figure : plan::usual_figures()) {
+        if (!figure.assumed) continue;
+        sentences.push_back(
+            fmt::format("{} {}: {}", figure.name, number_cell(figure.value), figure.source));
+    }
+    return sentences;
+}
+
 Explanation explain(const PlanQuestion& question, const PlanPool& pool, const SearchResult& found) {
     Explanation made;
     const plan::Plan& best = found.plans.front();
@@ -177,7 +201,7 @@ Explanation explain(const PlanQuestion& question, const PlanPool& pool, const Se
     for (const Recompute kind : {Recompute::none, Recompute::selective, Recompute::full}) {
         if (kind == best.strategy.recompute) continue;
         SearchOptions other = options;
-        only_recompute(other, kind);
+        if (!only_recompute(other, kind)) continue;
         made.tried.push_back(again(
             fmt::format("recompute {}", name_of(kind)), question.job, pool.machine, other, base));
     }
@@ -189,6 +213,7 @@ Explanation explain(const PlanQuestion& question, const PlanPool& pool, const Se
         made.tried.push_back(std::move(change));
     }
     largest_gain_first(made.tried);
+    made.assumed = assumptions_of(pool.machine);
     return made;
 }
 
@@ -235,15 +260,26 @@ std::vector<PlanChange> what_would_fit(const PlanQuestion& question, const PlanP
     return tried;
 }
 
-std::vector<PlanChange> single_changes(const plan::TrainingModel& model, const Strategy& base) {
+std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
+                                       const Strategy& base,
+                                       double memory_max_bytes) {
     const double today_s = model.predict(base).step_s;
+    // Nodes of one chip: how many a node has is the same for all changes.
+    const auto launches = [&](const Strategy& strategy) {
+        return plan::launch_arguments({model.job(), strategy, 1}, strategy.framework).has_value();
+    };
+    const bool launched = launches(base);
     std::vector<PlanChange> changes;
-    const auto add = [&](std::string what, const Strategy& changed) {
-        if (changed == base || !plan::check(changed, model.job(), base.chips())) return;
+    const auto add = [&](std::string what, Strategy changed) {
+        if (!plan::check(changed, model.job(), base.chips())) return;
+        // What a framework always does is no change.
+        changed = plan::as_launched(changed, model.job(), base.framework);
+        if (changed == plan::as_launched(base, model.job(), base.framework)) return;
+        if (launched && !launches(changed)) return;
         const Prediction prediction = model.predict(changed);
         PlanChange change;
         change.what = std::move(what);
-        const double room = model.machine().memory_bytes - prediction.memory_total_bytes();
+        const double room = memory_max_bytes - prediction.memory_total_bytes();
         if (room >= 0) change.strategy = changed;
         change.missing_bytes = std::max(0.0, -room);
         change.step_s = prediction.step_s;
@@ -345,18 +381,20 @@ std::string changes_table(const std::vector<PlanChange>& changes, std::size_t wi
     // Where nothing fits today there is nothing to gain on.
     const bool gains = std::any_of(
         changes.begin(), changes.end(), [](const PlanChange& one) { return one.gain != 0; });
-    TextTable table(
-        {{"tried"}, {"step", true}, {gains ? "gain" : "", true}, {"plan then", false, true}});
+    std::vector<Column> columns{{"tried"}, {"step", true}};
+    if (gains) columns.push_back({"gain", true});
+    const std::size_t plan_at = columns.size();
+    PlanRows table(std::move(columns), plan_at, "plan then");
     for (const PlanChange& change : changes) {
-        std::string gain;
-        if (gains) gain = change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-";
-        table.row({change.what,
-                   change.step_s > 0 ? step_text(change.step_s) : "-",
-                   gain,
-                   change.strategy ? text_of(*change.strategy)
-                   : change.missing_bytes > 0
-                       ? fmt::format("does not fit: {} too much", gib_text(change.missing_bytes))
-                       : "no such plan"});
+        std::vector<std::string> cells{change.what,
+                                       change.step_s > 0 ? step_text(change.step_s) : "-"};
+        if (gains)
+            cells.push_back(change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-");
+        table.row(std::move(cells),
+                  change.strategy ? text_of(*change.strategy)
+                  : change.missing_bytes > 0
+                      ? fmt::format("does not fit: {} too much", gib_text(change.missing_bytes))
+                      : "no such plan");
     }
     return table.text(width);
 }
@@ -372,7 +410,9 @@ std::string explanation_text(const Explanation& explanation, std::size_t width) 
     list("why this plan", explanation.why);
     list("what limits it", explanation.limits);
     text += paint("what would help, each tried", Tone::strong) + "\n";
-    text += changes_table(explanation.tried, width);
+    text += changes_table(explanation.tried, width) + "\n";
+    list("assumed, by no measurement", explanation.assumed);
+    text.pop_back();
     return text;
 }
 

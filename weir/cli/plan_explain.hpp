@@ -24,9 +24,10 @@ struct PlanChange {
 };
 
 struct Explanation {
-    std::vector<std::string> why;     // sentences
-    std::vector<std::string> limits;  // what keeps it from the peak, the largest first
-    std::vector<PlanChange> tried;    // the largest gain first
+    std::vector<std::string> why;      // sentences
+    std::vector<std::string> limits;   // what keeps it from the peak, the largest first
+    std::vector<PlanChange> tried;     // the largest gain first
+    std::vector<std::string> assumed;  // what no measurement and no source backs
 };
 
 // Of the best plan of a search on a pool, which found at least one.
@@ -42,10 +43,15 @@ std::vector<std::string> limits_of(const plan::Prediction& prediction,
                                    const plan::Machine& machine,
                                    const plan::Strategy& strategy);
 
-// Every single step away from a strategy that the machine could take, the largest gain first; those
-// that do not fit stand last.
+// Every single step away from a strategy that its framework can launch, the largest gain first;
+// those that need more than so much memory stand last. Where it cannot launch the strategy itself,
+// all that the machine could run.
 std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
-                                       const plan::Strategy& strategy);
+                                       const plan::Strategy& base,
+                                       double memory_max_bytes);
+
+// What predictions on a machine count on without a measurement or a source, in sentences.
+std::vector<std::string> assumptions_of(const plan::Machine& machine);
 
 std::string explanation_text(const Explanation& explanation, std::size_t width);
 std::string changes_table(const std::vector<PlanChange>& changes, std::size_t width);

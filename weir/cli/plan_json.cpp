@@ -99,6 +99,9 @@ Json json_of(const plan::Strategy& strategy,
     Json terms = Json::object();
     for (std::size_t i = 0; i < plan::term_count; ++i)
         terms[key_of(name_of(static_cast<plan::Term>(i)))] = p.term_s[i];
+    Json hidden = Json::object();
+    for (const plan::Term term : plan::communication_terms)
+        hidden[key_of(name_of(term))] = p.hidden_at(term);
     Json memory = Json::object();
     for (std::size_t i = 0; i < plan::memory_part_count; ++i)
         memory[key_of(name_of(static_cast<plan::MemoryPart>(i)))] = p.memory_bytes[i];
@@ -114,7 +117,8 @@ Json json_of(const plan::Strategy& strategy,
               {"mfu_flops_per_step", p.model_flops},
               {"mfu_peak_flops", machine.peak(strategy.precision)},
               {"terms_s", std::move(terms)},
-              {"hidden_s", p.hidden_s},
+              {"hidden_s", p.hidden_total_s()},
+              {"hidden_terms_s", std::move(hidden)},
               {"memory_parts_bytes", std::move(memory)},
               {"memory_bytes", p.memory_total_bytes()},
               {"out_of_memory_probability", plan::out_of_memory_probability(p, machine)}};
@@ -180,6 +184,12 @@ std::string plan_json(const PlanAnswer& answer) {
         json["considered"] = one.found.considered;
         json["predicted"] = one.found.predicted;
         json["search_s"] = one.search_s;
+        if (one.left_out) {
+            json["left_out"] =
+                json_of(one.left_out->strategy, one.left_out->prediction, job, machine);
+            if (!one.found.plans.empty())
+                json["left_out_gain"] = one.found.plans.front().value / one.left_out->value - 1;
+        }
         if (one.found.nearest) {
             const plan::Plan& nearest = *one.found.nearest;
             json["nearest"] = json_of(nearest.strategy, nearest.prediction, job, machine);
@@ -188,7 +198,8 @@ std::string plan_json(const PlanAnswer& answer) {
         if (one.explanation) {
             json["explanation"] = {{"why", one.explanation->why},
                                    {"limits", one.explanation->limits},
-                                   {"tried", json_of(one.explanation->tried)}};
+                                   {"tried", json_of(one.explanation->tried)},
+                                   {"assumed", one.explanation->assumed}};
         }
         if (!one.would_fit.empty()) json["would_fit"] = json_of(one.would_fit);
         if (!one.scale.empty()) {
@@ -206,6 +217,8 @@ std::string plan_json(const PlanAnswer& answer) {
     }
     Json all{{"job", json_of(answer.question.job)},
              {"objective", name_of(answer.question.search.objective)},
+             {"framework", name_of(answer.question.search.base.framework)},
+             {"memory_margin", answer.question.search.memory_margin},
              {"notes", answer.question.notes},
              {"pools", std::move(pools)}};
     if (!answer.verdict.empty()) {

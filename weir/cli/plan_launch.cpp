@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <tuple>
 
 #include "weir/base/text_file.hpp"
 #include "weir/base/units.hpp"
@@ -30,12 +32,15 @@ Result<plan::Framework> framework_named(std::string_view name) {
 
 // Everything at once: the best plan of the same framework, precision, job and chips.
 std::optional<PlanChange> best_of_all(const plan::TrainingModel& model,
-                                      const plan::Strategy& today) {
-    plan::SearchOptions options = plan::options_for(today.framework);
+                                      const plan::Strategy& today,
+                                      double memory_max_bytes) {
+    plan::SearchOptions options = plan::options_for(today.framework, model.job().model);
     options.chips = today.chips();
     options.precisions = {today.precision};
     options.base.flash_attention = today.flash_attention;
     options.base.fp32_gradients = today.fp32_gradients;
+    options.base.cuda_graphs = today.cuda_graphs;
+    options.memory_margin = 1 - memory_max_bytes / model.machine().memory_bytes;
     options.top_k = 1;
     const auto found = plan::search(model, options);
     if (!found || found->plans.empty()) return std::nullopt;
@@ -52,67 +57,35 @@ std::optional<PlanChange> best_of_all(const plan::TrainingModel& model,
 
 Result<bool> emit_launch(const plan::TrainingJob& job,
                          const plan::Machine& machine,
-                         const std::vector<plan::Plan>& plans,
+                         const plan::Plan& chosen,
                          const PlanOptions& options) {
     WEIR_TRY(const plan::Framework framework, framework_named(options.emit));
-    Error first;
-    for (const plan::Plan& one : plans) {
-        const plan::Launch launch{job, one.strategy, machine.chips_per_node};
-        auto text = plan::launch_text(launch, framework);
-        if (!text) {
-            if (&one == &plans.front()) first = text.error().at("--emit " + options.emit);
-            continue;
-        }
-        if (&one != &plans.front())
-            note(fmt::format("not the best plan ({}), which {} cannot run: {}",
-                             text_of(plans.front().strategy),
-                             options.emit,
-                             first.message));
-        const plan::Interval interval =
-            plan::interval_of(one.prediction, job, machine, one.strategy);
-        note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
-                         text_of(one.strategy),
-                         step_text(one.prediction.step_s),
-                         step_text(interval.low_s),
-                         step_text(interval.high_s),
-                         gib_text(one.prediction.memory_total_bytes()),
-                         gib_text(machine.memory_bytes)));
-        if (options.json)
-            out_json(launch_json(job, machine, one, options.emit, *text));
-        else
-            out(*text);
-        return one.prediction.memory_total_bytes() <= machine.memory_bytes;
+    const plan::Prediction& prediction = chosen.prediction;
+    auto text = plan::launch_text({job, chosen.strategy, machine.chips_per_node}, framework);
+    if (!text) {
+        // Most refusals begin with the name of the framework.
+        const std::string& why = text.error().message;
+        return fail(
+            text.error().at(why.rfind(options.emit, 0) == 0 ? "--emit" : "--emit " + options.emit));
     }
-    return fail(std::move(first));
+    const plan::Interval interval = plan::interval_of(prediction, job, machine, chosen.strategy);
+    note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
+                     text_of(chosen.strategy),
+                     step_text(prediction.step_s),
+                     step_text(interval.low_s),
+                     step_text(interval.high_s),
+                     gib_text(prediction.memory_total_bytes()),
+                     gib_text(machine.memory_bytes)));
+    if (options.json)
+        out_json(launch_json(job, machine, chosen, options.emit, *text));
+    else
+        out(*text);
+    return prediction.memory_total_bytes() <= machine.memory_bytes;
 }
 
-Result<bool> emit_best(const PlanQuestion& question,
-                       const PlanPool& pool,
-                       const plan::SearchResult& found,
-                       const PlanOptions& options) {
-    std::vector<plan::Plan> plans = found.plans;
-    const plan::TrainingModel model(question.job, pool.machine);
-    plan::SearchOptions search = question.search_on(pool);
-    search.top_k = 20;
-    const auto more = [&](const plan::SearchOptions& narrower) {
-        if (const auto result = plan::search(model, narrower))
-            plans.insert(plans.end(), result->plans.begin(), result->plans.end());
-    };
-    // What frameworks most often lack, taken away step by step.
-    search.recompute_selective = false;
-    more(search);
-    search.recompute_block = false;
-    more(search);
-    search.cp = {1, 1};
-    plan::SearchOptions sharded = search;
-    sharded.zero = {3};
-    more(sharded);
-    search.overlap.param_gather = false;
-    more(search);
-    std::stable_sort(plans.begin(), plans.end(), [](const plan::Plan& a, const plan::Plan& b) {
-        return a.value < b.value;
-    });
-    return emit_launch(question.job, pool.machine, plans, options);
+double memory_of_changes(const CheckAnswer& answer, const PlanOptions& options) {
+    const double promised = answer.file.machine.memory_bytes * (1 - memory_promise(options).margin);
+    return std::max(promised, answer.prediction.memory_total_bytes());
 }
 
 Result<bool> read_and_improve(const PlanOptions& options) {
@@ -137,6 +110,16 @@ Result<bool> read_and_improve(const PlanOptions& options) {
     answer.file.job = read.launch.job;
     answer.file.strategy = read.launch.strategy;
     answer.file.machine = pool.machine;
+    catalog::Model& model_read = answer.file.job.model;
+    if (model_read.name == source)
+        model_read.name = std::filesystem::path(source).filename().string();
+    const auto widths = [](const catalog::Model& one) {
+        return std::tie(one.layers, one.hidden, one.heads, one.kv_heads, one.ffn);
+    };
+    if (hints.model && widths(*hints.model) != widths(model_read)) {
+        note(fmt::format("{}: the launch says the shape of its model itself, and that counts",
+                         options.model));
+    }
     answer.file.notes = std::move(read.assumed);
     answer.read_as = std::string(name_of(read.framework));
     answer.not_modelled = std::move(read.not_modelled);
@@ -160,8 +143,9 @@ Result<bool> read_and_improve(const PlanOptions& options) {
         return fail(far.error().at(source));
     const plan::TrainingModel model(answer.file.job, answer.file.machine);
     answer.prediction = model.predict(strategy);
-    answer.changes = single_changes(model, strategy);
-    if (auto best = best_of_all(model, strategy))
+    const double memory_max_bytes = memory_of_changes(answer, options);
+    answer.changes = single_changes(model, strategy, memory_max_bytes);
+    if (auto best = best_of_all(model, strategy, memory_max_bytes))
         answer.changes.insert(answer.changes.begin(), std::move(*best));
     for (const std::string& sentence : answer.file.notes)
         note("assumed: " + sentence);

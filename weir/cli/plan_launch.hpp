@@ -10,19 +10,11 @@
 
 namespace weir::cli {
 
-// Prints what starts the first of `plans` that the framework of --emit can run. True when there is
-// one that fits.
+// Prints what starts a plan in the framework of --emit. True when it fits.
 Result<bool> emit_launch(const plan::TrainingJob& job,
                          const plan::Machine& machine,
-                         const std::vector<plan::Plan>& plans,
+                         const plan::Plan& chosen,
                          const PlanOptions& options);
-
-// The same for the best plan on a pool. A framework may be unable to run what a search holds best,
-// so plans with less choice of recomputation stand behind those that were found.
-Result<bool> emit_best(const PlanQuestion& question,
-                       const PlanPool& pool,
-                       const plan::SearchResult& found,
-                       const PlanOptions& options);
 
 // Predicts the launch in the file of --read, and says what would make it faster. True when it fits.
 Result<bool> read_and_improve(const PlanOptions& options);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_text.hpp"
@@ -38,14 +37,15 @@ std::string mixed_text(const PlanAnswer& answer, std::size_t width) {
     std::string text = paint("all together", Tone::strong) + "\n";
     text += wrapped(answer.verdict, 0, width) + "\n";
     if (!answer.mixed) return text;
-    TextTable table({{"way"},
-                     {"chips"},
-                     {"sequences", true},
-                     {"layers", true},
-                     {"plan", false, true},
-                     {"step", true},
-                     {"between kinds", true},
-                     {"tokens/s", true}});
+    PlanRows table({{"way"},
+                    {"chips"},
+                    {"sequences", true},
+                    {"layers", true},
+                    {"step", true},
+                    {"between kinds", true},
+                    {"tokens/s", true}},
+                   4,
+                   "plan");
     for (const auto* way : {&answer.mixed->alone, &answer.mixed->replicas, &answer.mixed->stages}) {
         if (!way->has_value()) continue;
         const plan::MixedPlan& mixed = **way;
@@ -56,10 +56,10 @@ std::string mixed_text(const PlanAnswer& answer, std::size_t width) {
                        fmt::format("{} {}", format_count(part.chips), part.machine.chip_name),
                        format_count(share.sequences),
                        format_count(share.layers),
-                       text_of(share.strategy),
                        first ? step_text(mixed.step_s) : "",
                        first ? step_text(mixed.between_s) : "",
-                       first ? format_count(static_cast<std::uint64_t>(mixed.tokens_per_s)) : ""});
+                       first ? format_count(static_cast<std::uint64_t>(mixed.tokens_per_s)) : ""},
+                      text_of(share.strategy));
             first = false;
         }
     }

@@ -38,7 +38,7 @@ void headline(HtmlPage& page, const PoolAnswer& answer, const plan::TrainingJob&
         {count_text(p.tokens_per_s), "tokens a second"},
         {format_percent(p.mfu), "MFU"},
         {gib_text(p.memory_total_bytes()),
-         fmt::format("of {} a chip; too much: {}",
+         fmt::format("of {} a chip; risk that it is too little: {}",
                      gib_text(machine.memory_bytes),
                      chance_text(plan::out_of_memory_probability(p, machine)))}};
     if (job.tokens > 0) {
@@ -64,14 +64,18 @@ void time_section(HtmlPage& page, const PoolAnswer& answer) {
     for (std::size_t term = 0; term < plan::term_count; ++term)
         titles.emplace_back(name_of(static_cast<plan::Term>(term)));
     titles.emplace_back("step");
-    titles.emplace_back("hidden");
+    for (const plan::Term term : plan::communication_terms)
+        titles.push_back(fmt::format("{}, hidden", name_of(term)));
     std::vector<Row> rows;
     for (const Plan& one : plans) {
         Row row{text_of(one.strategy)};
         for (const double seconds : one.prediction.term_s)
             row.push_back(seconds > 0 ? step_text(seconds) : "");
         row.push_back(step_text(one.prediction.step_s));
-        row.push_back(step_text(one.prediction.hidden_s));
+        for (const plan::Term term : plan::communication_terms) {
+            const double seconds = one.prediction.hidden_at(term);
+            row.push_back(seconds > 0 ? step_text(seconds) : "");
+        }
         rows.push_back(std::move(row));
     }
     page.twin(titles, rows);
@@ -88,7 +92,7 @@ void memory_section(HtmlPage& page, const PoolAnswer& answer) {
     for (std::size_t part = 0; part < plan::memory_part_count; ++part)
         titles.emplace_back(name_of(static_cast<plan::MemoryPart>(part)));
     titles.emplace_back("all");
-    titles.emplace_back("too much?");
+    titles.emplace_back("risk");
     std::vector<Row> rows;
     for (const Plan& one : plans) {
         Row row{text_of(one.strategy)};

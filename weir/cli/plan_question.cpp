@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -11,8 +12,11 @@
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/catalog/hf_config.hpp"
+#include "weir/catalog/only_chip.hpp"
+#include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/fleet/fleet_file.hpp"
+#include "weir/plan/launch.hpp"
 
 namespace weir::cli {
 namespace {
@@ -22,9 +26,10 @@ constexpr std::uint32_t usual_tokens_per_step = 1U << 22;
 constexpr std::uint32_t usual_sequence = 4096;
 constexpr std::uint64_t chips_max = 10'000'000;
 
-std::string did_you_mean(const std::string& near) {
-    return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
-}
+constexpr std::array launched_frameworks{plan::Framework::megatron_lm,
+                                         plan::Framework::deepspeed,
+                                         plan::Framework::mindspeed,
+                                         plan::Framework::torchtitan};
 
 std::optional<std::uint64_t> whole(std::string_view text) {
     std::uint64_t value = 0;
@@ -39,6 +44,13 @@ const fleet::Pool* pool_of(const fleet::Fleet& fleet, const std::string& name) {
     for (const fleet::Pool& pool : fleet.pools)
         if (pool.name == name) return &pool;
     return nullptr;
+}
+
+std::string names_of(const fleet::Fleet& fleet) {
+    std::string names;
+    for (const fleet::Pool& pool : fleet.pools)
+        names += (names.empty() ? "" : ", ") + pool.name;
+    return names;
 }
 
 void set_price(plan::Machine& machine, const Price& price) {
@@ -77,9 +89,9 @@ private:
         if (job.global_batch == 0) {
             job.global_batch = std::max(1U, usual_tokens_per_step / job.sequence);
             question_.notes.push_back(
-                fmt::format("--global-batch: {} sequences, 4 million tokens a step, as nothing "
-                            "else was said",
-                            format_count(job.global_batch)));
+                fmt::format("--global-batch: {}, {} tokens a step, as nothing else was said",
+                            format_count(job.global_batch, "sequence"),
+                            format_rate(double{1} * job.global_batch * job.sequence, "")));
         }
         if (!options_.tokens.empty()) {
             WEIR_TRY(job.tokens, tokens_from_text(options_.tokens));
@@ -98,6 +110,15 @@ private:
                         "--chips: say which and how many, as h100-sxm-80g=64; `weir chips` lists "
                         "those that are known");
         }
+        if (fleet &&
+            std::none_of(options_.chips.begin(), options_.chips.end(), [&](const auto& asked) {
+                return pool_of(*fleet, asked.substr(0, asked.find('='))) != nullptr;
+            })) {
+            return fail(Code::invalid,
+                        fmt::format("--fleet {}: --chips names none of its pools, which are {}",
+                                    options_.fleet,
+                                    names_of(*fleet)));
+        }
         for (const std::string& asked : options_.chips) {
             const auto equals = asked.find('=');
             PlanPool pool;
@@ -113,6 +134,12 @@ private:
                 return fail(
                     Code::invalid,
                     fmt::format("--chips: {} stands there twice; say how many in all", pool.name));
+            }
+            if (equals != std::string::npos && !options_.scale.empty()) {
+                return fail(
+                    Code::invalid,
+                    fmt::format(
+                        "--chips {0}: --scale says how many; write {1} alone", asked, pool.name));
             }
             if (equals != std::string::npos) {
                 const auto count = whole(std::string_view(asked).substr(equals + 1));
@@ -136,24 +163,21 @@ private:
                      const fleet::Fleet* fleet,
                      const catalog::Catalog& catalog) {
         const std::string chip_name = there != nullptr ? there->chip : pool.name;
-        const catalog::ChipRecord* chip = catalog.find(chip_name);
-        if (chip == nullptr) {
-            const std::string near = catalog.nearest(chip_name);
+        if (chip_name.empty()) {
+            return fail(Code::not_found,
+                        fmt::format("--chips {}: the pool has no chips", pool.name));
+        }
+        const auto chip = catalog::only_chip(catalog, chip_name);
+        if (!chip) {
             std::string pools;
             if (fleet != nullptr && there == nullptr) {
-                for (const fleet::Pool& one : fleet->pools)
-                    pools += (pools.empty() ? "" : ", ") + one.name;
-                pools = fmt::format("; the pools of {} are {}", options_.fleet, pools);
+                pools = fmt::format("; the pools of {} are {}", options_.fleet, names_of(*fleet));
             }
-            return fail(Code::not_found,
-                        chip_name.empty()
-                            ? fmt::format("--chips {}: the pool has no chips", pool.name)
-                            : fmt::format("--chips {}: the catalogue does not know '{}'{}; `weir "
-                                          "chips` lists what it knows{}",
-                                          pool.name,
-                                          chip_name,
-                                          did_you_mean(near),
-                                          pools));
+            return fail(chip.error().code,
+                        fmt::format("--chips {}: {}; `weir chips` lists those that are known{}",
+                                    pool.name,
+                                    chip.error().message,
+                                    pools));
         }
         plan::MachineOptions machine_options;
         if (there != nullptr) {
@@ -174,7 +198,7 @@ private:
             return fail(Code::invalid,
                         fmt::format("--chips {0}: say how many, as {0}=64", pool.name));
         }
-        auto machine = plan::machine_of(*chip, machine_options);
+        auto machine = plan::machine_of(**chip, machine_options);
         if (!machine) return fail(machine.error().at("--chips"));
         pool.machine = std::move(*machine);
         if (there != nullptr) {
@@ -218,11 +242,6 @@ private:
     }
 
     Result<void> ask_search() {
-        constexpr std::array<std::pair<std::string_view, plan::Framework>, 4> frameworks{
-            {{"megatron-lm", plan::Framework::megatron_lm},
-             {"deepspeed", plan::Framework::deepspeed},
-             {"mindspeed", plan::Framework::mindspeed},
-             {"torchtitan", plan::Framework::torchtitan}}};
         const std::string& asked = !options_.framework.empty() ? options_.framework
                                    : !options_.emit.empty()    ? options_.emit
                                                                : "megatron-lm";
@@ -232,9 +251,11 @@ private:
                                     options_.emit,
                                     asked));
         }
-        for (const auto& [name, framework] : frameworks) {
-            if (name == asked) question_.search = plan::options_for(framework);
+        plan::Framework framework{};
+        for (const auto one : launched_frameworks) {
+            if (name_of(one) == asked) framework = one;
         }
+        question_.search = plan::options_for(framework, question_.job.model);
         using plan::Precision;
         constexpr std::array<Precision, 4> precisions{
             Precision::bf16, Precision::fp8, Precision::fp16, Precision::fp32};
@@ -246,6 +267,7 @@ private:
         // not keep each other's, and FP32 is never faster.
         question_.search.precisions = {precision};
         if (precision == Precision::fp8) question_.search.precisions.push_back(Precision::bf16);
+        WEIR_CHECK(keep_launched(framework));
         using plan::Objective;
         for (const Objective one :
              {Objective::time, Objective::cost, Objective::energy, Objective::goodput}) {
@@ -255,7 +277,8 @@ private:
         // many.
         question_.search.fewer_chips = question_.search.objective != Objective::time;
         question_.search.top_k = options_.top;
-        question_.search.memory_margin = options_.margin;
+        question_.memory = memory_promise(options_);
+        question_.search.memory_margin = question_.memory.margin;
         for (const PlanPool& pool : question_.pools) {
             if (question_.search_on(pool).precisions.empty()) {
                 std::string has;
@@ -279,7 +302,57 @@ private:
                                 name_of(question_.search_on(pool).precisions.front())));
             }
             WEIR_CHECK(can_count(pool));
+            // So far beyond what was measured that a search would be for nothing.
+            plan::Strategy widest;
+            widest.dp = static_cast<std::uint32_t>(std::max<std::uint64_t>(1, pool.chips));
+            WEIR_CHECK(plan::check_extrapolation(question_.job, widest));
+            const std::uint32_t node = pool.machine.chips_per_node;
+            if (pool.chips > node && pool.chips % node != 0) {
+                question_.notes.push_back(fmt::format(
+                    "--chips {}: {} are no whole number of nodes of {}, which launches ask for",
+                    pool.name,
+                    format_count(pool.chips, "chip"),
+                    node));
+            }
         }
+        return {};
+    }
+
+    // What the framework cannot be told is not ranked under its name. Where nobody named one, plans
+    // are those of its kernels, and a note says so.
+    Result<void> keep_launched(plan::Framework framework) {
+        std::vector<plan::Precision>& precisions = question_.search.precisions;
+        const auto able = [&](plan::Precision one) {
+            return plan::launches_model(question_.job, one, framework).has_value();
+        };
+        const auto first = plan::launches_model(question_.job, precisions.front(), framework);
+        if (first) return {};
+        if (std::any_of(precisions.begin(), precisions.end(), able)) {
+            std::erase_if(precisions, [&](plan::Precision one) { return !able(one); });
+            question_.notes.push_back(fmt::format("--precision {}: {}, so plans are in {}",
+                                                  name_of(question_.precision),
+                                                  first.error().message,
+                                                  name_of(precisions.front())));
+            return {};
+        }
+        std::string others;
+        for (const auto other : launched_frameworks) {
+            if (plan::launches_model(question_.job, precisions.front(), other))
+                others += (others.empty() ? "" : ", ") + std::string(name_of(other));
+        }
+        others = others.empty() ? "no framework is known that can"
+                                : fmt::format("--framework {} can", others);
+        if (!options_.framework.empty() || !options_.emit.empty()) {
+            return fail(Code::unsupported,
+                        fmt::format("{} {}; {}",
+                                    options_.framework.empty() ? "--emit" : "--framework",
+                                    first.error().message,
+                                    others));
+        }
+        question_.notes.push_back(
+            fmt::format("{}: plans are those of its kernels, and it cannot launch them; {}",
+                        first.error().message,
+                        others));
         return {};
     }
 
@@ -313,6 +386,29 @@ plan::SearchOptions PlanQuestion::search_on(const PlanPool& pool) const {
     std::erase_if(made.precisions,
                   [&](plan::Precision one) { return pool.machine.peak(one) <= 0; });
     return made;
+}
+
+MemoryPromise memory_promise(const PlanOptions& options) {
+    if (options.margin) return {0, *options.margin};
+    const double risk = options.risk.value_or(plan::usual_risk);
+    return {risk, plan::margin_of_risk(risk)};
+}
+
+std::string MemoryPromise::text() const {
+    if (margin < 5e-5) return "";
+    return risk > 0 ? fmt::format("keep the risk of running out of memory at {}", chance_text(risk))
+                    : fmt::format("keep {} of the memory free", format_percent(margin));
+}
+
+std::string MemoryPromise::option_for(const plan::Prediction& prediction,
+                                      const plan::Machine& machine) const {
+    const auto hundredths = [](double value) { return fmt::format("{:.2f}", value); };
+    if (risk > 0) {
+        const double its = plan::out_of_memory_probability(prediction, machine);
+        return "--risk " + hundredths(std::ceil(100 * its) / 100);
+    }
+    const double its = 1 - prediction.memory_total_bytes() / machine.memory_bytes;
+    return "--margin " + hundredths(std::floor(100 * std::max(0.0, its)) / 100);
 }
 
 Result<PlanQuestion> plan_question(const PlanOptions& options) {

@@ -11,6 +11,7 @@
 #include "weir/base/result.hpp"
 #include "weir/catalog/catalog.hpp"
 #include "weir/cli/plan.hpp"
+#include "weir/plan/interval.hpp"
 #include "weir/plan/machine.hpp"
 #include "weir/plan/search.hpp"
 #include "weir/plan/strategy.hpp"
@@ -25,11 +26,25 @@ struct PlanPool {
     double node_mtbf_s = 0;  // 0 = not said
 };
 
+// How full plans may make a chip.
+struct MemoryPromise {
+    double risk = plan::usual_risk;  // probability that the memory is too little; 0 = by `margin`
+    double margin = plan::margin_of_risk(plan::usual_risk);  // share of the memory that stays free
+
+    // "keep the risk of running out of memory at 10 %"; "" where a chip may be full.
+    [[nodiscard]] std::string text() const;
+    // The option that would just allow this: "--risk 0.28".
+    [[nodiscard]] std::string option_for(const plan::Prediction& prediction,
+                                         const plan::Machine& machine) const;
+};
+MemoryPromise memory_promise(const PlanOptions& options);
+
 struct PlanQuestion {
     plan::TrainingJob job{};
     std::vector<PlanPool> pools{};
     plan::Precision precision = plan::Precision::bf16;  // that was asked for
     plan::SearchOptions search{};  // without chips and failures: those are of a pool
+    MemoryPromise memory{};
     std::vector<std::string> notes{};
 
     // Of the precisions that keep what was asked, those that the pool has.

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_text.hpp"
@@ -50,18 +49,20 @@ std::string details(const plan::TrainingJob& job,
 std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, std::size_t width) {
     const plan::Machine& machine = answer.pool.machine;
     const bool goal = job.tokens > 0;
+    const bool priced = machine.price_per_chip_hour > 0;
     std::vector<Column> columns{
         {"chips", true}, {"step", true}, {"tokens/s", true}, {"of linear", true}, {"MFU", true}};
-    columns.push_back({goal ? "to the goal" : "", true});
+    if (goal) columns.push_back({"to the goal", true});
     columns.push_back(
-        {goal ? machine.currency.empty() ? "chip-hours" : "cost" : "chip-hours for 1e9 tokens",
-         true});
-    columns.push_back({"plan", false, true});
-    TextTable table(columns);
+        {fmt::format("{}{}", priced ? "cost" : "chip-hours", goal ? "" : " of 1e9 tokens"), true});
+    const std::size_t plan_at = columns.size();
+    PlanRows table(std::move(columns), plan_at, "plan");
     double first = 0;  // tokens a second of one chip, at the smallest number that works
     for (const ScalePoint& point : answer.scale) {
         if (!point.best) {
-            table.row({format_count(point.chips), "-", "-", "-", "-", "-", "-", "nothing fits"});
+            std::vector<std::string> cells(plan_at, "-");
+            cells.front() = format_count(point.chips);
+            table.row(std::move(cells), "nothing fits");
             continue;
         }
         const Prediction& p = point.best->prediction;
@@ -70,70 +71,90 @@ std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, 
         if (first == 0) first = p.tokens_per_s / chips;
         const double seconds = (goal ? job.tokens : 1e9) / p.tokens_per_s;
         std::string cost = cost_text(machine, used, seconds);
-        if (cost.empty() || !goal) {
+        if (cost.empty()) {
             const double hours = seconds * used / 3600;
             cost = hours < 100 ? fmt::format("{:.1f}", hours)
                                : format_count(static_cast<std::uint64_t>(std::llround(hours)));
         }
-        table.row({format_count(point.chips),
-                   step_text(p.step_s),
-                   format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
-                   format_percent(p.tokens_per_s / chips / first),
-                   format_percent(p.mfu),
-                   goal ? long_time_text(seconds) : "",
-                   cost,
-                   text_of(point.best->strategy)});
+        std::vector<std::string> cells{
+            format_count(point.chips),
+            step_text(p.step_s),
+            format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+            format_percent(p.tokens_per_s / chips / first),
+            format_percent(p.mfu)};
+        if (goal) cells.push_back(long_time_text(seconds));
+        cells.push_back(std::move(cost));
+        table.row(std::move(cells), text_of(point.best->strategy));
     }
     return table.text(width);
 }
 
-std::string nothing_fits(const PoolAnswer& answer, std::size_t width) {
+// What the promise about memory cost, and how to have it.
+std::string left_out_text(const PoolAnswer& answer,
+                          const PlanQuestion& question,
+                          std::size_t width) {
+    if (!answer.left_out) return "";
+    const plan::Machine& machine = answer.pool.machine;
+    const plan::Plan& out = *answer.left_out;
+    const std::string gain =
+        answer.found.plans.empty()
+            ? fmt::format("would take {}", step_text(out.prediction.step_s))
+            : fmt::format("would gain {} of {}",
+                          format_percent(1 - out.value / answer.found.plans.front().value),
+                          name_of(question.search.objective));
+    return line(fmt::format("left out, to {}: {} {} at a risk of {}; {} takes it",
+                            question.memory.text(),
+                            text_of(out.strategy),
+                            gain,
+                            chance_text(plan::out_of_memory_probability(out.prediction, machine)),
+                            question.memory.option_for(out.prediction, machine)),
+                width);
+}
+
+std::string nothing_fits(const PoolAnswer& answer,
+                         const PlanQuestion& question,
+                         std::size_t width) {
     const plan::SearchResult& found = answer.found;
     std::string text;
     if (found.nearest) {
+        const std::string promise = question.memory.text();
         text += line(fmt::format("nothing fits: of {} strategies the leanest ({}) needs {} of the "
-                                 "{} of a chip, {} too much",
+                                 "{} of a chip, {} too much{}",
                                  format_count(static_cast<std::uint64_t>(found.considered)),
                                  text_of(found.nearest->strategy),
                                  gib_text(found.nearest->prediction.memory_total_bytes()),
                                  gib_text(answer.pool.machine.memory_bytes),
-                                 gib_text(found.missing_bytes)),
+                                 gib_text(found.missing_bytes),
+                                 promise.empty() ? "" : " to " + promise),
                      width);
+        text += left_out_text(answer, question, width);
         text += "\n" + memory_table(found.nearest->prediction, answer.pool.machine, width);
     }
     if (!answer.would_fit.empty()) {
         text += "\n" + paint("what would make it fit, each tried", Tone::strong) + "\n";
         text += changes_table(answer.would_fit, width);
+    } else {
+        text += "\n" + line("--explain tries what would make it fit", width);
     }
     return text;
 }
 
-std::string pool_text(const PoolAnswer& answer,
-                      const plan::TrainingJob& job,
-                      plan::Precision asked,
-                      std::size_t width) {
+std::string pool_text(const PoolAnswer& answer, const PlanQuestion& question, std::size_t width) {
+    const plan::TrainingJob& job = question.job;
     const plan::Machine& machine = answer.pool.machine;
     std::string text = line(machine_line(machine, answer.pool.chips), width) + "\n";
-    if (answer.found.plans.empty()) return text + nothing_fits(answer, width);
+    if (answer.found.plans.empty()) return text + nothing_fits(answer, question, width);
     const plan::Plan& best = answer.found.plans.front();
-    text += plans_table(answer.found.plans, job, machine, asked, width) + "\n";
+    text += plans_table(answer.found.plans, job, machine, question.precision, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
-    constexpr double risky = 0.1;
-    const double chance = plan::out_of_memory_probability(best.prediction, machine);
-    if (chance > risky) {
-        // What brings the chance to one in twenty.
-        const double margin = 1 - std::exp(-1.645 * plan::memory_spread);
-        text += line(fmt::format("risky: the chance that the memory is too little is {}; --margin "
-                                 "{:.2f} asks for plans where it is at most 5 %",
-                                 chance_text(chance),
-                                 margin),
-                     width);
-    }
-    text += line(fmt::format("{} strategies, {} of them predicted one by one, {}",
-                             format_count(static_cast<std::uint64_t>(answer.found.considered)),
-                             format_count(static_cast<std::uint64_t>(answer.found.predicted)),
-                             step_text(answer.search_s)),
-                 width);
+    text += left_out_text(answer, question, width);
+    text +=
+        line(fmt::format("{} strategies that {} can launch, {} of them predicted one by one, {}",
+                         format_count(static_cast<std::uint64_t>(answer.found.considered)),
+                         name_of(question.search.base.framework),
+                         format_count(static_cast<std::uint64_t>(answer.found.predicted)),
+                         step_text(answer.search_s)),
+             width);
     if (answer.explanation) text += "\n" + explanation_text(*answer.explanation, width);
     return text;
 }
@@ -152,19 +173,22 @@ std::string measured_line(std::string_view what,
 
 std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
     const plan::TrainingJob& job = answer.question.job;
-    std::string text = paint(job_line(job, answer.question.precision), Tone::strong) + "\n";
+    std::string text =
+        paint(wrapped(job_line(job, answer.question.precision), 0, width), Tone::strong) + "\n";
     bool first = true;
     for (const PoolAnswer& one : answer.pools) {
         if (!first) text += "\n";
         first = false;
         if (!answer.over_chips) {
-            text += pool_text(one, job, answer.question.precision, width);
+            text += pool_text(one, answer.question, width);
         } else {
             const std::string& chip = one.pool.machine.chip_name;
             text +=
                 line(one.pool.name == chip ? chip : fmt::format("{}, pool {}", chip, one.pool.name),
                      width);
             text += "\n" + scale_table(one, job, width);
+            if (const std::string promise = answer.question.memory.text(); !promise.empty())
+                text += "\n" + line("plans " + promise, width);
         }
     }
     if (!answer.verdict.empty()) text += "\n" + mixed_text(answer, width);
@@ -174,7 +198,8 @@ std::string plan_report_text(const PlanAnswer& answer, std::size_t width) {
 std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
     const plan::PlanFile& file = answer.file;
     const Prediction& p = answer.prediction;
-    std::string text = paint(job_line(file.job, file.strategy.precision), Tone::strong) + "\n";
+    std::string text =
+        paint(wrapped(job_line(file.job, file.strategy.precision), 0, width), Tone::strong) + "\n";
     if (!answer.read_as.empty()) text += line("a launch of " + answer.read_as, width);
     text += line(machine_line(file.machine, file.strategy.chips()), width) + "\n";
     text += plans_table({{file.strategy, p, p.step_s}},

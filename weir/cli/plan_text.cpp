@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "weir/base/text_table.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
+#include "weir/cli/print.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/search.hpp"
@@ -138,19 +138,60 @@ std::string whole_text(const plan::Strategy& s) {
     return text_of(s) + (switches.empty() ? "" : "; " + switches);
 }
 
+std::string PlanRows::text(std::size_t width) const {
+    const auto at = [this](auto& list) {
+        return list.begin() + static_cast<std::ptrdiff_t>(plan_at_);
+    };
+    std::vector<Column> columns = columns_;
+    columns.insert(at(columns), {title_, false});
+    TextTable whole(columns);
+    TextTable without(columns_);
+    for (const Row& row : rows_) {
+        without.row(row.cells);
+        std::vector<std::string> cells = row.cells;
+        cells.insert(at(cells), row.plan);
+        whole.row(std::move(cells));
+    }
+    const std::string full = whole.text();
+    const auto lines_of = [](const std::string& text) {
+        std::vector<std::string> lines;
+        for (std::size_t begin = 0; begin < text.size();) {
+            const std::size_t end = text.find('\n', begin);
+            lines.push_back(text.substr(begin, end - begin));
+            begin = end + 1;
+        }
+        return lines;
+    };
+    const std::vector<std::string> wide = lines_of(full);
+    const bool fits = std::all_of(wide.begin(), wide.end(), [width](const std::string& line) {
+        return display_width(line) <= width;
+    });
+    if (width == 0 || fits) return full;
+    const std::vector<std::string> narrow = lines_of(without.text(width));
+    constexpr std::size_t indent = 3;
+    std::string text = narrow.front() + "\n";
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        text += narrow[i + 1] + "\n";
+        if (!rows_[i].plan.empty())
+            text += std::string(indent, ' ') + wrapped(rows_[i].plan, indent, width) + "\n";
+    }
+    return text;
+}
+
 std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::TrainingJob& job,
                         const plan::Machine& machine,
                         plan::Precision asked,
                         std::size_t width) {
-    TextTable table({{"", true},
-                     {"plan", false, true},
-                     {"step", true},
-                     {"90 % are", true},
-                     {"tokens/s", true},
-                     {"MFU", true},
-                     {"memory", true},
-                     {"too much?", true}});
+    PlanRows table({{"", true},
+                    {"step", true},
+                    {"90 % are", true},
+                    {"tokens/s", true},
+                    {"MFU", true},
+                    {"memory", true},
+                    {"risk", true}},
+                   1,
+                   "plan");
     std::size_t rank = 0;
     for (const plan::Plan& one : plans) {
         const Prediction& p = one.prediction;
@@ -158,34 +199,42 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
         const plan::Precision used = one.strategy.precision;
         table.row(
             {std::to_string(++rank),
-             text_of(one.strategy) + (used == asked ? "" : fmt::format(", in {}", name_of(used))),
              step_text(p.step_s),
              range_text(interval.low_s, interval.high_s),
              format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
              format_percent(p.mfu),
              gib_text(p.memory_total_bytes()),
-             chance_text(plan::out_of_memory_probability(p, machine))});
+             chance_text(plan::out_of_memory_probability(p, machine))},
+            text_of(one.strategy) + (used == asked ? "" : fmt::format(", in {}", name_of(used))));
     }
     return table.text(width);
 }
 
 std::string time_table(const Prediction& prediction, std::size_t width) {
-    TextTable table({{"time of a step"}, {"", true}, {"share", true}, {"what it is", false, true}});
+    const double least_s = prediction.step_s * 5e-5;
+    const auto hidden_text = [&](double seconds) {
+        return seconds > least_s ? step_text(seconds) : "";
+    };
+    TextTable table({{"time of a step"},
+                     {"", true},
+                     {"share", true},
+                     {"hidden", true},
+                     {"what it is", false, true}});
     for (std::size_t i = 0; i < plan::term_count; ++i) {
         const double seconds = prediction.term_s[i];
-        if (seconds <= prediction.step_s * 5e-5) continue;
+        if (seconds <= least_s && prediction.hidden_s[i] <= least_s) continue;
         table.row({std::string(name_of(static_cast<Term>(i))),
                    step_text(seconds),
                    format_percent(seconds / prediction.step_s),
+                   hidden_text(prediction.hidden_s[i]),
                    std::string(term_meanings[i])});
     }
-    table.row({"step", step_text(prediction.step_s), "100 %", ""});
-    if (prediction.hidden_s > prediction.step_s * 5e-5) {
-        table.row({"hidden",
-                   step_text(prediction.hidden_s),
-                   format_percent(prediction.hidden_s / prediction.step_s),
-                   "communication beside computation, outside the sum"});
-    }
+    const double hidden_s = prediction.hidden_total_s();
+    table.row({"step",
+               step_text(prediction.step_s),
+               "100 %",
+               hidden_text(hidden_s),
+               hidden_s > least_s ? "hidden: beside computation, outside the sum" : ""});
     return table.text(width);
 }
 
@@ -206,7 +255,7 @@ std::string memory_table(const Prediction& prediction,
     row("all", prediction.memory_total_bytes());
     table.row({"it has",
                gib_text(machine.memory_bytes),
-               fmt::format("too much: {}",
+               fmt::format("risk: {}",
                            chance_text(plan::out_of_memory_probability(prediction, machine)))});
     return table.text(width);
 }
@@ -227,11 +276,13 @@ std::string goal_sentence(const plan::TrainingJob& job,
                           const plan::Machine& machine,
                           const plan::Strategy& strategy,
                           const Prediction& prediction) {
-    if (job.tokens <= 0) return "";
+    // With a price alone, what so many tokens cost.
+    const double tokens = job.tokens > 0 ? job.tokens : machine.price_per_chip_hour > 0 ? 1e9 : 0;
+    if (tokens <= 0) return "";
     // Where failures are known, their checkpoints and lost work count.
     const double useful =
         plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
-    const double seconds = job.tokens / prediction.tokens_per_s / useful;
+    const double seconds = tokens / prediction.tokens_per_s / useful;
     const plan::Interval interval = plan::interval_of(prediction, job, machine, strategy);
     const double low = seconds * interval.low_s / prediction.step_s;
     const double high = seconds * interval.high_s / prediction.step_s;
@@ -239,7 +290,7 @@ std::string goal_sentence(const plan::TrainingJob& job,
     const std::string cost = cost_text(machine, chips, seconds);
     return fmt::format(
         "{} tokens take {} (90 % between {} and {}), {} chip-hours{}{}",
-        format_rate(job.tokens, ""),
+        format_rate(tokens, ""),
         long_time_text(seconds),
         long_time_text(low),
         long_time_text(high),

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/text_table.hpp"
 #include "weir/cli/plan_question.hpp"
 #include "weir/plan/search.hpp"
 
@@ -31,13 +32,36 @@ std::string machine_line(const plan::Machine& machine, std::uint64_t chips);
 // parallelism, overlap of gradients, weights".
 std::string whole_text(const plan::Strategy& strategy);
 
+// A table with a plan in each row: in the column `plan_at` where the terminal is wide enough for
+// all of it, and below its row where it is not, for plans are what people came for.
+class PlanRows {
+public:
+    // `columns` without that of the plans, `title` theirs.
+    PlanRows(std::vector<Column> columns, std::size_t plan_at, std::string title)
+        : columns_(std::move(columns)), plan_at_(plan_at), title_(std::move(title)) {}
+    void row(std::vector<std::string> cells, std::string plan) {
+        rows_.push_back({std::move(cells), std::move(plan)});
+    }
+    [[nodiscard]] std::string text(std::size_t width) const;
+
+private:
+    struct Row {
+        std::vector<std::string> cells;
+        std::string plan;
+    };
+    std::vector<Column> columns_;
+    std::size_t plan_at_;
+    std::string title_;
+    std::vector<Row> rows_;
+};
+
 // Plans in another precision than was asked for say so.
 std::string plans_table(const std::vector<plan::Plan>& plans,
                         const plan::TrainingJob& job,
                         const plan::Machine& machine,
                         plan::Precision asked,
                         std::size_t width);
-// Where the time of a step goes, term by term.
+// Where the time of a step goes, term by term: what is waited for, and what runs beside it.
 std::string time_table(const plan::Prediction& prediction, std::size_t width);
 // What fills the memory of the fullest chip.
 std::string memory_table(const plan::Prediction& prediction,

@@ -212,6 +212,13 @@ private:
             sentence = missing_word(*app).value_or(sentence);
         } else if (problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::ArgumentMismatch)) {
             sentence = missing_value(*app, sentence).value_or(sentence);
+        } else if (problem.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExcludesError)) {
+            // "--top excludes --scale", in the order in which they were declared.
+            const auto word = sentence.find(" excludes ");
+            if (word != std::string::npos)
+                sentence = fmt::format("{} and {} do not go together; leave one of them",
+                                       sentence.substr(0, word),
+                                       sentence.substr(word + 10));
         }
         return report({Code::invalid,
                        path.empty()

@@ -141,4 +141,15 @@ double out_of_memory_probability(const Prediction& prediction, const Machine& ma
     return 0.5 * std::erfc(room / (memory_spread * std::sqrt(2.0)));
 }
 
+double margin_of_risk(double risk) {
+    // The inverse of the above, by halving: it falls as the room grows.
+    double low = 0;
+    double high = 1;
+    for (int i = 0; i < 60; ++i) {
+        const double room = (low + high) / 2;
+        (0.5 * std::erfc(room / (memory_spread * std::sqrt(2.0))) > risk ? low : high) = room;
+    }
+    return 1 - std::exp(-high);
+}
+
 }  // namespace weir::plan

@@ -44,4 +44,13 @@ inline constexpr double memory_spread = 0.10;
 // That the fullest chip needs more than it has.
 double out_of_memory_probability(const Prediction& prediction, const Machine& machine);
 
+// The probability that plans may have where nobody says. Of the same 41 peaks 88 % lie above the
+// predicted median, by a few percent each, and 5 % above what this leaves free, as many as with
+// 0.05; it costs 1.4 % of the speed (the mean of 13 jobs from 8 to 2,048 chips), 0.05 costs 2.0 %.
+inline constexpr double usual_risk = 0.10;
+
+// The share of the memory that a prediction has to leave free for a probability of at most `risk`.
+// Requires: 0 < risk <= 0.5.
+double margin_of_risk(double risk);
+
 }  // namespace weir::plan

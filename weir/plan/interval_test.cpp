@@ -86,6 +86,19 @@ TEST(Intervals, GrowBeyondWhatWasMeasuredUntilTheAnswerIsNo) {
     EXPECT_THAT(refused.error().message, HasSubstr("published runs go from 512 to 131,072"));
 }
 
+TEST(Memory, ThatAMarginLeavesFreeHoldsItsRisk) {
+    Asked asked;
+    EXPECT_NEAR(margin_of_risk(0.5), 0, 1e-9);
+    double before = 0;
+    for (const double risk : {0.4, 0.1, 0.05, 0.001}) {
+        const double margin = margin_of_risk(risk);
+        EXPECT_GT(margin, before);
+        before = margin;
+        asked.machine.memory_bytes = asked.prediction().memory_total_bytes() / (1 - margin);
+        EXPECT_NEAR(out_of_memory_probability(asked.prediction(), asked.machine), risk, 1e-9);
+    }
+}
+
 TEST(Memory, IsTooLittleByAProbabilityAndNotByAYes) {
     Asked asked;
     const Prediction prediction = asked.prediction();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "weir/plan/usual.hpp"
+
 namespace weir::plan {
 namespace {
 
@@ -27,41 +29,6 @@ double peak_of(const catalog::ChipRecord& chip, std::initializer_list<std::strin
     }
     return 0;
 }
-
-// What such chips are usually built into: how many a fast link joins, what it is called, and what
-// leads out of the node. From the systems in which the vendors sell them.
-struct Usual {
-    std::string_view prefix;
-    std::uint32_t chips_per_node;
-    std::string_view inside;
-    std::string_view between;
-    double between_bytes_per_s;  // of one chip, one direction
-};
-constexpr double gigabit = 1e9 / 8;
-constexpr std::array<Usual, 19> usual_systems{{
-    {"v100-pcie", 8, "pcie", "infiniband", 12.5 * gigabit},
-    {"v100", 8, "nvlink2", "infiniband", 50 * gigabit},
-    {"a100-pcie", 8, "pcie", "infiniband", 200 * gigabit},
-    {"a100", 8, "nvlink3", "infiniband", 200 * gigabit},
-    {"a800", 8, "nvlink3", "infiniband", 200 * gigabit},
-    {"h100-pcie", 8, "pcie", "infiniband", 400 * gigabit},
-    {"h100", 8, "nvlink4", "infiniband", 400 * gigabit},
-    {"h800", 8, "nvlink4", "infiniband", 400 * gigabit},
-    {"h200", 8, "nvlink4", "infiniband", 400 * gigabit},
-    {"h20", 8, "nvlink4", "infiniband", 400 * gigabit},
-    {"b200", 8, "nvlink5", "infiniband", 400 * gigabit},
-    {"b300", 8, "nvlink5", "infiniband", 800 * gigabit},
-    {"gb200", 72, "nvl72", "infiniband", 400 * gigabit},
-    {"gb300", 72, "nvl72", "infiniband", 800 * gigabit},
-    {"mi3", 8, "xgmi", "infiniband", 400 * gigabit},
-    {"ascend", 8, "hccs", "roce", 200 * gigabit},
-    {"tpu", 256, "ici", "dcn", 25 * gigabit},
-    {"rtx", 8, "pcie", "roce", 100 * gigabit},
-    {"", 8, "any", "any", 200 * gigabit},
-}};
-
-// PCIe 4.0 x16, one direction: what joins chips that have no link of their own.
-constexpr double pcie4_bytes_per_s = 32e9;
 
 }  // namespace
 
@@ -119,22 +86,22 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.bandwidth_assumed = memory == nullptr;
     if (const catalog::Rate* vector = peak_rate(chip, "fp32", "vector"))
         machine.vector_flops = vector->value;
-    const auto usual =
-        std::find_if(usual_systems.begin(), usual_systems.end(), [&](const Usual& one) {
-            return std::string_view(chip.name).substr(0, one.prefix.size()) == one.prefix;
-        });
+    const UsualSystem& usual = usual_system(chip.name);
     machine.chips_per_node =
-        options.chips_per_node > 0 ? options.chips_per_node : usual->chips_per_node;
-    machine.inside.kind =
-        options.inside_kind.empty() ? std::string(usual->inside) : options.inside_kind;
+        options.chips_per_node > 0 ? options.chips_per_node : usual.chips_per_node;
+    machine.inside.kind = options.inside_kind.empty() ? usual.inside : options.inside_kind;
+    // A chip that names no link of its own has what any chip has.
+    const double own = chip.link_bytes_per_s > 0 && machine.inside.kind != "pcie"
+                           ? chip.link_bytes_per_s / 2
+                           : usual_system("").inside_bytes_per_s;
+    const bool slot = usual.inside_bytes_per_s > 0 && machine.inside.kind == usual.inside &&
+                      (usual.inside == "pcie" || chip.link_bytes_per_s <= 0);
     machine.inside.bytes_per_s = options.inside_bytes_per_s > 0 ? options.inside_bytes_per_s
-                                 : chip.link_bytes_per_s > 0 && machine.inside.kind != "pcie"
-                                     ? chip.link_bytes_per_s / 2
-                                     : pcie4_bytes_per_s;
-    machine.between.kind =
-        options.between_kind.empty() ? std::string(usual->between) : options.between_kind;
+                                 : slot                         ? usual.inside_bytes_per_s
+                                                                : own;
+    machine.between.kind = options.between_kind.empty() ? usual.between : options.between_kind;
     machine.between.bytes_per_s =
-        options.between_bytes_per_s > 0 ? options.between_bytes_per_s : usual->between_bytes_per_s;
+        options.between_bytes_per_s > 0 ? options.between_bytes_per_s : usual.between_bytes_per_s;
     machine.chip = chip_calibration(chip.name);
     machine.inside.calibration = link_calibration(machine.inside.kind);
     machine.between.calibration = link_calibration(machine.between.kind);

@@ -7,6 +7,7 @@
 
 #include "weir/base/units.hpp"
 #include "weir/catalog/hf_config.hpp"
+#include "weir/catalog/only_chip.hpp"
 
 namespace weir::plan {
 namespace {
@@ -122,8 +123,15 @@ std::uint32_t count_of(const schema::View& view, std::string_view key, std::uint
     return static_cast<std::uint32_t>(view.integer(key).value_or(otherwise));
 }
 
-Result<catalog::Model> model_of_file(const schema::View& view, std::vector<std::string>& notes) {
-    const std::string name = view.text("model").value_or("");
+// `given`: as on the command line, "" = there is none.
+Result<catalog::Model> model_of_file(const schema::View& view,
+                                     std::string_view given,
+                                     std::vector<std::string>& notes) {
+    const std::string name = view.text("model").value_or(std::string(given));
+    if (!given.empty() && name != given) {
+        return fail(Code::invalid,
+                    fmt::format("model: {}, and the command line says {}; give one", name, given));
+    }
     catalog::Model model;
     const bool shaped = view.integer("layers") && view.integer("hidden") && view.integer("heads");
     if (const catalog::Model* known = catalog::find_model(name)) {
@@ -181,8 +189,11 @@ Result<catalog::Model> model_of_file(const schema::View& view, std::vector<std::
 Result<Machine> machine_of_file(const schema::View& view, const catalog::Catalog& catalog) {
     const std::string name = view.text("chip").value_or("");
     catalog::ChipRecord chip;
-    if (const catalog::ChipRecord* known = catalog.find(name)) {
-        chip = *known;
+    const auto known = catalog::only_chip(catalog, name);
+    if (known) {
+        chip = **known;
+    } else if (known.error().code == Code::invalid) {
+        return fail(known.error().at("chip"));
     } else if (const auto peak = view.number("chip_peak_bf16_tflops");
                peak && view.number("chip_mem_gb")) {
         // Known only from what is said here.
@@ -196,12 +207,10 @@ Result<Machine> machine_of_file(const schema::View& view, const catalog::Catalog
             chip.rates.push_back(rate);
         }
     } else {
-        const std::string near = catalog.nearest(name);
         return fail(Code::not_found,
-                    fmt::format("chip: the catalogue does not know '{}'{}; give chip_mem_gb and "
-                                "chip_peak_bf16_tflops beside it, or one of `weir chips`",
-                                name,
-                                near.empty() ? "" : " (did you mean " + near + "?)"));
+                    fmt::format("chip: {}; give chip_mem_gb and chip_peak_bf16_tflops beside it, "
+                                "or one of `weir chips`",
+                                known.error().message));
     }
     if (const auto memory = view.number("chip_mem_gb"))
         chip.memory = Bytes{static_cast<std::int64_t>(*memory * (1 << 30))};
@@ -482,13 +491,14 @@ const schema::Object& plan_schema() {
 
 Result<PlanFile> read_plan_text(std::string_view text,
                                 std::string_view source,
-                                const catalog::Catalog& catalog) {
+                                const catalog::Catalog& catalog,
+                                std::string_view model) {
     WEIR_TRY(const yaml::Node node, yaml::parse(text, source));
     WEIR_CHECK(schema::check(plan_schema(), node, source));
     const schema::View view(node);
     PlanFile file;
     const auto read = [&]() -> Result<void> {
-        WEIR_TRY(file.job.model, model_of_file(view, file.notes));
+        WEIR_TRY(file.job.model, model_of_file(view, model, file.notes));
         file.job.sequence = count_of(view, "seq", 4096);
         file.job.global_batch = count_of(view, "global_batch", 256);
         if (!view.integer("seq")) file.notes.push_back("seq is 4096, as nothing else is said");

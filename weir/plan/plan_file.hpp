@@ -41,10 +41,12 @@ struct PlanFile {
     std::vector<std::string> notes{};  // what was assumed, in sentences
 };
 
-// `source` stands in front of every error. The file has passed check(strategy, job, chips).
+// `source` stands in front of every error. The file has passed check(strategy, job, chips). `model`
+// is that of a file that names none.
 Result<PlanFile> read_plan_text(std::string_view text,
                                 std::string_view source,
-                                const catalog::Catalog& catalog);
+                                const catalog::Catalog& catalog,
+                                std::string_view model = {});
 
 // The words behind `recompute:`: "none", "selective", "selective:norms,activation", "full",
 // "full:block:5"; and back.

@@ -5,6 +5,7 @@
 
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
+#include "weir/plan/usual.hpp"
 
 namespace weir::plan {
 namespace {
@@ -377,8 +378,11 @@ private:
         const double work_s = stage * ((1 - moe) * layer(layers.dense) + moe * layer(layers.moe));
         const double micro_batches =
             static_cast<double>(job_.global_batch) / (static_cast<double>(s.micro_batch) * s.dp);
-        // dualpipe leaves a quarter of the bubble, the least of all.
-        const double idle = depths.fastest == Schedule::one_f_one_b ? 1 : 0.25;
+        // What the schedule that leaves least leaves of the bubble.
+        const UsualSoftware& usual = usual_software();
+        const double idle = depths.fastest == Schedule::one_f_one_b
+                                ? 1
+                                : std::min(usual.zero_bubble, usual.dualpipe_bubble);
         return work_s * (micro_batches + idle * (s.pp - 1.0) / depths.vpp_high);
     }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "weir/base/units.hpp"
+
 namespace weir::plan {
 namespace {
 
@@ -130,10 +132,11 @@ std::string text_of(const Strategy& s) {
     add(fmt::format("micro-batch {}", s.micro_batch));
     if (s.zero > 0) add(fmt::format("zero {}", s.zero));
     if (s.recompute == Recompute::full && s.recompute_layers > 0)
-        add(fmt::format("recompute of {} layers", s.recompute_layers));
+        add(fmt::format("recompute of {}", format_count(s.recompute_layers, "layer")));
     else if (s.recompute != Recompute::none)
         add(fmt::format("{} recompute", name_of(s.recompute)));
-    if (s.offload_layers > 0) add(fmt::format("offload of {} layers", s.offload_layers));
+    if (s.offload_layers > 0)
+        add(fmt::format("offload of {}", format_count(s.offload_layers, "layer")));
     if (s.offload_optimizer) add("optimizer on the host");
     if (s.schedule != Schedule::one_f_one_b) add(name_of(s.schedule));
     return text;

@@ -7,6 +7,7 @@
 #include "weir/plan/kernel_time.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/stack.hpp"
+#include "weir/plan/usual.hpp"
 
 namespace weir::plan {
 namespace {
@@ -32,9 +33,10 @@ constexpr double full = 4;
 // Terms of one pass, or of a stage's micro-batch, by Term.
 struct Terms {
     std::array<double, term_count> s{};
-    double hidden_s = 0;
+    std::array<double, term_count> hidden_s{};
 
     double& at(Term term) { return s[static_cast<std::size_t>(term)]; }
+    double& hidden_at(Term term) { return hidden_s[static_cast<std::size_t>(term)]; }
     [[nodiscard]] double total_s() const {
         double sum = 0;
         for (const double one : s)
@@ -42,9 +44,10 @@ struct Terms {
         return sum;
     }
     void add(const Terms& other, double times = 1) {
-        for (std::size_t i = 0; i < s.size(); ++i)
+        for (std::size_t i = 0; i < s.size(); ++i) {
             s[i] += other.s[i] * times;
-        hidden_s += other.hidden_s * times;
+            hidden_s[i] += other.hidden_s[i] * times;
+        }
     }
 };
 
@@ -71,13 +74,16 @@ public:
             terms.at(Term::attention) = cost.attention_s;
             terms.at(Term::memory_bound) = cost.memory_s;
         }
-        terms.at(Term::tensor) =
-            strategy_.overlap.tensor
-                ? exposed(cost.tensor_s, 0.7 * cost.tensor_base_s, terms.hidden_s)
-                : cost.tensor_s;
+        terms.at(Term::tensor) = strategy_.overlap.tensor
+                                     ? exposed(cost.tensor_s,
+                                               usual_.tensor_beside * cost.tensor_base_s,
+                                               terms.hidden_at(Term::tensor))
+                                     : cost.tensor_s;
         terms.at(Term::context) = cost.context_s;
         terms.at(Term::experts) = strategy_.overlap.experts
-                                      ? exposed(cost.experts_s, 0.7 * cost.work_s(), terms.hidden_s)
+                                      ? exposed(cost.experts_s,
+                                                usual_.experts_beside * cost.work_s(),
+                                                terms.hidden_at(Term::experts))
                                       : cost.experts_s;
         const double device_s = cost.kernels * machine_.chip.kernel_s;
         const double host_s =
@@ -90,6 +96,7 @@ private:
     const Machine& machine_;
     const Strategy& strategy_;
     const Stack& stack_;
+    const UsualSoftware& usual_ = usual_software();
 };
 
 // Chips over which weights of this kind are replicated, and where those chips lie.
@@ -121,6 +128,13 @@ std::string_view name_of(MemoryPart part) {
     return part_names[static_cast<std::size_t>(part)];
 }
 
+double Prediction::hidden_total_s() const {
+    double sum = 0;
+    for (const double one : hidden_s)
+        sum += one;
+    return sum;
+}
+
 double Prediction::memory_total_bytes() const {
     double sum = 0;
     for (const double part : memory_bytes)
@@ -148,6 +162,7 @@ Prediction TrainingModel::predict(const Strategy& strategy) const {
 
 Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const {
     const Step step(machine_, s);
+    const UsualSoftware& usual = usual_software();
     const double depth = job_.model.layers + job_.model.mtp_layers;
     const double per_stage = std::ceil(depth / s.pp);
     const double moe_share =
@@ -173,14 +188,15 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         if (s.recompute == Recompute::selective) {
             // The share of the forward work that the named parts are.
             PassCost part;
-            if (s.parts.norms || s.parts.activation) part.memory_s = 0.4 * layer.forward.memory_s;
+            if (s.parts.norms || s.parts.activation)
+                part.memory_s = usual.small_again * layer.forward.memory_s;
             if (s.parts.attention && !s.flash_attention) {
                 part.attention_s = layer.forward.attention_s;
-                part.memory_s += 0.5 * layer.forward.memory_s;
+                part.memory_s += usual.scores_again * layer.forward.memory_s;
             }
             if (s.parts.mlp || s.parts.every_other_product)
-                part.products_s += 0.5 * layer.forward.products_s;
-            if (s.parts.latent_up) part.products_s += 0.15 * layer.forward.products_s;
+                part.products_s += usual.feed_forward_again * layer.forward.products_s;
+            if (s.parts.latent_up) part.products_s += usual.latent_again * layer.forward.products_s;
             one_backward.add(step.pass(part, true));
         }
         if (s.zero == 3) {
@@ -199,9 +215,9 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             const double beside_forward = one_forward.total_s();
             const double beside_backward = one_backward.total_s();
             one_forward.at(Term::data) +=
-                step.exposed(gather, beside_forward, one_forward.hidden_s);
+                step.exposed(gather, beside_forward, one_forward.hidden_at(Term::data));
             one_backward.at(Term::data) +=
-                step.exposed(gather + scatter, beside_backward, one_backward.hidden_s);
+                step.exposed(gather + scatter, beside_backward, one_backward.hidden_at(Term::data));
         }
         forward.add(one_forward, count);
         backward.add(one_backward, count);
@@ -250,14 +266,15 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         const double sends = 2 * s.vpp * micro_batches * send;
         const double fill = 2 * (s.pp - 1) * send;
         if (s.overlap.pipeline)
-            total.at(Term::pipeline) += step.exposed(sends, total.total_s(), total.hidden_s) + fill;
+            total.at(Term::pipeline) +=
+                step.exposed(sends, total.total_s(), total.hidden_at(Term::pipeline)) + fill;
         else
             total.at(Term::pipeline) += sends + fill;
         // Fill and drain: the other stages wait for one micro-batch to come through. Zero-bubble
         // schedules put weight gradients, a third of the work, into two thirds of it.
         double bubble = (s.pp - 1.0) / s.vpp * middle.total_s();
-        if (s.schedule == Schedule::zero_bubble) bubble /= 3;
-        if (s.schedule == Schedule::dualpipe) bubble /= 4;
+        if (s.schedule == Schedule::zero_bubble) bubble *= usual.zero_bubble;
+        if (s.schedule == Schedule::dualpipe) bubble *= usual.dualpipe_bubble;
         total.at(Term::bubble) += bubble;
     }
 
@@ -299,13 +316,16 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             times * (reduce_of(dense, dense_parameters) + reduce_of(expert, expert_parameters));
         const double gather =
             gather_of(dense, dense_parameters) + gather_of(expert, expert_parameters);
+        total.at(Term::data) += s.overlap.grad_reduce
+                                    ? step.exposed(reduce,
+                                                   times * usual.reduce_beside * backward.total_s(),
+                                                   total.hidden_at(Term::data))
+                                    : reduce;
         total.at(Term::data) +=
-            s.overlap.grad_reduce
-                ? step.exposed(reduce, times * 0.9 * backward.total_s(), total.hidden_s)
-                : reduce;
-        total.at(Term::data) += s.overlap.param_gather
-                                    ? step.exposed(gather, 0.9 * forward.total_s(), total.hidden_s)
-                                    : gather;
+            s.overlap.param_gather
+                ? step.exposed(
+                      gather, usual.gather_beside * forward.total_s(), total.hidden_at(Term::data))
+                : gather;
     } else if (s.zero_group > 0 && dense.size > s.zero_group) {
         // Sharded inside a group, summed over the groups.
         const auto sum_of = [&](const Replicas& replicas, double parameters) {
@@ -334,8 +354,9 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
         const double moved =
             std::min<double>(s.offload_layers, per_stage) * kept / machine_.host_bytes_per_s;
         total.at(Term::overhead) +=
-            micro_batches * (step.exposed(moved, forward.total_s(), total.hidden_s) +
-                             step.exposed(moved, backward.total_s(), total.hidden_s));
+            micro_batches *
+            (step.exposed(moved, forward.total_s(), total.hidden_at(Term::overhead)) +
+             step.exposed(moved, backward.total_s(), total.hidden_at(Term::overhead)));
     }
 
     const double chips = static_cast<double>(s.chips());
@@ -466,7 +487,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     double sum = 0;
     for (const double part : memory)
         sum += part;
-    at(MemoryPart::reserve) = 0.04 * sum + 1.0e9;
+    at(MemoryPart::reserve) = usual_software().reserve_share * sum + usual_software().reserve_bytes;
     return memory;
 }
 

@@ -39,6 +39,9 @@ enum class Term : std::uint8_t {
 };
 inline constexpr std::size_t term_count = 12;
 std::string_view name_of(Term term);
+// What chips tell each other, which may run beside computation.
+inline constexpr std::array communication_terms{
+    Term::tensor, Term::context, Term::experts, Term::pipeline, Term::data};
 
 enum class MemoryPart : std::uint8_t {
     weights,
@@ -53,8 +56,9 @@ std::string_view name_of(MemoryPart part);
 
 struct Prediction {
     double step_s = 0;
-    std::array<double, term_count> term_s{};               // sum to step_s
-    double hidden_s = 0;                                   // communication beside computation
+    std::array<double, term_count> term_s{};  // sum to step_s
+    // Communication beside computation, by what it is for; overhead: copies to the host and back.
+    std::array<double, term_count> hidden_s{};
     std::array<double, memory_part_count> memory_bytes{};  // of the fullest chip
     double model_flops = 0;  // of one step: what the job asks for, no recomputation
     double mfu = 0;          // model_flops / (step_s x chips x peak of the precision's products)
@@ -64,6 +68,10 @@ struct Prediction {
     [[nodiscard]] double at(MemoryPart part) const {
         return memory_bytes[static_cast<std::size_t>(part)];
     }
+    [[nodiscard]] double hidden_at(Term term) const {
+        return hidden_s[static_cast<std::size_t>(term)];
+    }
+    [[nodiscard]] double hidden_total_s() const;
     // Of the fullest chip, with the reserve for fragmentation and without it (what allocators
     // report as their peak).
     [[nodiscard]] double memory_total_bytes() const;

@@ -114,6 +114,30 @@ RC_GTEST_PROP(Training, RecomputationTakesTimeAndSavesMemory, ()) {
     RC_ASSERT(again.at(MemoryPart::activations) <= kept.at(MemoryPart::activations));
 }
 
+RC_GTEST_PROP(Training, WhatIsHiddenIsNotWaitedFor, ()) {
+    const TrainingModel model(job_of(llama_8b(), 4096, 256), machine("h100-sxm-80g"));
+    Strategy strategy = random_strategy();
+    RC_PRE(check(strategy, model.job(), strategy.chips()).has_value());
+    // Each kind of communication takes as long as it does: waited for, or hidden but for what it
+    // slows the computation down.
+    const auto talk_s = [&](const Prediction& predicted, Term term) {
+        return predicted.at(term) +
+               predicted.hidden_at(term) * (1 - model.machine().chip.overlap_slowdown);
+    };
+    strategy.overlap = {};
+    const Prediction without = model.predict(strategy);
+    strategy.overlap = {true, true, true, strategy.vpp > 1, false};
+    const Prediction with = model.predict(strategy);
+    double hidden_s = 0;
+    for (const Term term : communication_terms) {
+        RC_ASSERT(std::abs(talk_s(with, term) - talk_s(without, term)) <= 1e-9 * without.step_s);
+        hidden_s += with.hidden_at(term);
+    }
+    RC_ASSERT(std::abs(hidden_s - with.hidden_total_s()) <= 1e-9 * with.step_s);
+    RC_ASSERT((strategy.tp > 1) == (with.hidden_at(Term::tensor) > 0));
+    if (strategy.zero < 3) RC_ASSERT(without.hidden_total_s() == 0);
+}
+
 RC_GTEST_PROP(Training, OverlapNeverMakesAStepSlower, ()) {
     const TrainingModel model(job_of(llama_8b(), 4096, 256), machine("h100-sxm-80g"));
     Strategy strategy = random_strategy();
