@@ -36,11 +36,12 @@ TrainingJob small_job(Random& random) {
     model.hidden = model.heads * model.head_dim;
     model.ffn = 4 * model.hidden;
     model.vocab = 8000;
-    if (one_of(random, {false, false, true})) {
-        model.experts = catalog::Experts{.count = 2,
-                                         .per_token = 1,
-                                         .ffn = model.hidden,
-                                         .first_dense = one_of(random, {0U, 1U})};
+    if (one_of(random, {false, true})) {
+        model.experts = catalog::Experts{.count = one_of(random, {2U, 4U, 6U}),
+                                         .per_token = one_of(random, {1U, 2U}),
+                                         .ffn = one_of(random, {1U, 2U}) * model.hidden,
+                                         .shared_ffn = one_of(random, {0U, model.hidden}),
+                                         .first_dense = one_of(random, {0U, 1U, 3U})};
         model.mtp_layers = one_of(random, {0U, 1U});
     }
     job.sequence = one_of(random, {1024U, 4096U});
@@ -61,12 +62,13 @@ std::vector<MixedPart> small_parts(Random& random) {
 
 std::uint64_t seeds() {
     const char* const more = std::getenv("WEIR_SEARCH_SEEDS");
-    return more != nullptr ? std::strtoull(more, nullptr, 10) : 12;
+    return more != nullptr ? std::strtoull(more, nullptr, 10) : 16;
 }
 
 TEST(Mixed, FindsTheBestOfAllSplits) {
     int replicas = 0;
     int stages = 0;
+    int with_experts = 0;
     for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
         Random random(seed);
         const TrainingJob job = small_job(random);
@@ -75,6 +77,9 @@ TEST(Mixed, FindsTheBestOfAllSplits) {
         options.between_bytes_per_s = one_of(random, {0.0, 1e8, 1e10});
         options.search.recompute_block = one_of(random, {false, true});
         options.search.recompute_selective = one_of(random, {false, true});
+        options.search.offload_optimizer = one_of(random, {false, false, true});
+        options.search.zero = one_of<std::vector<std::uint32_t>>(random, {{0, 1}, {1}, {0, 2, 3}});
+        options.search.expert_tensor = one_of(random, {false, true});
         const auto found = search_mixed(job, parts, options);
         const double best = best_replicas_s(job, parts, options);
         ASSERT_EQ(found && found->replicas, std::isfinite(best)) << "seed " << seed;
@@ -89,10 +94,18 @@ TEST(Mixed, FindsTheBestOfAllSplits) {
         if (pipe) {
             EXPECT_NEAR(pipe->step_s, best_pipe, 1e-9 * best_pipe) << "seed " << seed;
             ++stages;
+            if (job.model.is_moe()) ++with_experts;
+        }
+        // Told what replicas do, it finds the same or says that it is no better.
+        const bool better = best_pipe < best;
+        ASSERT_EQ(found && found->stages, better) << "seed " << seed;
+        if (better) {
+            EXPECT_NEAR(found->stages->step_s, best_pipe, 1e-9 * best_pipe) << "seed " << seed;
         }
     }
     EXPECT_GT(replicas, 3);
     EXPECT_GT(stages, 3);
+    EXPECT_GT(with_experts, 1);
 }
 
 TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {

@@ -121,11 +121,15 @@ std::string_view name_of(MemoryPart part) {
     return part_names[static_cast<std::size_t>(part)];
 }
 
-double Prediction::memory_total_bytes() const {
+double sum_of(const Memory& memory) {
     double sum = 0;
-    for (const double part : memory_bytes)
+    for (const double part : memory)
         sum += part;
     return sum;
+}
+
+double Prediction::memory_total_bytes() const {
+    return sum_of(memory_bytes);
 }
 
 TrainingModel::TrainingModel(const TrainingJob& job, const Machine& machine)
@@ -354,13 +358,7 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
     result.memory_bytes = memory(s, layers, 0);
     if (s.pp > 1) {
         const Memory last = memory(s, layers, s.pp - 1);
-        double first_sum = 0;
-        double last_sum = 0;
-        for (std::size_t i = 0; i < last.size(); ++i) {
-            first_sum += result.memory_bytes[i];
-            last_sum += last[i];
-        }
-        if (last_sum > first_sum) result.memory_bytes = last;
+        if (sum_of(last) > sum_of(result.memory_bytes)) result.memory_bytes = last;
     }
     return result;
 }
@@ -463,10 +461,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
                                          layers.moe.kept.transient});
     at(MemoryPart::buffers) += machine_.workspace_bytes;
 
-    double sum = 0;
-    for (const double part : memory)
-        sum += part;
-    at(MemoryPart::reserve) = 0.04 * sum + 1.0e9;
+    at(MemoryPart::reserve) = 0.04 * sum_of(memory) + 1.0e9;
     return memory;
 }
 
