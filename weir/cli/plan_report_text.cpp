@@ -118,17 +118,7 @@ std::string pool_text(const PoolAnswer& answer,
     const plan::Plan& best = answer.found.plans.front();
     text += plans_table(answer.found.plans, job, machine, asked, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
-    constexpr double risky = 0.1;
-    const double chance = plan::out_of_memory_probability(best.prediction, machine);
-    if (chance > risky) {
-        // What brings the chance to one in twenty.
-        const double margin = 1 - std::exp(-1.645 * plan::memory_spread);
-        text += line(fmt::format("risky: the chance that the memory is too little is {}; --margin "
-                                 "{:.2f} asks for plans where it is at most 5 %",
-                                 chance_text(chance),
-                                 margin),
-                     width);
-    }
+    text += line(risk_sentence(plan::out_of_memory_probability(best.prediction, machine)), width);
     text += line(fmt::format("{} strategies, {} of them predicted one by one, {}",
                              format_count(static_cast<std::uint64_t>(answer.found.considered)),
                              format_count(static_cast<std::uint64_t>(answer.found.predicted)),

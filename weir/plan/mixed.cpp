@@ -381,14 +381,20 @@ std::string MixedResult::verdict(const std::vector<MixedPart>& parts,
     }
     if (!alone) return "mixing pays: no kind of chip can do the job alone";
     const double gain = 1 - mixed->value / alone->value;
+    std::string steps =
+        fmt::format("{:.3g} s a step instead of {:.3g} s", mixed->step_s, alone->step_s);
+    if (mixed->between_s > 0.01 * mixed->step_s)
+        steps +=
+            fmt::format(", {:.3g} s of it for what the kinds tell each other", mixed->between_s);
     return fmt::format(
-        "mixing {}: {} takes {:.1f} % {} {} than {} alone",
+        "mixing {}: {} takes {:.1f} % {} {} than {} alone ({})",
         pays() ? "pays" : "does not pay",
         mixed->mix == Mix::stages ? "one pipeline through all" : "copies of the model on each",
         100 * std::abs(gain),
         gain > 0 ? "less" : "more",
         options.objective == Objective::goodput ? "time" : name_of(options.objective),
-        text_of_part(parts[alone->shares.front().part]));
+        text_of_part(parts[alone->shares.front().part]),
+        steps);
 }
 
 double exchange_s(const TrainingJob& job,

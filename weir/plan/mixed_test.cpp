@@ -119,7 +119,10 @@ TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
     s.dp = 8;
     s.sequence_parallel = true;
     s.zero = 1;
-    const double plain = TrainingModel(job, parts[0].machine).predict(s).step_s;
+    const TrainingModel model(job, parts[0].machine);
+    const double plain = model.predict(s).step_s;
+    const double first_bytes = sum_of(model.memory(s, model.layers(s), 0));
+    const double fifth_bytes = sum_of(model.memory(s, model.layers(s), 4));
     s.pp = 4;
     const auto mixed = pipeline_plan(
         job,
@@ -128,6 +131,35 @@ TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
         {{.part = 0, .strategy = s, .layers = 48}, {.part = 1, .strategy = s, .layers = 48}});
     ASSERT_TRUE(mixed);
     EXPECT_NEAR(mixed->step_s, plain, 1e-6 * plain);
+    // The earlier half of a pipeline holds more micro-batches.
+    EXPECT_DOUBLE_EQ(mixed->shares[0].prediction.memory_total_bytes(), first_bytes);
+    EXPECT_DOUBLE_EQ(mixed->shares[1].prediction.memory_total_bytes(), fifth_bytes);
+}
+
+TEST(Mixed, WaitsForItsSlowestPart) {
+    const TrainingJob job{
+        .model = *catalog::find_model("llama-3-8b"), .sequence = 8192, .global_batch = 256};
+    const std::vector<MixedPart> parts{{machine("h100-sxm-80g"), 16},
+                                       {machine("h100-sxm-80g"), 16}};
+    const auto found = search_mixed(job, parts, {});
+    ASSERT_TRUE(found && found->alone && found->replicas);
+    const MixedPlan::Share& only = found->alone->shares.front();
+    const Interval alone = interval_of(*found->alone, job, parts);
+    const Interval one = interval_of(only.prediction, job, parts[only.part].machine, only.strategy);
+    EXPECT_EQ(alone.low_s, one.low_s);
+    EXPECT_EQ(alone.high_s, one.high_s);
+
+    // Of two halves one is often late: the step is seldom much quicker than predicted.
+    MixedPlan mix = *found->replicas;
+    mix.between_s = 0;
+    mix.step_s = mix.shares[0].prediction.step_s;
+    mix.shares[1].prediction = mix.shares[0].prediction;
+    const Interval both = interval_of(mix, job, parts);
+    EXPECT_GT(both.low_s / mix.step_s, alone.low_s / found->alone->step_s);
+    EXPECT_GT(both.high_s / mix.step_s, alone.high_s / found->alone->step_s);
+    EXPECT_LT(both.low_s, mix.step_s);
+    const double own = out_of_memory_probability(mix.shares[0].prediction, parts[0].machine);
+    EXPECT_NEAR(out_of_memory_probability(mix, parts), 1 - (1 - own) * (1 - own), 1e-12);
 }
 
 TEST(Mixed, GivesTheFasterKindMore) {
