@@ -403,6 +403,10 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         const double largest =
             std::max(layers.dense.parameters, layers.moe.parameters + layers.moe.expert_parameters);
         at(MemoryPart::buffers) += 2 * largest * (half + half);
+        if (stack_of(s.framework).root_stays_gathered) {
+            at(MemoryPart::buffers) += half * ((first ? layers.end.embedding_parameters : 0) +
+                                               (last ? layers.end.head_parameters : 0));
+        }
     } else {
         at(MemoryPart::weights) = (dense + experts) * weight;
         // In FP8 a weight is kept twice, once transposed: two bytes, too (fp8-param-gather).
@@ -432,6 +436,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         if (s.recompute == Recompute::selective) {
             if (s.parts.attention) bytes -= s.flash_attention ? 0 : kept.attention;
             if (s.parts.norms) bytes -= kept.norms;
+            if (s.parts.norms || s.parts.every_other_product) bytes -= kept.gathered;
             if (s.parts.activation) bytes -= kept.activation;
             if (s.parts.mlp) bytes -= kept.mlp;
             if (s.parts.every_other_product) bytes -= 0.5 * kept.mlp;
