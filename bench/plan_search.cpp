@@ -153,7 +153,6 @@ std::vector<Row> looked_up(const TrainingJob& job, const std::string& chip, std:
             {"throughput() of a job and a machine", 200, 1e9 * median(by_content), "ns", answer}};
 }
 
-// `target_ms` 0: no promise.
 Row mixed(const std::string& question,
           const TrainingJob& job,
           const std::vector<MixedPart>& parts,
@@ -256,8 +255,13 @@ int main(int count, char** words) {
     rows.push_back(mixed("deepseek-v3, 512 h800 and 1,024 h100-sxm-80g",
                          smaller,
                          {{machine("h800"), 512}, {machine("h100-sxm-80g"), 1024}},
-                         0,
-                         1));
+                         2000,
+                         runs));
+    rows.push_back(mixed("deepseek-v3, 2,048 h800 and 2,048 h100-sxm-80g",
+                         deepseek,
+                         {{machine("h800"), 2048}, {machine("h100-sxm-80g"), 2048}},
+                         2000,
+                         runs));
 
     return print(rows, json);
 }

@@ -153,7 +153,9 @@ std::vector<Predicted> predict_memory(const std::vector<TrainingRow>& rows) {
         plan::Prediction whole = model.predict(row.strategy, layers);
         if (row.last_stage)
             whole.memory_bytes = model.memory(row.strategy, layers, row.strategy.pp - 1);
-        predicted.push_back({&row, row.memory_bytes, whole.memory_allocated_bytes(), 0.1});
+        const double bytes =
+            row.reserved ? whole.memory_total_bytes() : whole.memory_allocated_bytes();
+        predicted.push_back({&row, row.memory_bytes, bytes, 0.1});
     }
     return predicted;
 }

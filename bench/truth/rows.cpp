@@ -166,6 +166,8 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
     s.ulysses = has(notes, "CP rows use all-to-all") || has(notes, "ulysses");
     s.fine_scales = has(precision, "rowwise") || has(precision, "block");
     s.eager = has(notes, "eager");
+    // torchtitan compiles the loss since the beginning of 2025.
+    s.eager_loss = s.framework == Framework::torchtitan && row.text("source_date") < "2025";
     s.cuda_graphs = has(overlap, "CUDA graphs");
 
     const bool recipes = has(overlap, "DP/TP/PP overlap") || has(overlap, "DP+TP+PP overlap");
@@ -283,6 +285,8 @@ Result<std::vector<TrainingRow>> read_training(const std::string& path) {
         row.score_time = complete && row.step_s > 0 && metric != "peak_mem" && metric != "memory";
         row.score_memory = complete && row.memory_bytes > 0;
         row.last_stage = row.group == "mcore";
+        // torchtitan prints what the allocator reserved (max_reserved_gib of its metrics).
+        row.reserved = row.strategy.framework == Framework::torchtitan;
         rows.push_back(std::move(row));
     }
     return rows;

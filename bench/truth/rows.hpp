@@ -31,6 +31,7 @@ struct TrainingRow {
     bool score_time = false;  // its primary metric is a time, and its configuration is complete
     bool score_memory = false;
     bool last_stage = false;  // memory is that of the last pipeline stage
+    bool reserved = false;    // memory is what the allocator took, not what was in use
 };
 
 Result<std::vector<TrainingRow>> read_training(const std::string& path);

@@ -269,9 +269,18 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         ways = {way["way"]: way["step_s"] for way in mixed["ways"]}
         best_mix = min(step for way, step in ways.items() if way != "alone")
         self.assertEqual(mixed["pays"], best_mix < ways["alone"])
+        for way in mixed["ways"]:
+            self.assertLess(way["step_s_low"], way["step_s"])
+            self.assertGreater(way["step_s_high"], way["step_s"])
+            for share in way["shares"]:
+                self.assertLess(share["memory_bytes"], share["chip_memory_bytes"])
+                self.assertLessEqual(share["out_of_memory_probability"], way["out_of_memory_probability"] + 1e-9)
+                strategy = share["strategy"]
+                self.assertEqual(share["micro_batches"] * strategy["micro_batch"] * strategy["dp"], share["sequences"])
         text = self.weir(*words).out
         self.assertIn("all together", text)
-        self.assertIn("mixing", text)
+        self.assertRegex(text, "mixing (pays|does not pay): .* s a step instead of .* s")
+        self.assertEqual(text.count("too much?"), 4)  # of each pool, of each way, of each part
 
     def test_a_precision_is_the_least_and_never_lowered(self):
         for chip in ("a100-sxm-80g", "h100-sxm-80g"):

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "weir/base/text_table.hpp"
 #include "weir/cli/plan_explain.hpp"
 #include "weir/cli/plan_question.hpp"
 #include "weir/plan/mixed.hpp"
@@ -45,6 +46,12 @@ struct PlanAnswer {
 
 // Fills in what is said of all pools together.
 Result<void> mix(PlanAnswer& answer);
+// The ways to use all pools, and what each of them does in each way.
+struct MixedTable {
+    std::vector<Column> columns{};
+    std::vector<std::vector<std::string>> rows{};
+};
+std::vector<MixedTable> mixed_tables(const PlanAnswer& answer);
 std::string mixed_text(const PlanAnswer& answer, std::size_t width);
 
 // A configuration that somebody has: from a plan file, or read from a launch.

@@ -151,16 +151,34 @@ Json json_of(const std::vector<PlanChange>& changes) {
 Json json_of(const plan::MixedPlan& mixed, const PlanAnswer& answer) {
     Json shares = Json::array();
     for (const plan::MixedPlan::Share& share : mixed.shares) {
-        shares.push_back({{"pool", answer.question.pools[share.part].name},
-                          {"chips", answer.parts[share.part].chips},
-                          {"sequences", share.sequences},
-                          {"layers", share.layers},
-                          {"strategy", json_of(share.strategy)}});
+        const plan::MixedPart& part = answer.parts[share.part];
+        const plan::Prediction& p = share.prediction;
+        Json memory = Json::object();
+        for (std::size_t i = 0; i < plan::memory_part_count; ++i)
+            memory[key_of(name_of(static_cast<plan::MemoryPart>(i)))] = p.memory_bytes[i];
+        shares.push_back(
+            {{"pool", answer.question.pools[share.part].name},
+             {"chips", part.chips},
+             {"sequences", share.sequences},
+             {"micro_batches", share.micro_batches()},
+             {"layers", share.layers},
+             {"memory_parts_bytes", std::move(memory)},
+             {"memory_bytes", p.memory_total_bytes()},
+             {"chip_memory_bytes", part.machine.memory_bytes},
+             {"out_of_memory_probability", plan::out_of_memory_probability(p, part.machine)},
+             {"text", text_of(share.strategy)},
+             {"strategy", json_of(share.strategy)}});
     }
+    const plan::Interval interval = plan::interval_of(mixed, answer.question.job, answer.parts);
     return {{"way", name_of(mixed.mix)},
             {"step_s", mixed.step_s},
+            {"step_s_low", interval.low_s},
+            {"step_s_high", interval.high_s},
+            {"interval_causes", interval.causes},
+            {"extrapolated", interval.extrapolated},
             {"between_s", mixed.between_s},
             {"tokens_per_s", mixed.tokens_per_s},
+            {"out_of_memory_probability", plan::out_of_memory_probability(mixed, answer.parts)},
             {"shares", std::move(shares)}};
 }
 

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
@@ -33,37 +35,72 @@ Result<void> mix(PlanAnswer& answer) {
     return {};
 }
 
-std::string mixed_text(const PlanAnswer& answer, std::size_t width) {
-    std::string text = paint("all together", Tone::strong) + "\n";
-    text += wrapped(answer.verdict, 0, width) + "\n";
-    if (!answer.mixed) return text;
-    PlanRows table({{"way"},
-                    {"chips"},
-                    {"sequences", true},
-                    {"layers", true},
-                    {"step", true},
-                    {"between kinds", true},
-                    {"tokens/s", true}},
-                   4,
-                   "plan");
+std::vector<MixedTable> mixed_tables(const PlanAnswer& answer) {
+    MixedTable ways{{{"way"},
+                     {"step", true},
+                     {"90 % are", true},
+                     {"between kinds", true},
+                     {"tokens/s", true},
+                     {"too much?", true}}};
+    MixedTable shares{{{"way"},
+                       {"chips"},
+                       {"sequences", true},
+                       {"micro-batches", true},
+                       {"layers", true},
+                       {"memory", true},
+                       {"of", true},
+                       {"too much?", true},
+                       {"plan", false, true}}};
+    if (!answer.mixed) return {};
     for (const auto* way : {&answer.mixed->alone, &answer.mixed->replicas, &answer.mixed->stages}) {
         if (!way->has_value()) continue;
         const plan::MixedPlan& mixed = **way;
-        bool first = true;
+        const plan::Interval interval = plan::interval_of(mixed, answer.question.job, answer.parts);
+        std::string name(name_of(mixed.mix));
+        ways.rows.push_back(
+            {name,
+             step_text(mixed.step_s),
+             range_text(interval.low_s, interval.high_s),
+             step_text(mixed.between_s),
+             format_count(static_cast<std::uint64_t>(std::llround(mixed.tokens_per_s))),
+             chance_text(plan::out_of_memory_probability(mixed, answer.parts))});
         for (const plan::MixedPlan::Share& share : mixed.shares) {
             const plan::MixedPart& part = answer.parts[share.part];
-            table.row({first ? std::string(name_of(mixed.mix)) : "",
-                       fmt::format("{} {}", format_count(part.chips), part.machine.chip_name),
-                       format_count(share.sequences),
-                       format_count(share.layers),
-                       first ? step_text(mixed.step_s) : "",
-                       first ? step_text(mixed.between_s) : "",
-                       first ? format_count(static_cast<std::uint64_t>(mixed.tokens_per_s)) : ""},
-                      text_of(share.strategy));
-            first = false;
+            shares.rows.push_back(
+                {std::exchange(name, ""),
+                 fmt::format("{} {}", format_count(part.chips), part.machine.chip_name),
+                 format_count(share.sequences),
+                 fmt::format(
+                     "{} of {}", format_count(share.micro_batches()), share.strategy.micro_batch),
+                 format_count(share.layers),
+                 gib_text(share.prediction.memory_total_bytes()),
+                 gib_text(part.machine.memory_bytes),
+                 chance_text(plan::out_of_memory_probability(share.prediction, part.machine)),
+                 text_of(share.strategy)});
         }
     }
-    return text + "\n" + table.text(width);
+    return {std::move(ways), std::move(shares)};
+}
+
+std::string mixed_text(const PlanAnswer& answer, std::size_t width) {
+    std::string text = paint("all together", Tone::strong) + "\n";
+    text += wrapped(answer.verdict, 0, width) + "\n";
+    for (const MixedTable& one : mixed_tables(answer)) {
+        TextTable table(one.columns);
+        for (const std::vector<std::string>& row : one.rows)
+            table.row(row);
+        text += "\n" + table.text(width);
+    }
+    if (answer.mixed && answer.mixed->best() != nullptr) {
+        double chance = 0;
+        for (const plan::MixedPlan::Share& share : answer.mixed->best()->shares)
+            chance = std::max(chance,
+                              plan::out_of_memory_probability(share.prediction,
+                                                              answer.parts[share.part].machine));
+        const std::string risk = risk_sentence(chance);
+        if (!risk.empty()) text += "\n" + wrapped(risk, 0, width) + "\n";
+    }
+    return text;
 }
 
 }  // namespace weir::cli

@@ -197,6 +197,12 @@ std::string plan_page(const PlanAnswer& answer, const std::string& command) {
     }
     if (!answer.verdict.empty()) {
         page.section("All together", escaped(answer.verdict) + ".");
+        for (const MixedTable& table : mixed_tables(answer)) {
+            Row titles;
+            for (const Column& column : table.columns)
+                titles.push_back(column.title);
+            page.table(titles, table.rows);
+        }
         page.end_section();
     }
     scale_section(page, answer.pools);

@@ -37,15 +37,6 @@ constexpr std::array<std::string_view, plan::term_count> term_meanings{
     "starting kernels, the host, stragglers, each step's own",
 };
 
-// "1.40 to 1.90 s", with the unit once where it is the same.
-std::string range_text(double low_s, double high_s) {
-    const std::string low = step_text(low_s);
-    const std::string high = step_text(high_s);
-    const auto unit = [](const std::string& text) { return text.substr(text.rfind(' ')); };
-    const bool same = unit(low) == unit(high);
-    return fmt::format("{} to {}", same ? low.substr(0, low.rfind(' ')) : low, high);
-}
-
 std::string billions(double count) {
     return count < 1e9 ? fmt::format("{:.0f} M", count / 1e6)
                        : fmt::format("{:.{}f} B", count / 1e9, count < 1e11 ? 2 : 1);
@@ -56,6 +47,14 @@ std::string billions(double count) {
 std::string step_text(double seconds) {
     if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
     return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 2 : seconds < 1000 ? 1 : 0);
+}
+
+std::string range_text(double low_s, double high_s) {
+    const std::string low = step_text(low_s);
+    const std::string high = step_text(high_s);
+    const auto unit = [](const std::string& text) { return text.substr(text.rfind(' ')); };
+    const bool same = unit(low) == unit(high);
+    return fmt::format("{} to {}", same ? low.substr(0, low.rfind(' ')) : low, high);
 }
 
 std::string gib_text(double bytes) {
@@ -270,6 +269,18 @@ std::string mfu_sentence(const Prediction& prediction,
         name_of(strategy.precision),
         format_count(strategy.chips()),
         format_rate(machine.peak(strategy.precision), "FLOP/s"));
+}
+
+std::string risk_sentence(double out_of_memory_probability) {
+    constexpr double risky = 0.1;
+    if (out_of_memory_probability <= risky) return "";
+    // What brings the chance to one in twenty.
+    const double margin = 1 - std::exp(-plan::ninety_percent * plan::memory_spread);
+    return fmt::format(
+        "risky: the chance that the memory is too little is {}; --margin {:.2f} asks "
+        "for plans where it is at most 5 %",
+        chance_text(out_of_memory_probability),
+        margin);
 }
 
 std::string goal_sentence(const plan::TrainingJob& job,

@@ -15,6 +15,8 @@ namespace weir::cli {
 
 // "12.3 s", "840 ms".
 std::string step_text(double seconds);
+// "1.40 to 1.90 s", with the unit once where it is the same.
+std::string range_text(double low_s, double high_s);
 // "61.2 GiB".
 std::string gib_text(double bytes);
 // "2.5 days", "3h 10m".
@@ -71,6 +73,9 @@ std::string memory_table(const plan::Prediction& prediction,
 std::string mfu_sentence(const plan::Prediction& prediction,
                          const plan::Machine& machine,
                          const plan::Strategy& strategy);
+// That a plan may well need more memory than there is, and what to ask instead; "" where it will
+// hardly.
+std::string risk_sentence(double out_of_memory_probability);
 // How long the tokens of the job take and what that costs; "" where the job has no goal.
 std::string goal_sentence(const plan::TrainingJob& job,
                           const plan::Machine& machine,

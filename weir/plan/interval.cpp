@@ -10,9 +10,6 @@
 namespace weir::plan {
 namespace {
 
-// Nine tenths of a normal distribution lie within so many standard deviations.
-constexpr double ninety_percent = 1.645;
-
 // What the published runs span that the calibration was fitted on.
 struct Span {
     std::string_view what;
@@ -39,10 +36,6 @@ double doublings_outside(const Span& span, double value) {
 // the 2,168 published step times, when every one of them is predicted with the constants of the
 // entry `any` instead of its own chip's. Of single chips it is 0.07 to 0.31.
 constexpr double unfitted_spread = 0.22;
-
-// How much time a link that nobody measured may take more or less: the reached shares of the ten
-// links that were measured differ by this much (standard deviation of their logs).
-constexpr double link_spread = 0.45;
 
 double share_of(const Prediction& prediction, std::initializer_list<Term> terms) {
     double sum = 0;

@@ -327,8 +327,11 @@ public:
             cost_.kept.activation /= 2;
         }
         // Both residual streams, and what the two blocks of products read.
+        if (stack_.keeps_gathered)
+            cost_.kept.gathered = 2 * tokens_ * h * number_ * (1 - 1 / split_);
         cost_.kept.all += 2 * cost_.kept.input + cost_.kept.attention + cost_.kept.norms +
-                          cost_.kept.activation + cost_.kept.mlp + cost_.kept.latent_up;
+                          cost_.kept.activation + cost_.kept.mlp + cost_.kept.latent_up +
+                          cost_.kept.gathered;
         if (job_.dropout) cost_.kept.all += 2 * tokens_ * h / split_;
         for (PassCost* pass : {&cost_.forward, &cost_.backward}) {
             pass->kernels += stack_.extra_kernels;
@@ -437,7 +440,11 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
             strategy.sequence_parallel ? 2 * gather : all_reduce_s(machine, tensor, stream);
     }
     cost.head_parameters = vocab * h + h;
-    cost.logits_bytes = scores * stack.loss_kept_bytes;
+    const bool eager = strategy.eager || strategy.eager_loss;
+    cost.logits_bytes = scores * (!eager   ? stack.loss_kept_bytes
+                                  : tp > 1 ? stack.eager_split_loss_kept_bytes
+                                           : stack.eager_loss_kept_bytes);
+    if (stack.keeps_gathered && strategy.sequence_parallel) cost.logits_bytes += stream;
     return cost;
 }
 

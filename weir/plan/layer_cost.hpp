@@ -39,6 +39,7 @@ struct KeptBytes {
     double mlp = 0;         // feed-forward, of experts as well
     double transient = 0;   // gradients of the widest part, while the layer goes backward
     double latent_up = 0;   // keys and values made from the latent vector
+    double gathered = 0;    // what products read, beyond the part that is the chip's own
 };
 
 struct LayerCost {
@@ -63,7 +64,7 @@ struct EndCost {
     PassCost head_backward{};
     double embedding_parameters = 0;  // of one chip
     double head_parameters = 0;       // 0 when tied and on the same chip
-    double logits_bytes = 0;          // kept by the loss
+    double logits_bytes = 0;          // kept by the loss and for it
 };
 EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy& strategy);
 

@@ -10,7 +10,7 @@
 #include "weir/plan/mixed_stages.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
-#include "weir/plan/stage_cost.hpp"
+#include "weir/plan/spread.hpp"
 
 namespace weir::plan {
 namespace {
@@ -35,26 +35,27 @@ double weight_of_parts(const TrainingJob& job,
     return weight;
 }
 
-// The share of a batch that each part takes, where each has whole copies of the model.
+// The share of a batch that each part takes, where each has whole copies of the model. Shares are
+// looked at by what they take at least, the least first, so that the search ends where that passes
+// the best.
 class Replicas {
 public:
     Replicas(const TrainingJob& job,
              const std::vector<MixedPart>& parts,
              const MixedOptions& options)
-        : job_(job), parts_(parts), options_(options), known_(parts.size()) {
+        : job_(job),
+          options_(options),
+          moe_share_(moe_layers(job.model) / double{1} / job.model.layers) {
         for (const MixedPart& part : parts) {
-            least_.push_back(least_of(part));
-            double least = unlimited;
-            for (const Least& one : least_.back())
-                least = std::min(least, one.layer_s * one.tp * one.cp);
-            sequence_s_.push_back(least * job.model.layers / static_cast<double>(part.chips));
+            sides_.emplace_back(job, part, options.search);
+            list_least(sides_.back());
         }
     }
 
     // The fastest step below `better_than_s`, without what the parts tell each other.
     std::optional<MixedPlan> run(double better_than_s) {
         best_s_ = better_than_s;
-        shares_.resize(parts_.size());
+        shares_.resize(sides_.size());
         split(0, job_.global_batch, 0);
         return std::move(best_);
     }
@@ -62,137 +63,248 @@ public:
     [[nodiscard]] std::uint64_t searches() const { return searches_; }
 
 private:
-    // What a layer takes for each sequence, at least, of one tp and cp: that of a very large
+    // Of one tp and cp, what a layer takes for each sequence, at least: that of a very large
     // micro-batch, where nothing is lost to small shapes and latencies.
     struct Least {
         std::uint32_t tp = 1;
         std::uint32_t cp = 1;
         double layer_s = 0;
     };
-    [[nodiscard]] std::vector<Least> least_of(const MixedPart& part) const {
+    // What is known of a part that works on so many sequences.
+    struct Known {
+        double at_least_s = 0;
+        // Degrees outside of which nothing is below the best.
+        Range tp{}, cp{}, dp{}, micro_batch{};
+        bool bounded = false;
+        bool searched = false;
+        std::optional<Plan> plan{};  // none: it does not fit, or is not better than the best
+    };
+    struct Side {
+        Side(const TrainingJob& job, const MixedPart& own, const SearchOptions& options)
+            : part(own), spreads(job, own.machine, options) {}
+        const MixedPart& part;
+        Spreads spreads;
+        std::vector<Least> least{};
+        double sequence_s = unlimited;           // at least
+        std::vector<double> step_s{};            // at least, by sequences; below 0 = not known yet
+        std::map<std::uint32_t, Known> known{};  // by sequences
+    };
+    // One division of a part's chips.
+    struct Cut {
+        std::uint64_t pp = 1;
+        double each = 0;    // layers of a stage
+        double stages = 1;  // that have layers
+    };
+
+    void list_least(Side& side) const {
         constexpr std::uint32_t very_many = 1U << 16U;
         const SearchOptions& options = options_.search;
-        const bool moe = job_.model.is_moe();
-        const TrainingModel model(job_, part.machine);
-        std::vector<Least> found;
         Strategy s = options.base;
         s.micro_batch = very_many;
         for (const std::uint32_t tp : divisors(job_.model.heads, options.tp)) {
             s.tp = tp;
             for (const std::uint32_t cp : divisors(job_.sequence, options.cp)) {
                 s.cp = cp;
-                if (std::uint64_t{tp} * cp > part.chips || !tp_fits(s, job_) || !cp_fits(s, job_))
+                if (std::uint64_t{tp} * cp > side.part.chips || !tp_fits(s, job_) ||
+                    !cp_fits(s, job_))
                     continue;
                 Least least{tp, cp, unlimited};
                 for (const Precision precision : options.precisions) {
-                    if (part.machine.peak(precision) <= 0) continue;
+                    if (side.part.machine.peak(precision) <= 0) continue;
                     s.precision = precision;
-                    for (const bool parallel : {false, true}) {
-                        s.sequence_parallel = parallel && tp > 1;
-                        for (const std::uint32_t ep :
-                             divisors(moe ? job_.model.experts->count : 1, {})) {
-                            s.ep = ep;
-                            for (const std::uint32_t etp : {0U, 1U}) {
-                                s.etp = etp;
-                                const double layer_s = layer_at_least_s(
-                                    part.machine, model.layers(s), usable(s, options), job_.model);
-                                least.layer_s = std::min(least.layer_s, layer_s / very_many);
-                            }
-                        }
-                    }
+                    for (const Spread& spread : side.spreads.of(s))
+                        least.layer_s = std::min(least.layer_s, layer_s(spread) / very_many);
                 }
-                if (least.layer_s < unlimited) found.push_back(least);
+                if (least.layer_s == unlimited) continue;
+                side.least.push_back(least);
+                side.sequence_s = std::min(side.sequence_s, least.layer_s * tp * cp);
             }
         }
-        return found;
+        side.sequence_s *= job_.model.layers / static_cast<double>(side.part.chips);
     }
 
-    // Of a step: every chip has its layers and sequences, and a pipeline fills and drains. Only
-    // some degrees divide the sequences; `open` learns those that may come below best_s_.
-    double at_least(std::size_t part, std::uint32_t sequences, SearchOptions* open = nullptr) {
-        const std::vector<std::uint32_t> dps = divisors(sequences, options_.search.dp);
+    [[nodiscard]] double layer_s(const Spread& spread) const {
+        return (1 - moe_share_) * spread.dense_s + moe_share_ * spread.moe_s;
+    }
+
+    // How tp, cp and dp leave the chips of a part; nullopt where they do not go together.
+    [[nodiscard]] std::optional<Cut> cut(const Side& side,
+                                         std::uint64_t taken,
+                                         std::uint32_t dp) const {
         const bool fewer = options_.search.fewer_chips;
-        const bool plain = options_.search.schedules == std::vector{Schedule::one_f_one_b};
-        double least_s = unlimited;
+        const std::uint64_t left = side.part.chips / taken;
+        if (!fewer && (side.part.chips % taken != 0 || left % dp != 0)) return std::nullopt;
+        const std::uint64_t most = job_.model.layers + 2;
+        Cut cut{.pp = left / dp};
+        if (cut.pp < 1 || (!fewer && cut.pp > most)) return std::nullopt;
+        cut.stages = static_cast<double>(std::min(cut.pp, most));
+        cut.each = std::ceil(job_.model.layers / cut.stages);
+        return cut;
+    }
+
+    // Every chip has its layers for so many micro-batches, and a pipeline fills and drains: with
+    // interleaved stages a layer at a time, which want the micro-batches to be a multiple of them;
+    // other schedules leave a quarter.
+    [[nodiscard]] double layers_waited_for(const Cut& cut, std::uint64_t micro_batches) const {
+        const SearchOptions& options = options_.search;
+        double idle = micro_batches % cut.pp == 0 ? 1 : cut.each;
+        if (options.schedules != std::vector{Schedule::one_f_one_b})
+            idle = std::min(idle, cut.each / 4);
+        const double fill = options.fewer_chips ? 0 : (cut.stages - 1) * idle;
+        return static_cast<double>(micro_batches) * cut.each + fill;
+    }
+
+    // Of a step of a part with so many sequences, at least. Only some degrees divide them.
+    double at_least_s(Side& side, std::uint32_t sequences) const {
+        if (side.step_s.size() <= sequences) side.step_s.resize(job_.global_batch + 1, -1);
+        double& known = side.step_s[sequences];
+        if (known >= 0) return known;
+        known = unlimited;
+        const std::vector<std::uint32_t> dps = divisors(sequences, options_.search.dp);
+        for (const Least& one : side.least) {
+            for (const std::uint32_t dp : dps) {
+                // (A micro-batch is a sequence at least.)
+                if (const auto found = cut(side, std::uint64_t{one.tp} * one.cp, dp))
+                    known = std::min(
+                        known, rounding * one.layer_s * layers_waited_for(*found, sequences / dp));
+            }
+        }
+        return known;
+    }
+
+    // The same, with the micro-batch and with ways to spread it that fit the chips.
+    Known& bounded(Side& side, std::uint32_t sequences) {
+        Known& known = side.known[sequences];
+        if (known.bounded) return known;
+        known.bounded = true;
+        known.at_least_s = unlimited;
+        const SearchOptions& options = options_.search;
+        TrainingJob job = job_;
+        job.global_batch = sequences;
+        const TrainingModel model(job, side.part.machine);
+        const double limit = memory_limit_bytes(side.part.machine, options);
         const Range nothing{std::numeric_limits<std::uint32_t>::max(), 0};
-        Range tp = nothing;
-        Range cp = nothing;
-        Range dp_range = nothing;
+        known.tp = known.cp = known.dp = known.micro_batch = nothing;
         const auto extend = [](Range& range, std::uint32_t value) {
             range.low = std::min(range.low, value);
             range.high = std::max(range.high, value);
         };
-        for (const Least& one : least_[part]) {
-            const std::uint64_t taken = std::uint64_t{one.tp} * one.cp;
-            if (!fewer && parts_[part].chips % taken != 0) continue;
-            const std::uint64_t left = parts_[part].chips / taken;
+        const std::vector<std::uint32_t> dps = divisors(sequences, options.dp);
+        Strategy s = options.base;
+        for (const Least& one : side.least) {
+            s.tp = one.tp;
+            s.cp = one.cp;
             for (const std::uint32_t dp : dps) {
-                if (dp > left) break;
-                if (!fewer && left % dp != 0) continue;
-                const std::uint64_t pp = left / dp;
-                const std::uint64_t most = job_.model.layers + 2;
-                if (!fewer && pp > most) continue;
-                const auto stages = static_cast<double>(std::min(pp, most));
-                const double each = std::ceil(job_.model.layers / stages);
-                // Of one micro-batch, which is a sequence at least. Interleaved stages want the
-                // micro-batches to be a multiple of them, other schedules leave a quarter.
-                const bool interleaved = sequences / dp % pp == 0;
-                double idle = interleaved ? 1 : each;
-                if (!plain) idle = std::min(idle, each / 4);
-                const double fill = fewer ? 0 : (stages - 1) * idle;
-                const double step_s = rounding * one.layer_s * (sequences / dp * each + fill);
-                least_s = std::min(least_s, step_s);
-                if (step_s >= best_s_) continue;
-                extend(tp, one.tp);
-                extend(cp, one.cp);
-                extend(dp_range, dp);
+                const auto found = cut(side, std::uint64_t{one.tp} * one.cp, dp);
+                if (!found) continue;
+                const Cut& cut = *found;
+                s.dp = dp;
+                s.pp = static_cast<std::uint32_t>(cut.pp);
+                if (rounding * one.layer_s * layers_waited_for(cut, sequences / dp) >= best_s_)
+                    continue;
+                for (const std::uint32_t micro_batch :
+                     divisors(sequences / dp, options.micro_batch)) {
+                    s.micro_batch = micro_batch;
+                    const double layers =
+                        rounding * layers_waited_for(cut, sequences / dp / micro_batch);
+                    if (one.layer_s * micro_batch * layers >= best_s_) continue;
+                    const std::optional<double> step_s = least_s(side, model, s, layers, limit);
+                    if (!step_s) break;  // larger ones do not fit either
+                    known.at_least_s = std::min(known.at_least_s, *step_s);
+                    if (*step_s >= best_s_) continue;
+                    extend(known.tp, s.tp);
+                    extend(known.cp, s.cp);
+                    extend(known.dp, dp);
+                    extend(known.micro_batch, micro_batch);
+                }
             }
         }
-        if (open != nullptr) {
-            open->tp = tp;
-            open->cp = cp;
-            open->dp = dp_range;
+        return known;
+    }
+
+    // Of so many layers, spread in the quickest way that fits (of those below the best); nullopt
+    // where none fits. Where fewer chips may do, pp is open, and so is what fits.
+    std::optional<double> least_s(
+        Side& side, const TrainingModel& model, Strategy s, double layers, double limit) const {
+        const SearchOptions& options = options_.search;
+        std::optional<double> least;
+        for (const Precision precision : options.precisions) {
+            if (side.part.machine.peak(precision) <= 0) continue;
+            s.precision = precision;
+            for (Spread& spread : side.spreads.of(s)) {
+                const double step_s = layers * layer_s(spread);
+                if (step_s < std::min(best_s_, least.value_or(unlimited))) {
+                    const Strategy one = spread.of(s);
+                    if (!options.fewer_chips &&
+                        (!ep_fits(one, model.job()) ||
+                         !fits(model, one, side.spreads.layers(s, spread), limit)))
+                        continue;
+                }
+                least = std::min(step_s, least.value_or(unlimited));
+            }
         }
-        return least_s;
+        return least;
+    }
+
+    // Whether anything that is left open brings it below the limit.
+    [[nodiscard]] bool fits(const TrainingModel& model,
+                            Strategy s,
+                            const TrainingModel::Layers& layers,
+                            double limit) const {
+        const std::vector<std::uint32_t> zeros = zeros_of(s, options_.search);
+        // More virtual stages hold more layers of a micro-batch each, but fewer at the front.
+        for (const std::uint32_t vpp : {1U, layers_per_stage(job_, s.pp)}) {
+            s.vpp = s.pp > 1 ? vpp : 1;
+            const double bytes =
+                least_memory_bytes(model, options_.search, s, layers, zeros, {0, s.pp - 1});
+            if (bytes <= limit) return true;
+        }
+        return false;
     }
 
     // Gives the parts from `part` on `left` sequences; those before take `so_far_s` at most.
     void split(std::size_t part, std::uint32_t left, double so_far_s) {
-        const auto others = static_cast<std::uint32_t>(parts_.size() - part - 1);
+        const auto others = static_cast<std::uint32_t>(sides_.size() - part - 1);
         if (left < others + 1) return;
         if (others == 0) {
             take(part, left, so_far_s);
             return;
         }
-        // What would be right if all were as good as their bounds; then away from it.
-        double rates = 0;
-        for (std::size_t i = part; i < parts_.size(); ++i)
-            rates += 1 / sequence_s_[i];
-        if (!(rates > 0)) return;  // no part has room for the model
-        const auto middle = static_cast<std::int64_t>(left / sequence_s_[part] / rates);
-        const std::int64_t most = left - others;
-        for (std::int64_t away = 0; away <= most; ++away) {
-            for (const std::int64_t sequences : {middle + away, middle - away}) {
-                if (sequences < 1 || sequences > most || (away == 0 && sequences != middle))
-                    continue;
-                const auto mine = static_cast<std::uint32_t>(sequences);
-                if (sequence_s_[part] * mine * rounding >= best_s_ ||
-                    (left - mine) * rounding / (rates - 1 / sequence_s_[part]) >= best_s_ ||
-                    at_least(part, mine) >= best_s_ ||
-                    (others == 1 && at_least(part + 1, left - mine) >= best_s_))
-                    continue;
-                take(part, mine, so_far_s, left - mine);
-                if (away == 0) break;
-            }
+        double rates = 0;  // of the parts behind this one, at most
+        for (std::size_t i = part + 1; i < sides_.size(); ++i)
+            rates += 1 / sides_[i].sequence_s;
+        struct Share {
+            double at_least_s = 0;
+            std::uint32_t sequences = 0;
+        };
+        std::vector<Share> shares;
+        for (std::uint32_t mine = 1; mine <= left - others; ++mine) {
+            if (sides_[part].sequence_s * mine * rounding >= best_s_) break;
+            double least = (left - mine) / rates * rounding;
+            if (least >= best_s_) continue;
+            least = std::max(least, at_least_s(sides_[part], mine));
+            if (others == 1 && least < best_s_)
+                least = std::max(least, at_least_s(sides_[part + 1], left - mine));
+            if (least < best_s_) shares.push_back({least, mine});
+        }
+        std::sort(shares.begin(), shares.end(), [](const Share& one, const Share& other) {
+            return one.at_least_s < other.at_least_s;
+        });
+        for (const Share& share : shares) {
+            if (share.at_least_s >= best_s_) break;
+            if (bounded(sides_[part], share.sequences).at_least_s >= best_s_) continue;
+            const std::uint32_t rest = left - share.sequences;
+            if (others == 1 && bounded(sides_[part + 1], rest).at_least_s >= best_s_) continue;
+            take(part, share.sequences, so_far_s, rest);
         }
     }
 
     void take(std::size_t part, std::uint32_t sequences, double so_far_s, std::uint32_t rest = 0) {
-        const Plan* const plan = fastest(part, sequences);
+        const Plan* const plan = fastest(sides_[part], sequences);
         if (plan == nullptr || plan->prediction.step_s >= best_s_) return;
         shares_[part] = {part, plan->strategy, sequences, job_.model.layers, plan->prediction};
         const double step_s = std::max(so_far_s, plan->prediction.step_s);
-        if (part + 1 < parts_.size()) {
+        if (part + 1 < sides_.size()) {
             split(part + 1, rest, step_s);
             return;
         }
@@ -201,31 +313,33 @@ private:
     }
 
     // nullptr: it does not fit, or takes best_s_ or longer.
-    const Plan* fastest(std::size_t part, std::uint32_t sequences) {
-        const auto [place, is_new] = known_[part].try_emplace(sequences);
-        if (is_new) {
+    const Plan* fastest(Side& side, std::uint32_t sequences) {
+        Known& known = bounded(side, sequences);
+        if (!known.searched && known.at_least_s < best_s_) {
+            known.searched = true;
             TrainingJob job = job_;
             job.global_batch = sequences;
             SearchOptions options = options_.search;
-            options.chips = parts_[part].chips;
+            options.chips = side.part.chips;
             options.objective = Objective::time;
             options.top_k = 1;
             options.better_than = best_s_;
             options.overlap_off = false;
-            if (!(at_least(part, sequences, &options) < best_s_)) return nullptr;
+            options.tp = known.tp;
+            options.cp = known.cp;
+            options.dp = known.dp;
+            options.micro_batch = known.micro_batch;
             ++searches_;
-            const auto found = search(TrainingModel(job, parts_[part].machine), options);
-            if (found && !found->plans.empty()) place->second = found->plans.front();
+            const auto found = search(TrainingModel(job, side.part.machine), options);
+            if (found && !found->plans.empty()) known.plan = found->plans.front();
         }
-        return place->second ? &*place->second : nullptr;
+        return known.plan ? &*known.plan : nullptr;
     }
 
     const TrainingJob& job_;
-    const std::vector<MixedPart>& parts_;
     const MixedOptions& options_;
-    std::vector<std::vector<Least>> least_;
-    std::vector<double> sequence_s_;                                   // of a part, at least
-    std::vector<std::map<std::uint32_t, std::optional<Plan>>> known_;  // of a part, by sequences
+    double moe_share_;
+    std::vector<Side> sides_;
     std::vector<MixedPlan::Share> shares_;
     double best_s_ = unlimited;
     std::optional<MixedPlan> best_;
@@ -267,14 +381,20 @@ std::string MixedResult::verdict(const std::vector<MixedPart>& parts,
     }
     if (!alone) return "mixing pays: no kind of chip can do the job alone";
     const double gain = 1 - mixed->value / alone->value;
+    std::string steps =
+        fmt::format("{:.3g} s a step instead of {:.3g} s", mixed->step_s, alone->step_s);
+    if (mixed->between_s > 0.01 * mixed->step_s)
+        steps +=
+            fmt::format(", {:.3g} s of it for what the kinds tell each other", mixed->between_s);
     return fmt::format(
-        "mixing {}: {} takes {:.1f} % {} {} than {} alone",
+        "mixing {}: {} takes {:.1f} % {} {} than {} alone ({})",
         pays() ? "pays" : "does not pay",
         mixed->mix == Mix::stages ? "one pipeline through all" : "copies of the model on each",
         100 * std::abs(gain),
         gain > 0 ? "less" : "more",
         options.objective == Objective::goodput ? "time" : name_of(options.objective),
-        text_of_part(parts[alone->shares.front().part]));
+        text_of_part(parts[alone->shares.front().part]),
+        steps);
 }
 
 double exchange_s(const TrainingJob& job,

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "weir/base/result.hpp"
+#include "weir/plan/interval.hpp"
 #include "weir/plan/search.hpp"
 
 namespace weir::plan {
@@ -46,8 +47,12 @@ struct MixedPlan {
         Strategy strategy{};
         std::uint32_t sequences = 0;  // of each batch
         std::uint32_t layers = 0;
-        // Of stages: of a pipeline as long as the whole one, all of it of this kind.
+        // Of stages: the step of a pipeline as long as the whole one, all of it of this kind, and
+        // the memory of the fullest of its own stages.
         Prediction prediction{};
+        [[nodiscard]] std::uint32_t micro_batches() const {
+            return sequences / (strategy.micro_batch * strategy.dp);
+        }
     };
     Mix mix = Mix::alone;
     std::vector<Share> shares{};  // of stages: in the order of the pipeline
@@ -75,6 +80,14 @@ struct MixedResult {
 Result<MixedResult> search_mixed(const TrainingJob& job,
                                  const std::vector<MixedPart>& parts,
                                  const MixedOptions& options);
+
+// How far off the step of a mix may be: it waits for its slowest part, and the errors of kinds of
+// chip are independent of each other. For a mix of one part that is the interval of its prediction.
+Interval interval_of(const MixedPlan& plan,
+                     const TrainingJob& job,
+                     const std::vector<MixedPart>& parts);
+// That some chip of some part needs more than it has.
+double out_of_memory_probability(const MixedPlan& plan, const std::vector<MixedPart>& parts);
 
 // What the parts of a mix tell each other in a step where each has whole copies of the model.
 double exchange_s(const TrainingJob& job,

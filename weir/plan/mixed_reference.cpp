@@ -40,15 +40,20 @@ std::vector<Strategy> ways_of(const TrainingJob& job,
             for (s.ep = 1; s.ep <= (job.model.is_moe() ? job.model.experts->count : 1); ++s.ep)
                 for (const std::uint32_t etp : {0U, 1U}) {
                     s.etp = etp;
-                    if (etp == 1 && (s.tp == 1 || !job.model.is_moe())) continue;
+                    if (etp == 1 && (s.tp == 1 || !job.model.is_moe() || !o.expert_tensor))
+                        continue;
                     if (!tp_fits(s, job) || !cp_fits(s, job) || !ep_fits(s, job)) continue;
-                    // zeros_of() asks whether there is a pipeline, and here there is one.
+                    // Both ask whether there is a pipeline, and here there is one.
                     Strategy whole = s;
                     whole.pp = std::max(2U, s.pp);
                     for (const std::uint32_t zero : zeros_of(whole, o)) {
-                        s.zero = zero;
-                        s.overlap = usable(s, o);
-                        ways.push_back(s);
+                        s.zero = whole.zero = zero;
+                        s.overlap = usable(whole, o);
+                        for (const bool offload : {false, true}) {
+                            if (offload && !o.offload_optimizer) continue;
+                            s.offload_optimizer = offload;
+                            ways.push_back(s);
+                        }
                     }
                 }
         }

@@ -4,7 +4,9 @@
 #include <map>
 #include <numeric>
 
+#include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
+#include "weir/plan/spread.hpp"
 #include "weir/plan/stage_cost.hpp"
 
 namespace weir::plan {
@@ -24,7 +26,10 @@ public:
           options_(options),
           best_s_(better_than_s),
           costs_(job, parts),
-          depth_(layers_to_split(job)) {}
+          depth_(layers_to_split(job)) {
+        for (const MixedPart& part : parts)
+            spreads_.emplace_back(job, part.machine, options.search);
+    }
 
     std::optional<MixedPlan> run() {
         const SearchOptions& o = options_.search;
@@ -56,30 +61,60 @@ public:
                   });
         for (const Candidate& candidate : candidates_) {
             if (candidate.at_least_s * rounding >= best_s_) break;
-            order_ = candidate.order;
-            sections_ = candidate.sections;
-            stages_ = candidate.stages;
-            micro_batches_ = micro_batches_of(sections_.front().strategy);
-            chosen_.assign(sections_.size(), 0);
-            split_layers(0, depth_, 0, 0);
+            visit(candidate);
         }
         return std::move(best_);
     }
 
 private:
-    // One part of the pipeline at hand.
-    struct Section {
-        Strategy strategy{};  // pp: own stages
-        double work_s = 0;    // of one layer, at least
-    };
+    // What a stage of a part takes and keeps at one place of the pipeline.
     struct Way {
         Strategy strategy{};  // pp: own stages
         StageCost cost{};
     };
+    struct Place {
+        // By layers of a stage, as is all here: what a layer takes at least where so many have to
+        // fit, and what the stage does. Below 0 = not known yet.
+        std::vector<double> layer_at_least_s{};
+        std::vector<double> stage_at_least_s{};
+        std::map<std::uint32_t, std::vector<Way>> ways{};
+    };
+
+    // One part of the pipeline at hand.
+    struct Section {
+        Strategy strategy{};  // pp: own stages
+        double work_s = 0;    // of one layer, at least
+        double end_s = 0;     // beside the layers, of the fullest stage, at least
+        std::size_t part = 0;
+        std::uint32_t first = 0;  // stage
+        Place* place = nullptr;
+    };
+
+    // The sections from `place` on, if layers could be cut: every stage as long as the others.
+    struct Evenly {
+        Evenly(const std::vector<Section>& sections, std::size_t place) {
+            for (; place < sections.size(); ++place) {
+                const Section& section = sections[place];
+                stages += section.strategy.pp;
+                rate += section.strategy.pp / section.work_s;
+                ends += section.strategy.pp / section.work_s * section.end_s;
+                quickest_s = std::min(quickest_s, section.work_s);
+            }
+        }
+        [[nodiscard]] double slowest_s(double layers) const {
+            return rate > 0 ? (layers + ends) / rate : 0;
+        }
+        [[nodiscard]] double through_s(double layers) const {
+            return layers > 0 ? layers * quickest_s : 0;
+        }
+        std::uint32_t stages = 0;
+        double rate = 0;  // layers a second
+        double ends = 0;  // as many layers as would take as long
+        double quickest_s = unlimited;
+    };
 
     // All but layers, recomputation and the like.
     struct Candidate {
-        std::vector<std::size_t> order;
         std::vector<Section> sections;
         std::uint32_t stages = 0;
         double at_least_s = 0;
@@ -92,6 +127,9 @@ private:
     // Every micro-batch but one waits for the slowest stage; that one goes through all.
     [[nodiscard]] double step_at_least_s(double slowest_s, double through_s) const {
         return (micro_batches_ - 1) * slowest_s + through_s;
+    }
+    [[nodiscard]] bool too_slow(double slowest_s, double through_s) const {
+        return step_at_least_s(slowest_s, through_s) * rounding >= best_s_;
     }
 
     void choose_tp(const Strategy& common) {
@@ -117,109 +155,170 @@ private:
             const std::uint64_t own = chips / (each * tp);
             if (stages + own > depth_) continue;
             s.pp = static_cast<std::uint32_t>(own);
-            sections_.push_back({s, least_work_s(part, s)});
+            // Over the ways to spread that the chips of a stage can be divided by.
+            double work_s = unlimited;
+            double end_s = unlimited;
+            for (const Spread& spread : spreads_[part].of(s)) {
+                if (!ep_fits(spread.of(s), job_)) continue;
+                work_s = std::min(work_s, spread.quicker_s());
+                end_s = std::min(end_s, spread.end_s);
+            }
+            if (work_s == unlimited) continue;
+            sections_.push_back({s, work_s, end_s, part, stages});
             choose_tp(s, stages + s.pp);
             sections_.pop_back();
         }
     }
 
-    // Of one layer, over the ways to split sequences and experts.
-    double least_work_s(std::size_t part, Strategy s) {
-        const auto key = std::make_tuple(part, s.precision, s.tp, s.cp, s.micro_batch);
-        // (clang 14 does not let a lambda keep a structured binding.)
-        const auto made = work_.try_emplace(key, unlimited);
-        const auto place = made.first;
-        if (made.second) {
-            const TrainingModel model(job_, parts_[part].machine);
-            for_each_spread(s, [&](const Strategy& one) {
-                const TrainingModel::Layers layers = model.layers(one);
-                place->second = std::min(
-                    place->second,
-                    layer_at_least_s(
-                        parts_[part].machine, layers, usable(one, options_.search), job_.model));
-            });
-        }
-        return place->second;
+    void add_candidate(std::uint32_t stages) {
+        const Evenly all(sections_, 0);
+        const double at_least_s = step_at_least_s(all.slowest_s(depth_), all.through_s(depth_));
+        if (at_least_s * rounding < best_s_) candidates_.push_back({sections_, stages, at_least_s});
     }
 
-    // Sequence parallelism and experts, whatever dp is.
-    template <class Visit>
-    void for_each_spread(Strategy s, const Visit& visit) const {
-        const SearchOptions& o = options_.search;
-        const bool moe = job_.model.is_moe();
-        for (const bool parallel : {false, true}) {
-            if (s.tp == 1 ? parallel
-                          : o.sequence_parallel != Choice::both &&
-                                parallel != (o.sequence_parallel == Choice::on))
-                continue;
-            if (parallel && job_.sequence / s.cp % s.tp != 0) continue;
-            s.sequence_parallel = parallel;
-            for (const std::uint32_t ep :
-                 divisors(moe ? job_.model.experts->count : 1, moe ? o.ep : Range{})) {
-                s.ep = ep;
-                for (const std::uint32_t etp : {0U, 1U}) {
-                    const bool open = moe && s.tp > 1 && o.expert_tensor;
-                    if (open ? false : etp != o.base.etp) continue;
-                    s.etp = etp;
-                    visit(s);
-                }
+    void visit(const Candidate& candidate) {
+        sections_ = candidate.sections;
+        stages_ = candidate.stages;
+        micro_batches_ = micro_batches_of(sections_.front().strategy);
+        chosen_.assign(sections_.size(), 0);
+        for (Section& section : sections_) {
+            const Strategy& s = section.strategy;
+            section.place = &places_[std::make_tuple(section.part,
+                                                     s.precision,
+                                                     s.tp,
+                                                     s.cp,
+                                                     s.dp,
+                                                     s.micro_batch,
+                                                     stages_,
+                                                     section.first)];
+            section.work_s = layer_at_least_s(section, 1);
+            if (section.work_s == unlimited) return;
+        }
+        split_layers(0, depth_, 0, 0);
+    }
+
+    // Of the quickest way to spread `each` layers that fit the chips of a stage.
+    double layer_at_least_s(const Section& section, std::uint32_t each) {
+        std::vector<double>& known = section.place->layer_at_least_s;
+        if (known.size() <= each) known.resize(each + 1, -1);
+        if (known[each] >= 0) return known[each];
+        const Strategy& own = section.strategy;
+        const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
+        const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
+        for (Spread& spread : spreads_[section.part].of(own)) {
+            const Strategy s = spread.of(whole(own));
+            // (Only those that are slower than with one layer less can be the answer.)
+            if (each > 1 && spread.quicker_s() < known[each - 1]) continue;
+            if (!ep_fits(s, job_)) continue;
+            const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
+            if (fits(section, uniform.once, s, layers, zeros))
+                return known[each] = spread.quicker_s();
+        }
+        return known[each] = unlimited;
+    }
+
+    // Of a stage that computes nothing again: no other takes less. By predictions, and so closer
+    // than a sum over layers.
+    double stage_at_least_s(const Section& section, std::uint32_t each) {
+        std::vector<double>& known = section.place->stage_at_least_s;
+        if (known.size() <= each) known.resize(each + 1, -1);
+        if (known[each] >= 0) return known[each];
+        known[each] = unlimited;
+        const Strategy& own = section.strategy;
+        const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
+        const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
+        for (Spread& spread : spreads_[section.part].of(own)) {
+            if (spread.stage_at_least_s(each) >= known[each]) continue;
+            Strategy s = spread.of(whole(own));
+            if (!ep_fits(s, job_)) continue;
+            const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
+            if (!fits(section, uniform.once, s, layers, zeros)) continue;
+            for (const std::uint32_t zero : zeros) {
+                s.zero = zero;
+                s.overlap = usable(s, options_.search);
+                known[each] = std::min(known[each], costs_.cost(uniform, s, layers).stage_s);
             }
         }
+        return known[each];
     }
 
-    void add_candidate(std::uint32_t stages) {
-        // If layers could be cut: every stage as long as the others.
-        double rate = 0;
-        double quickest = unlimited;
-        for (const Section& section : sections_) {
-            rate += section.strategy.pp / section.work_s;
-            quickest = std::min(quickest, section.work_s);
-        }
-        candidates_.push_back(
-            {order_, sections_, stages, step_at_least_s(depth_ / rate, depth_ * quickest)});
+    // Whether anything that is left open brings both ends of the section below what chips have.
+    [[nodiscard]] bool fits(const Section& section,
+                            const TrainingModel& model,
+                            const Strategy& s,
+                            const TrainingModel::Layers& layers,
+                            const std::vector<std::uint32_t>& zeros) const {
+        const MixedPart& part = parts_[section.part];
+        return least_memory_bytes(model, options_.search, s, layers, zeros, stages_of(section)) <=
+               memory_limit_bytes(part.machine, options_.search);
     }
 
+    static std::array<std::uint32_t, 2> stages_of(const Section& section) {
+        return {section.first, section.first + section.strategy.pp - 1};
+    }
+
+    TrainingModel::Layers layers_of(const TrainingModel& model,
+                                    const Section& section,
+                                    Spread& spread) {
+        // Nearly always both have layers of the same kinds.
+        const auto kinds = [](const catalog::Model& one) {
+            const std::uint32_t with_experts = moe_layers(one);
+            return std::pair{with_experts > 0, with_experts < one.layers};
+        };
+        if (kinds(model.job().model) != kinds(job_.model))
+            return model.layers(spread.of(section.strategy));
+        return spreads_[section.part].layers(section.strategy, spread);
+    }
+
+    [[nodiscard]] Strategy whole(Strategy s) const {
+        s.pp = stages_;
+        return s;
+    }
+
+    // Gives the sections from `place` on `left` layers; those before take `slowest_s` and
+    // `through_s` at least.
     void split_layers(std::size_t place, std::uint32_t left, double slowest_s, double through_s) {
-        std::uint32_t others = 0;
-        for (std::size_t i = place + 1; i < sections_.size(); ++i)
-            others += sections_[i].strategy.pp;
+        const Evenly behind(sections_, place + 1);
         const Section& section = sections_[place];
         const std::uint32_t own = section.strategy.pp;
-        if (left < own + others) return;
+        if (left < own + behind.stages) return;
         const bool last = place + 1 == sections_.size();
-        for (std::uint32_t layers = last ? left : own; layers <= left - others; ++layers) {
-            const double each = (layers + own - 1) / own;
-            const double slowest = std::max(slowest_s, each * section.work_s);
-            const double through = through_s + layers * section.work_s;
-            if (step_at_least_s(slowest, through) * rounding >= best_s_) break;
+        for (std::uint32_t layers = last ? left : own; layers <= left - behind.stages; ++layers) {
+            const std::uint32_t each = (layers + own - 1) / own;
+            const double layer_s = layer_at_least_s(section, each);
+            double slowest = std::max(slowest_s, each * layer_s + section.end_s);
+            const double through = through_s + layers * layer_s;
+            if (too_slow(slowest, through)) break;
+            const std::uint32_t rest = left - layers;
+            slowest = std::max(slowest, behind.slowest_s(rest));
+            if (too_slow(slowest, through + behind.through_s(rest))) continue;
+            slowest = std::max(slowest, stage_at_least_s(section, each));
+            if (too_slow(slowest, through + behind.through_s(rest))) continue;
             chosen_[place] = layers;
             if (last)
                 choose_ways();
             else
-                split_layers(place + 1, left - layers, slowest, through);
+                split_layers(place + 1, rest, slowest, through);
         }
     }
 
     void choose_ways() {
         std::vector<const std::vector<Way>*> ways;
-        std::uint32_t first = 0;
+        std::vector<MixedPlan::Share> shares;
+        std::vector<StageShare> costs;
         for (std::size_t place = 0; place < sections_.size(); ++place) {
-            ways.push_back(&ways_of(place, first));
+            const Section& section = sections_[place];
+            const std::uint32_t own = section.strategy.pp;
+            const std::uint32_t each = (chosen_[place] + own - 1) / own;
+            ways.push_back(&ways_of(section, each));
             if (ways.back()->empty()) return;
-            first += sections_[place].strategy.pp;
+            shares.push_back({.part = section.part,
+                              .strategy = section.strategy,
+                              .sequences = job_.global_batch,
+                              .layers = chosen_[place]});
+            costs.push_back({nullptr, chosen_[place], each});
         }
-        std::vector<MixedPlan::Share> shares(sections_.size());
-        std::vector<StageShare> costs(sections_.size());
-        for (std::size_t place = 0; place < sections_.size(); ++place) {
-            shares[place].part = order_[place];
-            shares[place].strategy = sections_[place].strategy;
-            shares[place].sequences = job_.global_batch;
-            shares[place].layers = chosen_[place];
-            const std::uint32_t own = sections_[place].strategy.pp;
-            costs[place] = {nullptr, chosen_[place], (chosen_[place] + own - 1) / own};
-        }
-        const double hop = hop_s(job_, parts_, options_, shares);
-        choose_way(ways, 0, shares, costs, hop);
+        choose_way(ways, 0, shares, costs, hop_s(job_, parts_, options_, shares));
     }
 
     void choose_way(const std::vector<const std::vector<Way>*>& ways,
@@ -246,52 +345,54 @@ private:
     }
 
     // What fits and is not worse than another way in all that counts.
-    const std::vector<Way>& ways_of(std::size_t place, std::uint32_t first) {
-        const Section& section = sections_[place];
-        const std::size_t part = order_[place];
-        const Strategy& own = section.strategy;
-        const std::uint32_t each = (chosen_[place] + own.pp - 1) / own.pp;
-        const auto key = std::make_tuple(
-            part, own.precision, own.tp, own.cp, own.dp, own.micro_batch, stages_, first, each);
-        const auto [found, is_new] = ways_.try_emplace(key);
+    const std::vector<Way>& ways_of(const Section& section, std::uint32_t each) {
+        const auto [found, is_new] = section.place->ways.try_emplace(each);
         std::vector<Way>& ways = found->second;
         if (!is_new) return ways;
-        Strategy s = own;
-        s.pp = stages_;
-        const std::uint32_t last = first + own.pp - 1;
-        const TrainingModel& uniform = costs_.uniform(part, each, stages_);
-        const double limit = memory_limit_bytes(parts_[part].machine, options_.search);
-        for_each_spread(s, [&](Strategy spread) {
-            if (!ep_fits(spread, job_)) return;
-            const TrainingModel::Layers layers = uniform.layers(spread);
-            const double stage_s = each * layer_at_least_s(parts_[part].machine,
-                                                           layers,
-                                                           usable(spread, options_.search),
-                                                           job_.model);
-            if (step_at_least_s(stage_s, 0) * rounding >= best_s_) return;
-            for (const std::uint32_t zero : zeros_of(spread, options_.search)) {
-                spread.zero = zero;
-                spread.overlap = usable(spread, options_.search);
+        const MixedPart& part = parts_[section.part];
+        const Strategy& own = section.strategy;
+        const std::array stages = stages_of(section);
+        const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
+        const double limit = memory_limit_bytes(part.machine, options_.search);
+        const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
+        const std::vector<Again> agains =
+            recomputes_of(whole(own), uniform.once.job(), options_.search);
+        for (Spread& spread : spreads_[section.part].of(own)) {
+            if (too_slow(spread.stage_at_least_s(each), 0)) continue;
+            Strategy s = spread.of(whole(own));
+            if (!ep_fits(s, job_)) continue;
+            const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
+            if (!fits(section, uniform.once, s, layers, zeros)) continue;
+            for (const std::uint32_t zero : zeros) {
+                s.zero = zero;
+                s.overlap = usable(s, options_.search);
                 for (const bool offload : {false, true}) {
                     if (offload && !options_.search.offload_optimizer) continue;
-                    spread.offload_optimizer = offload;
-                    for (const Again& again :
-                         recomputes_of(spread, uniform.job(), options_.search)) {
-                        spread.recompute = again.recompute;
-                        spread.recompute_layers = again.layers;
-                        spread.parts = again.parts;
-                        if (costs_.memory_bytes(part, spread, layers, each, first, last) > limit)
-                            continue;
-                        Way way{spread, costs_.cost(part, spread, layers, each)};
+                    s.offload_optimizer = offload;
+                    s = with(s, {});
+                    // No stage takes less because it computes something again.
+                    if (too_slow(costs_.cost(uniform, s, layers).stage_s, 0)) continue;
+                    for (const Again& again : agains) {
+                        s = with(s, again);
+                        const Memory memory = fuller_stage(uniform.once, s, layers, stages);
+                        if (sum_of(memory) > limit) continue;
+                        Way way{s, costs_.cost(uniform, s, layers)};
                         way.strategy.pp = own.pp;
+                        way.cost.prediction.memory_bytes = memory;
                         // What is too slow now stays so.
-                        if (step_at_least_s(way.cost.stage_s, 0) * rounding < best_s_)
-                            add(ways, way);
+                        if (!too_slow(way.cost.stage_s, 0)) add(ways, way);
                     }
                 }
             }
-        });
+        }
         return ways;
+    }
+
+    static Strategy with(Strategy s, const Again& again) {
+        s.recompute = again.recompute;
+        s.recompute_layers = again.layers;
+        s.parts = again.parts;
+        return s;
     }
 
     static void add(std::vector<Way>& ways, const Way& way) {
@@ -316,6 +417,7 @@ private:
     double best_s_;
     StageCosts costs_;
     std::uint32_t depth_;
+    std::vector<Spreads> spreads_;  // of a part
 
     std::vector<Candidate> candidates_;
     std::vector<std::size_t> order_;
@@ -323,9 +425,7 @@ private:
     std::vector<std::uint32_t> chosen_;  // layers
     std::uint32_t stages_ = 0;
     double micro_batches_ = 0;
-    std::map<std::tuple<std::size_t, Precision, std::uint32_t, std::uint32_t, std::uint32_t>,
-             double>
-        work_;
+    // Of a part, precision, tp, cp, dp, micro-batch, all stages and the first own one.
     std::map<std::tuple<std::size_t,
                         Precision,
                         std::uint32_t,
@@ -333,10 +433,9 @@ private:
                         std::uint32_t,
                         std::uint32_t,
                         std::uint32_t,
-                        std::uint32_t,
                         std::uint32_t>,
-             std::vector<Way>>
-        ways_;
+             Place>
+        places_;
     std::optional<MixedPlan> best_;
 };
 
@@ -375,13 +474,13 @@ std::optional<MixedPlan> pipeline_plan(const TrainingJob& job,
             !ep_fits(s, job))
             return std::nullopt;
         s.pp = stages;
-        const TrainingModel& uniform = stage_costs.uniform(share.part, each, stages);
-        const TrainingModel::Layers costs_of = uniform.layers(s);
-        const std::uint32_t last = first + own - 1;
-        if (stage_costs.memory_bytes(share.part, s, costs_of, each, first, last) >
-            memory_limit_bytes(parts[share.part].machine, options.search))
+        const StageCosts::Uniform& uniform = stage_costs.uniform(share.part, each, stages);
+        const TrainingModel::Layers layers_of = uniform.once.layers(s);
+        const Memory memory = fuller_stage(uniform.once, s, layers_of, {first, first + own - 1});
+        if (sum_of(memory) > memory_limit_bytes(parts[share.part].machine, options.search))
             return std::nullopt;
-        costs[i] = stage_costs.cost(share.part, s, costs_of, each);
+        costs[i] = stage_costs.cost(uniform, s, layers_of);
+        costs[i].prediction.memory_bytes = memory;
         share.sequences = job.global_batch;
         share.prediction = costs[i].prediction;
         list.push_back({&costs[i], share.layers, each});

@@ -36,11 +36,12 @@ TrainingJob small_job(Random& random) {
     model.hidden = model.heads * model.head_dim;
     model.ffn = 4 * model.hidden;
     model.vocab = 8000;
-    if (one_of(random, {false, false, true})) {
-        model.experts = catalog::Experts{.count = 2,
-                                         .per_token = 1,
-                                         .ffn = model.hidden,
-                                         .first_dense = one_of(random, {0U, 1U})};
+    if (one_of(random, {false, true})) {
+        model.experts = catalog::Experts{.count = one_of(random, {2U, 4U, 6U}),
+                                         .per_token = one_of(random, {1U, 2U}),
+                                         .ffn = one_of(random, {1U, 2U}) * model.hidden,
+                                         .shared_ffn = one_of(random, {0U, model.hidden}),
+                                         .first_dense = one_of(random, {0U, 1U, 3U})};
         model.mtp_layers = one_of(random, {0U, 1U});
     }
     job.sequence = one_of(random, {1024U, 4096U});
@@ -61,12 +62,13 @@ std::vector<MixedPart> small_parts(Random& random) {
 
 std::uint64_t seeds() {
     const char* const more = std::getenv("WEIR_SEARCH_SEEDS");
-    return more != nullptr ? std::strtoull(more, nullptr, 10) : 12;
+    return more != nullptr ? std::strtoull(more, nullptr, 10) : 16;
 }
 
 TEST(Mixed, FindsTheBestOfAllSplits) {
     int replicas = 0;
     int stages = 0;
+    int with_experts = 0;
     for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
         Random random(seed);
         const TrainingJob job = small_job(random);
@@ -75,6 +77,9 @@ TEST(Mixed, FindsTheBestOfAllSplits) {
         options.between_bytes_per_s = one_of(random, {0.0, 1e8, 1e10});
         options.search.recompute_block = one_of(random, {false, true});
         options.search.recompute_selective = one_of(random, {false, true});
+        options.search.offload_optimizer = one_of(random, {false, false, true});
+        options.search.zero = one_of<std::vector<std::uint32_t>>(random, {{0, 1}, {1}, {0, 2, 3}});
+        options.search.expert_tensor = one_of(random, {false, true});
         const auto found = search_mixed(job, parts, options);
         const double best = best_replicas_s(job, parts, options);
         ASSERT_EQ(found && found->replicas, std::isfinite(best)) << "seed " << seed;
@@ -89,10 +94,18 @@ TEST(Mixed, FindsTheBestOfAllSplits) {
         if (pipe) {
             EXPECT_NEAR(pipe->step_s, best_pipe, 1e-9 * best_pipe) << "seed " << seed;
             ++stages;
+            if (job.model.is_moe()) ++with_experts;
+        }
+        // Told what replicas do, it finds the same or says that it is no better.
+        const bool better = best_pipe < best;
+        ASSERT_EQ(found && found->stages, better) << "seed " << seed;
+        if (better) {
+            EXPECT_NEAR(found->stages->step_s, best_pipe, 1e-9 * best_pipe) << "seed " << seed;
         }
     }
     EXPECT_GT(replicas, 3);
     EXPECT_GT(stages, 3);
+    EXPECT_GT(with_experts, 1);
 }
 
 TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
@@ -106,7 +119,10 @@ TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
     s.dp = 8;
     s.sequence_parallel = true;
     s.zero = 1;
-    const double plain = TrainingModel(job, parts[0].machine).predict(s).step_s;
+    const TrainingModel model(job, parts[0].machine);
+    const double plain = model.predict(s).step_s;
+    const double first_bytes = sum_of(model.memory(s, model.layers(s), 0));
+    const double fifth_bytes = sum_of(model.memory(s, model.layers(s), 4));
     s.pp = 4;
     const auto mixed = pipeline_plan(
         job,
@@ -115,6 +131,35 @@ TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
         {{.part = 0, .strategy = s, .layers = 48}, {.part = 1, .strategy = s, .layers = 48}});
     ASSERT_TRUE(mixed);
     EXPECT_NEAR(mixed->step_s, plain, 1e-6 * plain);
+    // The earlier half of a pipeline holds more micro-batches.
+    EXPECT_DOUBLE_EQ(mixed->shares[0].prediction.memory_total_bytes(), first_bytes);
+    EXPECT_DOUBLE_EQ(mixed->shares[1].prediction.memory_total_bytes(), fifth_bytes);
+}
+
+TEST(Mixed, WaitsForItsSlowestPart) {
+    const TrainingJob job{
+        .model = *catalog::find_model("llama-3-8b"), .sequence = 8192, .global_batch = 256};
+    const std::vector<MixedPart> parts{{machine("h100-sxm-80g"), 16},
+                                       {machine("h100-sxm-80g"), 16}};
+    const auto found = search_mixed(job, parts, {});
+    ASSERT_TRUE(found && found->alone && found->replicas);
+    const MixedPlan::Share& only = found->alone->shares.front();
+    const Interval alone = interval_of(*found->alone, job, parts);
+    const Interval one = interval_of(only.prediction, job, parts[only.part].machine, only.strategy);
+    EXPECT_EQ(alone.low_s, one.low_s);
+    EXPECT_EQ(alone.high_s, one.high_s);
+
+    // Of two halves one is often late: the step is seldom much quicker than predicted.
+    MixedPlan mix = *found->replicas;
+    mix.between_s = 0;
+    mix.step_s = mix.shares[0].prediction.step_s;
+    mix.shares[1].prediction = mix.shares[0].prediction;
+    const Interval both = interval_of(mix, job, parts);
+    EXPECT_GT(both.low_s / mix.step_s, alone.low_s / found->alone->step_s);
+    EXPECT_GT(both.high_s / mix.step_s, alone.high_s / found->alone->step_s);
+    EXPECT_LT(both.low_s, mix.step_s);
+    const double own = out_of_memory_probability(mix.shares[0].prediction, parts[0].machine);
+    EXPECT_NEAR(out_of_memory_probability(mix, parts), 1 - (1 - own) * (1 - own), 1e-12);
 }
 
 TEST(Mixed, GivesTheFasterKindMore) {

@@ -74,13 +74,6 @@ struct Node {
     double memory_bytes = 0;  // the same of memory
 };
 
-double sum_of(const Memory& memory) {
-    double sum = 0;
-    for (const double part : memory)
-        sum += part;
-    return sum;
-}
-
 class Search {
 public:
     Search(const TrainingModel& model, const SearchOptions& options)
@@ -333,9 +326,9 @@ private:
         Node node;
         s.vpp = depths.vpp_low;
         // More virtual stages hold more layers of a micro-batch each, but fewer at the front.
-        node.memory_bytes = least_memory(s, layers, shape.zeros);
+        node.memory_bytes = least_memory(s, layers, shape);
         s.vpp = depths.vpp_high;
-        node.memory_bytes = std::min(node.memory_bytes, least_memory(s, layers, shape.zeros));
+        node.memory_bytes = std::min(node.memory_bytes, least_memory(s, layers, shape));
         s.vpp = depths.vpp_low;
         if (by_memory_) {
             node.strategy = s;
@@ -366,6 +359,12 @@ private:
         return true;
     }
 
+    [[nodiscard]] double least_memory(const Strategy& s,
+                                      const TrainingModel::Layers& layers,
+                                      const Shape& shape) const {
+        return least_memory_bytes(model_, options_, s, layers, shape.zeros, {0, s.pp - 1});
+    }
+
     // What kernels alone take: their work on each micro-batch, and stages that wait for it.
     [[nodiscard]] double least_work_s(const Strategy& s,
                                       const TrainingModel::Layers& layers,
@@ -384,37 +383,6 @@ private:
                                 ? 1
                                 : std::min(usual.zero_bubble, usual.dualpipe_bubble);
         return work_s * (micro_batches + idle * (s.pp - 1.0) / depths.vpp_high);
-    }
-
-    // What the fullest chip keeps at least. Weights, gradients and optimiser depend on sharding
-    // and offload, activations on recomputation, each smallest by itself. The shallowest pipeline
-    // holds the fewest activations.
-    double least_memory(Strategy s,
-                        const TrainingModel::Layers& layers,
-                        const std::vector<std::uint32_t>& zeros) const {
-        s.offload_optimizer = options_.offload_optimizer;
-        double fullest = 0;
-        for (const std::uint32_t stage : {std::uint32_t{0}, s.pp - 1}) {
-            double least = unlimited;
-            std::uint32_t least_zero = zeros.front();
-            s.recompute = Recompute::full;
-            for (const std::uint32_t zero : zeros) {
-                s.zero = zero;
-                const double bytes = sum_of(model_.memory(s, layers, stage));
-                if (bytes < least) {
-                    least = bytes;
-                    least_zero = zero;
-                }
-            }
-            s.zero = least_zero;
-            s.recompute = Recompute::selective;
-            s.parts = parts_of(job_, s);
-            least = std::min(least, sum_of(model_.memory(s, layers, stage)));
-            s.parts = {};
-            fullest = std::max(fullest, least);
-            if (s.pp == 1) break;
-        }
-        return fullest;
     }
 
     void visit(const Node& node) {

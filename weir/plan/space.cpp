@@ -248,6 +248,41 @@ std::vector<Again> recomputes_of(const Strategy& s,
     return found;
 }
 
+double least_memory_bytes(const TrainingModel& model,
+                          const SearchOptions& options,
+                          Strategy s,
+                          const TrainingModel::Layers& layers,
+                          const std::vector<std::uint32_t>& zeros,
+                          std::array<std::uint32_t, 2> stages) {
+    // Weights, gradients and optimiser depend on sharding and offload, activations on
+    // recomputation, each smallest by itself.
+    s.offload_optimizer = options.offload_optimizer;
+    const RecomputeParts all = parts_of(model.job(), s);
+    double fullest = 0;
+    for (const std::uint32_t stage : stages) {
+        double least = std::numeric_limits<double>::infinity();
+        std::uint32_t least_zero = zeros.front();
+        s.recompute = Recompute::full;
+        s.recompute_layers = 0;
+        s.parts = {};
+        for (const std::uint32_t zero : zeros) {
+            s.zero = zero;
+            const double bytes = sum_of(model.memory(s, layers, stage));
+            if (bytes < least) {
+                least = bytes;
+                least_zero = zero;
+            }
+        }
+        s.zero = least_zero;
+        s.recompute = Recompute::selective;
+        s.parts = all;
+        least = std::min(least, sum_of(model.memory(s, layers, stage)));
+        fullest = std::max(fullest, least);
+        if (stages[0] == stages[1]) break;
+    }
+    return fullest;
+}
+
 Overlap effective(const Strategy& s) {
     const bool replicated = std::uint64_t{s.dp} * s.cp > 1;
     Overlap overlap;

@@ -62,6 +62,15 @@ bool recompute_fits(const Strategy& s, const TrainingJob& job);
 // All parts that can be computed again alone.
 RecomputeParts parts_of(const TrainingJob& job, const Strategy& base);
 
+// What the fuller of two stages keeps at least, whatever is sharded (one of `zeros`), offloaded and
+// computed again. The shallowest pipeline holds the fewest activations.
+double least_memory_bytes(const TrainingModel& model,
+                          const SearchOptions& options,
+                          Strategy s,
+                          const TrainingModel::Layers& layers,
+                          const std::vector<std::uint32_t>& zeros,
+                          std::array<std::uint32_t, 2> stages);
+
 // The members of Overlap, in one order.
 inline constexpr std::array<bool Overlap::*, 5> overlaps{&Overlap::pipeline,
                                                          &Overlap::grad_reduce,

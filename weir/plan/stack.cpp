@@ -16,12 +16,17 @@ const Stack& stack_of(Framework framework) {
          .loss_backward_bytes = 40},
         // MindSpeed: fused norm, rotary positions and activation; the loss of Megatron-LM.
         {.extra_kernels = 4, .loss_forward_bytes = 40, .loss_backward_bytes = 24},
-        // torchtitan: torch.compile for each block, attention of PyTorch.
+        // torchtitan: torch.compile for each block and the loss, which keeps scores and their
+        // gradient
+        // in BF16; attention of PyTorch. Products of DTensors gather what they read; FSDP2 does not
+        // give away what its root has.
         {.latest_attention = false,
          .extra_kernels = 6,
          .loss_forward_bytes = 18,
          .loss_backward_bytes = 14,
-         .loss_kept_bytes = 14},
+         .loss_kept_bytes = 4,
+         .keeps_gathered = true,
+         .root_stays_gathered = true},
         // Composer with MPT: eager PyTorch around flash attention 1 and 2.
         {.fused_elementwise = false,
          .latest_attention = false,

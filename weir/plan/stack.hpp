@@ -19,6 +19,14 @@ struct Stack {
     double loss_forward_bytes = 14;  // that the loss reads and writes for each score, from BF16 on
     double loss_backward_bytes = 10;
     double loss_kept_bytes = 6;  // that it holds for each score at its peak
+    // The same kernel by kernel, with scores on one chip and split over tp. PyTorch: the logarithm
+    // of the soft maximum and two gradients, in FP32; split, their sum and exponents as well.
+    double eager_loss_kept_bytes = 12;
+    double eager_split_loss_kept_bytes = 16;
+    // With sequence parallelism the products keep what they read as all chips gathered it; Megatron
+    // keeps its own part and gathers once more in the backward pass.
+    bool keeps_gathered = false;
+    bool root_stays_gathered = false;  // ZeRO-3 has the tables of embeddings whole all the time
 };
 const Stack& stack_of(Framework framework);
 

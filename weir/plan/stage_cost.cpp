@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "weir/plan/collective_time.hpp"
-#include "weir/plan/model_counts.hpp"
 
 namespace weir::plan {
 namespace {
@@ -15,40 +14,17 @@ double sent_bytes(const TrainingJob& job, const Strategy& s) {
            bytes_per_number / s.tp;
 }
 
-// Of a pass over one layer, whatever hides: kernels, their starts, and of what chips tell each
-// other the part that products lose to it.
-double pass_s(const PassCost& cost, const ChipCalibration& chip, const Overlap& overlap) {
-    const double tensor = overlap.tensor ? chip.overlap_slowdown : 1;
-    const double experts = overlap.experts ? chip.overlap_slowdown : 1;
-    return cost.work_s() + cost.kernels * chip.kernel_s + tensor * cost.tensor_s + cost.context_s +
-           experts * cost.experts_s;
-}
-
 }  // namespace
-
-double layer_at_least_s(const Machine& machine,
-                        const TrainingModel::Layers& layers,
-                        const Overlap& overlap,
-                        const catalog::Model& model) {
-    const auto both = [&](const LayerCost& cost) {
-        return pass_s(cost.forward, machine.chip, overlap) +
-               pass_s(cost.backward, machine.chip, overlap);
-    };
-    const double with_experts = moe_layers(model);
-    if (with_experts <= 0) return both(layers.dense);
-    if (with_experts >= model.layers) return both(layers.moe);
-    return std::min(both(layers.dense), both(layers.moe));
-}
 
 std::uint32_t layers_to_split(const TrainingJob& job) {
     return job.model.layers + job.model.mtp_layers;
 }
 
-const StageCosts::Models& StageCosts::models(std::size_t part,
-                                             std::uint32_t layers_each,
-                                             std::uint32_t pp) {
+const StageCosts::Uniform& StageCosts::uniform(std::size_t part,
+                                               std::uint32_t layers_each,
+                                               std::uint32_t pp) {
     const std::tuple key{part, layers_each, pp};
-    if (const auto known = models_.find(key); known != models_.end()) return known->second;
+    if (const auto known = uniforms_.find(key); known != uniforms_.end()) return known->second;
     TrainingJob job = job_;
     job.model.layers = std::max(layers_each * pp, job.model.mtp_layers + 1) - job.model.mtp_layers;
     if (job.model.experts) {
@@ -57,44 +33,33 @@ const StageCosts::Models& StageCosts::models(std::size_t part,
     TrainingJob twice = job;
     twice.global_batch *= 2;
     const Machine& machine = parts_[part].machine;
-    return models_.emplace(key, Models{TrainingModel(job, machine), TrainingModel(twice, machine)})
-        .first->second;
+    return uniforms_.emplace(key, Uniform{{job, machine}, {twice, machine}}).first->second;
 }
 
-double StageCosts::memory_bytes(std::size_t part,
-                                const Strategy& s,
-                                const TrainingModel::Layers& layers,
-                                std::uint32_t layers_each,
-                                std::uint32_t first,
-                                std::uint32_t last) {
-    const TrainingModel& model = models(part, layers_each, s.pp).first;
-    double fullest = 0;
-    for (const std::uint32_t stage : {first, last}) {
-        double sum = 0;
-        for (const double bytes : model.memory(s, layers, stage))
-            sum += bytes;
-        fullest = std::max(fullest, sum);
-        if (first == last) break;
-    }
-    return fullest;
-}
-
-StageCost StageCosts::cost(std::size_t part,
+StageCost StageCosts::cost(const Uniform& uniform,
                            const Strategy& s,
-                           const TrainingModel::Layers& layers,
-                           std::uint32_t layers_each) {
-    const auto& [once, twice] = models(part, layers_each, s.pp);
+                           const TrainingModel::Layers& layers) const {
     const double micro_batches =
         static_cast<double>(job_.global_batch) / (static_cast<double>(s.micro_batch) * s.dp);
     StageCost cost;
-    cost.prediction = once.predict(s, layers);
+    cost.prediction = uniform.once.predict(s, layers);
     const Prediction& one = cost.prediction;
-    cost.stage_s = (twice.predict(s, layers).step_s - one.step_s) / micro_batches;
+    cost.stage_s = (uniform.twice.predict(s, layers).step_s - one.step_s) / micro_batches;
     cost.middle_s = one.at(Term::bubble) / (s.pp - 1);
     cost.rest_s = one.step_s - micro_batches * cost.stage_s - one.at(Term::bubble);
     const std::uint64_t stride = std::uint64_t{s.tp} * s.cp * s.dp;
-    cost.send_s = plan::slowest_send_s(parts_[part].machine, stride, s.pp, sent_bytes(job_, s));
+    cost.send_s = plan::slowest_send_s(uniform.once.machine(), stride, s.pp, sent_bytes(job_, s));
     return cost;
+}
+
+Memory fuller_stage(const TrainingModel& model,
+                    const Strategy& s,
+                    const TrainingModel::Layers& layers,
+                    std::array<std::uint32_t, 2> stages) {
+    const Memory first = model.memory(s, layers, stages[0]);
+    if (stages[0] == stages[1]) return first;
+    const Memory last = model.memory(s, layers, stages[1]);
+    return sum_of(last) > sum_of(first) ? last : first;
 }
 
 PipelineTime pipeline_time(const std::vector<StageShare>& shares,

@@ -8,6 +8,7 @@
 // Threads: one thread owns the cache.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <tuple>
@@ -26,12 +27,6 @@ struct StageCost {
     Prediction prediction{};
 };
 
-// What no layer takes less than, forward and backward, whatever hides behind what.
-double layer_at_least_s(const Machine& machine,
-                        const TrainingModel::Layers& layers,
-                        const Overlap& overlap,
-                        const catalog::Model& model);
-
 // Layers that a pipeline has to carry: those that predict further tokens too.
 std::uint32_t layers_to_split(const TrainingJob& job);
 
@@ -40,32 +35,29 @@ public:
     StageCosts(const TrainingJob& job, const std::vector<MixedPart>& parts)
         : job_(job), parts_(parts) {}
 
-    // `s.pp`: stages of the whole pipeline; those of the part have at most `layers_each` layers.
-    StageCost cost(std::size_t part,
-                   const Strategy& s,
-                   const TrainingModel::Layers& layers,
-                   std::uint32_t layers_each);
-    // Of the fullest chip of the part, which has the stages from `first` to `last`.
-    double memory_bytes(std::size_t part,
-                        const Strategy& s,
-                        const TrainingModel::Layers& layers,
-                        std::uint32_t layers_each,
-                        std::uint32_t first,
-                        std::uint32_t last);
+    // A pipeline of `pp` stages that all have so many layers and are of one part.
+    struct Uniform {
+        TrainingModel once;
+        TrainingModel twice;  // of a batch that is twice as large
+    };
+    const Uniform& uniform(std::size_t part, std::uint32_t layers_each, std::uint32_t pp);
 
-    // The model whose stages are all alike; for its layers and its ways to recompute.
-    const TrainingModel& uniform(std::size_t part, std::uint32_t layers_each, std::uint32_t pp) {
-        return models(part, layers_each, pp).first;
-    }
+    // Of a stage of it. `s.pp`: stages of the whole pipeline.
+    StageCost cost(const Uniform& uniform,
+                   const Strategy& s,
+                   const TrainingModel::Layers& layers) const;
 
 private:
-    using Models = std::pair<TrainingModel, TrainingModel>;  // of one batch, of two
-    const Models& models(std::size_t part, std::uint32_t layers_each, std::uint32_t pp);
-
     const TrainingJob& job_;
     const std::vector<MixedPart>& parts_;
-    std::map<std::tuple<std::size_t, std::uint32_t, std::uint32_t>, Models> models_;
+    std::map<std::tuple<std::size_t, std::uint32_t, std::uint32_t>, Uniform> uniforms_;
 };
+
+// What the fuller of two stages keeps.
+Memory fuller_stage(const TrainingModel& model,
+                    const Strategy& s,
+                    const TrainingModel::Layers& layers,
+                    std::array<std::uint32_t, 2> stages);
 
 // One pipeline through parts that have these costs, in their order, with so many layers of at most
 // so many each. Whoever has less of any cost has no longer a step.

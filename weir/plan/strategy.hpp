@@ -87,6 +87,7 @@ struct Strategy {
     bool flash_attention = true;
     bool fine_scales = false;    // of FP8: for rows or blocks, in software, not for tensors
     bool eager = false;          // kernel by kernel where the framework would compile or fuse
+    bool eager_loss = false;     // the same of the loss alone
     bool cuda_graphs = false;    // kernels are issued as recorded graphs: no host time
     bool fp32_gradients = true;  // gradients are summed and sent in FP32
     Schedule schedule = Schedule::one_f_one_b;

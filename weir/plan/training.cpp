@@ -135,11 +135,15 @@ double Prediction::hidden_total_s() const {
     return sum;
 }
 
-double Prediction::memory_total_bytes() const {
+double sum_of(const Memory& memory) {
     double sum = 0;
-    for (const double part : memory_bytes)
+    for (const double part : memory)
         sum += part;
     return sum;
+}
+
+double Prediction::memory_total_bytes() const {
+    return sum_of(memory_bytes);
 }
 
 TrainingModel::TrainingModel(const TrainingJob& job, const Machine& machine)
@@ -375,13 +379,7 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
     result.memory_bytes = memory(s, layers, 0);
     if (s.pp > 1) {
         const Memory last = memory(s, layers, s.pp - 1);
-        double first_sum = 0;
-        double last_sum = 0;
-        for (std::size_t i = 0; i < last.size(); ++i) {
-            first_sum += result.memory_bytes[i];
-            last_sum += last[i];
-        }
-        if (last_sum > first_sum) result.memory_bytes = last;
+        if (sum_of(last) > sum_of(result.memory_bytes)) result.memory_bytes = last;
     }
     return result;
 }
@@ -426,6 +424,10 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         const double largest =
             std::max(layers.dense.parameters, layers.moe.parameters + layers.moe.expert_parameters);
         at(MemoryPart::buffers) += 2 * largest * (half + half);
+        if (stack_of(s.framework).root_stays_gathered) {
+            at(MemoryPart::buffers) += half * ((first ? layers.end.embedding_parameters : 0) +
+                                               (last ? layers.end.head_parameters : 0));
+        }
     } else {
         at(MemoryPart::weights) = (dense + experts) * weight;
         // In FP8 a weight is kept twice, once transposed: two bytes, too (fp8-param-gather).
@@ -455,6 +457,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         if (s.recompute == Recompute::selective) {
             if (s.parts.attention) bytes -= s.flash_attention ? 0 : kept.attention;
             if (s.parts.norms) bytes -= kept.norms;
+            if (s.parts.norms || s.parts.every_other_product) bytes -= kept.gathered;
             if (s.parts.activation) bytes -= kept.activation;
             if (s.parts.mlp) bytes -= kept.mlp;
             if (s.parts.every_other_product) bytes -= 0.5 * kept.mlp;
@@ -484,10 +487,8 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
                                          layers.moe.kept.transient});
     at(MemoryPart::buffers) += machine_.workspace_bytes;
 
-    double sum = 0;
-    for (const double part : memory)
-        sum += part;
-    at(MemoryPart::reserve) = usual_software().reserve_share * sum + usual_software().reserve_bytes;
+    at(MemoryPart::reserve) =
+        usual_software().reserve_share * sum_of(memory) + usual_software().reserve_bytes;
     return memory;
 }
 

@@ -82,6 +82,7 @@ struct Prediction {
 
 // By MemoryPart.
 using Memory = std::array<double, memory_part_count>;
+double sum_of(const Memory& memory);
 
 // Predicts strategies of one job on one kind of machine.
 class TrainingModel {

@@ -138,6 +138,40 @@ RC_GTEST_PROP(Training, WhatIsHiddenIsNotWaitedFor, ()) {
     if (strategy.zero < 3) RC_ASSERT(without.hidden_total_s() == 0);
 }
 
+// torchtitan, by what PyTorch keeps: the loss in FP32 or compiled, and DTensors that were gathered.
+TEST(Training, CountsWhatTorchtitanKeepsForTheLossAndGathers) {
+    constexpr double half = 2;
+    const TrainingJob job = job_of(llama_8b(), 8192, 16);
+    const TrainingModel model(job, machine("h100-sxm-80g"));
+    Strategy s;
+    s.framework = Framework::torchtitan;
+    s.zero = 3;
+    s.dp = 8;
+    s.micro_batch = 2;
+    const double tokens = 2.0 * job.sequence;
+    const double scores = tokens * job.model.vocab;
+    const double compiled = model.predict(s).at(MemoryPart::buffers);
+    s.eager_loss = true;
+    const double eager = model.predict(s).at(MemoryPart::buffers);
+    EXPECT_NEAR(eager - compiled, (12 - 4) * scores, 1);
+    // Both tables stay whole, beside the two layers that are gathered.
+    const TrainingModel::Layers layers = model.layers(s);
+    EXPECT_NEAR(eager,
+                12 * scores + 2 * half * job.model.vocab * job.model.hidden +
+                    half * job.model.hidden + 2 * 2 * half * layers.dense.parameters +
+                    model.machine().workspace_bytes,
+                1);
+
+    // With sequence parallelism each of the two blocks keeps what all chips have gathered.
+    s.tp = 4;
+    s.dp = 2;
+    s.sequence_parallel = true;
+    const double stream = tokens * job.model.hidden * half;
+    const double gathered = model.layers(s).dense.kept.all;
+    s.framework = Framework::megatron_lm;
+    EXPECT_NEAR(gathered - model.layers(s).dense.kept.all, 2 * stream * 3 / 4, 1);
+}
+
 RC_GTEST_PROP(Training, OverlapNeverMakesAStepSlower, ()) {
     const TrainingModel model(job_of(llama_8b(), 4096, 256), machine("h100-sxm-80g"));
     Strategy strategy = random_strategy();
