@@ -86,6 +86,20 @@ struct Bounds {
     double low;
     double high;
 };
+// What is no measurement but what an engine's documentation or a look at its rows says; and the
+// spreads, which come last.
+constexpr std::array<std::string_view, 9> policies{"spread",
+                                                   "first_spread",
+                                                   "request_s",
+                                                   "stream_s",
+                                                   "idle_sequences",
+                                                   "memory_share",
+                                                   "chunk_tokens",
+                                                   "batch_max",
+                                                   "keeps_whole"};
+bool is_policy(std::string_view name) {
+    return std::find(policies.begin(), policies.end(), name) != policies.end();
+}
 constexpr Bounds plausible[] = {
     {"product_share", 0.45, 0.85},     {"product_fp8_share", 0.35, 0.80},
     {"product_fp4_share", 0.30, 0.75}, {"weights_share", 0.50, 0.92},
@@ -94,7 +108,7 @@ constexpr Bounds plausible[] = {
     {"product_s", 2e-7, 6e-6},         {"reduce_s", 1e-6, 4e-5},
     {"reduce_hop_s", 2e-7, 2e-5},      {"bandwidth_share", 0.25, 1.6},
     {"exchange_s", 3e-6, 2e-4},        {"kernel_s", 8e-7, 6e-6},
-    {"eager_layer_s", 2e-5, 2e-3},     {"step_s", 1e-4, 6e-3},
+    {"eager_kernel_s", 2e-6, 2e-4},    {"step_s", 1e-4, 6e-3},
     {"sequence_s", 2e-7, 4e-5},        {"product_slowdown", 0.9, 2.0},
     {"experts_slowdown", 0.9, 3.0},    {"experts_layer_s", 1e-7, 8e-5},
     {"attention_slowdown", 0.8, 5.0},  {"reduce_slowdown", 0.5, 4.0},
@@ -138,9 +152,10 @@ std::array<double, 3> errors_of(const Row& one, const Constants& constants) {
                                          constants.links[one.link],
                                          weir::plan::serving_link("any"));
     const auto p = model.predict(row.plan, constants.engines[one.engine]);
-    return {row.output_tok_s > 0 ? std::log(p.output_tokens_per_s / row.output_tok_s) : 0,
-            row.tpot_s > 0 ? std::log(p.tpot_s / row.tpot_s) : 0,
-            row.ttft_s > 0 ? std::log(p.ttft_s / row.ttft_s) : 0};
+    return {
+        row.output_tok_s > 0 ? std::log(weir::bench::throughput_of(row, p) / row.output_tok_s) : 0,
+        row.tpot_s > 0 ? std::log(p.tpot_s / row.tpot_s) : 0,
+        row.ttft_s > 0 ? std::log(p.ttft_s / row.ttft_s) : 0};
 }
 
 // Times to the first token are noisy: they depend on how a benchmark starts.
@@ -200,12 +215,11 @@ double fit(std::vector<Row>& rows, Constants& constants, int steps) {
     add_knobs<ServingChip>(
         knobs, 0, constants.chips, weir::plan::serving_chip_constants(), {"spread"});
     add_knobs<ServingLink>(knobs, 1, constants.links, weir::plan::serving_link_constants(), {});
-    add_knobs<ServingEngine>(
-        knobs,
-        2,
-        constants.engines,
-        weir::plan::serving_engine_constants(),
-        {"spread", "first_spread", "chunk_tokens", "batch_max", "keeps_whole", "memory_share"});
+    add_knobs<ServingEngine>(knobs,
+                             2,
+                             constants.engines,
+                             weir::plan::serving_engine_constants(),
+                             {policies.begin(), policies.end()});
     const std::size_t n = knobs.size();
     double total = total_of(rows, constants, knobs);
     double damping = 0.1;
@@ -301,7 +315,7 @@ void print_errors(const std::vector<Row>& rows, const Constants& constants, bool
                                              weir::plan::serving_link("any"));
         const auto p = model.predict(row.plan, constants.engines[one.engine]);
         const double measured[] = {row.output_tok_s, row.tpot_s, row.ttft_s};
-        const double predicted[] = {p.output_tokens_per_s, p.tpot_s, p.ttft_s};
+        const double predicted[] = {weir::bench::throughput_of(row, p), p.tpot_s, p.ttft_s};
         if (each) {
             fmt::print(stderr,
                        "{} {} {} {} isl {} osl {} b {}/{:.0f}",
@@ -331,11 +345,13 @@ void print_errors(const std::vector<Row>& rows, const Constants& constants, bool
             }
             fmt::print(stderr, "\n");
         }
-        for (const std::string& group : {row.group,
-                                         row.chip + " " + row.precision,
-                                         row.group + " " + row.chip + " " + row.engine + " " +
-                                             row.job.model.name + " " + row.precision,
-                                         std::string("all")}) {
+        for (const std::string& group :
+             {row.doubtful ? std::string("doubtful") : std::string("all but doubtful"),
+              row.group,
+              row.chip + " " + row.precision,
+              row.group + " " + row.chip + " " + row.engine + " " + row.job.model.name + " " +
+                  row.precision,
+              std::string("all")}) {
             Errors& e = groups[group];
             for (int m = 0; m < 3; ++m) {
                 if (measured[m] <= 0) continue;
@@ -367,9 +383,8 @@ void print_records(std::string_view family,
     // What the rows said nothing about is not told as if they had.
     const auto known = [&](const Record& record, const auto& constant) {
         const double value = record.*constant.member;
-        const bool policy = constant.name == "memory_share" || constant.name == "chunk_tokens" ||
-                            constant.name == "batch_max" || constant.name == "keeps_whole";
-        return policy || std::abs(value - start.*constant.member) > 2e-3 * start.*constant.member;
+        return is_policy(constant.name) ||
+               std::abs(value - start.*constant.member) > 2e-3 * start.*constant.member;
     };
     for (const auto& constant : constants) {
         double sum = 0;
@@ -381,10 +396,7 @@ void print_records(std::string_view family,
         }
         double value = weight > 0 ? std::exp(sum / weight) : start.*constant.member;
         // Policies are no measurements, and what nobody measured is less certain.
-        if (constant.name == "spread" || constant.name == "first_spread" ||
-            constant.name == "memory_share" || constant.name == "chunk_tokens" ||
-            constant.name == "batch_max" || constant.name == "keeps_whole")
-            value = start.*constant.member;
+        if (is_policy(constant.name)) value = start.*constant.member;
         fmt::print("    {}: {:.5g}\n", constant.name, value);
     }
     for (std::size_t i = 0; i < records.size(); ++i) {
@@ -440,6 +452,9 @@ int main(int argc, char** argv) {
     for (const Kind& kind : engines) {
         const ServingEngine& documented = weir::plan::serving_engine(kind.members[0]);
         ServingEngine engine;
+        engine.request_s = documented.request_s;
+        engine.stream_s = documented.stream_s;
+        engine.idle_sequences = documented.idle_sequences;
         engine.memory_share = documented.memory_share;
         engine.chunk_tokens = documented.chunk_tokens;
         engine.batch_max = documented.batch_max;
@@ -488,7 +503,8 @@ int main(int argc, char** argv) {
                                              constants.links[one.link],
                                              weir::plan::serving_link("any"));
         const auto p = model.predict(one.row->plan, constants.engines[one.engine]);
-        const double error = std::abs(std::log(p.output_tokens_per_s / one.row->output_tok_s));
+        const double error =
+            std::abs(std::log(weir::bench::throughput_of(*one.row, p) / one.row->output_tok_s));
         chip_errors[one.chip].push_back(error);
         engine_errors[one.engine].push_back(error);
         if (one.row->ttft_s > 0 && one.row->plan.traffic != weir::plan::Traffic::queue)

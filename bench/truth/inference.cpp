@@ -12,6 +12,7 @@
 #include "weir/catalog/catalog.hpp"
 #include "weir/sim/csv.hpp"
 
+#include "bench/truth/inference_launch.hpp"
 #include "bench/truth/record.hpp"
 
 namespace weir::bench {
@@ -73,16 +74,15 @@ Numbers numbers_of(std::string_view text) {
 }
 
 // What rows of aiconfigurator do not say: TensorRT-LLM keeps FP8 keys and values for quantised
-// checkpoints (their kv_cache_quant_algo), and so does vLLM with checkpoints that NVIDIA quantised;
-// else vLLM and SGLang keep 16 bits ("auto") unless told, as the recipes for Blackwell do.
+// checkpoints (their kv_cache_quant_algo); vLLM and SGLang keep 16 bits ("auto") unless told, as
+// the recipes for Blackwell do.
 Numbers cache_of(const Record& row, Engine engine, Numbers weights) {
     const std::string_view said = row.text("act_kv_prec");
     if (has(said, "fp8 kv")) return Numbers::fp8;
     if (has(said, "/fp16")) return Numbers::fp16;
     const bool quantised = plan::bytes_of(weights) < 2;
     const bool blackwell = has(row.text("chip"), "B200") || has(row.text("chip"), "B300");
-    const bool modelopt = has(row.text("source_file"), "[nvidia_");
-    if (quantised && (engine == Engine::tensorrt_llm || blackwell || modelopt)) return Numbers::fp8;
+    if (quantised && (engine == Engine::tensorrt_llm || blackwell)) return Numbers::fp8;
     return Numbers::bf16;
 }
 
@@ -105,11 +105,14 @@ plan::ServingPlan plan_of(const Record& row, const catalog::Model& model) {
                    : has(mode, "static")                          ? Traffic::batches
                                                                   : Traffic::clients;
     plan.batch = row.count("batch_or_concurrency");
-    constexpr std::string_view limit = "max_num_seqs ";
-    const std::string_view text = row.text("batch_or_concurrency");
-    if (const auto place = text.find(limit); place != std::string_view::npos) {
-        std::from_chars(text.data() + place + limit.size(), text.data() + text.size(), plan.batch);
-    }
+    const auto after = [&](std::string_view word, std::uint32_t& value) {
+        const std::string_view text = row.text("batch_or_concurrency");
+        const auto place = text.find(word);
+        if (place == std::string_view::npos) return;
+        std::from_chars(text.data() + place + word.size(), text.data() + text.size(), value);
+    };
+    after("max_num_seqs ", plan.batch);
+    after("max_num_batched_tokens ", plan.start.prompt_tokens_max);
     return plan;
 }
 
@@ -183,13 +186,14 @@ bool impossible(const InferenceRow& row) {
         peak = std::max(peak, row.machine.peak(plan::Precision::fp8));
     if (row.plan.weights == Numbers::nvfp4 || row.plan.weights == Numbers::mxfp4)
         peak = std::max(peak, row.machine.peak_fp4_flops);
-    const double chips = row.plan.degrees.chips();
+    const auto chips = static_cast<double>(row.plan.chips());
     const double cache = 2.0 * model.layers * model.kv_heads * model.head_dim *
                          plan::bytes_of(row.plan.cache) * row.plan.batch * row.job.isl;
     const double read_s =
         (used * plan::bytes_of(row.plan.weights) + (model.window > 0 ? 0.5 : 1.0) * cache) /
         (chips * row.machine.memory_bytes_per_s);
-    const double prompts_s = (row.plan.batch - 1) * row.job.isl * 2 * used / (0.8 * peak * chips);
+    const double fresh = row.job.isl * (1 - row.job.cached_share);
+    const double prompts_s = (row.plan.batch - 1) * fresh * 2 * used / (0.8 * peak * chips);
     return (row.tpot_s - read_s) * row.job.osl < 0.9 * prompts_s;
 }
 
@@ -346,14 +350,25 @@ Result<std::vector<InferenceRow>> read_inference(const std::string& path) {
         row.ttft_s = record.number("ttft_ms") / 1e3;
         row.tpot_s = record.number("tpot_ms") / 1e3;
         row.source = source_of(row);
+        if (has(record.text("notes"), "derived = concurrency*OSL")) {
+            row.nominal_osl = row.job.osl;
+            row.clients = row.plan.batch;
+        }
+        apply_launch(record, row);
         rows.push_back(std::move(row));
     }
     const std::set<std::string> doubts = doubtful_names(rows);
     for (InferenceRow& row : rows) {
-        row.doubtful =
-            doubts.count(row.source) > 0 || doubts.count(sweep_of(row)) > 0 || impossible(row);
+        row.doubtful = row.doubtful || doubts.count(row.source) > 0 ||
+                       doubts.count(sweep_of(row)) > 0 || impossible(row);
     }
     return rows;
+}
+
+double throughput_of(const InferenceRow& row, const plan::ServingPrediction& prediction) {
+    if (row.nominal_osl <= 0) return prediction.output_tokens_per_s;
+    return row.clients * row.nominal_osl /
+           (prediction.ttft_s + prediction.tpot_s * (row.nominal_osl - 1));
 }
 
 std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& rows) {
@@ -364,7 +379,7 @@ std::vector<InferenceScore> inference_scores(const std::vector<InferenceRow>& ro
         const plan::ServingModel model(row.job, row.machine);
         const plan::ServingPrediction p = model.predict(row.plan);
         const double measured[] = {row.output_tok_s, row.tpot_s, row.ttft_s};
-        const double predicted[] = {p.output_tokens_per_s, p.tpot_s, p.ttft_s};
+        const double predicted[] = {throughput_of(row, p), p.tpot_s, p.ttft_s};
         std::vector<std::string> groups{"1 " + row.group,
                                         "2 " + row.chip,
                                         "3 " + row.chip + " " + row.precision,

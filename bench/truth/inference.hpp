@@ -27,6 +27,10 @@ struct InferenceRow {
     plan::ServingPlan plan{};
     plan::Machine machine{};
     double output_tok_s = 0;  // of the whole system; 0 = not measured, as below
+    // > 0: not measured but computed by the source from the other two, as clients x osl over
+    // ttft + tpot x (osl - 1) with this nominal osl. A prediction is compared the same way.
+    double nominal_osl = 0;
+    double clients = 0;
     double ttft_s = 0;
     double tpot_s = 0;
 };
@@ -49,6 +53,9 @@ struct InferenceScore {
     std::string worst_id{};
     double worst_ape = 0;
 };
+
+// The tokens a second that a row states, predicted.
+double throughput_of(const InferenceRow& row, const plan::ServingPrediction& prediction);
 
 // By source, chip, chip and precision, engine, kind of model, all together, and all but doubtful.
 Result<std::vector<InferenceScore>> inference_report(const std::string& folder);

@@ -67,6 +67,8 @@ struct ServingJob {
     // Each client sends so many requests one after the other and all clients start at once, as
     // benchmarks do, so the first ones wait for each other; 0 = clients do not know of each other.
     double rounds = 0;
+    // Share of the prompts' tokens whose keys and values a prefix cache already has.
+    double cached_share = 0;
     // How unequally tokens choose experts: at 0 all alike, as training balances them; at 1 a third
     // of them gets 5/6 of the tokens, which fits what gpt-oss, DeepSeek, Kimi and MiniMax took.
     double expert_skew = 1;
@@ -81,6 +83,17 @@ struct Degrees {
     friend bool operator==(const Degrees&, const Degrees&) = default;
 };
 
+// How an engine was started, where it differs from what it does by itself.
+struct EngineStart {
+    std::uint32_t sequences_max = 0;      // at once in a replica; 0 = as memory allows
+    std::uint32_t prompt_tokens_max = 0;  // in one step; 0 = what the engine has by itself
+    // Decode steps that a prompt waits on average before the engine looks at it: most of
+    // TensorRT-LLM's batch_wait_timeout_iters, half of SGLang's --scheduler-recv-interval.
+    double wait_steps = 0;
+    double stream_interval = 1;  // tokens that go out together
+    friend bool operator==(const EngineStart&, const EngineStart&) = default;
+};
+
 struct ServingPlan {
     Degrees degrees{};
     std::uint32_t batch = 1;  // requests at once in a replica; 0 = as many as memory allows
@@ -93,6 +106,7 @@ struct ServingPlan {
     std::optional<Degrees> prefill{};
     std::uint32_t prefillers = 0;
     std::uint32_t decoders = 1;
+    EngineStart start{};
 
     [[nodiscard]] std::uint64_t chips() const {
         return prefill ? std::uint64_t{prefillers} * prefill->chips() +
@@ -134,11 +148,13 @@ struct ServingMemory {
 };
 
 struct ServingPrediction {
-    bool fits = false;   // weights and one request
-    double ttft_s = 0;   // mean, queues included
-    double tpot_s = 0;   // mean
-    double batch = 0;    // sequences at once, as far as memory allows
-    double waiting = 0;  // requests that have to wait for memory
+    bool fits = false;     // weights and one request
+    double ttft_s = 0;     // mean, queues included
+    double tpot_s = 0;     // mean
+    double batch = 0;      // sequences at once, as far as memory allows
+    double batch_max = 0;  // that memory and the engine allow
+    double waiting = 0;    // requests that have to wait for memory
+    double in_front = 0;   // that the engine's front works on, or that wait for it
     std::array<double, serving_term_count> term_s{};
     ServingMemory memory{};
     double cache_tokens = 0;             // that a replica can keep
@@ -167,6 +183,8 @@ struct ServingPrediction {
 Result<void> check(const ServingPlan& plan, const ServingJob& job, const Machine& machine);
 Result<void> check(const ServingJob& job);
 
+struct ServingStep;
+
 class ServingModel {
 public:
     ServingModel(const ServingJob& job, const Machine& machine);
@@ -186,6 +204,12 @@ public:
     [[nodiscard]] const Machine& machine() const { return machine_; }
 
 private:
+    void predict_apart(const ServingPlan& plan,
+                       const ServingStep& step,
+                       const ServingStep& taker,
+                       double asked,
+                       ServingPrediction& p) const;
+
     ServingJob job_;
     Machine machine_;
     ServingChip chip_;

@@ -39,9 +39,9 @@ constexpr std::array<ServingConstant<L>, 4> of_links{{
     {"bandwidth_share", &L::bandwidth_share, 0.05, 2, "Share of the bandwidth, large collectives"},
     {"exchange_s", &L::exchange_s, 0, 1e-2, "Seconds of a small all-to-all"},
 }};
-constexpr std::array<ServingConstant<E>, 17> of_engines{{
+constexpr std::array<ServingConstant<E>, 20> of_engines{{
     {"kernel_s", &E::kernel_s, 0, 1e-4, "Seconds from one kernel to the next in a decode step"},
-    {"eager_layer_s", &E::eager_layer_s, 0, 1e-2, "Seconds to issue a layer with a prompt in it"},
+    {"eager_kernel_s", &E::eager_kernel_s, 0, 1e-3, "Seconds to issue one with a prompt in it"},
     {"step_s", &E::step_s, 0, 1, "Seconds between two steps"},
     {"sequence_s", &E::sequence_s, 0, 1e-2, "Of that, for each sequence"},
     {"product_slowdown", &E::product_slowdown, 0.5, 5, "Of large products, over the best engine"},
@@ -51,6 +51,9 @@ constexpr std::array<ServingConstant<E>, 17> of_engines{{
     {"reduce_slowdown", &E::reduce_slowdown, 0.3, 9, "Of small all-reduces, the same"},
     {"exchange_slowdown", &E::exchange_slowdown, 0.3, 20, "Of small all-to-alls, the same"},
     {"first_s", &E::first_s, 0, 10, "Seconds from arrival to the first step, beside queues"},
+    {"request_s", &E::request_s, 0, 1, "Seconds of its front for each request"},
+    {"stream_s", &E::stream_s, 0, 1e-2, "The same for each message to a client"},
+    {"idle_sequences", &E::idle_sequences, 0, 9, "Of those it is started for, never used"},
     {"memory_share", &E::memory_share, 0.1, 1, "Share of a chip's memory that it takes"},
     {"chunk_tokens", &E::chunk_tokens, 16, 1e6, "Tokens of prompts in one step, at most"},
     {"batch_max", &E::batch_max, 1, 1e6, "Sequences at once, at most"},

@@ -47,17 +47,21 @@ struct ServingLink {
 
 // Of one engine.
 struct ServingEngine {
-    double kernel_s = 2e-6;         // from one kernel of a captured graph to the next
-    double eager_layer_s = 400e-6;  // the host needs to issue a layer of a step with a prompt in it
-    double step_s = 1e-3;           // between two steps: scheduling, sampling, sending
-    double sequence_s = 5e-6;       // of that, for each sequence
-    double product_slowdown = 1;    // of large products, over the best engine
-    double experts_slowdown = 1;    // of products of experts, over TensorRT-LLM
+    double kernel_s = 2e-6;  // from one kernel of a captured graph to the next
+    double eager_kernel_s =
+        40e-6;                    // the host needs to issue a kernel of a step with a prompt in it
+    double step_s = 1e-3;         // between two steps: scheduling, sampling, sending
+    double sequence_s = 5e-6;     // of that, for each sequence
+    double product_slowdown = 1;  // of large products, over the best engine
+    double experts_slowdown = 1;  // of products of experts, over TensorRT-LLM
     double experts_layer_s = 5e-6;  // of a layer with experts: routing, sorting, gathering
     double attention_slowdown = 1;  // of attention, over the best engine
     double reduce_slowdown = 1;     // of small all-reduces, the same
     double exchange_slowdown = 1;   // of small all-to-alls, the same
     double first_s = 0.02;          // from a request's arrival to its first step, beside queues
+    double request_s = 0;           // of its front for each request, one after the other
+    double stream_s = 0;            // the same for each message with tokens to a client
+    double idle_sequences = 0;      // of those that it was started for, never used
     double memory_share = 0.9;      // of a chip's memory that it takes
     double chunk_tokens = 8192;     // of prompts, in one step at most
     double batch_max = 1024;        // sequences at once on an attention rank

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <numeric>
 #include <tuple>
 
 namespace weir::plan {
@@ -75,7 +74,7 @@ void with_batches(const ServingModel& model,
     ask(plan);
     if (!whole.fits) return;
     for (const std::uint32_t batch : serving_batches()) {
-        if (batch >= whole.batch) break;
+        if (batch >= whole.batch_max) break;
         plan.batch = batch;
         ask(plan);
     }
@@ -108,8 +107,6 @@ void each_plan(const ServingJob& job,
                     plan.prefill = taker;
                     for (plan.prefillers = 1; plan.prefillers <= replicas_max; ++plan.prefillers) {
                         for (plan.decoders = 1; plan.decoders <= replicas_max; ++plan.decoders) {
-                            // 2 : 2 is 1 : 1 twice.
-                            if (std::gcd(plan.prefillers, plan.decoders) > 1) continue;
                             if (plan.chips() > options.chips) break;
                             with_batches(model, plan, options, ask);
                         }
@@ -253,7 +250,7 @@ Result<ServingAnswer> search_serving(const ServingJob& job,
             }
             return;
         }
-        if (plan.batch == 0) choice.plan.batch = static_cast<std::uint32_t>(std::max(1.0, p.batch));
+        if (plan.batch == 0) choice.plan.batch = static_cast<std::uint32_t>(p.batch_max);
         if (options.one_per_layout) {
             // Plans of one layout come one after the other.
             if (!kept.empty() && same_layout(kept.back().plan, choice.plan)) {

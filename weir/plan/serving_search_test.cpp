@@ -87,6 +87,63 @@ TEST(ServingSearch, FindsWhatAskingEveryPlanByHandFinds) {
     }
 }
 
+// The same for prompts on chips of their own: up to four replicas of each kind, in every ratio.
+double best_apart_by_hand(const ServingJob& job, const Machine& machine, std::uint32_t chips) {
+    const ServingModel model(job, machine);
+    double best = 0;
+    std::vector<std::uint32_t> batches = serving_batches();
+    batches.push_back(0);
+    const auto possible = [&](const Degrees& degrees) {
+        ServingPlan plan;
+        plan.degrees = degrees;
+        return check(plan, job, machine) && in_serving_space(degrees, job, machine);
+    };
+    for (std::uint32_t decode_tp = 1; decode_tp <= chips; ++decode_tp) {
+        for (std::uint32_t prompt_tp = 1; prompt_tp <= chips; ++prompt_tp) {
+            if (!possible({.tp = decode_tp}) || !possible({.tp = prompt_tp})) continue;
+            for (std::uint32_t takers = 1; takers <= 4; ++takers) {
+                for (std::uint32_t decoders = 1; decoders <= 4; ++decoders) {
+                    if (takers * prompt_tp + decoders * decode_tp > chips) continue;
+                    for (const std::uint32_t batch : batches) {
+                        ServingPlan plan;
+                        plan.degrees.tp = decode_tp;
+                        plan.prefill = Degrees{.tp = prompt_tp};
+                        plan.prefillers = takers;
+                        plan.decoders = decoders;
+                        plan.batch = batch;
+                        const ServingPrediction p = model.predict(plan);
+                        if (!p.fits || p.waiting > 0 || promise_ratio(job, p) > 1) continue;
+                        best = std::max(best, p.tokens_per_s_per_chip);
+                    }
+                }
+            }
+        }
+    }
+    return best;
+}
+
+TEST(ServingSearch, FindsTheBestSplitOfPromptsAndTokensThatAskingByHandFinds) {
+    const Machine machine = machine_named("h100-sxm-80g");
+    for (const double isl : {512.0, 4096.0}) {
+        for (const double tpot_ms : {9.0, 15.0, 40.0}) {
+            ServingJob job = job_of("llama-3.1-8b", isl, 256);
+            job.tpot_slo_s = tpot_ms / 1e3;
+            job.ttft_slo_s = 1;
+            ServingOptions options;
+            options.chips = 6;
+            options.top_k = 100000;
+            const auto answer = search_serving(job, machine, options);
+            ASSERT_TRUE(answer.has_value());
+            double best = 0;
+            for (const ServingChoice& one : answer->best) {
+                if (one.plan.prefill) best = std::max(best, one.prediction.tokens_per_s_per_chip);
+            }
+            EXPECT_DOUBLE_EQ(best, best_apart_by_hand(job, machine, options.chips))
+                << isl << " " << tpot_ms;
+        }
+    }
+}
+
 TEST(ServingSearch, WhatIsListedKeepsThePromisesInOrder) {
     ServingJob job = job_of("llama-3.1-70b", 1024, 256);
     job.ttft_slo_s = 1;

@@ -88,7 +88,7 @@ TEST(Serving, ClientsThatWaitForAnswersObeyLittlesLaw) {
         const auto p = model.predict(plan_of(4, batch, Numbers::fp8, Engine::vllm));
         const double in_system = p.requests_per_s * (p.ttft_s + p.tpot_s * 1023);
         EXPECT_NEAR(in_system, batch, 1e-6 * batch);
-        EXPECT_NEAR(p.batch + p.waiting, batch, 1e-9);
+        EXPECT_NEAR(p.batch + p.waiting + p.in_front, batch, 1e-9);
     }
 }
 
@@ -142,6 +142,76 @@ TEST(Serving, PromptsApartDoNotDisturbTokens) {
     // One taker of prompts feeds fewer tokens than four.
     plan.prefillers = 1;
     EXPECT_LT(model.predict(plan).output_tokens_per_s, apart.output_tokens_per_s);
+}
+
+TEST(Serving, ClientsOfPromptsApartObeyLittlesLaw) {
+    const ServingModel model(job_of("deepseek-v3", 1024, 1024), machine_named("gb200"));
+    ServingPlan plan;
+    plan.degrees = {1, 1, 16, 16};
+    plan.weights = Numbers::nvfp4;
+    plan.cache = Numbers::fp8;
+    plan.engine = Engine::tensorrt_llm;
+    plan.prefill = Degrees{1, 1, 4, 4};
+    for (const std::uint32_t takers : {1U, 4U}) {
+        for (const std::uint32_t decoders : {1U, 3U}) {
+            for (const std::uint32_t batch : {1U, 16U, 256U, 4096U}) {
+                plan.prefillers = takers;
+                plan.decoders = decoders;
+                plan.batch = batch;
+                const auto p = model.predict(plan);
+                const double clients = static_cast<double>(batch) * decoders;
+                EXPECT_NEAR(
+                    p.requests_per_s * (p.ttft_s + p.tpot_s * 1024), clients, 0.01 * clients)
+                    << takers << " " << decoders << " " << batch;
+            }
+        }
+    }
+}
+
+TEST(Serving, PromptsThatTheCacheKnowsCostLittle) {
+    ServingJob job = job_of("llama-3.1-8b", 8000, 100);
+    const Machine machine = machine_named("h200");
+    const auto plan = plan_of(1, 16, Numbers::fp8, Engine::vllm);
+    const auto fresh = ServingModel(job, machine).predict(plan);
+    job.cached_share = 0.5;
+    const auto half = ServingModel(job, machine).predict(plan);
+    job.cached_share = 1;
+    const auto known = ServingModel(job, machine).predict(plan);
+    EXPECT_LT(known.at(ServingTerm::prompts), 0.1 * fresh.at(ServingTerm::prompts));
+    EXPECT_GT(half.at(ServingTerm::prompts), known.at(ServingTerm::prompts));
+    // The second half of a prompt looks at more keys than the first.
+    EXPECT_GT(half.at(ServingTerm::prompts), 0.5 * fresh.at(ServingTerm::prompts));
+    EXPECT_LT(known.ttft_s, half.ttft_s);
+    // What is kept is read all the same.
+    EXPECT_DOUBLE_EQ(known.at(ServingTerm::attention), fresh.at(ServingTerm::attention));
+}
+
+TEST(Serving, PromptsThatWaitToBeBatchedAreLaterByAsManySteps) {
+    const ServingModel model(job_of("llama-3.1-70b", 1024, 1024), machine_named("b200"));
+    ServingPlan plan = plan_of(4, 4, Numbers::fp8, Engine::vllm);
+    const auto soon = model.predict(plan);
+    plan.start.wait_steps = 20;
+    const auto late = model.predict(plan);
+    const double step_s = soon.tpot_s - soon.at(ServingTerm::prompts);
+    EXPECT_NEAR(late.ttft_s - soon.ttft_s, 20 * step_s, 1e-9);
+    EXPECT_DOUBLE_EQ(late.tpot_s, soon.tpot_s);
+}
+
+TEST(Serving, AFrontThatIsTooSlowBoundsTheTokens) {
+    const ServingModel model(job_of("llama-3.1-8b", 1024, 512), machine_named("h100-sxm-80g"));
+    ServingEngine engine = serving_engine("tensorrt-llm");
+    engine.request_s = 0;
+    engine.stream_s = 1e-4;
+    ServingPlan plan = plan_of(8, 128, Numbers::bf16, Engine::tensorrt_llm);
+    const auto flooded = model.predict(plan, engine);
+    EXPECT_LT(flooded.output_tokens_per_s, 1e4);
+    EXPECT_GT(flooded.output_tokens_per_s, 0.9e4);
+    EXPECT_GT(flooded.in_front, 1);
+    EXPECT_EQ(flooded.waiting, 0);  // for memory nobody waits
+    plan.start.stream_interval = 10;
+    const auto free = model.predict(plan, engine);
+    EXPECT_GT(free.output_tokens_per_s, 1.2e4);
+    EXPECT_LT(free.ttft_s, flooded.ttft_s);
 }
 
 // Published rows, within three of the spreads that the predictions state.
