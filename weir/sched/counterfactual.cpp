@@ -142,7 +142,7 @@ std::vector<Counterfactual> Engine::counterfactuals(JobId id,
     const JobTable::Mark mark = state.jobs.mark(id);
     if (mark.slot == no_slot || mark.phase != Phase::pending) return all;
     const Job& job = state.jobs.at(mark.slot);
-    if (job.parked) return all;
+    if (job.parked || state.with_sizes.count(id) > 0) return all;  // its sizes say as much
     State::Trial trial(state, job, now);
     const fleet::Demand& demand = trial.demand();
     const auto starts = [&, may = state.may_overtake(job)](

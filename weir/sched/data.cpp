@@ -166,6 +166,10 @@ void Engine::State::admit(std::uint32_t slot) {
 void Engine::State::narrow(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     const WithData& its = with_data.at(job.id);
+    if (const auto sized = with_sizes.find(job.id);
+        sized != with_sizes.end() && !sized->second.is_settled) {
+        return narrow_sizes(slot);
+    }
     const fleet::Demand demand =
         at_sites(its.asked, staging, [&](SiteId site) { return all_at(its.datasets, site); });
     if (demand == shapes[job.shape].shape.demand) return;

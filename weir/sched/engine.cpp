@@ -289,6 +289,10 @@ void Engine::State::enter(std::uint32_t slot) {
             date_of(job, history.predicted(job.owner, job.likeness, job.expected, job.limit));
     }
     queue.insert({job.rank, slot, job.limit});
+    if (!with_sizes.empty()) {
+        const auto its = with_sizes.find(job.id);
+        if (its != with_sizes.end() && !its->second.is_settled) sizing.emplace(job.rank, slot);
+    }
     count_backlog(job, true);
     if (!queue_of_tenant.empty()) {
         queue_of_tenant[job.tenant.value].insert({job.rank, slot, job.limit});
@@ -309,6 +313,7 @@ void Engine::State::enter(std::uint32_t slot) {
 void Engine::State::leave(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     queue.erase(job.rank);
+    if (!sizing.empty()) sizing.erase({job.rank, slot});
     count_backlog(job, false);
     if (!queue_of_tenant.empty()) queue_of_tenant[job.tenant.value].erase(job.rank);
     --counts.pending;
@@ -489,6 +494,7 @@ void Engine::State::on(const JobSubmitted& event) {
     jobs.set_phase(job, Phase::held);
     ++counts.held;
     ++step;
+    if (request.sizes.size() > 1) enter_sizes(jobs.slot_of(request.job), request);
 
     for (const Dependency& dependency : request.after) {
         const JobTable::Mark mark = jobs.mark(dependency.job);
@@ -507,6 +513,13 @@ void Engine::State::on(const JobSubmitted& event) {
         data_matters = true;
         WithData& its = with_data[request.job];
         its.asked = request.demand;
+        for (const Size& size : request.sizes) {
+            for (const PoolId pool : size.demand.pools) {
+                std::vector<PoolId>& pools = its.asked.pools;
+                if (std::find(pools.begin(), pools.end(), pool) == pools.end())
+                    pools.push_back(pool);
+            }
+        }
         for (const std::string& name : request.data)
             its.datasets.push_back(staging.id_of(name));
     }
@@ -654,6 +667,7 @@ void Engine::State::finish(JobId id, Outcome outcome) {
     if (--shapes[job.shape].jobs == 0) --shapes_in_use;
     if (quotas.any()) --lines[job.line].jobs;
     forget_data(id);
+    forget_sizes(id);
     jobs.end(job, outcome);
     dependencies.erase(id);
 
@@ -697,6 +711,7 @@ void Engine::State::started(std::uint32_t slot, Time at, Cause cause) {
         running_of_tenant[job.tenant.value].insert({job.rank, slot, job.shape});
     charge(job, job.placement.ranges.front().pool, job.end_by);
     use_data(job);
+    if (!with_sizes.empty()) settle_size(slot, chosen_size(job.id));
     ++counts.running;
     if (job.array.valid()) ++arrays.at(job.array).running;
     plan.started(job.id, shape, job.placement, job.end_by);

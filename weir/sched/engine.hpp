@@ -174,6 +174,11 @@ public:
     [[nodiscard]] std::vector<Counterfactual> counterfactuals(JobId job,
                                                               std::span<const PoolId> other_pools,
                                                               Time now) const;
+    // Of a job that may run in several sizes: when it would end in this one and in others, as of
+    // now or, if it runs, of its start as far as this engine has seen that; "" = nothing to say.
+    [[nodiscard]] std::string sizes_in_words(JobId job, Time now) const;
+    // The number of the size in which it waits or runs; 0 of others.
+    [[nodiscard]] std::uint32_t chosen_size(JobId job) const;
     [[nodiscard]] Counts counts() const;
     [[nodiscard]] const fleet::Fleet& fleet() const;
     // Where datasets lie, and what is on its way.

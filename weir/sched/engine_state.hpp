@@ -1,6 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
 // order.cpp, room_made.cpp, reclaim.cpp, loans.cpp, follow.cpp, outlook.cpp, takeover.cpp,
-// obstacle.cpp, counterfactual.cpp, data.cpp and explain.cpp.
+// obstacle.cpp, counterfactual.cpp, data.cpp, sizes.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -72,6 +72,16 @@ struct Engine::State {
         SiteId home;     // where its data is brought; none while its dependencies are not met
         SiteId runs_at;  // while it runs
     };
+    struct WithSizes {  // a job that may run in several sizes and has not ended
+        std::vector<Size> sizes;
+        std::vector<std::uint32_t> shapes;  // of each where it may run now; no_shape = nowhere
+        std::uint32_t current = 0;
+        bool is_settled = false;       // it has started
+        std::uint64_t looked_for = 0;  // changes around it, when it was last chosen
+        // What was known when it started: what another size would have come to.
+        std::string instead{};
+    };
+    static constexpr std::uint32_t no_shape = ~std::uint32_t{0};
     struct Lost {  // a node of a gang that wants another one
         JobId job;
         PoolId pool;
@@ -86,7 +96,9 @@ struct Engine::State {
     Quotas quotas;
     Staging staging;
     std::map<JobId, WithData> with_data;
-    std::set<JobId> homeless;                  // those of them that wait for a home
+    std::map<JobId, WithSizes> with_sizes;
+    std::set<std::pair<Rank, std::uint32_t>> sizing;  // those of them that wait, their size open
+    std::set<JobId> homeless;                         // those of them that wait for a home
     bool room_for_data = false;                // some of these may get one since the last event
     std::vector<__int128> backlog;             // by site: work that waits
     bool data_matters = false;                 // somebody read a dataset, or there are some
@@ -305,6 +317,31 @@ struct Engine::State {
     void forget_data(JobId job);
     void seek_homes();
     [[nodiscard]] std::string data_in_words(const WithData& its, Time now) const;
+
+    // sizes.cpp: jobs that may run in several sizes
+    struct SizeChoice {
+        std::uint32_t size = 0;
+        Place place;
+        Time ends = never;  // by what it probably takes
+    };
+    void enter_sizes(std::uint32_t slot, const Request& request);
+    void list_shapes(std::uint32_t slot);
+    void forget_sizes(JobId job);
+    [[nodiscard]] SizeChoice choose_size(std::uint32_t slot, Time now, Time starts_by);
+    [[nodiscard]] std::vector<SizeChoice> all_sizes(std::uint32_t slot, Time now);
+    [[nodiscard]] Place earliest_in_size(
+        const Job& job, const WithSizes& its, std::uint32_t size, Time from, Time not_after);
+    [[nodiscard]] std::uint64_t changes_for_sizes(const WithSizes& its) const;
+    void take_size(std::uint32_t slot, std::uint32_t size);
+    void choose_sizes(Time now, std::vector<Decision>& decisions);
+    bool choose_size_of_waiting(std::uint32_t slot, Time now);
+    void settle_size(std::uint32_t slot, std::uint32_t size);
+    [[nodiscard]] std::uint32_t chosen_size(JobId job) const;
+    [[nodiscard]] std::string sizes_in_words(std::uint32_t slot, Time now);
+    void note_other_sizes(std::uint32_t slot, Time now);
+    void narrow_sizes(std::uint32_t slot);
+    void begin_sizes_anew();
+    Result<void> follow_size(std::uint32_t slot, std::uint32_t size);
 
     // order.cpp: who is next
     [[nodiscard]] Front front_of(std::uint32_t shape);

@@ -44,6 +44,14 @@ struct Checkpointing {
     friend bool operator==(const Checkpointing&, const Checkpointing&) = default;
 };
 
+// One of several ways to run a job. What it takes is known beforehand, for each of them.
+struct Size {
+    fleet::Demand demand;
+    Duration limit = forever;
+    Duration takes{};  // what it probably needs: by this its end is compared; at most the limit
+    friend bool operator==(const Size&, const Size&) = default;
+};
+
 // A job as the core sees it: everything that decides, nothing that does not.
 struct Request {
     JobId job;
@@ -67,9 +75,16 @@ struct Request {
     // What the driver expects instead of a prediction from history; 0 = nothing. For experiments
     // with the quality of predictions.
     Duration predicted{};
+    // Of a job that may run in several sizes: while it waits it asks for the one by which it would
+    // end first, and it keeps the one that it first started with (sizes.cpp). `demand`, `limit` and
+    // `expected` are those of the first. Empty: it has one.
+    std::vector<Size> sizes{};
 
     friend bool operator==(const Request&, const Request&) = default;
 };
+
+// The request of a job that has started in a size: it has no other from then on.
+Request settled(Request request, std::uint32_t size);
 
 enum class NodeHealth : std::uint8_t { up, drained, down };
 
@@ -188,10 +203,16 @@ struct Reason {
 };
 
 // clang-format off
-struct Start   { JobId job; fleet::Placement placement; };
+// size: its number in Request::sizes; 0 where there are none.
+struct Start   { JobId job; fleet::Placement placement; std::uint32_t size = 0; };
 // It starts no later than `at`, there or elsewhere: a promise by limits. Again whenever it becomes
 // earlier; later only where nodes, power or higher classes took the room away.
-struct Reserve { JobId job; Time at = never; fleet::Placement placement; };
+struct Reserve {
+    JobId job;
+    Time at = never;
+    fleet::Placement placement;
+    std::uint32_t size = 0;
+};
 struct Drop    { JobId job; };                   // can never start
 // It is asked for a checkpoint and stopped; its end is told as JobEnded with requeue. `for_job` is
 // none where watts are the reason.

@@ -21,6 +21,8 @@ Explanation Engine::explain(JobId id, Time now) const {
         answer.reason = {.cause = job.cause, .until = job.end_by};
         answer.sentence = "It runs, " + std::string(start_in_words(job.cause)) +
                           "; by its limit it ends " + in_words(job.end_by, now) + ".";
+        if (std::string sizes = sizes_in_words(id, now); !sizes.empty())
+            answer.also.push_back("when it started: " + std::move(sizes));
         return answer;
     }
     if (const auto its = state.with_data.find(id);
@@ -44,6 +46,8 @@ Explanation Engine::explain(JobId id, Time now) const {
 
     answer.ahead = state.queue.up_to(job.rank).count - 1;
     if (!job.parked) answer.not_yet = state.not_to_be_stopped_yet(job, now);
+    if (state.sizing.count({job.rank, mark.slot}) > 0)
+        answer.also.push_back("of its sizes: " + state.sizes_in_words(mark.slot, now));
     const std::string asked = demand_in_words(shape.demand);
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
     if (job.parked) {

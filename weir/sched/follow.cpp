@@ -50,6 +50,19 @@ void Engine::State::wait_where_its_data_is(std::uint32_t slot, SiteId site) {
     admit(slot);
 }
 
+// It was started, or promised a start, in that size.
+Result<void> Engine::State::follow_size(std::uint32_t slot, std::uint32_t size) {
+    const JobId id = jobs.at(slot).id;
+    const auto known = with_sizes.find(id);
+    if (known == with_sizes.end() || known->second.is_settled) return {};
+    const WithSizes& its = known->second;
+    if (size >= its.sizes.size() || its.shapes[size] == no_shape) {
+        return fail(out_of_place(id, "is placed in a size that it does not have there"));
+    }
+    if (size != its.current) take_size(slot, size);
+    return {};
+}
+
 Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
     const std::uint32_t slot = jobs.slot_of(start.job);
     if (slot != no_slot && !start.placement.ranges.empty()) {
@@ -60,7 +73,10 @@ Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
         return fail(out_of_place(start.job, "is started, but it does not wait for room"));
     }
     Job& job = jobs.at(slot);
+    const std::uint32_t size_before = chosen_size(job.id);
+    if (!sizing.empty()) WEIR_CHECK(follow_size(slot, start.size));
     if (!free.take_given(shapes[job.shape].shape, start.placement)) {
+        if (chosen_size(job.id) != size_before) take_size(slot, size_before);
         return fail(out_of_place(start.job, "is placed where it is not free, or not as it asks"));
     }
     job.placement = start.placement;
@@ -84,6 +100,7 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     if (!same_time) note_promise(reserve.job, reserve.at);
     // A record without nodes (of an earlier version) is a promise that the next pass finds again.
     if (reserve.at == never || reserve.placement.ranges.empty() || job.parked) return {};
+    if (!sizing.empty()) WEIR_CHECK(follow_size(slot, reserve.size));
     promise(slot,
             {.at = reserve.at,
              .until = job.limit >= forever ? never : reserve.at + job.limit,
@@ -183,6 +200,7 @@ void Engine::State::begin_anew() {
         job.planned_tight = false;
         job.gains_tried.clear();
     });
+    begin_sizes_anew();
     for (Line& line : lines)
         line.blocked_in = 0;
     for (std::uint32_t shape = 0; shape < shapes.size(); ++shape) {

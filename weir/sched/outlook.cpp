@@ -136,6 +136,11 @@ Engine::Estimate Engine::estimate(JobId id, Time now) const {
 
 Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
     if (request.deadline == never) return {};
+    // In any of its sizes.
+    for (std::uint32_t size = 0; size < request.sizes.size(); ++size) {
+        const auto its = can_meet_deadline(settled(request, size), now);
+        if (its || size + 1 == request.sizes.size()) return its;
+    }
     State& state = *state_;
     const fleet::Shape shape{request.demand,
                              fleet::FreeIndex::domains_of(state.fleet, request.demand)};

@@ -55,6 +55,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     told_later.clear();
     if (!caps.empty()) keep_budgets(now, decisions);
     if (!lost.empty()) replace_lost(now, decisions);
+    if (!sizing.empty()) choose_sizes(now, decisions);
     if (!policy.backfill) {
         quotas.any() ? in_strict_orders(now, decisions) : in_strict_order(now, decisions);
         return;
@@ -155,10 +156,11 @@ void Engine::State::start(std::uint32_t slot,
                           Cause cause,
                           std::vector<Decision>& decisions) {
     Job& job = jobs.at(slot);
+    if (!sizing.empty()) note_other_sizes(slot, now);
     free.take(shapes[job.shape].shape, found);
     job.placement = found;
     started(slot, now, cause);
-    announce(decisions, {Start{job.id, job.placement}, {.cause = cause}});
+    announce(decisions, {Start{job.id, job.placement, chosen_size(job.id)}, {.cause = cause}});
 }
 
 // The number of the domain of the shape in which the pool is.
@@ -382,7 +384,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
                 ++promises_of_pool[pool.value * grades + job.grade];
                 ++changes[pool.value];
             });
-            Decision decision{Reserve{job.id, place.at, place.placement},
+            Decision decision{Reserve{job.id, place.at, place.placement, chosen_size(job.id)},
                               {.cause = Cause::reserved, .until = place.at}};
             if (place.at != before.at) {
                 note_promise(job.id, place.at);
@@ -441,7 +443,7 @@ void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decisio
     job.planned_tight = told_at - job.submitted_at > policy.tighten_after;
     note_promise(job.id, place.at);
     announce(decisions,
-             {Reserve{job.id, place.at, place.placement},
+             {Reserve{job.id, place.at, place.placement, chosen_size(job.id)},
               {.cause = Cause::reserved, .until = place.at}});
     promise(slot, std::move(place));
     job.planned_at = changes_around(job);
@@ -463,6 +465,11 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t its_changes = changes_of(shape);
         const bool changed = job.tried_at != its_changes;
         if (!changed && next_stop_rule(job) > now) return;
+        // What was free for it when its size was chosen is another's by now.
+        if (!sizing.empty() && choose_size_of_waiting(slot, now)) {
+            jobs.at(slot).asked_in = 0;  // it is asked again, with the other one
+            return;
+        }
         std::optional<Place> made_room = make_room(slot, now, {}, decisions);
         job.planned_when = now;
         if (!made_room && (!changed || !afford)) return;  // nothing changed since it failed

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -21,12 +22,13 @@ struct Expectation {
     std::string job;
     std::optional<Time> starts;  // none = never
     std::optional<Cause> because;
-    std::optional<Time> reserved;     // was announced at some time
-    std::optional<Time> stopped;      // was asked to stop then
-    bool refused = false;             // its deadline, or what it asks for, was not accepted
-    std::optional<std::uint32_t> on;  // node that it (last) started on
-    std::string site{};               // where it (last) started
-    std::string dataset{};            // "copied hefei 1h": what became of a dataset
+    std::optional<Time> reserved;         // was announced at some time
+    std::optional<Time> stopped;          // was asked to stop then
+    bool refused = false;                 // its deadline, or what it asks for, was not accepted
+    std::optional<std::uint32_t> with{};  // so many chips in all, when it (last) started
+    std::optional<std::uint32_t> on;      // node that it (last) started on
+    std::string site{};                   // where it (last) started
+    std::string dataset{};                // "copied hefei 1h": what became of a dataset
 };
 
 struct Scenario {
@@ -203,6 +205,8 @@ Scenario read(const std::filesystem::path& path) {
             }
             for (std::size_t i = 3; i + 1 < words.size(); ++i) {
                 if (words[i] == "because") expected.because = cause_in(words[i + 1]);
+                if (words[i] == "with")
+                    expected.with = static_cast<std::uint32_t>(std::stoul(words[i + 1]));
             }
             scenario.expectations.push_back(expected);
         } else {
@@ -271,6 +275,9 @@ public:
             if (expected.stopped) {
                 const auto its = stopped_.find({job, *expected.stopped});
                 ASSERT_TRUE(its != stopped_.end()) << "it was not stopped then";
+                if (expected.with) {
+                    EXPECT_EQ(chips_.at(job), *expected.with);
+                }
                 if (expected.because) {
                     EXPECT_EQ(name_of(its->second), name_of(*expected.because));
                 }
@@ -483,6 +490,10 @@ private:
                 members = number();
             } else if (key == "at_once") {
                 request.array_at_once_max = number();
+            } else if (key == "sizes") {
+                request.sizes = sizes_in(value, request.demand);
+                part = request.sizes.front().demand.parts.front();
+                request.limit = request.sizes.front().limit;
             } else if (key == "fails") {
                 fails = true;
             } else {
@@ -490,6 +501,7 @@ private:
             }
         }
         request.demand.parts = {part};
+        if (!request.sizes.empty()) request.demand = request.sizes.front().demand;
         ASSERT_TRUE(engine_.can_ever_fit(request.demand).has_value());
         if (!engine_.can_meet_deadline(request, now) ||
             !engine_.can_ever_have(request.tenant, request.demand)) {
@@ -502,6 +514,7 @@ private:
             ids_[members == 1 ? words.at(1) : words.at(1) + "_" + std::to_string(member)] =
                 request.job;
             runs_[request.job] = run == Duration{} ? request.limit : run;
+            sizes_[request.job] = request.sizes;
             if (fails) fails_.insert(request.job);
             if (request.replace_failed) replaces_.insert(request.job);
             checkpoints_[request.job] = request.checkpoint;
@@ -509,8 +522,40 @@ private:
         }
     }
 
+    // sizes=2x8/4h,8x8/1h@2: replicas x chips / what it takes, @ in which cluster alone
+    [[nodiscard]] static std::vector<Size> sizes_in(const std::string& text,
+                                                    const fleet::Demand& demand) {
+        std::vector<Size> sizes;
+        std::istringstream words(text);
+        for (std::string word; std::getline(words, word, ',');) {
+            const auto slash = word.find('/');
+            const auto place = word.find('@');
+            Size& size = sizes.emplace_back();
+            size.demand = demand;
+            fleet::GangPart part;
+            part.replicas = static_cast<std::uint32_t>(std::stoul(word));
+            part.each.chips =
+                static_cast<std::uint32_t>(std::stoul(word.substr(word.find('x') + 1)));
+            size.demand.parts = {part};
+            size.takes = time_in(word.substr(slash + 1, place - slash - 1)) - Time{};
+            size.limit = size.takes + size.takes / 10;
+            if (place != std::string::npos) {
+                const auto pool = static_cast<std::uint32_t>(std::stoul(word.substr(place + 1)));
+                size.demand.pools = {PoolId{pool - 1}};
+            }
+        }
+        return sizes;
+    }
+
     void note(const Decision& decision, Time now) {
         if (const auto* start = std::get_if<Start>(&decision.what)) {
+            if (const std::vector<Size>& sizes = sizes_.at(start->job);
+                !sizes.empty() && starts_.count(start->job) == 0) {
+                runs_[start->job] = sizes.at(start->size).takes;
+            }
+            std::uint32_t& chips = chips_[start->job] = 0;
+            for (const fleet::NodeRange& range : start->placement.ranges)
+                chips += range.count * static_cast<std::uint32_t>(std::popcount(range.chip_mask));
             starts_[start->job] = {now, decision.why.cause};
             nodes_[start->job] = start->placement.ranges.front().first;
             const PoolId pool = start->placement.ranges.front().pool;
@@ -549,6 +594,8 @@ private:
     std::set<JobId> stopping_;
     std::set<JobId> replaces_;
     std::map<JobId, Checkpointing> checkpoints_;
+    std::map<JobId, std::vector<Size>> sizes_;
+    std::map<JobId, std::uint32_t> chips_;  // in all, of the last start
     std::map<JobId, std::uint32_t> nodes_;  // first one of the last start
     std::map<JobId, std::string> sites_;    // of the last start
     std::multimap<Time, DatasetStaged> copies_;

@@ -29,6 +29,7 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
     }
     if (!place.found()) place = ask(now, never);
     promise.at = place.at;
+    promise.size = state.chosen_size(id);
     promise.placement = std::move(place.placement);
     return promise;
 }
