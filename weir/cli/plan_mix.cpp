@@ -41,7 +41,7 @@ std::vector<MixedTable> mixed_tables(const PlanAnswer& answer) {
                      {"90 % are", true},
                      {"between kinds", true},
                      {"tokens/s", true},
-                     {"too much?", true}}};
+                     {"risk", true}}};
     MixedTable shares{{{"way"},
                        {"chips"},
                        {"sequences", true},
@@ -49,7 +49,7 @@ std::vector<MixedTable> mixed_tables(const PlanAnswer& answer) {
                        {"layers", true},
                        {"memory", true},
                        {"of", true},
-                       {"too much?", true},
+                       {"risk", true},
                        {"plan", false, true}}};
     if (!answer.mixed) return {};
     for (const auto* way : {&answer.mixed->alone, &answer.mixed->replicas, &answer.mixed->stages}) {

@@ -71,8 +71,12 @@ std::int64_t PoolIndex::more_mw(const NodeClass& its) const {
 }
 
 std::uint32_t PoolIndex::class_for(const NodeKey& key, const Interner<Rooms>& rooms) {
+    if (found_lately_.empty()) found_lately_.assign(lately_max, ~std::uint32_t{0});
+    std::uint32_t& lately = found_lately_[NodeKeyHash{}(key) % lately_max];
+    if (lately < classes.size() && classes[lately].key == key) return lately;
     if (const auto known = class_by_key_.find(key); known != class_by_key_.end()) {
-        return known->second;
+        lately = known->second;
+        return lately;
     }
     auto position = static_cast<std::uint32_t>(classes.size());
     if (classes.size() >= reuse_at_ && spare_.empty()) {
@@ -98,6 +102,7 @@ std::uint32_t PoolIndex::class_for(const NodeKey& key, const Interner<Rooms>& ro
     for (const std::uint16_t left : rooms[key.rooms])
         its.chips_milli += left;
     class_by_key_.emplace(key, position);
+    lately = position;
     return position;
 }
 
@@ -151,6 +156,7 @@ void PoolIndex::move_run(std::uint32_t first,
 void PoolIndex::forget_keys(const std::vector<bool>& rooms,
                             const std::vector<bool>& horizons,
                             const std::vector<bool>& promised) {
+    found_lately_.clear();
     for (auto entry = class_by_key_.begin(); entry != class_by_key_.end();) {
         const NodeKey& key = entry->first;
         const bool known =

@@ -127,6 +127,9 @@ private:
     void activate(std::uint32_t cls, const Interner<Rooms>& rooms);
 
     std::unordered_map<NodeKey, std::uint32_t, NodeKeyHash> class_by_key_;
+    // What was found in it lately, by a part of the hash: nodes go back and forth among few keys.
+    static constexpr std::size_t lately_max = 1024;
+    std::vector<std::uint32_t> found_lately_;
     std::vector<std::uint32_t> spare_;  // classes that were empty when last looked at
     std::size_t reuse_at_ = 256;        // classes: time to look which ones are empty
 };

@@ -68,7 +68,7 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
     for (std::size_t i = 0; i < order.size(); ++i) {
         constexpr std::size_t distance = 8;
         if (i + distance < order.size() && line_at(i + distance) != no_line)
-            fetch(&lines[line_at(i + distance)]);
+            __builtin_prefetch(&lines[line_at(i + distance)]);  // where its place lies
         if (line_at(i) == no_line) continue;
         if (best.found() && best.standing < quotas.floor(order[i], resource)) break;
         look_at(line_at(i));
