@@ -171,8 +171,7 @@ class Launch(unittest.TestCase):
                 text = self.emitted(framework, plan)
                 if text is not None:
                     found += 1
-                    with self.subTest(framework=framework, model=model, **strategy):
-                        yield plan, text
+                    yield plan, text
         self.assertGreater(found, LEAST[framework], f"hardly a plan launches with {framework}")
 
     def compare(self, plan, found):
@@ -183,47 +182,53 @@ class Launch(unittest.TestCase):
     def test_megatron_lm_takes_its_launches_and_reads_the_plan(self):
         parser = Parser("megatron-lm")
         for plan, text in self.launches("megatron-lm"):
-            started = Started(text, self.folder)
-            words = parser.parse_args(started.words)
-            self.assertEqual(refusals.of_megatron(words, started), [])
-            self.compare(plan, refusals.sizes_of_megatron(words, started.world))
-            self.assertEqual(words.use_distributed_optimizer, plan.get("zero_stage", 0) > 0)
+            with self.subTest(**plan):
+                started = Started(text, self.folder)
+                words = parser.parse_args(started.words)
+                self.assertEqual(refusals.of_megatron(words, started), [])
+                self.compare(plan, refusals.sizes_of_megatron(words, started.world))
+                self.assertEqual(words.use_distributed_optimizer, plan.get("zero_stage", 0) > 0)
 
     def test_mindspeed_takes_its_launches_and_reads_the_plan(self):
         parser = Parser("megatron-lm", "mindspeed")
         for plan, text in self.launches("mindspeed"):
-            started = Started(text, self.folder)
-            words = parser.parse_args(started.words)
-            self.assertEqual(refusals.of_mindspeed(words, started), [])
-            self.compare(plan, refusals.sizes_of_mindspeed(words, started.world))
+            with self.subTest(**plan):
+                started = Started(text, self.folder)
+                words = parser.parse_args(started.words)
+                self.assertEqual(refusals.of_mindspeed(words, started), [])
+                self.compare(plan, refusals.sizes_of_mindspeed(words, started.world))
 
     def test_deepspeed_takes_its_launches_and_reads_the_plan(self):
         parser = Parser("deepspeed")
         for plan, text in self.launches("deepspeed"):
-            started = Started(text, self.folder)
-            words = parser.parse_args(started.words)
-            with open(os.path.join(self.folder, words.deepspeed_config), encoding="utf-8") as file:
-                settings = json.load(file)
-            self.assertEqual(refusals.of_deepspeed(words, settings, started), [])
-            self.compare(plan, refusals.sizes_of_deepspeed(words, settings, started.world))
-            self.assertEqual(settings["zero_optimization"]["stage"], plan.get("zero_stage", 0))
+            with self.subTest(**plan):
+                started = Started(text, self.folder)
+                words = parser.parse_args(started.words)
+                with open(os.path.join(self.folder, words.deepspeed_config), encoding="utf-8") as file:
+                    settings = json.load(file)
+                self.assertEqual(refusals.of_deepspeed(words, settings, started), [])
+                self.compare(plan, refusals.sizes_of_deepspeed(words, settings, started.world))
+                self.assertEqual(settings["zero_optimization"]["stage"], plan.get("zero_stage", 0))
 
     def test_torchtitan_takes_its_launches_and_reads_the_plan(self):
         kinds = declared("torchtitan")
         for plan, text in self.launches("torchtitan"):
-            keys = flat(tomllib.loads(text))
-            for key, value in keys.items():
-                kind = kinds[key]
-                choices = kind.split("|") if "|" in kind else None
-                self.assertIsInstance(value, {"flag": bool, "int": int, "text+": list}.get(kind, str), key)
-                if choices:
-                    self.assertIn(value, choices, key)
-            start = next(line for line in text.splitlines() if "torchrun" in line).split()
-            world = int(start[start.index("--nnodes") + 1]) * int(start[start.index("--nproc_per_node") + 1])
-            self.assertEqual(refusals.of_torchtitan(keys, world), [])
-            found = refusals.sizes_of_torchtitan(keys)
-            found["vpp"] = plan.get("vpp", 1)  # told by the schedule and the layers of a stage
-            self.compare(plan, found)
+            with self.subTest(**plan):
+                keys = flat(tomllib.loads(text))
+                for key, value in keys.items():
+                    kind = kinds[key]
+                    choices = kind.split("|") if "|" in kind else None
+                    read_as = {"flag": bool, "int": int, "text+": list}.get(kind, str)
+                    self.assertIsInstance(value, read_as, key)
+                    if choices:
+                        self.assertIn(value, choices, key)
+                start = next(line for line in text.splitlines() if "torchrun" in line).split()
+                nodes, chips = (int(start[start.index(name) + 1]) for name in ("--nnodes", "--nproc_per_node"))
+                world = nodes * chips
+                self.assertEqual(refusals.of_torchtitan(keys, world), [])
+                found = refusals.sizes_of_torchtitan(keys)
+                found["vpp"] = plan.get("vpp", 1)  # told by the schedule and the layers of a stage
+                self.compare(plan, found)
 
     def test_what_a_framework_refuses_is_found(self):
         """The conditions are no dead letters: broken launches are told, each with its reason."""
