@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,14 @@ const std::vector<Kind>& link_kinds() {
                                          {"pcie", {"pcie"}}};
     return kinds;
 }
+const std::vector<Kind>& engine_kinds() {
+    static const std::vector<Kind> kinds{{"tensorrt-llm", {"tensorrt-llm"}},
+                                         {"vllm", {"vllm"}},
+                                         {"sglang", {"sglang"}},
+                                         {"lmdeploy", {"lmdeploy"}},
+                                         {"faster-transformer", {"faster-transformer"}}};
+    return kinds;
+}
 std::size_t kind_of(const std::vector<Kind>& kinds, std::string_view name) {
     for (std::size_t i = 0; i < kinds.size(); ++i) {
         for (const std::string_view member : kinds[i].members) {
@@ -54,11 +63,36 @@ std::size_t kind_of(const std::vector<Kind>& kinds, std::string_view name) {
     return 0;
 }
 
+// Of each kind, and what a kind is like of which nothing is known: the middle of the others.
 struct Constants {
     std::vector<ServingChip> chips;
     std::vector<ServingLink> links;
     std::vector<ServingEngine> engines;
+    ServingChip any_chip{};
+    ServingLink any_link{};
+    ServingEngine any_engine{};
 };
+
+// Always from the same place, so that a fit can be repeated; what an engine's documentation says is
+// kept.
+Constants constants_at_start() {
+    Constants constants;
+    constants.chips.resize(chip_kinds().size());
+    constants.links.resize(link_kinds().size());
+    for (const Kind& kind : engine_kinds()) {
+        const ServingEngine& documented = weir::plan::serving_engine(kind.members[0]);
+        ServingEngine engine;
+        engine.request_s = documented.request_s;
+        engine.stream_s = documented.stream_s;
+        engine.idle_sequences = documented.idle_sequences;
+        engine.memory_share = documented.memory_share;
+        engine.chunk_tokens = documented.chunk_tokens;
+        engine.batch_max = documented.batch_max;
+        engine.keeps_whole = documented.keeps_whole;
+        constants.engines.push_back(engine);
+    }
+    return constants;
+}
 
 struct Row {
     const InferenceRow* row;
@@ -72,6 +106,7 @@ struct Row {
 struct Knob {
     std::string name;
     double* value;
+    double* any;  // the same of a kind of which nothing is known
     double low;
     double high;
     double start;
@@ -88,15 +123,16 @@ struct Bounds {
 };
 // What is no measurement but what an engine's documentation or a look at its rows says; and the
 // spreads, which come last.
-constexpr std::array<std::string_view, 9> policies{"spread",
-                                                   "first_spread",
-                                                   "request_s",
-                                                   "stream_s",
-                                                   "idle_sequences",
-                                                   "memory_share",
-                                                   "chunk_tokens",
-                                                   "batch_max",
-                                                   "keeps_whole"};
+constexpr std::array<std::string_view, 10> policies{"spread",
+                                                    "experts_spread",
+                                                    "first_spread",
+                                                    "request_s",
+                                                    "stream_s",
+                                                    "idle_sequences",
+                                                    "memory_share",
+                                                    "chunk_tokens",
+                                                    "batch_max",
+                                                    "keeps_whole"};
 bool is_policy(std::string_view name) {
     return std::find(policies.begin(), policies.end(), name) != policies.end();
 }
@@ -118,6 +154,7 @@ template <class Record>
 void add_knobs(std::vector<Knob>& knobs,
                int family,
                std::vector<Record>& records,
+               Record& any,
                std::span<const weir::plan::ServingConstant<Record>> constants,
                const std::vector<std::string_view>& fixed) {
     for (std::size_t kind = 0; kind < records.size(); ++kind) {
@@ -137,8 +174,17 @@ void add_knobs(std::vector<Knob>& knobs,
                 low = bounds.low;
                 high = bounds.high;
             }
+            const double start = std::clamp(Record{}.*constant.member, low, high);
             value = std::clamp(value, low, high);
-            knobs.push_back({std::string(constant.name), &value, low, high, value, family, kind});
+            any.*constant.member = std::clamp(any.*constant.member, low, high);
+            knobs.push_back({std::string(constant.name),
+                             &value,
+                             &(any.*constant.member),
+                             low,
+                             high,
+                             start,
+                             family,
+                             kind});
         }
     }
 }
@@ -155,15 +201,33 @@ std::array<double, 3> errors_of(const Row& one, const Constants& constants) {
     return {
         row.output_tok_s > 0 ? std::log(weir::bench::throughput_of(row, p) / row.output_tok_s) : 0,
         row.tpot_s > 0 ? std::log(p.tpot_s / row.tpot_s) : 0,
-        row.ttft_s > 0 ? std::log(p.ttft_s / row.ttft_s) : 0};
+        row.ttft_s > 0 && row.plan.traffic != weir::plan::Traffic::queue
+            ? std::log(p.ttft_s / row.ttft_s)
+            : 0};
 }
 
 // Times to the first token are noisy: they depend on how a benchmark starts.
 constexpr std::array<double, 3> metric_weights{1, 1, 0.15};
 // Errors are counted squared up to here and linearly beyond.
 constexpr double bend = 0.05;
-// Towards where a constant started. So strong that sources left out of the fit are predicted best.
-constexpr double pull = 0.2;
+// Of each kind towards the middle of its family, and of that towards what is known beforehand. So
+// strong that sources left out of the fit are predicted best.
+constexpr double pull = 0.8;
+// Of what is known beforehand, in kinds.
+constexpr double prior = 4;
+
+// The middle of a family: of its kinds, and of what is known beforehand.
+void centre(const std::vector<Knob>& knobs) {
+    std::map<double*, std::pair<double, double>> sums;
+    for (const Knob& knob : knobs) {
+        auto& [sum, weight] =
+            sums.try_emplace(knob.any, prior * std::log(knob.start), prior).first->second;
+        sum += std::log(*knob.value);
+        weight += 1;
+    }
+    for (const auto& [any, sum] : sums)
+        *any = std::exp(sum.first / sum.second);
+}
 
 double loss_of(double log_error) {
     const double size = std::abs(log_error);
@@ -179,9 +243,13 @@ double total_of(const std::vector<Row>& rows,
         for (std::size_t m = 0; m < errors.size(); ++m)
             total += row.weight * metric_weights[m] * loss_of(errors[m]);
     }
+    std::set<double*> centres;
     for (const Knob& knob : knobs) {
-        const double away = std::log(*knob.value / knob.start);
+        const double away = std::log(*knob.value / *knob.any);
         total += pull * away * away / 2;
+        if (!centres.insert(knob.any).second) continue;
+        const double moved = std::log(*knob.any / knob.start);
+        total += prior * pull * moved * moved / 2;
     }
     return total;
 }
@@ -212,18 +280,26 @@ std::vector<double> solve(std::vector<std::vector<double>> a, std::vector<double
 // count linearly.
 double fit(std::vector<Row>& rows, Constants& constants, int steps) {
     std::vector<Knob> knobs;
-    add_knobs<ServingChip>(
-        knobs, 0, constants.chips, weir::plan::serving_chip_constants(), {"spread"});
-    add_knobs<ServingLink>(knobs, 1, constants.links, weir::plan::serving_link_constants(), {});
+    add_knobs<ServingChip>(knobs,
+                           0,
+                           constants.chips,
+                           constants.any_chip,
+                           weir::plan::serving_chip_constants(),
+                           {"spread"});
+    add_knobs<ServingLink>(
+        knobs, 1, constants.links, constants.any_link, weir::plan::serving_link_constants(), {});
     add_knobs<ServingEngine>(knobs,
                              2,
                              constants.engines,
+                             constants.any_engine,
                              weir::plan::serving_engine_constants(),
                              {policies.begin(), policies.end()});
     const std::size_t n = knobs.size();
     double total = total_of(rows, constants, knobs);
     double damping = 0.1;
     for (int step = 0; step < steps && damping < 1e6; ++step) {
+        centre(knobs);
+        const double before_step = total = total_of(rows, constants, knobs);
         std::vector<std::vector<double>> hessian(n, std::vector<double>(n));
         std::vector<double> gradient(n);
         for (const Row& row : rows) {
@@ -259,7 +335,7 @@ double fit(std::vector<Row>& rows, Constants& constants, int steps) {
             }
         }
         for (std::size_t k = 0; k < n; ++k) {
-            gradient[k] += pull * std::log(*knobs[k].value / knobs[k].start);
+            gradient[k] += pull * std::log(*knobs[k].value / *knobs[k].any);
             hessian[k][k] += pull;
         }
         while (damping < 1e6) {
@@ -294,8 +370,131 @@ double fit(std::vector<Row>& rows, Constants& constants, int steps) {
             for (std::size_t k = 0; k < n; ++k)
                 *knobs[k].value = before[k];
         }
+        if (total > before_step * (1 - 1e-5)) break;
     }
     return total;
+}
+
+// How well each row is predicted by a fit that saw nothing of its source.
+struct Unseen {
+    Row row;
+    std::array<double, 3> errors;  // as of errors_of
+};
+std::vector<Unseen> unseen_of(const std::vector<Row>& rows, const Constants& fitted, int steps) {
+    std::map<std::string, std::vector<Row>> sources;
+    for (const Row& row : rows)
+        sources[row.row->source].push_back(row);
+    std::vector<Unseen> all;
+    for (const auto& [source, own] : sources) {
+        std::vector<Row> others;
+        for (const Row& row : rows) {
+            if (row.row->source != source) others.push_back(row);
+        }
+        Constants constants = fitted;  // near, so few steps do
+        fit(others, constants, steps);
+        for (const Row& row : own)
+            all.push_back({row, errors_of(row, constants)});
+    }
+    return all;
+}
+
+// The 1.645th part of what nine of ten errors stay below; sources weigh as in the fit. 0 = none.
+double spread_of(std::vector<std::pair<double, double>> errors) {
+    std::sort(errors.begin(), errors.end());
+    double all = 0;
+    for (const auto& [error, weight] : errors)
+        all += weight;
+    double below = 0;
+    for (const auto& [error, weight] : errors) {
+        below += weight;
+        if (below >= 0.9 * all) return std::max(0.05, error / 1.645);
+    }
+    return 0;
+}
+
+// Spreads from rows that the fit had not seen, those of one source left out; what has no others
+// keeps that of which nothing is known.
+void set_spreads(Constants& constants,
+                 const std::vector<Unseen>& unseen,
+                 const std::string& without) {
+    const auto spread = [&](auto&& belongs, std::initializer_list<std::size_t> metrics) {
+        std::vector<std::pair<double, double>> errors;
+        for (const Unseen& one : unseen) {
+            if (one.row.row->source == without || !belongs(one.row)) continue;
+            for (const std::size_t m : metrics) {
+                if (one.errors[m] != 0)
+                    errors.emplace_back(std::abs(one.errors[m]), one.row.weight);
+            }
+        }
+        return spread_of(std::move(errors));
+    };
+    const auto set = [](double& value, double otherwise, double found) {
+        value = found > 0 ? found : otherwise;
+    };
+    for (std::size_t i = 0; i < constants.chips.size(); ++i) {
+        set(constants.chips[i].spread,
+            ServingChip{}.spread,
+            spread([i](const Row& row) { return row.chip == i && !row.row->moe; }, {0, 1}));
+    }
+    for (std::size_t i = 0; i < constants.engines.size(); ++i) {
+        ServingEngine& engine = constants.engines[i];
+        set(engine.spread,
+            ServingEngine{}.spread,
+            spread([i](const Row& row) { return row.engine == i && !row.row->moe; }, {0, 1}));
+        // Too few models with experts were measured to tell engines apart.
+        set(engine.experts_spread,
+            ServingEngine{}.experts_spread,
+            spread([](const Row& row) { return row.row->moe; }, {0, 1}));
+        set(engine.first_spread,
+            ServingEngine{}.first_spread,
+            spread([i](const Row& row) { return row.engine == i; }, {2}));
+    }
+}
+
+// How often measurements lie in intervals whose source neither the fit nor the spreads had seen.
+void print_coverage(const Constants& fitted, const std::vector<Unseen>& unseen) {
+    constexpr std::array<std::string_view, 3> names{"tokens a second", "TPOT", "TTFT"};
+    std::array<std::array<double, 3>, 3> inside{};  // dense, with experts, all
+    std::array<std::array<double, 3>, 3> rows{};
+    std::array<std::array<double, 3>, 3> errors{};
+    Constants constants = fitted;
+    std::string source;
+    for (const Unseen& one : unseen) {
+        if (one.row.row->source != source) {
+            source = one.row.row->source;
+            set_spreads(constants, unseen, source);
+        }
+        const InferenceRow& row = *one.row.row;
+        const weir::plan::ServingModel model(row.job,
+                                             row.machine,
+                                             constants.chips[one.row.chip],
+                                             constants.links[one.row.link],
+                                             weir::plan::serving_link("any"));
+        const auto p = model.predict(row.plan, constants.engines[one.row.engine]);
+        for (std::size_t m = 0; m < names.size(); ++m) {
+            if (one.errors[m] == 0) continue;
+            const double spread = m == 2 ? p.first_spread : p.spread;
+            for (const std::size_t group :
+                 {row.moe ? std::size_t{1} : std::size_t{0}, std::size_t{2}}) {
+                rows[group][m] += 1;
+                inside[group][m] += std::abs(one.errors[m]) <= 1.645 * spread ? 1 : 0;
+                errors[group][m] += std::abs(std::exp(one.errors[m]) - 1);
+            }
+        }
+    }
+    constexpr std::array<std::string_view, 3> groups{"dense", "with experts", "all"};
+    for (std::size_t group = 0; group < groups.size(); ++group) {
+        for (std::size_t m = 0; m < names.size(); ++m) {
+            fmt::print(stderr,
+                       "source unseen, {:<12} {:<16} {:>5.0f} rows, mean error {:5.1f} %, in the "
+                       "interval {:5.1f} %\n",
+                       groups[group],
+                       names[m],
+                       rows[group][m],
+                       100 * errors[group][m] / rows[group][m],
+                       100 * inside[group][m] / rows[group][m]);
+        }
+    }
 }
 
 struct Errors {
@@ -318,7 +517,8 @@ void print_errors(const std::vector<Row>& rows, const Constants& constants, bool
         const double predicted[] = {weir::bench::throughput_of(row, p), p.tpot_s, p.ttft_s};
         if (each) {
             fmt::print(stderr,
-                       "{} {} {} {} isl {} osl {} b {}/{:.0f}",
+                       "{}{} {} {} {} isl {} osl {} b {}/{:.0f}",
+                       row.doubtful ? "doubtful: " : "",
                        row.id,
                        row.job.model.name,
                        row.chip,
@@ -376,25 +576,18 @@ void print_records(std::string_view family,
                    std::span<const weir::plan::ServingConstant<Record>> constants,
                    const std::vector<Kind>& kinds,
                    const std::vector<Record>& records,
+                   const Record& any,
                    const std::vector<std::size_t>& counts) {
-    fmt::print("{}:\n  - names: any\n    source: \"geometric mean of the entries below\"\n",
-               family);
+    fmt::print("{}:\n  - names: any\n    source: \"the middle of the entries below\"\n", family);
     const Record start;
     // What the rows said nothing about is not told as if they had.
     const auto known = [&](const Record& record, const auto& constant) {
         const double value = record.*constant.member;
         return is_policy(constant.name) ||
-               std::abs(value - start.*constant.member) > 2e-3 * start.*constant.member;
+               std::abs(value - any.*constant.member) > 2e-3 * any.*constant.member;
     };
     for (const auto& constant : constants) {
-        double sum = 0;
-        double weight = 0;
-        for (std::size_t i = 0; i < records.size(); ++i) {
-            if (counts[i] == 0 || !known(records[i], constant)) continue;
-            sum += std::log(std::max(records[i].*constant.member, 1e-12));
-            weight += 1;
-        }
-        double value = weight > 0 ? std::exp(sum / weight) : start.*constant.member;
+        double value = any.*constant.member;
         // Policies are no measurements, and what nobody measured is less certain.
         if (is_policy(constant.name)) value = start.*constant.member;
         fmt::print("    {}: {:.5g}\n", constant.name, value);
@@ -439,28 +632,8 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "plan_fit_serving: {}\n", read.error().message);
         return 1;
     }
-    const std::vector<Kind> engines{{"tensorrt-llm", {"tensorrt-llm"}},
-                                    {"vllm", {"vllm"}},
-                                    {"sglang", {"sglang"}},
-                                    {"lmdeploy", {"lmdeploy"}},
-                                    {"faster-transformer", {"faster-transformer"}}};
-    Constants constants;
-    // Always from the same place, so that a fit can be repeated; what an engine's documentation
-    // says is kept.
-    constants.chips.resize(chip_kinds().size());
-    constants.links.resize(link_kinds().size());
-    for (const Kind& kind : engines) {
-        const ServingEngine& documented = weir::plan::serving_engine(kind.members[0]);
-        ServingEngine engine;
-        engine.request_s = documented.request_s;
-        engine.stream_s = documented.stream_s;
-        engine.idle_sequences = documented.idle_sequences;
-        engine.memory_share = documented.memory_share;
-        engine.chunk_tokens = documented.chunk_tokens;
-        engine.batch_max = documented.batch_max;
-        engine.keeps_whole = documented.keeps_whole;
-        constants.engines.push_back(engine);
-    }
+    const std::vector<Kind>& engines = engine_kinds();
+    Constants constants = constants_at_start();
 
     std::vector<Row> rows;
     std::vector<Row> left_out;
@@ -485,59 +658,46 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "loss {:.4f} over {} rows\n", total, rows.size());
     print_errors(without.empty() ? all : left_out, constants, each);
     if (!without.empty()) return 0;
-
+    const std::vector<Unseen> unseen = unseen_of(rows, constants, 12);
+    set_spreads(constants, unseen, "");
+    print_coverage(constants, unseen);
     std::vector<std::size_t> chips(constants.chips.size());
     std::vector<std::size_t> links(constants.links.size());
     std::vector<std::size_t> used(constants.engines.size());
-    // Spreads: of the logarithm of tokens a second, outliers cut as for a robust deviation.
-    std::vector<std::vector<double>> chip_errors(chips.size());
-    std::vector<std::vector<double>> engine_errors(used.size());
-    std::vector<std::vector<double>> first_errors(used.size());
     for (const Row& one : rows) {
         ++chips[one.chip];
         if (one.row->plan.chips() > 1) ++links[one.link];
         ++used[one.engine];
-        const weir::plan::ServingModel model(one.row->job,
-                                             one.row->machine,
-                                             constants.chips[one.chip],
-                                             constants.links[one.link],
-                                             weir::plan::serving_link("any"));
-        const auto p = model.predict(one.row->plan, constants.engines[one.engine]);
-        const double error =
-            std::abs(std::log(weir::bench::throughput_of(*one.row, p) / one.row->output_tok_s));
-        chip_errors[one.chip].push_back(error);
-        engine_errors[one.engine].push_back(error);
-        if (one.row->ttft_s > 0 && one.row->plan.traffic != weir::plan::Traffic::queue)
-            first_errors[one.engine].push_back(std::abs(std::log(p.ttft_s / one.row->ttft_s)));
     }
-    // So that nine of ten rows lie inside 1.645 of it.
-    const auto spread = [](std::vector<double>& errors) {
-        std::sort(errors.begin(), errors.end());
-        return std::max(0.05, errors[errors.size() * 9 / 10] / 1.645);
+    const auto name_sources = [](auto& records, const std::vector<std::size_t>& counts) {
+        for (std::size_t i = 0; i < records.size(); ++i)
+            records[i].source = fmt::format("{} published measurements", counts[i]);
     };
-    for (std::size_t i = 0; i < chips.size(); ++i) {
-        if (chips[i] == 0) continue;
-        constants.chips[i].spread = spread(chip_errors[i]);
-        constants.chips[i].source = fmt::format("{} published measurements", chips[i]);
-    }
-    for (std::size_t i = 0; i < links.size(); ++i)
-        constants.links[i].source = fmt::format("{} published measurements", links[i]);
-    for (std::size_t i = 0; i < used.size(); ++i) {
-        if (used[i] == 0) continue;
-        constants.engines[i].spread = spread(engine_errors[i]);
-        if (!first_errors[i].empty()) constants.engines[i].first_spread = spread(first_errors[i]);
-        constants.engines[i].source = fmt::format("{} published measurements", used[i]);
-    }
+    name_sources(constants.chips, chips);
+    name_sources(constants.links, links);
+    name_sources(constants.engines, used);
     fmt::print(
         "# What measured serving teaches beyond datasheets: see weir/plan/serving_calibration.hpp"
         " for each constant.\n# The entry `any` comes first: it stands for what has no entry, and"
         " gives what an entry does not say.\n# Found by plan_fit_serving on published"
         " measurements of TensorRT-LLM, vLLM, SGLang, LMDeploy and FasterTransformer.\n");
-    print_records(
-        "chips", weir::plan::serving_chip_constants(), chip_kinds(), constants.chips, chips);
-    print_records(
-        "links", weir::plan::serving_link_constants(), link_kinds(), constants.links, links);
-    print_records(
-        "engines", weir::plan::serving_engine_constants(), engines, constants.engines, used);
+    print_records("chips",
+                  weir::plan::serving_chip_constants(),
+                  chip_kinds(),
+                  constants.chips,
+                  constants.any_chip,
+                  chips);
+    print_records("links",
+                  weir::plan::serving_link_constants(),
+                  link_kinds(),
+                  constants.links,
+                  constants.any_link,
+                  links);
+    print_records("engines",
+                  weir::plan::serving_engine_constants(),
+                  engines,
+                  constants.engines,
+                  constants.any_engine,
+                  used);
     return 0;
 }

@@ -249,9 +249,18 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
             self.assertLessEqual(plan["ttft_s"], 1)
             self.assertLessEqual(plan["tpot_s"], 0.04)
             self.assertAlmostEqual(sum(plan["terms_s"].values()) / plan["tpot_s"], 1, places=6)
+            for name in ("ttft_s", "tpot_s", "output_tokens_per_s"):
+                self.assertLess(plan[name + "_low"], plan[name])
+                self.assertLess(plan[name], plan[name + "_high"])
         text = self.weir(*asked, "--qps", "10", "--price", "2 USD/chip-hour")
         for words in ("time of a token", "keys and values", "10 requests a second need", "USD", "90 %"):
             self.assertIn(words, text.out)
+        for option, value in (("--sequence", "4096"), ("--global-batch", "64"), ("--tokens", "1T"),
+                              ("--precision", "fp8"), ("--framework", "torchtitan"),
+                              ("--objective", "cost"), ("--margin", "0.1"), ("--mtbf", "5y/node")):
+            refused = self.weir(*asked, option, value)
+            self.assertEqual(refused.status, 2, refused)
+            self.assertIn(option + " is of training", refused.err)
         missed = self.weir(*asked, "--slo", "tpot=1ms")
         self.assertEqual(missed.status, 1, missed)
         self.assertIn("no plan keeps the promises", missed.out)

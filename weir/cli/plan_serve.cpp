@@ -86,6 +86,35 @@ Result<plan::Engine> engine_named(const std::string& name) {
     return fail(Code::invalid, fmt::format("--engine: '{}' is none of {}", name, valid));
 }
 
+// What a question about training says and one about serving has no use for. An option with its
+// default cannot be told from one that was left out, and asks for nothing else.
+Result<void> check_applies(const PlanOptions& options) {
+    const PlanOptions none;
+    const std::pair<std::string_view, bool> given[] = {
+        {"--sequence", options.sequence != none.sequence},
+        {"--global-batch", options.global_batch != none.global_batch},
+        {"--tokens", options.tokens != none.tokens},
+        {"--precision", options.precision != none.precision},
+        {"--framework", options.framework != none.framework},
+        {"--objective", options.objective != none.objective},
+        {"--margin", options.margin != none.margin},
+        {"--mtbf", options.mtbf != none.mtbf}};
+    std::string names;
+    std::size_t count = 0;
+    for (const auto& [name, is_given] : given) {
+        if (!is_given) continue;
+        names += (names.empty() ? "" : ", ") + std::string(name);
+        ++count;
+    }
+    if (count == 0) return {};
+    return fail(
+        Code::invalid,
+        fmt::format("--serve: {} {} of training; of serving are --isl, --osl, --slo, --qps, "
+                    "--engine, --weights, --cache, --chips, --price and --top",
+                    names,
+                    count == 1 ? "is" : "are"));
+}
+
 std::string milliseconds(double seconds) {
     const double ms = seconds * 1000;
     return ms < 1000 ? fmt::format("{:.{}f} ms", ms, ms < 100 ? 1 : 0) : step_text(seconds);
@@ -174,16 +203,15 @@ std::string details(const ServingChoice& chosen,
                          format_count(p.replicas, "replica"),
                          format_count(p.chips, "chip")));
     }
-    line(
-        fmt::format("90 % of such runs: first token between {} and {}, each token between {} and "
-                    "{}{}",
-                    milliseconds(p.low(p.ttft_s)),
-                    milliseconds(p.high(p.ttft_s)),
-                    milliseconds(p.low(p.tpot_s)),
-                    milliseconds(p.high(p.tpot_s)),
-                    p.estimated ? "; wider, as no published run on this chip, link or engine was "
-                                  "fitted"
-                                : ""));
+    line(fmt::format(
+        "90 % of such runs: first token {} to {}, each token {} to {}, {} to {} tokens a second{}",
+        milliseconds(p.ttft_low_s()),
+        milliseconds(p.ttft_high_s()),
+        milliseconds(p.low(p.tpot_s)),
+        milliseconds(p.high(p.tpot_s)),
+        rate_text(p.low(p.output_tokens_per_s)),
+        rate_text(p.high(p.output_tokens_per_s)),
+        p.estimated ? "; wider, as no published run on this chip, link or engine was fitted" : ""));
     return text;
 }
 
@@ -204,14 +232,16 @@ Json json_of(const ServingChoice& chosen) {
               {"engine", name_of(chosen.plan.engine)},
               {"chips_of_replica", chosen.plan.chips()},
               {"ttft_s", p.ttft_s},
-              {"ttft_s_low", p.low(p.ttft_s)},
-              {"ttft_s_high", p.high(p.ttft_s)},
+              {"ttft_s_low", p.ttft_low_s()},
+              {"ttft_s_high", p.ttft_high_s()},
               {"tpot_s", p.tpot_s},
               {"tpot_s_low", p.low(p.tpot_s)},
               {"tpot_s_high", p.high(p.tpot_s)},
               {"terms_s", std::move(terms)},
               {"tokens_per_s_per_chip", p.tokens_per_s_per_chip},
               {"output_tokens_per_s", p.output_tokens_per_s},
+              {"output_tokens_per_s_low", p.low(p.output_tokens_per_s)},
+              {"output_tokens_per_s_high", p.high(p.output_tokens_per_s)},
               {"requests_per_s", p.requests_per_s},
               {"replicas", p.replicas},
               {"chips", p.chips},
@@ -246,6 +276,7 @@ std::string job_text(const plan::ServingJob& job) {
 }  // namespace
 
 Result<bool> plan_serving(const PlanOptions& options) {
+    WEIR_CHECK(check_applies(options));
     WEIR_TRY(const std::vector<PlanPool> pools, plan_pools(options));
     plan::ServingJob job;
     WEIR_TRY(job.model, plan_model(options.model));

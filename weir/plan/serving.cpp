@@ -305,7 +305,7 @@ ServingPrediction ServingModel::predict(const ServingPlan& plan,
     };
     const ServingStep step = step_of(plan.degrees);
     ServingPrediction p;
-    p.spread = std::max(chip_.spread, engine.spread);
+    p.spread = std::max(chip_.spread, job_.model.is_moe() ? engine.experts_spread : engine.spread);
     p.first_spread = std::max(p.spread, engine.first_spread);
     p.estimated = !chip_.fitted || !engine.fitted ||
                   (plan.degrees.chips() > 1 && !inside_.fitted) || machine_.memory_bytes_per_s <= 0;
@@ -431,6 +431,7 @@ void ServingModel::predict_apart(const ServingPlan& plan,
             set = set_of(middle);
             (clients(middle, set) > asked ? high : low) = middle;
         }
+        set = set_of(high);
     }
     p.batch = high;
     p.term_s = token_of(step, job_, std::max(1.0, p.batch / step.s.dp));

@@ -39,7 +39,7 @@ constexpr std::array<ServingConstant<L>, 4> of_links{{
     {"bandwidth_share", &L::bandwidth_share, 0.05, 2, "Share of the bandwidth, large collectives"},
     {"exchange_s", &L::exchange_s, 0, 1e-2, "Seconds of a small all-to-all"},
 }};
-constexpr std::array<ServingConstant<E>, 20> of_engines{{
+constexpr std::array<ServingConstant<E>, 21> of_engines{{
     {"kernel_s", &E::kernel_s, 0, 1e-4, "Seconds from one kernel to the next in a decode step"},
     {"eager_kernel_s", &E::eager_kernel_s, 0, 1e-3, "Seconds to issue one with a prompt in it"},
     {"step_s", &E::step_s, 0, 1, "Seconds between two steps"},
@@ -59,6 +59,7 @@ constexpr std::array<ServingConstant<E>, 20> of_engines{{
     {"batch_max", &E::batch_max, 1, 1e6, "Sequences at once, at most"},
     {"keeps_whole", &E::keeps_whole, 0, 1, "Share of the answer that must fit at admission"},
     {"spread", &E::spread, 0.01, 2, "Standard deviation of log(measured / predicted)"},
+    {"experts_spread", &E::experts_spread, 0.01, 2, "The same of a model with experts"},
     {"first_spread", &E::first_spread, 0.01, 3, "The same of the time to the first token"},
 }};
 

@@ -65,9 +65,10 @@ struct ServingEngine {
     double memory_share = 0.9;      // of a chip's memory that it takes
     double chunk_tokens = 8192;     // of prompts, in one step at most
     double batch_max = 1024;        // sequences at once on an attention rank
-    double keeps_whole = 0;     // 1: it admits a request when its whole answer fits; 0: its prompt
-    double spread = 0.35;       // standard deviation of log(measured / predicted): tokens a second
-    double first_spread = 0.6;  // the same of the time to the first token
+    double keeps_whole = 0;  // 1: it admits a request when its whole answer fits; 0: its prompt
+    double spread = 0.35;    // standard deviation of log(measured / predicted): tokens a second
+    double experts_spread = 0.35;  // the same of a model with experts
+    double first_spread = 0.6;     // the same of the time to the first token
     bool fitted = false;
     std::string source{};
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "weir/catalog/catalog.hpp"
 
@@ -159,6 +160,8 @@ TEST(Serving, ClientsOfPromptsApartObeyLittlesLaw) {
                 plan.decoders = decoders;
                 plan.batch = batch;
                 const auto p = model.predict(plan);
+                EXPECT_NEAR(
+                    std::accumulate(p.term_s.begin(), p.term_s.end(), 0.0), p.tpot_s, 1e-12);
                 const double clients = static_cast<double>(batch) * decoders;
                 EXPECT_NEAR(
                     p.requests_per_s * (p.ttft_s + p.tpot_s * 1024), clients, 0.01 * clients)
