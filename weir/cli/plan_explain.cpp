@@ -153,9 +153,9 @@ Explanation explain(const PlanQuestion& question, const PlanPool& pool, const Se
     const plan::Plan& best = found.plans.front();
     const double base = best.value / tokens_of(question.job);
     const SearchOptions options = question.search_on(pool);
-    made.why.push_back(fmt::format("best of {} strategies by {}",
-                                   format_count(static_cast<std::uint64_t>(found.considered)),
-                                   name_of(options.objective)));
+    made.why.push_back(fmt::format("best by {} of all strategies ({})",
+                                   name_of(options.objective),
+                                   format_count(static_cast<std::uint64_t>(found.considered))));
     for (std::size_t i = 1; i < std::min<std::size_t>(found.plans.size(), 3); ++i) {
         const plan::Plan& other = found.plans[i];
         const std::string saved = saved_text(best.prediction, other.prediction);

@@ -118,15 +118,16 @@ std::string nothing_fits(const PoolAnswer& answer,
     std::string text;
     if (found.nearest) {
         const std::string promise = question.memory.text();
-        text += line(fmt::format("nothing fits: of {} strategies the leanest ({}) needs {} of the "
-                                 "{} of a chip, {} too much{}",
-                                 format_count(static_cast<std::uint64_t>(found.considered)),
-                                 text_of(found.nearest->strategy),
-                                 gib_text(found.nearest->prediction.memory_total_bytes()),
-                                 gib_text(answer.pool.machine.memory_bytes),
-                                 gib_text(found.missing_bytes),
-                                 promise.empty() ? "" : " to " + promise),
-                     width);
+        text += line(
+            fmt::format("nothing fits: the leanest strategy ({}), of {} in all, needs {} of the "
+                        "{} of a chip, {} too much{}",
+                        text_of(found.nearest->strategy),
+                        format_count(static_cast<std::uint64_t>(found.considered)),
+                        gib_text(found.nearest->prediction.memory_total_bytes()),
+                        gib_text(answer.pool.machine.memory_bytes),
+                        gib_text(found.missing_bytes),
+                        promise.empty() ? "" : " to " + promise),
+            width);
         text += left_out_text(answer, question, width);
         text += "\n" + memory_table(found.nearest->prediction, answer.pool.machine, width);
     }
@@ -148,13 +149,12 @@ std::string pool_text(const PoolAnswer& answer, const PlanQuestion& question, st
     text += plans_table(answer.found.plans, job, machine, question.precision, width) + "\n";
     text += details(job, machine, best.strategy, best.prediction, width);
     text += left_out_text(answer, question, width);
-    text +=
-        line(fmt::format("{} strategies that {} can launch, {} of them predicted one by one, {}",
-                         format_count(static_cast<std::uint64_t>(answer.found.considered)),
-                         name_of(question.search.base.framework),
-                         format_count(static_cast<std::uint64_t>(answer.found.predicted)),
-                         step_text(answer.search_s)),
-             width);
+    text += line(fmt::format("strategies in the space of {}: {}; predicted one by one: {}; in {}",
+                             name_of(question.search.base.framework),
+                             format_count(static_cast<std::uint64_t>(answer.found.considered)),
+                             format_count(static_cast<std::uint64_t>(answer.found.predicted)),
+                             step_text(answer.search_s)),
+                 width);
     if (answer.explanation) text += "\n" + explanation_text(*answer.explanation, width);
     return text;
 }
