@@ -374,10 +374,7 @@ private:
                     s.parts = {};
                     if (!best_.open(s, at_least(s, predict(s, layers)))) continue;
                     for (const Again& again : agains) {
-                        s.recompute = again.recompute;
-                        s.recompute_layers = again.layers;
-                        s.parts = again.parts;
-                        visit_leaf(s, layers);
+                        visit_leaf(again.of(s), layers);
                     }
                 }
             }
@@ -438,13 +435,11 @@ private:
                         if (offload && !options_.offload_optimizer) continue;
                         s.offload_optimizer = offload;
                         for (const Again& again : recomputes_of(s, job_, options_)) {
-                            s.recompute = again.recompute;
-                            s.recompute_layers = again.layers;
-                            s.parts = again.parts;
-                            const Prediction prediction = predict(s, layers);
+                            const Strategy one = again.of(s);
+                            const Prediction prediction = predict(one, layers);
                             const double bytes = prediction.memory_total_bytes();
                             if (bytes > least) continue;
-                            const Plan plan{s, prediction, value(s, prediction)};
+                            const Plan plan{one, prediction, value(one, prediction)};
                             if (bytes < least || better(plan, *result_.nearest))
                                 result_.nearest = plan;
                             least = bytes;
