@@ -90,7 +90,7 @@ Row searched(const std::string& question,
              double target_ms,
              std::uint64_t runs) {
     const TrainingModel model(job, machine(chip));
-    SearchOptions options;
+    SearchOptions options = options_for(Framework::megatron_lm);
     options.chips = chips;
     SearchResult result;
     std::vector<double> times;
@@ -158,11 +158,12 @@ Row mixed(const std::string& question,
           const std::vector<MixedPart>& parts,
           double target_ms,
           std::uint64_t runs) {
+    const MixedOptions options{.search = options_for(Framework::megatron_lm)};
     MixedResult result;
     std::vector<double> times;
     for (std::uint64_t i = 0; i < runs; ++i)
         times.push_back(
-            seconds_of([&] { result = value_of_result(search_mixed(job, parts, {})); }));
+            seconds_of([&] { result = value_of_result(search_mixed(job, parts, options)); }));
     return {question, target_ms, 1e3 * median(times), "ms", result.verdict(parts, {})};
 }
 

@@ -122,6 +122,7 @@ std::string whole_text(const plan::Strategy& s) {
         part(s.parts.activation, "activation");
         part(s.parts.mlp, "the feed-forward");
         part(s.parts.latent_up, "latent projections");
+        part(s.parts.every_other_product, "every other product");
         add(!parts.empty(), "recompute of " + parts);
     }
     std::string overlaps;

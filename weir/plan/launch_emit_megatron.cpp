@@ -82,6 +82,8 @@ Result<void> recompute_is_possible(const Launch& launch) {
     if (s.recompute == Recompute::selective) {
         if (s.parts == RecomputeParts{})
             return cannot(me, "recompute selective", "names no part that this model has");
+        if (s.parts.every_other_product)
+            return cannot(me, "recompute of every_other_product", "is torchtitan's alone");
         if (s.parts.activation && !model.is_moe())
             return cannot(
                 me,

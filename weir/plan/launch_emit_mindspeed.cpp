@@ -147,6 +147,8 @@ Result<void> recompute_is_possible(const Launch& launch) {
             return cannot(me, "recompute selective", "names no part that this model has");
         if (s.parts.mlp)
             return cannot(me, "recompute of mlp", "it has attention, norms, activation, latent_up");
+        if (s.parts.every_other_product)
+            return cannot(me, "recompute of every_other_product", "is torchtitan's alone");
         RecomputeParts rest = s.parts;
         rest.attention = false;
         if (s.parts.attention && rest != RecomputeParts{}) {

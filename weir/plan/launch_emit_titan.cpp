@@ -63,11 +63,12 @@ Result<void> rest_is_possible(const Strategy& s) {
         return cannot(me, "overlap.experts", "needs schedule dualpipe");
     if (s.recompute == Recompute::selective) {
         RecomputeParts ops{};
-        ops.norms = ops.activation = true;
+        ops.norms = ops.activation = ops.every_other_product = true;
         if (s.parts != ops) {
             return cannot(me,
                           "recompute selective",
-                          "computes norms and activation functions again, both and no more");
+                          "computes norms, activation functions and every other product again, all "
+                          "three and no more");
         }
     }
     return {};

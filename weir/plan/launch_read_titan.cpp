@@ -166,7 +166,7 @@ void read_recompute(Reader& reader) {
         return;
     }
     s.recompute = Recompute::selective;
-    s.parts.norms = s.parts.activation = true;
+    s.parts.norms = s.parts.activation = s.parts.every_other_product = true;
 }
 
 void read_precision(Reader& reader) {

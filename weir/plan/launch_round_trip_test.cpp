@@ -33,6 +33,7 @@ Strategy random_strategy(Random& random) {
     s.parts.activation = random.chance(0.4);
     s.parts.mlp = random.chance(0.1);
     s.parts.latent_up = random.chance(0.2);
+    s.parts.every_other_product = s.parts.norms && s.parts.activation && random.chance(0.5);
     s.recompute_layers = random.chance(0.7) ? 0 : one_of(random, {1, 2, 3, 4});
     s.offload_layers = random.chance(0.95) ? 0 : 2;
     s.offload_optimizer = random.chance(0.1);

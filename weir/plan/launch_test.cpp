@@ -135,7 +135,7 @@ std::vector<Golden> goldens() {
     moe.strategy.zero = 3;
     moe.strategy.zero_group = 16;
     moe.strategy.recompute = Recompute::selective;
-    moe.strategy.parts.norms = moe.strategy.parts.activation = true;
+    moe.strategy.parts = {.norms = true, .activation = true, .every_other_product = true};
     all.push_back({"qwen3-30b-a3b.torchtitan.toml", Framework::torchtitan, moe});
     return all;
 }

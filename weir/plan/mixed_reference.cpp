@@ -99,19 +99,16 @@ double best_stages_s(const TrainingJob& job,
                                         (share.layers + share.strategy.pp - 1) / share.strategy.pp;
                                     Strategy flat = share.strategy;
                                     flat.pp = 1;
-                                    return recomputes_of(flat, own, options.search);
+                                    SearchOptions piped = options.search;
+                                    piped.offload_layers = false;  // not of a pipeline
+                                    return recomputes_of(flat, own, piped);
                                 };
                                 for (const Again& a : agains(shares[0]))
                                     for (const Again& b : agains(shares[1])) {
-                                        const auto set = [](Strategy& to, const Again& again) {
-                                            to.recompute = again.recompute;
-                                            to.recompute_layers = again.layers;
-                                            to.parts = again.parts;
-                                        };
-                                        set(shares[0].strategy, a);
-                                        set(shares[1].strategy, b);
-                                        const auto plan =
-                                            pipeline_plan(job, parts, options, shares);
+                                        std::vector<MixedPlan::Share> both = shares;
+                                        both[0].strategy = a.of(both[0].strategy);
+                                        both[1].strategy = b.of(both[1].strategy);
+                                        const auto plan = pipeline_plan(job, parts, options, both);
                                         if (plan) best = std::min(best, plan->step_s);
                                     }
                             }

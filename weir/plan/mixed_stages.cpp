@@ -369,14 +369,13 @@ private:
                 for (const bool offload : {false, true}) {
                     if (offload && !options_.search.offload_optimizer) continue;
                     s.offload_optimizer = offload;
-                    s = with(s, {});
                     // No stage takes less because it computes something again.
                     if (too_slow(costs_.cost(uniform, s, layers).stage_s, 0)) continue;
                     for (const Again& again : agains) {
-                        s = with(s, again);
-                        const Memory memory = fuller_stage(uniform.once, s, layers, stages);
+                        const Strategy one = again.of(s);
+                        const Memory memory = fuller_stage(uniform.once, one, layers, stages);
                         if (sum_of(memory) > limit) continue;
-                        Way way{s, costs_.cost(uniform, s, layers)};
+                        Way way{one, costs_.cost(uniform, one, layers)};
                         way.strategy.pp = own.pp;
                         way.cost.prediction.memory_bytes = memory;
                         // What is too slow now stays so.
@@ -386,13 +385,6 @@ private:
             }
         }
         return ways;
-    }
-
-    static Strategy with(Strategy s, const Again& again) {
-        s.recompute = again.recompute;
-        s.recompute_layers = again.layers;
-        s.parts = again.parts;
-        return s;
     }
 
     static void add(std::vector<Way>& ways, const Way& way) {

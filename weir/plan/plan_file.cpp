@@ -27,7 +27,8 @@ std::optional<std::string> test_recompute(std::string_view given) {
     Strategy strategy;
     if (recompute_from_text(given, strategy)) return std::nullopt;
     return "is not a way to recompute: write none, selective, selective:PART,PART with attention, "
-           "norms, activation, mlp or latent_up, full, or full:block:N for N layers of each stage";
+           "norms, activation, mlp, latent_up or every_other_product, full, or full:block:N for N "
+           "layers of each stage";
 }
 
 // "none", "optimizer", "activations:20": the last of so many layers of each stage.
@@ -99,12 +100,13 @@ struct NamedPart {
     std::string_view also;  // as Megatron-LM calls it
     bool RecomputeParts::*member;
 };
-constexpr std::array<NamedPart, 5> parts{
+constexpr std::array<NamedPart, 6> parts{
     {{"attention", "core_attn", &RecomputeParts::attention},
      {"norms", "layernorm", &RecomputeParts::norms},
      {"activation", "moe_act", &RecomputeParts::activation},
      {"mlp", "mlp", &RecomputeParts::mlp},
-     {"latent_up", "mla_up_proj", &RecomputeParts::latent_up}}};
+     {"latent_up", "mla_up_proj", &RecomputeParts::latent_up},
+     {"every_other_product", "op", &RecomputeParts::every_other_product}}};
 
 // Shape keys and where they go in a model.
 struct ShapeKey {

@@ -405,21 +405,20 @@ private:
                     s.overlap = usable(s, options_);
                     if (!best_.open(s, at_least(s, predict(s, layers)))) continue;
                     for (const Again& again : agains) {
-                        if (choose(s, again)) visit_leaf(s, layers);
+                        if (const auto one = chosen(s, again)) visit_leaf(*one, layers);
                     }
                 }
             }
         }
     }
 
-    // The last choice but overlap, of which everything is on that may be. False where it does not
+    // The last choice but overlap, of which everything is on that may be. Nothing where it does not
     // go with the others.
-    bool choose(Strategy& s, const Again& again) const {
-        s.recompute = again.recompute;
-        s.recompute_layers = again.layers;
-        s.parts = again.parts;
-        s.overlap = usable(s, options_);
-        return recompute_fits(s, job_) && overlaps_of(s, options_) > 0;
+    std::optional<Strategy> chosen(const Strategy& s, const Again& again) const {
+        Strategy one = again.of(s);
+        one.overlap = usable(one, options_);
+        if (!recompute_fits(one, job_) || overlaps_of(one, options_) == 0) return std::nullopt;
+        return one;
     }
 
     // Everything but overlap is chosen, which memory does not depend on.
@@ -478,11 +477,13 @@ private:
                         if (offload && !(options_.offload_optimizer && offload_fits(s))) continue;
                         s.offload_optimizer = offload;
                         for (const Again& again : recomputes_of(s, job_, options_)) {
-                            if (!choose(s, again)) continue;
-                            const Prediction prediction = predict(s, layers);
+                            const auto chosen_one = chosen(s, again);
+                            if (!chosen_one) continue;
+                            const Strategy& one = *chosen_one;
+                            const Prediction prediction = predict(one, layers);
                             const double bytes = prediction.memory_total_bytes();
                             if (bytes > least) continue;
-                            const Plan plan{s, prediction, value(s, prediction)};
+                            const Plan plan{one, prediction, value(one, prediction)};
                             if (bytes < least || better(plan, *result_.nearest))
                                 result_.nearest = plan;
                             least = bytes;

@@ -88,6 +88,7 @@ struct SearchOptions {
     bool recompute_full = true;
     bool recompute_block = true;  // full, of 1, 2, ... layers of each stage
     bool offload_optimizer = false;
+    bool offload_layers = false;  // activations of 1, 2, ... layers, where pp is 1, or of none
     std::vector<Schedule> schedules{Schedule::one_f_one_b};
 
     // Each member: whether its overlap may be used, and whether not using it counts as a plan.

@@ -47,8 +47,7 @@ private:
     }
 
     void with_layout(Strategy s) {
-        constexpr unsigned part_sets = 32;
-        constexpr unsigned overlap_sets = 32;
+        constexpr unsigned part_sets = 64;
         const std::uint32_t deepest = model_.job().model.layers + 2;
         for (const Schedule schedule :
              {Schedule::one_f_one_b, Schedule::zero_bubble, Schedule::dualpipe})
@@ -67,21 +66,33 @@ private:
                                                (parts & 2U) != 0,
                                                (parts & 4U) != 0,
                                                (parts & 8U) != 0,
-                                               (parts & 16U) != 0};
+                                               (parts & 16U) != 0,
+                                               (parts & 32U) != 0};
                                     if ((parts != 0) != (recompute == Recompute::selective) ||
                                         (s.recompute_layers != 0 && recompute != Recompute::full))
                                         continue;
-                                    s.overlap = needed(s);
-                                    if (!in_space(s, model_.job(), without_overlap_)) continue;
-                                    for (unsigned bits = 0; bits < overlap_sets; ++bits) {
-                                        s.overlap = {(bits & 1U) != 0,
-                                                     (bits & 2U) != 0,
-                                                     (bits & 4U) != 0,
-                                                     (bits & 8U) != 0,
-                                                     (bits & 16U) != 0};
-                                        if (in_space(s, model_.job(), options_)) ask(s);
+                                    // (Nothing else goes with activations on the host.)
+                                    const std::uint32_t most =
+                                        recompute == Recompute::none ? deepest : 0;
+                                    for (s.offload_layers = 0; s.offload_layers <= most;
+                                         ++s.offload_layers) {
+                                        s.overlap = needed(s);
+                                        with_overlaps(s);
                                     }
                                 }
+    }
+
+    void with_overlaps(Strategy s) {
+        constexpr unsigned overlap_sets = 32;
+        if (!in_space(s, model_.job(), without_overlap_)) return;
+        for (unsigned bits = 0; bits < overlap_sets; ++bits) {
+            s.overlap = {(bits & 1U) != 0,
+                         (bits & 2U) != 0,
+                         (bits & 4U) != 0,
+                         (bits & 8U) != 0,
+                         (bits & 16U) != 0};
+            if (in_space(s, model_.job(), options_)) ask(s);
+        }
     }
 
     void ask(const Strategy& s) {

@@ -84,6 +84,7 @@ SearchOptions small_options(Random& random) {
         one_of(random, {Objective::time, Objective::cost, Objective::energy, Objective::goodput});
     options.failures = {.node_mtbf_s = 1e5, .restart_s = 100, .write_bytes_per_s = 1e8};
     options.recompute_block = one_of(random, {false, true});
+    options.offload_layers = one_of(random, {false, true});
     options.base.flash_attention = one_of(random, {true, true, false});
     options.overlap_off = one_of(random, {true, true, false});
     if (one_of(random, {false, false, true}))

@@ -12,11 +12,21 @@ namespace {
 
 unsigned bits_of(const RecomputeParts& parts) {
     return (parts.attention ? 1U : 0U) | (parts.norms ? 2U : 0U) | (parts.activation ? 4U : 0U) |
-           (parts.mlp ? 8U : 0U) | (parts.latent_up ? 16U : 0U);
+           (parts.mlp ? 8U : 0U) | (parts.latent_up ? 16U : 0U) |
+           (parts.every_other_product ? 32U : 0U);
 }
 RecomputeParts parts_from(unsigned bits) {
-    return {
-        (bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0, (bits & 8U) != 0, (bits & 16U) != 0};
+    return {(bits & 1U) != 0,
+            (bits & 2U) != 0,
+            (bits & 4U) != 0,
+            (bits & 8U) != 0,
+            (bits & 16U) != 0,
+            (bits & 32U) != 0};
+}
+
+// torchtitan has one set of parts, "op": all of them, or none.
+bool parts_go_alone(Framework framework) {
+    return framework != Framework::torchtitan;
 }
 
 unsigned bits_of(const Overlap& overlap) {
@@ -194,6 +204,8 @@ bool offload_fits(const Strategy& s) {
 }
 
 RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
+    if (base.framework == Framework::torchtitan)
+        return {.norms = true, .activation = true, .every_other_product = true};
     return {.attention = !base.flash_attention,
             .norms = true,
             // Megatron-LM recomputes that of experts alone, or a plain feed-forward as a whole;
@@ -205,9 +217,10 @@ RecomputeParts parts_of(const TrainingJob& job, const Strategy& base) {
 
 bool recompute_fits(const Strategy& s, const TrainingJob& job) {
     const unsigned bits = bits_of(s.parts);
-    if (s.parts.every_other_product) return false;  // not varied
     if ((s.recompute == Recompute::selective) != (bits != 0)) return false;
-    if ((bits & ~bits_of(parts_of(job, s))) != 0) return false;
+    const unsigned all = bits_of(parts_of(job, s));
+    if ((bits & ~all) != 0) return false;
+    if (!parts_go_alone(s.framework) && bits != 0 && bits != all) return false;
     // MindSpeed's up-projections are recomputed beside the gather of sequence parallelism, and
     // attention goes with no other part.
     if (s.framework == Framework::mindspeed) {
@@ -227,23 +240,40 @@ bool recompute_fits(const Strategy& s, const TrainingJob& job) {
     return true;
 }
 
+bool offload_fits(const Strategy& s, const TrainingJob& job, const SearchOptions& o) {
+    return o.offload_layers && o.base.offload_layers == 0 && s.pp == 1 &&
+           s.recompute == Recompute::none && s.offload_layers > 0 &&
+           s.offload_layers < job.model.layers;
+}
+
 std::vector<Again> recomputes_of(const Strategy& s,
                                  const TrainingJob& job,
                                  const SearchOptions& o) {
     std::vector<Again> found;
-    if (o.recompute_none) found.push_back({Recompute::none, {}, 0});
+    const std::uint32_t base = o.base.offload_layers;
+    const auto add = [&](const Again& again) {
+        found.push_back(again);
+        found.back().offload_layers = base;
+    };
+    if (o.recompute_none) {
+        add({Recompute::none, {}, 0});
+        Strategy one = s;
+        one.recompute = Recompute::none;
+        for (one.offload_layers = 1; offload_fits(one, job, o); ++one.offload_layers)
+            found.push_back({.offload_layers = one.offload_layers});
+    }
     if (o.recompute_selective) {
         const unsigned all = bits_of(parts_of(job, s));
-        for (unsigned bits = 1; bits <= all; ++bits) {
-            if ((bits & ~all) == 0) found.push_back({Recompute::selective, parts_from(bits), 0});
+        for (unsigned bits = parts_go_alone(s.framework) ? 1 : all; bits <= all; ++bits) {
+            if ((bits & ~all) == 0) add({Recompute::selective, parts_from(bits), 0});
         }
     }
     if (o.recompute_full) {
         if (o.recompute_block) {
             for (std::uint32_t layers = 1; layers < layers_per_stage(job, s.pp); ++layers)
-                found.push_back({Recompute::full, {}, layers});
+                add({Recompute::full, {}, layers});
         }
-        found.push_back({Recompute::full, {}, 0});
+        add({Recompute::full, {}, 0});
     }
     return found;
 }
@@ -277,6 +307,12 @@ double least_memory_bytes(const TrainingModel& model,
         s.recompute = Recompute::selective;
         s.parts = all;
         least = std::min(least, sum_of(model.memory(s, layers, stage)));
+        Strategy away = s;
+        away.recompute = Recompute::none;
+        away.parts = {};
+        away.offload_layers = model.job().model.layers - 1;
+        if (offload_fits(away, model.job(), options))
+            least = std::min(least, sum_of(model.memory(away, layers, stage)));
         fullest = std::max(fullest, least);
         if (stages[0] == stages[1]) break;
     }
@@ -406,14 +442,14 @@ Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOpt
         !s.overlap.grad_reduce)
         return outside("overlap", "weights only where gradients, too");
     const Strategy& base = options.base;
-    if (std::tie(s.offload_layers,
-                 s.zero_group,
+    if (s.offload_layers != base.offload_layers && !offload_fits(s, job, options))
+        return outside("offload_layers", "not open, or beside a pipeline or recomputation");
+    if (std::tie(s.zero_group,
                  s.ulysses,
                  s.flash_attention,
                  s.cuda_graphs,
                  s.fp32_gradients,
-                 s.framework) != std::tie(base.offload_layers,
-                                          base.zero_group,
+                 s.framework) != std::tie(base.zero_group,
                                           base.ulysses,
                                           base.flash_attention,
                                           base.cuda_graphs,
@@ -429,6 +465,7 @@ bool simpler(const Strategy& one, const Strategy& other) {
                                s.recompute_layers,
                                bits_of(s.parts),
                                s.offload_optimizer,
+                               s.offload_layers,
                                s.zero,
                                s.schedule,
                                s.vpp,
@@ -518,6 +555,8 @@ SearchOptions options_for(Framework framework) {
     const Range one{1, 1};
     switch (framework) {
         case Framework::megatron_lm:
+            options.offload_layers = true;
+            break;
         case Framework::mindspeed:
             break;
         case Framework::deepspeed:
@@ -534,7 +573,6 @@ SearchOptions options_for(Framework framework) {
         case Framework::torchtitan:
             options.zero = {3};
             options.sequence_parallel = Choice::on;
-            options.recompute_selective = false;
             options.overlap = {.tensor = true, .pipeline = true};
             break;
         case Framework::composer:

@@ -50,15 +50,27 @@ std::vector<std::uint32_t> zeros_of(const Strategy& s, const SearchOptions& opti
 // Of zero: whether the optimiser's state may lie on the host.
 bool offload_fits(const Strategy& s);
 
+// What happens to activations: they are kept, computed again, or go to the host.
 struct Again {
     Recompute recompute = Recompute::none;
     RecomputeParts parts{};
     std::uint32_t layers = 0;
+    std::uint32_t offload_layers = 0;
+
+    [[nodiscard]] Strategy of(Strategy s) const {
+        s.recompute = recompute;
+        s.recompute_layers = layers;
+        s.parts = parts;
+        s.offload_layers = offload_layers;
+        return s;
+    }
 };
 // Of pp; from the least work done again on, as far as that is known before. Some go with one vpp
 // and not with another, which recompute_fits() says.
 std::vector<Again> recomputes_of(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
 bool recompute_fits(const Strategy& s, const TrainingJob& job);
+// So many layers, beside all else. Megatron-LM takes none of a pipeline, and not all of a model.
+bool offload_fits(const Strategy& s, const TrainingJob& job, const SearchOptions& o);
 // All parts that can be computed again alone.
 RecomputeParts parts_of(const TrainingJob& job, const Strategy& base);
 
