@@ -108,7 +108,7 @@ TEST(TrainSizes, WhatDoesNotFitIntoMemoryIsLeftOutWithTheReason) {
     ASSERT_FALSE(sizes.sizes.empty());
     EXPECT_GT(sizes.sizes.front().chips_in_all(), 8U);
     ASSERT_FALSE(sizes.without.empty());
-    EXPECT_THAT(sizes.without.front().why, HasSubstr("8 chips: the leanest plan needs"));
+    EXPECT_THAT(sizes.without.front().why, HasSubstr("the leanest plan needs"));
 }
 
 TEST(TrainSizes, OfPoolsThatAreAlikeAreOneSizeOfBoth) {
