@@ -225,6 +225,9 @@ Result<Sent> submission_of(const Json& json, std::size_t number, const Sender& s
         sent.notes = std::move(parsed.notes);
     }
     if (spec.workdir.empty()) spec.workdir = sender.workdir;
+    if (const auto read = job::read_train_config(spec, spec.workdir); !read) {
+        return fail(read.error().at(source));
+    }
     // What the job says itself wins over what its sender had in the environment.
     spec.env.insert(sender.env.begin(), sender.env.end());
     if (const auto sound = job::check_spec(spec); !sound.has_value()) {

@@ -11,6 +11,7 @@
 #include "weir/base/text_file.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/catalog/vendor.hpp"
+#include "weir/cli/offers_train.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/fleet/fleet_file.hpp"
 #include "weir/job/job_file.hpp"
@@ -29,6 +30,8 @@ Result<job::JobSpec> read_job(const std::string& path) {
     WEIR_TRY(job::ParsedJob parsed,
              job::looks_like_script(text) ? job::read_sbatch_text(text, source)
                                           : job::read_job_text(text, source));
+    // Where it would be submitted from.
+    WEIR_CHECK(job::read_train_config(parsed.spec, parsed.spec.workdir));
     return std::move(parsed.spec);
 }
 
@@ -170,10 +173,34 @@ void print(const match::Offers& offers, const fleet::Fleet& fleet, const job::Jo
     }
 }
 
+Result<bool> show_train_offers(const job::JobSpec& spec,
+                               const fleet::Fleet& fleet,
+                               const catalog::Catalog& catalog,
+                               bool json) {
+    job::JobSpec one = spec;
+    one.gang.chips = 1;
+    const match::Offers matched = match::offers_of(one, fleet, catalog);
+    WEIR_TRY(const TrainOffers offers, train_offers_of(spec, matched, fleet, catalog));
+    for (const std::string& slip : slips_in(spec, fleet, catalog))
+        note(slip);
+    for (const std::string& sentence : offers.notes)
+        note(sentence);
+    if (json) {
+        out_json(train_offers_json(spec, offers));
+    } else {
+        out(train_offers_text(offers));
+        note(
+            "all of it is predicted: of ten such runs nine take a step between the two times; a "
+            "hub takes the size with which the job ends first, by what is free when");
+    }
+    return !offers.sizes.empty() && offers.sizes.front().against.empty();
+}
+
 Result<bool> show_offers(const OffersOptions& options) {
     WEIR_TRY(const job::JobSpec spec, read_job(options.job));
     WEIR_TRY(const fleet::Fleet fleet, fleet::read_fleet(options.fleet));
     WEIR_TRY(const catalog::Catalog catalog, catalog::catalog_with(options.catalogs));
+    if (spec.train) return show_train_offers(spec, fleet, catalog, options.json);
     match::Offers offers = match::offers_of(spec, fleet, catalog);
     rule_out_what_never_fits(spec, fleet, offers);
     for (const std::string& slip : slips_in(spec, fleet, catalog))

@@ -248,6 +248,12 @@ std::optional<Price> Accounts::price_of(PoolId pool) const {
 
 Result<Money> Accounts::cost_at_most(const sched::Request& request) const {
     Money most{0, currency_};
+    // Of several sizes, the dearest.
+    for (std::uint32_t size = 0; size < request.sizes.size(); ++size) {
+        WEIR_TRY(const Money cost, cost_at_most(sched::settled(request, size)));
+        most.micros = std::max(most.micros, cost.micros);
+    }
+    if (!request.sizes.empty()) return most;
     for (const PoolId pool : request.demand.pools) {
         if (!may_ever_have(request, pool)) continue;
         Price price = price_of(pool).value_or(Price{{0, currency_}});

@@ -8,6 +8,7 @@
 #include "weir/base/digest.hpp"
 #include "weir/exec/shepherd_protocol.hpp"
 #include "weir/hub/houses.hpp"
+#include "weir/hub/training.hpp"
 #include "weir/hub/verdict.hpp"
 #include "weir/job/check_spec.hpp"
 #include "weir/job/job_json.hpp"
@@ -145,6 +146,12 @@ std::string in_one_line(const std::vector<std::string>& reasons) {
     return line;
 }
 
+// How many chips a training job gets is not known before its chips are.
+job::JobSpec on_one_chip(job::JobSpec spec) {
+    if (spec.train) spec.gang.chips = 1;
+    return spec;
+}
+
 // Those that were asked for and keep what the job demands of its chips; where it demands something,
 // in the order of preference of match.hpp.
 Result<Pools> pools_of(const fleet::Fleet& fleet,
@@ -152,8 +159,9 @@ Result<Pools> pools_of(const fleet::Fleet& fleet,
                        const catalog::Catalog& catalog) {
     Pools pools;
     WEIR_TRY(pools.accepted, pools_asked_for(fleet, spec, catalog));
-    if (match::contract_of(spec).empty()) return pools;
-    const match::Offers offers = match::offers_of(spec, fleet, catalog);
+    const job::JobSpec asked = on_one_chip(spec);
+    if (match::contract_of(asked).empty()) return pools;
+    const match::Offers offers = match::offers_of(asked, fleet, catalog);
     pools.accepted = offers.keeping();
     pools.plan = plan_of(offers);
     if (!pools.accepted.empty()) return pools;
@@ -212,6 +220,13 @@ std::string without_numbers(const std::string& name) {
         if (c < '0' || c > '9') text += c;
     }
     return text;
+}
+
+// Is there room for it in the empty fleet, and would its organisation ever have a right to so much?
+Result<void> can_ever_run(const sched::Engine& engine, const sched::Request& request) {
+    WEIR_CHECK(engine.can_ever_fit(request.demand));
+    WEIR_CHECK(engine.can_ever_have(request.tenant, request.demand));
+    return check_tasks(engine.fleet(), request.demand);
 }
 
 Result<void> check_deadline(Time deadline,
@@ -368,8 +383,49 @@ Result<void> Admission::enter_house(Admitted& admitted) const {
     request.tenant = *house;
     if (std::string slip = slip_in(organisations, tenant); !slip.empty())
         admitted.notes.push_back(std::move(slip));
-    if (request.demand.pools.empty()) return {};
-    return book_.engine().can_ever_have(request.tenant, request.demand);
+    return {};
+}
+
+// Of the sizes that are planned those in which it might ever run: where the fleet has room for it,
+// its organisation a right to it, the reservation an end late enough, and a budget what it may
+// cost.
+Result<void> Admission::enter_training(Admitted& admitted, const std::vector<PoolId>& pools) const {
+    const sched::Engine& engine = book_.engine();
+    sched::Request& request = admitted.submitted.request;
+    job::JobSpec& spec = admitted.spec;
+    WEIR_TRY(TrainPlan planned, train_plan_of(spec, engine.fleet(), pools, catalog_));
+    std::vector<sched::Size> sizes;
+    std::optional<Error> first;
+    std::size_t left_out = 0;
+    for (job::TrainSize& size : planned.sizes) {
+        sched::Request its = request;
+        enter_sizes({size_for_core(size, spec.gang, request.demand, engine.fleet())}, its);
+        its = sched::settled(std::move(its), 0);
+        const auto may_run = [&]() -> Result<void> {
+            if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, its));
+            WEIR_CHECK(can_ever_run(engine, its));
+            WEIR_TRY(const Money cost, book_.accounts().cost_at_most(its));
+            if (cost.micros == 0) return {};
+            return book_.accounts().may_spend(its.tenant, cost, now_, earlier_cost_, spec.budget);
+        }();
+        if (!may_run) {
+            ++left_out;
+            if (!first) first = may_run.error().at(format_count(size.chips_in_all(), "chip"));
+            continue;
+        }
+        sizes.push_back({.demand = its.demand, .limit = its.limit, .takes = its.expected});
+        spec.sizes.push_back(std::move(size));
+    }
+    if (sizes.empty()) return fail(*std::move(first));
+    enter_sizes(std::move(sizes), request);
+    admitted.notes.insert(admitted.notes.end(), planned.notes.begin(), planned.notes.end());
+    admitted.notes.push_back("it may run on " + range_in_words(spec.sizes) +
+                             ", and takes the one with which it ends first");
+    if (left_out > 0) {
+        admitted.notes.push_back(format_count(left_out, "other size") + " would never start; " +
+                                 first->message);
+    }
+    return {};
 }
 
 // What all its members may cost at most must be left.
@@ -409,12 +465,6 @@ Result<void> Admission::fill(Admitted& admitted) {
                         "; as on_unsatisfied: wait says, it waits until there is one");
     }
     admitted.submitted.unserved = std::move(pools.unserved);
-    // What the journal takes it must give back, or no hub could ever start from it again.
-    admitted.spec_text = job::spec_to_json(spec);
-    WEIR_TRY(const job::JobSpec read_back, job::spec_from_json(admitted.spec_text));
-    if (read_back != spec) {
-        return fail(Code::invalid, "it holds text that is not UTF-8");
-    }
     WEIR_CHECK(enter_data(spec, request));
     const std::size_t members = spec.array ? spec.array->indices.size() : 1;
     const std::uint64_t members_so_far = next_.value - book_.everybody().next().value;
@@ -431,7 +481,7 @@ Result<void> Admission::fill(Admitted& admitted) {
     request.limit = spec.limit.value_or(default_limit_);
     request.demand.within = spec.gang.within;
     request.demand.parts.push_back({.replicas = spec.gang.replicas,
-                                    .each = {.chips = spec.gang.chips,
+                                    .each = {.chips = spec.train ? 1 : spec.gang.chips,
                                              .chip_permille = spec.gang.chip_permille,
                                              .cpus_milli = spec.gang.cpus_milli,
                                              .memory = spec.gang.memory}});
@@ -444,10 +494,14 @@ Result<void> Admission::fill(Admitted& admitted) {
     request.owner = fingerprint(spec.tenant + "\n" + admitted.submitted.user);
     request.likeness = fingerprint(spec.tenant + "\n" + admitted.submitted.user + "\n" +
                                    without_numbers(spec.name));
-    if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
-    if (is_served) WEIR_CHECK(book_.engine().can_ever_fit(request.demand));
+    admitted.spec.sizes.clear();  // what somebody else has planned is no answer here
     WEIR_CHECK(enter_house(admitted));
-    if (is_served) WEIR_CHECK(check_tasks(book_.engine().fleet(), request.demand));
+    if (spec.train && is_served) {
+        WEIR_CHECK(enter_training(admitted, request.demand.pools));
+    } else {
+        if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, request));
+        if (is_served) WEIR_CHECK(can_ever_run(book_.engine(), request));
+    }
     if (spec.deadline) WEIR_CHECK(check_deadline(*spec.deadline, request, book_.engine(), now_));
 
     using sched::Needs;
@@ -466,7 +520,13 @@ Result<void> Admission::fill(Admitted& admitted) {
         admitted.submitted.indices = spec.array->indices;
     }
     WEIR_CHECK(enter_budgets(spec, request, members));
-    if (!spec.limit) {
+    // What the journal takes it must give back, or no hub could ever start from it again.
+    admitted.spec_text = job::spec_to_json(spec);
+    WEIR_TRY(const job::JobSpec read_back, job::spec_from_json(admitted.spec_text));
+    if (read_back != spec) {
+        return fail(Code::invalid, "it holds text that is not UTF-8");
+    }
+    if (!spec.limit && request.sizes.empty() && spec.sizes.empty()) {
         notes.push_back("no time limit was given, so " + format_duration(request.limit) +
                         " is in force; a job with a shorter one may start earlier");
     }
@@ -507,14 +567,62 @@ std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
     return others;
 }
 
+namespace {
+
+// A training job for another fleet: planned anew, or, if it has started, as it was planned.
+Result<void> size_for_fleet(const job::JobSpec& spec,
+                            std::optional<std::uint32_t> size,
+                            const std::vector<PoolId>& pools,
+                            const sched::Engine& engine,
+                            const catalog::Catalog& catalog,
+                            ForFleet& carried) {
+    sched::Request& request = carried.request;
+    const fleet::Demand like = request.demand;
+    if (size && *size < spec.sizes.size()) {
+        sched::Size kept = size_for_core(spec.sizes[*size], spec.gang, like, engine.fleet());
+        if (kept.demand.pools.empty()) {
+            return fail(Code::never_fits,
+                        "train: it began on " + spec.sizes[*size].chip + ", and no pool of " +
+                            quoted_list(spec.sizes[*size].pools) + " has that now");
+        }
+        enter_sizes({std::move(kept)}, request);
+        request = sched::settled(std::move(request), 0);
+        return engine.can_ever_fit(request.demand);
+    }
+    WEIR_TRY(TrainPlan planned, train_plan_of(spec, engine.fleet(), pools, catalog));
+    carried.sizes.clear();
+    std::vector<sched::Size> sizes;
+    Error first;
+    for (job::TrainSize& each : planned.sizes) {
+        sched::Size its = size_for_core(each, spec.gang, like, engine.fleet());
+        if (const auto fits = engine.can_ever_fit(its.demand); !fits) {
+            first = fits.error();
+            continue;
+        }
+        sizes.push_back(std::move(its));
+        carried.sizes.push_back(std::move(each));
+    }
+    if (sizes.empty()) return fail(first);
+    enter_sizes(std::move(sizes), request);
+    return {};
+}
+
+}  // namespace
+
 Result<ForFleet> request_for_fleet(const sched::Request& request,
                                    const job::JobSpec& spec,
+                                   std::optional<std::uint32_t> size,
                                    std::vector<sched::Dependency> unmet,
                                    const sched::Engine& engine,
                                    const catalog::Catalog& catalog) {
     WEIR_TRY(Pools pools, pools_of(engine.fleet(), spec, catalog));
-    ForFleet carried{request, std::move(pools.plan), std::move(pools.unserved)};
+    ForFleet carried{request, std::move(pools.plan), spec.sizes, std::move(pools.unserved)};
     carried.request.after = std::move(unmet);
+    if (spec.train && carried.unserved.empty()) {
+        WEIR_CHECK(size_for_fleet(spec, size, pools.accepted, engine, catalog, carried));
+        return carried;
+    }
+    carried.request.sizes.clear();
     carried.request.demand.pools = std::move(pools.accepted);
     if (carried.unserved.empty()) WEIR_CHECK(engine.can_ever_fit(carried.request.demand));
     return carried;
@@ -523,9 +631,19 @@ Result<ForFleet> request_for_fleet(const sched::Request& request,
 bool plans_otherwise(const Family& family,
                      const fleet::Fleet& fleet,
                      const catalog::Catalog& catalog) {
-    if (match::contract_of(family.spec).empty()) return false;
+    if (match::contract_of(on_one_chip(family.spec)).empty() && family.request.sizes.empty())
+        return false;
     const Result<Pools> now = pools_of(fleet, family.spec, catalog);
     if (!now) return true;
+    if (!family.request.sizes.empty()) {
+        // Some of what is planned may never start, and is not in its description.
+        const auto planned = train_plan_of(family.spec, fleet, now->accepted, catalog);
+        if (!planned) return true;
+        for (const job::TrainSize& size : family.spec.sizes) {
+            const auto& all = planned->sizes;
+            if (std::find(all.begin(), all.end(), size) == all.end()) return true;
+        }
+    }
     return now->plan != family.spec.planned || now->unserved.empty() != family.is_served;
 }
 

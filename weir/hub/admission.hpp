@@ -1,13 +1,13 @@
 // Admission: may this submission become a job, and what does the core hear of it?
 //
 // It refuses what could never be served: parts of the language that this version does not honour,
-// chips and sites that the fleet does not have, contracts that no chip of it keeps
-// (match/match.hpp) unless the job waits for another fleet, dependencies that nobody submitted,
-// gangs that no empty fleet could hold, tenants of no organisation and gangs that theirs will never
-// have a right to, datasets that nobody has or makes, jobs that may cost more than is left in a
-// budget, deadlines that the promises to others leave no room for. The error says what was asked
-// and what there is; nothing has changed then. What it accepts it turns into the request of the
-// decision core, and says in notes what it filled in.
+// chips and sites that the fleet does not have, training jobs for which no pool has a plan,
+// contracts that no chip of it keeps (match/match.hpp) unless the job waits for another fleet,
+// dependencies that nobody submitted, gangs that no empty fleet could hold, tenants of no
+// organisation and gangs that theirs will never have a right to, datasets that nobody has or makes,
+// jobs that may cost more than is left in a budget, deadlines that the promises to others leave no
+// room for. The error says what was asked and what there is; nothing has changed then. What it
+// accepts it turns into the request of the decision core, and says in notes what it filled in.
 //
 // A submission of several jobs is admitted in order: a later one may depend on an earlier one by
 // name although neither is in the book yet. Dependencies on jobs that have ended are settled here,
@@ -15,6 +15,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ private:
     };
 
     Result<void> fill(Admitted& admitted);
+    Result<void> enter_training(Admitted& admitted, const std::vector<PoolId>& pools) const;
     Result<void> enter_house(Admitted& admitted) const;
     Result<void> enter_budgets(const job::JobSpec& spec,
                                const sched::Request& request,
@@ -95,14 +97,17 @@ Error too_far(const std::string& what, Time at, Time now);
 // A job for another fleet.
 struct ForFleet {
     sched::Request request;
-    std::vector<job::Planned> plan;  // as in its description
-    std::string unserved;            // why no pool serves it; "" = some do
+    std::vector<job::Planned> plan;     // as in its description
+    std::vector<job::TrainSize> sizes;  // likewise
+    std::string unserved;               // why no pool serves it; "" = some do
 };
 
-// Of a waiting job: pools and dependencies anew, everything else as it was. `unmet` are those of
-// its dependencies that have not ended.
+// Of a waiting job: pools, sizes and dependencies anew, everything else as it was. `unmet` are
+// those of its dependencies that have not ended; size: of a training job that has started once, the
+// one that it keeps.
 Result<ForFleet> request_for_fleet(const sched::Request& request,
                                    const job::JobSpec& spec,
+                                   std::optional<std::uint32_t> size,
                                    std::vector<sched::Dependency> unmet,
                                    const sched::Engine& engine,
                                    const catalog::Catalog& catalog);

@@ -103,9 +103,16 @@ void Book::forget_promises(JobId job) {
     lost_promises_.erase(job);
 }
 
+sched::Request Book::request_now(const Job& job) const {
+    const auto known = promises_.find(job.id);
+    return sched::settled(
+        job.family->request,
+        known != promises_.end() ? known->second.size : engine_->chosen_size(job.id));
+}
+
 std::string Book::deadline_trouble(const Job& job) const {
-    const sched::Request& request = job.family->request;
-    if (request.deadline == never) return "";
+    if (job.family->request.deadline == never) return "";
+    const sched::Request request = request_now(job);
     const std::string deadline = "its deadline, " + format_time(request.deadline);
     if (request.deadline <= now_) return deadline + ", has passed";
     if (now_ + request.limit > request.deadline) {
@@ -331,6 +338,11 @@ Result<void> Book::check_request(const sched::Request& request, bool is_served) 
     if (request.limit.count() <= 0 || request.limit > forever) {
         return fail(Code::io, whose + " has no possible time limit");
     }
+    for (std::uint32_t size = 0; size < request.sizes.size(); ++size) {
+        sched::Request its = sched::settled(request, size);
+        if (its.expected.count() < 0) return fail(Code::io, whose + " takes less than nothing");
+        WEIR_CHECK(check_request(its, true));
+    }
     if (!is_served) return {};
     if (const auto fits = engine_->can_ever_fit(request.demand); !fits) {
         return fail(Code::io, whose + " can never be served: " + fits.error().message);
@@ -423,11 +435,11 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
 Result<void> Book::on(const journal::PromiseCarried& record, Time at) {
     WEIR_TRY(const Job* job, job_that(record.job, &Job::waits, "waits"));
     WEIR_CHECK(check_place(*job, record.at, record.placement));
-    WEIR_CHECK(engine_->follow({sched::Reserve{job->id, record.at, record.placement},
+    WEIR_CHECK(engine_->follow({sched::Reserve{job->id, record.at, record.placement, record.size},
                                 {.cause = sched::Cause::reserved, .until = record.at}},
                                at));
     promises_.erase(job->id);
-    if (record.at < never) promises_[job->id] = {record.at, record.placement};
+    if (record.at < never) promises_[job->id] = {record.at, record.placement, record.size};
     if (record.at <= record.promised) {
         lost_promises_.erase(job->id);
         return {};
@@ -533,9 +545,12 @@ Result<journal::Step> Book::decide(Time at, bool anew) {
             const std::size_t earlier = jobs_.at(start->job).attempts.size();
             step.starts.push_back({.attempt = {start->job, static_cast<std::uint32_t>(earlier + 1)},
                                    .cause = cause,
-                                   .placement = std::move(start->placement)});
+                                   .placement = std::move(start->placement),
+                                   .size = start->size,
+                                   .why_size = engine_->sizes_in_words(start->job, at)});
         } else if (auto* reserve = std::get_if<sched::Reserve>(&decision.what)) {
-            step.reserved.push_back({reserve->job, reserve->at, std::move(reserve->placement)});
+            step.reserved.push_back(
+                {reserve->job, reserve->at, std::move(reserve->placement), reserve->size});
         } else if (const auto* drop = std::get_if<sched::Drop>(&decision.what)) {
             step.drops.push_back({drop->job, decision.why.other, cause});
         } else if (const auto* preempt = std::get_if<sched::Preempt>(&decision.what)) {
@@ -612,16 +627,17 @@ Result<void> Book::on(const journal::Step& step, Time at) {
                           {.cause = stop.cause, .other = stop.for_job}));
     }
     for (const journal::Started& start : step.starts) {
-        WEIR_CHECK(
-            follow(sched::Start{start.attempt.job, start.placement}, {.cause = start.cause}));
+        WEIR_CHECK(follow(sched::Start{start.attempt.job, start.placement, start.size},
+                          {.cause = start.cause}));
     }
     for (const journal::Replaced& replaced : step.replaced) {
         WEIR_CHECK(follow(sched::Replace{replaced.job, replaced.placement},
                           {.cause = sched::Cause::node_replaced}));
     }
     for (const journal::Reserved& reserved : step.reserved) {
-        WEIR_CHECK(follow(sched::Reserve{reserved.job, reserved.at, reserved.placement},
-                          {.cause = sched::Cause::reserved, .until = reserved.at}));
+        WEIR_CHECK(
+            follow(sched::Reserve{reserved.job, reserved.at, reserved.placement, reserved.size},
+                   {.cause = sched::Cause::reserved, .until = reserved.at}));
     }
     for (const journal::OverPower& over : step.over_power) {
         WEIR_CHECK(follow(sched::OverPower{over.domain, over.excess_watts},
@@ -677,7 +693,10 @@ void Book::take(const journal::Step& step, Time at) {
                                 .nodes_by_rank = {},
                                 .stopped_for = {},
                                 .saved_at = never,
-                                .preempted = {}});
+                                .preempted = {},
+                                .size = start.size,
+                                .why_size = start.why_size});
+        job.family->request = sched::settled(std::move(job.family->request), start.size);
         running_.insert(job.id);
         ++job.family->running;
         accounts_.started(job.id, job.family->request, start.placement, start.attempt.number, at);
@@ -696,7 +715,7 @@ void Book::take(const journal::Step& step, Time at) {
         if (reserved.at >= never) {
             promises_.erase(reserved.job);
         } else {
-            promises_[reserved.job] = {reserved.at, reserved.placement};
+            promises_[reserved.job] = {reserved.at, reserved.placement, reserved.size};
             const auto lost = lost_promises_.find(reserved.job);
             if (lost != lost_promises_.end() && reserved.at <= lost->second.promised) {
                 lost_promises_.erase(lost);

@@ -58,6 +58,8 @@ struct Attempt {
         JobId for_job;
     };
     std::optional<Preempted> preempted;
+    std::uint32_t size = 0;  // in which it runs, of those of its job's description
+    std::string why_size{};  // in words; "" = it has one
 };
 
 // The node of every replica. Ranks count over the ranges in order, node by node.
@@ -90,7 +92,7 @@ struct Family {
     std::string tenant;
     std::string user;
     Time submitted_at{};
-    sched::Request request;  // of the first member
+    sched::Request request;  // of the first member; once it has started, in its size
     std::string spec_text;   // "" once it is parsed
     job::JobSpec spec;       // valid iff spec_text is empty
 };
@@ -150,6 +152,7 @@ public:
     struct Promise {
         Time at = never;
         fleet::Placement placement;
+        std::uint32_t size = 0;
     };
     [[nodiscard]] const Promise* promise(JobId job) const;  // null when there is none
     [[nodiscard]] const std::map<JobId, Promise>& promises() const { return promises_; }
@@ -176,6 +179,9 @@ public:
     // Of a job that is held: "era5-2020 (40TiB), which is copied from wuxi to hefei and expected
     // there at ..."; "" = nothing that is known.
     [[nodiscard]] std::string what_data_it_waits_for(const Job& job) const;
+
+    // What it asks for: in the size that it runs in, was promised or waits with.
+    [[nodiscard]] sched::Request request_now(const Job& job) const;
 
     // "job 12 (mesh)", for sentences.
     [[nodiscard]] std::string described(JobId job) const;

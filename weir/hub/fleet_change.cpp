@@ -151,6 +151,12 @@ std::vector<journal::AdvanceMade> moved(const std::map<AdvanceId, Reservation>& 
     return all;
 }
 
+// The size in which it has started once, and stays.
+std::optional<std::uint32_t> size_of(const Job& job) {
+    if (job.attempts.empty()) return std::nullopt;
+    return job.attempts.back().size;
+}
+
 // A running job in the terms of another fleet. Where its reservation did not come along, it runs on
 // without.
 struct MovedJob {
@@ -171,7 +177,7 @@ std::optional<MovedJob> moved(const Job& job,
     if (!inside) request.demand.tag = 0;
     const TenantId house = to.rights().organisations.house_of(job.family->tenant);
     request.tenant = house.valid() ? house : TenantId{0};
-    auto carried = request_for_fleet(request, job.family->spec, {}, to, catalog);
+    auto carried = request_for_fleet(request, job.family->spec, size_of(job), {}, to, catalog);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
     if (!carried || !carried->unserved.empty() || !placement) return std::nullopt;
     return MovedJob{*std::move(carried), *std::move(placement)};
@@ -378,8 +384,10 @@ void Keeper::carry_promises(Work& work,
         const fleet::Level within = job->family->request.demand.within;
         fleet::Placement same;
         std::string reason =
-            promise.placement.ranges.empty()
-                ? "it names no nodes"
+            promise.placement.ranges.empty() ? "it names no nodes"
+            // Where it fits is looked for anew in the smallest, and from then on in all.
+            : !job->family->request.sizes.empty()
+                ? "it may run in several sizes"
                 : others_than_before(promise.placement, within, old_fleet, fleet_, same);
         if (reason.empty() &&
             !book_->engine().has_right(
@@ -388,7 +396,9 @@ void Keeper::carry_promises(Work& work,
         }
         const bool is_sure = reason.empty() && old_fleet == fleet_;
         if (reason.empty()) {
-            record(work, journal::PromiseCarried{id, promise.at, promise.at, std::move(same), ""});
+            record(work,
+                   journal::PromiseCarried{
+                       id, promise.at, promise.at, std::move(same), "", promise.size});
             reason = "the new fleet has less room for it";
         }
         if (!is_sure) open.push_back({id, promise.at, std::move(reason)});
@@ -405,7 +415,8 @@ void Keeper::carry_promises(Work& work,
                                        each.at,
                                        found.at,
                                        std::move(found.placement),
-                                       kept ? std::string() : std::move(each.reason)});
+                                       kept ? std::string() : std::move(each.reason),
+                                       found.size});
     }
 }
 
@@ -437,8 +448,12 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
             return record(work, journal::Cancelled{job.id, reason});
         }
     }
-    auto carried = request_for_fleet(
-        old, job.family->spec, std::move(unmet), book_->engine(), catalog_of(options_));
+    auto carried = request_for_fleet(old,
+                                     job.family->spec,
+                                     size_of(job),
+                                     std::move(unmet),
+                                     book_->engine(),
+                                     catalog_of(options_));
     if (!carried) {
         const std::string reason = "the fleet has changed: " + carried.error().message;
         return record(work, journal::Cancelled{job.id, reason});
@@ -454,12 +469,13 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
 // What is planned goes along: a job that will be computed in another way than it was told says so.
 void Keeper::carry(Work& work, const Job& job, ForFleet carried, fleet::Placement placement) {
     job::JobSpec spec = job.family->spec;
-    const bool is_new = spec.planned != carried.plan;
+    const bool is_new = spec.planned != carried.plan || spec.sizes != carried.sizes;
     if (is_new) {
         if (const std::string what = other_plan(spec.planned, carried.plan); !what.empty()) {
             log::warn(book_->described(job.id) + " is planned otherwise now: " + what);
         }
         spec.planned = std::move(carried.plan);
+        spec.sizes = std::move(carried.sizes);
         record(work, journal::SpecGiven{job::spec_to_json(spec)});
     }
     const JobId first = job.family->first;

@@ -65,11 +65,11 @@ Result<void> nobody_in_the_way(const sched::Advance& advance, const Book& book) 
     for (const auto& [id, promise] : book.promises()) {
         const Job* job = book.find(id);
         if (job == nullptr || promise.at >= advance.until) continue;
-        const Time end = end_by_limit(promise.at, job->family->request.limit);
+        const Duration limit = book.request_now(*job).limit;
+        const Time end = end_by_limit(promise.at, limit);
         if (end <= advance.from || !meets(promise.placement, advance.nodes)) continue;
         reasons.push_back(book.described(id) + " was promised to start there at " +
-                          format_time(promise.at) + ", for up to " +
-                          format_duration(job->family->request.limit));
+                          format_time(promise.at) + ", for up to " + format_duration(limit));
     }
     if (reasons.empty()) return {};
     std::string text = "these nodes are not free from " + format_time(advance.from) + " to " +

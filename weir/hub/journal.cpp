@@ -98,24 +98,32 @@ Json json_of(const sched::PowerDomain& domain) {
     return {word_for(levels, domain.level), domain.pool.value, domain.number};
 }
 
-Json json_of(const sched::Request& request) {
+Json json_of(const std::vector<fleet::GangPart>& gang) {
     Json parts = Json::array();
-    for (const fleet::GangPart& part : request.demand.parts) {
+    for (const fleet::GangPart& part : gang) {
         parts.push_back({part.replicas,
                          part.each.chips,
                          part.each.chip_permille,
                          part.each.cpus_milli,
                          part.each.memory.count});
     }
-    Json pools = Json::array();
-    for (const PoolId pool : request.demand.pools)
-        pools.push_back(pool.value);
+    return parts;
+}
+
+Json json_of(const std::vector<PoolId>& pools) {
+    Json json = Json::array();
+    for (const PoolId pool : pools)
+        json.push_back(pool.value);
+    return json;
+}
+
+Json json_of(const sched::Request& request) {
     Json json{{"job", request.job.value},
               {"priority", word_for(priorities, request.priority)},
               {"limit_ms", request.limit.count()},
-              {"parts", std::move(parts)},
+              {"parts", json_of(request.demand.parts)},
               {"within", word_for(levels, request.demand.within)},
-              {"pools", std::move(pools)}};
+              {"pools", json_of(request.demand.pools)}};
     if (!request.after.empty()) {
         Json after = Json::array();
         for (const sched::Dependency& dependency : request.after) {
@@ -141,6 +149,13 @@ Json json_of(const sched::Request& request) {
     if (request.predicted.count() != 0) json["predicted_ms"] = request.predicted.count();
     if (request.tenant != TenantId{0}) json["house"] = request.tenant.value;
     if (!request.data.empty()) json["data"] = request.data;
+    // What they have in common is that of the request.
+    for (const sched::Size& size : request.sizes) {
+        json["sizes"].push_back({json_of(size.demand.parts),
+                                 json_of(size.demand.pools),
+                                 size.limit.count(),
+                                 size.takes.count()});
+    }
     return json;
 }
 
@@ -251,6 +266,7 @@ Body body_of(const PromiseCarried& record) {
     if (record.at != never) json["at_ms"] = milliseconds(record.at);
     if (!record.placement.ranges.empty()) json["placement"] = json_of(record.placement);
     if (!record.reason.empty()) json["reason"] = record.reason;
+    if (record.size != 0) json["size"] = record.size;
     return {"promise_carried", text_of(json)};
 }
 Body body_of(const Ended& record) {
@@ -351,10 +367,15 @@ Body body_of(const Step& record) {
     Json json{{"digest", hex_of(record.digest)}};
     if (record.anew) json["anew"] = true;
     put_list(json, "starts", record.starts, [](const Started& start) {
-        return Json{start.attempt.job.value,
-                    start.attempt.number,
-                    word_for(start_causes, start.cause),
-                    json_of(start.placement)};
+        Json written{start.attempt.job.value,
+                     start.attempt.number,
+                     word_for(start_causes, start.cause),
+                     json_of(start.placement)};
+        if (start.size != 0 || !start.why_size.empty()) {
+            written.push_back(start.size);
+            written.push_back(start.why_size);
+        }
+        return written;
     });
     put_list(json, "drops", record.drops, [](const Dropped& drop) {
         Json written{drop.job.value, drop.because_of.value};
@@ -364,7 +385,9 @@ Body body_of(const Step& record) {
         return written;
     });
     put_list(json, "reservations", record.reserved, [](const Reserved& reserved) {
-        return Json{reserved.job.value, milliseconds(reserved.at), json_of(reserved.placement)};
+        Json written{reserved.job.value, milliseconds(reserved.at), json_of(reserved.placement)};
+        if (reserved.size != 0) written.push_back(reserved.size);
+        return written;
     });
     put_list(json, "preempted", record.preempted, [](const Preempted& stop) {
         return Json{stop.job.value, stop.for_job.value, word_for(stop_causes, stop.cause)};
@@ -401,24 +424,34 @@ sched::PowerDomain domain_of(const Json& json) {
             .number = json.at(2).get<std::uint32_t>()};
 }
 
-sched::Request request_of(const Json& json) {
-    sched::Request request;
-    request.job = JobId{json.at("job").get<std::uint64_t>()};
-    request.priority = value_of(priorities, json.at("priority"));
-    request.limit = Duration{json.at("limit_ms").get<std::int64_t>()};
-    for (const Json& part : json.at("parts")) {
-        fleet::GangPart known;
+std::vector<fleet::GangPart> parts_of(const Json& json) {
+    std::vector<fleet::GangPart> parts;
+    for (const Json& part : json) {
+        fleet::GangPart& known = parts.emplace_back();
         known.replicas = part.at(0).get<std::uint32_t>();
         known.each.chips = part.at(1).get<std::uint32_t>();
         known.each.chip_permille = part.at(2).get<std::uint32_t>();
         known.each.cpus_milli = part.at(3).get<std::uint32_t>();
         known.each.memory = Bytes{part.at(4).get<std::int64_t>()};
-        request.demand.parts.push_back(known);
     }
+    return parts;
+}
+
+std::vector<PoolId> pools_of(const Json& json) {
+    std::vector<PoolId> pools;
+    for (const Json& pool : json)
+        pools.push_back(PoolId{pool.get<std::uint32_t>()});
+    return pools;
+}
+
+sched::Request request_of(const Json& json) {
+    sched::Request request;
+    request.job = JobId{json.at("job").get<std::uint64_t>()};
+    request.priority = value_of(priorities, json.at("priority"));
+    request.limit = Duration{json.at("limit_ms").get<std::int64_t>()};
+    request.demand.parts = parts_of(json.at("parts"));
     request.demand.within = value_of(levels, json.at("within"));
-    for (const Json& pool : json.at("pools")) {
-        request.demand.pools.push_back(PoolId{pool.get<std::uint32_t>()});
-    }
+    request.demand.pools = pools_of(json.at("pools"));
     if (const auto after = json.find("after"); after != json.end()) {
         for (const Json& dependency : *after) {
             request.after.push_back(
@@ -447,6 +480,16 @@ sched::Request request_of(const Json& json) {
     request.predicted = Duration{json.value("predicted_ms", std::int64_t{0})};
     request.tenant = TenantId{json.value("house", std::uint32_t{0})};
     request.data = json.value("data", std::vector<std::string>{});
+    if (const auto sizes = json.find("sizes"); sizes != json.end()) {
+        for (const Json& size : *sizes) {
+            sched::Size& its = request.sizes.emplace_back();
+            its.demand = request.demand;
+            its.demand.parts = parts_of(size.at(0));
+            its.demand.pools = pools_of(size.at(1));
+            its.limit = Duration{size.at(2).get<std::int64_t>()};
+            its.takes = Duration{size.at(3).get<std::int64_t>()};
+        }
+    }
     return request;
 }
 
@@ -481,6 +524,7 @@ PromiseCarried promise_carried_of(const Json& json) {
     if (const auto placement = json.find("placement"); placement != json.end()) {
         record.placement = placement_of(*placement);
     }
+    record.size = json.value("size", std::uint32_t{0});
     return record;
 }
 
@@ -687,6 +731,10 @@ Step step_of(const Json& json) {
         record.starts.push_back({.attempt = {job_in(start.at(0)), start.at(1).get<std::uint32_t>()},
                                  .cause = value_of(start_causes, start.at(2)),
                                  .placement = placement_of(start.at(3))});
+        if (start.size() > 5) {
+            record.starts.back().size = start.at(4).get<std::uint32_t>();
+            record.starts.back().why_size = start.at(5).get<std::string>();
+        }
     }
     for (const Json& drop : list_in(json, "drops")) {
         Dropped dropped{.job = job_in(drop.at(0)), .because_of = job_in(drop.at(1))};
@@ -700,6 +748,7 @@ Step step_of(const Json& json) {
     for (const Json& reserved : list_in(json, "reservations")) {
         record.reserved.push_back(
             {job_in(reserved.at(0)), time_in(reserved.at(1)), placement_of(reserved.at(2))});
+        if (reserved.size() > 3) record.reserved.back().size = reserved.at(3).get<std::uint32_t>();
     }
     for (const Json& stop : list_in(json, "preempted")) {
         record.preempted.push_back(

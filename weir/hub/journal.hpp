@@ -35,7 +35,7 @@
 
 namespace weir::hub::journal {
 
-inline constexpr std::uint32_t format = 7;
+inline constexpr std::uint32_t format = 8;
 inline constexpr std::uint32_t oldest_format = 2;  // that is still read
 
 // What a chip computes in a number format, FLOP/s or OP/s: of the chips of the fleet in which some
@@ -92,7 +92,8 @@ struct PromiseCarried {
     Time promised{};
     Time at = never;  // never: nothing can be promised
     fleet::Placement placement;
-    std::string reason;  // why it is not kept
+    std::string reason;      // why it is not kept
+    std::uint32_t size = 0;  // as in Started
 };
 
 // What a job has made: from now on it is on its way to its place among the datasets of the site.
@@ -188,7 +189,13 @@ struct Started {
     exec::AttemptId attempt;
     sched::Cause cause = sched::Cause::fits_now;
     fleet::Placement placement;
-    friend bool operator==(const Started&, const Started&) = default;
+    std::uint32_t size = 0;  // of those that its request has
+    // Why that size, in words. They are told and decide nothing: another version has others.
+    std::string why_size{};
+    friend bool operator==(const Started& a, const Started& b) {
+        return a.attempt == b.attempt && a.cause == b.cause && a.placement == b.placement &&
+               a.size == b.size;
+    }
 };
 
 struct Dropped {
@@ -202,6 +209,7 @@ struct Reserved {
     JobId job;
     Time at = never;
     fleet::Placement placement;
+    std::uint32_t size = 0;
     friend bool operator==(const Reserved&, const Reserved&) = default;
 };
 

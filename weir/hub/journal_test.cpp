@@ -78,6 +78,16 @@ sched::Request any_request(Random& random) {
     if (sometimes()) request.likeness = random.word();
     if (sometimes()) request.data = {any_text(random), any_text(random)};
     if (sometimes()) request.predicted = Duration{random.between(0, 1'000'000'000)};
+    if (sometimes()) {
+        for (std::int64_t i = random.between(1, 3); i > 0; --i) {
+            sched::Size& size = request.sizes.emplace_back();
+            size.demand = request.demand;  // with what all have in common
+            size.demand.parts.front().replicas = any_small(random);
+            size.demand.pools = {PoolId{any_small(random)}};
+            size.limit = Duration{any_small(random)};
+            size.takes = Duration{any_small(random)};
+        }
+    }
     return request;
 }
 
@@ -201,6 +211,10 @@ journal::Step any_step(Random& random) {
         step.starts.push_back({.attempt = {JobId{random.word()}, any_small(random)},
                                .cause = starts[random.between(0, 3)],
                                .placement = any_placement(random)});
+        if (random.chance(0.5)) {
+            step.starts.back().size = any_small(random);
+            step.starts.back().why_size = any_text(random);
+        }
         step.drops.push_back(
             {JobId{random.word()},
              JobId{random.word()},
@@ -208,6 +222,7 @@ journal::Step any_step(Random& random) {
     }
     for (std::int64_t i = random.between(0, 3); i > 0; --i) {
         step.reserved.push_back({JobId{random.word()}, any_time(random), any_placement(random)});
+        if (random.chance(0.5)) step.reserved.back().size = any_small(random);
         step.preempted.push_back(
             {JobId{random.word()},
              random.chance(0.3) ? JobId::none() : JobId{random.word()},
@@ -285,7 +300,8 @@ journal::Record any_record(Random& random) {
                                            any_time(random),
                                            random.chance(0.3) ? never : any_time(random),
                                            any_placement(random),
-                                           any_text(random)};
+                                           any_text(random),
+                                           any_small(random)};
         case 13: {
             LoanTerms terms{.name = any_text(random),
                             .lender = any_text(random),
@@ -399,10 +415,10 @@ TEST(Journal, RefusesAFormatThatItDoesNotKnowInOneSentence) {
         journal::encode(journal::FleetSet{fleet::Fleet{}, sched::Policy::easy, {}, {}}, Time{});
     entry.sequence = 1;
     for (const auto& [written, told] : std::vector<std::pair<std::string, std::string>>{
-             {"\"format\":8", "is of format 8 and this weir knows formats 2 to 7"},
-             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 7"}}) {
+             {"\"format\":9", "is of format 9 and this weir knows formats 2 to 8"},
+             {"\"was\":1", "is of format 1 and this weir knows formats 2 to 8"}}) {
         store::Entry other = entry;
-        const std::string ours = "\"format\":7";
+        const std::string ours = "\"format\":8";
         other.body.replace(other.body.find(ours), ours.size(), written);
         const auto decoded = journal::decode(other);
         ASSERT_FALSE(decoded);

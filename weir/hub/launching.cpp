@@ -211,6 +211,11 @@ exec::Launch launch_of(const Job& job,
         for (const auto& [name, value] : planned.env)
             if (spec.env.count(name) == 0) launch.env[name] = value;
     }
+    // Not what may have come along from the job in which it was submitted.
+    if (attempt.size < spec.sizes.size()) {
+        for (const auto& [name, value] : spec.sizes[attempt.size].env)
+            launch.env[name] = value;
+    }
     for (TaskView& task : tasks_of(job, attempt, everybody, fleet, options.data_dir)) {
         launch.tasks.push_back({.rank = task.rank,
                                 .node = std::move(task.node),
@@ -220,7 +225,8 @@ exec::Launch launch_of(const Job& job,
     }
     launch.limit = job.family->request.limit;
     launch.grace = spec.grace;
-    launch.memory_limit = Bytes{spec.gang.memory.count * spec.gang.replicas};
+    const auto replicas = static_cast<std::int64_t>(job.family->request.demand.replicas());
+    launch.memory_limit = Bytes{spec.gang.memory.count * replicas};
     launch.output_limit = spec.output_limit;
     return launch;
 }

@@ -214,7 +214,12 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
     view.user = family.user;
     view.submitted_at = family.submitted_at;
     view.ended_at = job.ended_at;
-    view.limit = family.request.limit;
+    const sched::Request request = book.request_now(job);
+    view.limit = request.limit;
+    if (view.spec.train) {  // what it is not said to ask for, it does
+        view.spec.gang.replicas = static_cast<std::uint32_t>(request.demand.replicas());
+        view.spec.gang.chips = request.demand.parts.front().each.chips;
+    }
     for (const Attempt& attempt : job.attempts) {
         view.attempts.push_back(
             {.number = attempt.number,
@@ -328,6 +333,11 @@ ExplainView explain(const Job& job,
         view.cause = journal::word_for_start(attempt.cause);
         view.details.push_back("attempt " + std::to_string(attempt.number) + " runs since " +
                                format_time(attempt.started_at) + " on " + where);
+        if (attempt.size < job.family->spec.sizes.size()) {
+            view.details.push_back("its plan: " + job.family->spec.sizes[attempt.size].plan);
+        }
+        if (!attempt.why_size.empty())
+            view.details.push_back("when it started: " + attempt.why_size);
         return view;
     }
     view.cause = std::string(sched::name_of(told.reason.cause));

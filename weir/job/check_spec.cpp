@@ -91,6 +91,46 @@ Result<void> check_precision(const JobSpec& spec) {
     return {};
 }
 
+Result<void> check_train(const JobSpec& spec) {
+    if (!spec.train) return {};
+    const Train& train = *spec.train;
+    if (spec.array) {
+        return fail(Code::invalid,
+                    "array: each training job is given a size of its own; submit the members as "
+                    "jobs of their own, or leave train out and say in gang how many chips");
+    }
+    WEIR_CHECK(one_line("train.model", train.model, 4096));
+    if (train.config.size() > train_config_bytes_max) {
+        return fail(Code::too_large,
+                    fmt::format("train.model: its config.json has {} bytes; at most {} are valid",
+                                train.config.size(),
+                                train_config_bytes_max));
+    }
+    if (train.model.empty()) return fail(Code::invalid, "train.model: is empty; name a model");
+    WEIR_CHECK(within("train.sequence", train.sequence, 0, 100'000'000));
+    WEIR_CHECK(within("train.global_batch", train.global_batch, 0, 100'000'000));
+    if (!(train.tokens >= 1 && train.tokens <= 1e18)) {
+        return fail(
+            Code::invalid,
+            fmt::format("train.tokens: {} is out of range; valid are 1 to 1e18", train.tokens));
+    }
+    constexpr std::string_view precisions[] = {"fp8", "bf16", "fp16", "fp32"};
+    constexpr std::string_view frameworks[] = {
+        "megatron-lm", "deepspeed", "mindspeed", "torchtitan"};
+    const auto one_of = [](std::string_view key, const std::string& word, const auto& valid) {
+        if (std::find(std::begin(valid), std::end(valid), word) != std::end(valid))
+            return Result<void>{};
+        return Result<void>(
+            fail(Code::invalid,
+                 fmt::format("{}: '{}' is not one of {}", key, word, fmt::join(valid, ", "))));
+    };
+    WEIR_CHECK(one_of("train.precision", train.precision, precisions));
+    WEIR_CHECK(one_of("train.framework", train.framework, frameworks));
+    WEIR_CHECK(within("train.chips", train.chips.low, 1, train.chips.high));
+    WEIR_CHECK(within("train.chips", train.chips.high, train.chips.low, train_chips_max));
+    return {};
+}
+
 constexpr std::int64_t deadline_ms_max = 253'402'300'799'999;  // the last moment of 9999
 
 Result<void> check_times(const JobSpec& spec) {
@@ -296,6 +336,7 @@ Result<void> check_spec(const JobSpec& spec) {
     }
     WEIR_CHECK(within("chips.memory (bytes)", spec.chips_memory.count, 0, std::int64_t{1} << 60));
     WEIR_CHECK(check_precision(spec));
+    WEIR_CHECK(check_train(spec));
     for (const std::string& site : spec.sites) {
         WEIR_CHECK(named("sites", site, schema::test_name));
     }

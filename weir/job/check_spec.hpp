@@ -19,6 +19,8 @@ inline constexpr std::uint32_t replicas_max = 1'000'000;
 inline constexpr std::int64_t cpus_milli_max = 1'000'000'000;
 inline constexpr std::uint32_t retries_max = 100;
 inline constexpr std::size_t script_bytes_max = std::size_t{1} << 20;
+// A config.json is a few kilobytes; a file of more is another one.
+inline constexpr std::size_t train_config_bytes_max = 1 << 18;
 inline constexpr Duration duration_max = seconds(std::int64_t{10} * 365 * 86'400);
 
 // The first thing that is wrong: "gang.replicas: 0 is out of range; valid are 1 to 1000000".

@@ -16,6 +16,7 @@
 #include "weir/base/units.hpp"
 #include "weir/fleet/fleet.hpp"
 #include "weir/job/precision.hpp"
+#include "weir/job/train.hpp"
 
 namespace weir::job {
 
@@ -89,6 +90,8 @@ struct JobSpec {
     std::optional<Precision> precision;     // none = native, in the formats that `work` names
     std::vector<Phase> work;                // what it computes; empty = not said
     std::vector<Planned> planned;           // by the hub that took it, in order of preference
+    std::optional<Train> train;             // instead of the replicas and chips of the gang
+    std::vector<TrainSize> sizes;           // of `train`, by the hub that took it, the largest last
     bool gpus = false;  // its chips were asked for as GPUs: a processor that counts as one is none
     std::vector<std::string> sites;  // accepted sites; empty = any
     std::optional<Duration> limit;   // none = the hub's default
@@ -112,7 +115,7 @@ struct JobSpec {
         mebibytes(64);             // of each stream of each rank; cut with a line that says so
     Duration grace = seconds(10);  // between the polite signal and SIGKILL
     std::string comment;
-    // Parts of the language that this version checks but does not honour yet, by key ("train",
+    // Parts of the language that this version checks but does not honour yet, by key ("retry_on",
     // ...): the hub refuses jobs that would be served wrongly without them.
     std::vector<std::string> not_honoured;
 

@@ -45,6 +45,33 @@ std::string indices_text(const yaml::Node& node) {
     return text;
 }
 
+// What a training job leaves to the planner, nobody else may say.
+void check_train(const View& view, const JobSpec& spec, Problems& problems) {
+    if (const auto gang = view.object("gang")) {
+        for (const char* key : {"replicas", "chips"}) {
+            if (gang->node(key) == nullptr) continue;
+            problems.add(gang->place(key),
+                         fmt::format("gang.{}", key),
+                         fmt::format("a training job says in train.chips on how many chips it may "
+                                     "run; leave {} out",
+                                     key));
+        }
+    }
+    if (view.node("work") != nullptr) {
+        problems.add(view.place("work"),
+                     "work",
+                     "what a training job computes follows from train; leave work out");
+    }
+    if (spec.expected && spec.train->chips.low != spec.train->chips.high) {
+        problems.add(view.object("time")->place("expected"),
+                     "time.expected",
+                     fmt::format("with {} chips it takes another time than with {}, and both are "
+                                 "predicted; leave expected out",
+                                 spec.train->chips.low,
+                                 spec.train->chips.high));
+    }
+}
+
 // What no table can say: keys that need or exclude each other, quantities that must not be zero.
 void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
     const bool run = view.node("run") != nullptr;
@@ -102,6 +129,7 @@ void check_whole(const View& view, const JobSpec& spec, Problems& problems) {
                      array->items.empty() ? "has no members; write 0-99, or [1, 3, 5]"
                                           : parse_array(indices_text(*array)).error().message);
     }
+    if (spec.train) check_train(view, spec, problems);
     for (const char* key : {"after", "after_any", "after_failure"}) {
         for (const std::string& reference : view.texts(key)) {
             if (reference != spec.name || spec.name.empty()) continue;
@@ -158,6 +186,18 @@ Phase phase_of(const View& view) {
     return phase;
 }
 
+Train train_of(const View& view) {
+    Train train;
+    train.model = view.text("model").value_or("");
+    train.sequence = static_cast<std::uint32_t>(view.integer("sequence").value_or(0));
+    train.global_batch = static_cast<std::uint32_t>(view.integer("global_batch").value_or(0));
+    train.tokens = view.number("tokens").value_or(0);
+    train.precision = view.text("precision").value_or(train.precision);
+    train.chips = chip_range_from_text(view.text("chips").value_or("")).value_or(ChipRange{});
+    train.framework = view.text("framework").value_or(train.framework);
+    return train;
+}
+
 JobSpec spec_of(const View& view, std::string_view source) {
     JobSpec spec;
     spec.name = view.text("name").value_or(name_from_source(source));
@@ -177,6 +217,7 @@ JobSpec spec_of(const View& view, std::string_view source) {
     if (const auto precision = view.object("precision")) spec.precision = precision_of(*precision);
     for (const View& phase : view.objects("work"))
         spec.work.push_back(phase_of(phase));
+    if (const auto train = view.object("train")) spec.train = train_of(*train);
     spec.sites = view.texts("sites");
     if (const auto time = view.object("time")) {
         spec.limit = time->duration("limit");
@@ -326,6 +367,18 @@ yaml::Node node_of(const Phase& phase) {
     return std::move(out.node);
 }
 
+yaml::Node node_of(const Train& train) {
+    Writer out;
+    out.put("model", train.model);
+    if (train.sequence > 0) out.put("sequence", std::to_string(train.sequence));
+    if (train.global_batch > 0) out.put("global_batch", std::to_string(train.global_batch));
+    out.put("tokens", fmt::format("{}", train.tokens));
+    out.put("precision", train.precision);
+    out.put("chips", text_of(train.chips));
+    out.put("framework", train.framework);
+    return std::move(out.node);
+}
+
 }  // namespace
 
 std::string name_from_source(std::string_view source) {
@@ -376,10 +429,12 @@ std::string print_job(const JobSpec& spec) {
     job.put("priority", std::string(name_of(spec.priority)));
     const Gang& asked = spec.gang;
     Writer gang;
-    gang.put("replicas", std::to_string(asked.replicas));
-    gang.put("chips",
-             asked.chip_permille > 0 ? fmt::format("0.{:03}", asked.chip_permille)
-                                     : std::to_string(asked.chips));
+    if (!spec.train) {
+        gang.put("replicas", std::to_string(asked.replicas));
+        gang.put("chips",
+                 asked.chip_permille > 0 ? fmt::format("0.{:03}", asked.chip_permille)
+                                         : std::to_string(asked.chips));
+    }
     gang.put("cpus", fmt::format("{}.{:03}", asked.cpus_milli / 1000, asked.cpus_milli % 1000));
     gang.put("memory", bytes_text(asked.memory));
     gang.put("within", std::string(fleet::name_of(asked.within)));
@@ -395,6 +450,7 @@ std::string print_job(const JobSpec& spec) {
     if (!spec.work.empty()) {
         job.put("work", list_of(spec.work, [](const Phase& phase) { return node_of(phase); }));
     }
+    if (spec.train) job.put("train", node_of(*spec.train));
     job.put_unless_empty("sites", spec.sites);
     if (spec.limit || spec.expected) {
         Writer time;

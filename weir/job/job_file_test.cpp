@@ -123,8 +123,47 @@ TEST(JobFile, ReadsTheWholeLanguage) {
 TEST(JobFile, ReadsATrainingJob) {
     const auto parsed = read_job_text(training_job, "j.yaml");
     ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
-    EXPECT_THAT(parsed->spec.not_honoured, ElementsAre("train"));
-    EXPECT_THAT(parsed->notes, Contains(HasSubstr("`train` is checked but not honoured")));
+    EXPECT_TRUE(parsed->spec.not_honoured.empty());
+    ASSERT_TRUE(parsed->spec.train.has_value());
+    EXPECT_EQ(*parsed->spec.train,
+              (Train{.model = "llama-3.1-8b",
+                     .config = "",
+                     .sequence = 8192,
+                     .global_batch = 1024,
+                     .tokens = 20e9,
+                     .precision = "bf16",
+                     .chips = {16, 256},
+                     .framework = "megatron-lm"}));
+    const auto again = read_job_text(print_job(parsed->spec), "printed");
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_EQ(again->spec, parsed->spec);
+}
+
+TEST(JobFile, LeavesToThePlannerWhatATrainingJobLeavesToIt) {
+    const std::string train = "run: a\ntrain: {model: m, tokens: 1e9, chips: 16..64}\n";
+    EXPECT_THAT(accepted(train + "gang: {cpus: 8, memory: 1GiB}\n").gang.cpus_milli, 8000);
+    EXPECT_THAT(refusal(train + "gang: {replicas: 2}\n"),
+                HasSubstr("j.yaml:3:18: gang.replicas: a training job says in train.chips"));
+    EXPECT_THAT(refusal(train + "work: [{op: gemm, flops: 1}]\n"), HasSubstr("follows from train"));
+    EXPECT_THAT(refusal(train + "time: {expected: 1h}\n"),
+                HasSubstr("time.expected: with 16 chips it takes another time than with 64"));
+    EXPECT_TRUE(
+        accepted("run: a\ntrain: {model: m, tokens: 1e9, chips: 16}\ntime: {expected: 1h}\n")
+            .expected.has_value());
+    EXPECT_THAT(refusal("run: a\ntrain: {model: m, chips: 8}\n"),
+                HasSubstr("train: the key 'tokens' is missing"));
+    EXPECT_THAT(refusal("run: a\ntrain: {model: m, tokens: 1e9, chips: 0}\n"),
+                HasSubstr("'0' is not a number of chips or a range of them"));
+}
+
+TEST(JobFile, ReadsTheModelOfAPathBesideTheJob) {
+    JobSpec spec = accepted("run: a\ntrain: {model: no/config.json, tokens: 1e9, chips: 8}\n");
+    const auto missing = read_train_config(spec, "/nowhere");
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_THAT(missing.error().message, HasSubstr("train.model: /nowhere/no/config.json"));
+    spec.train->model = "llama-3-8b";
+    EXPECT_TRUE(read_train_config(spec, "/nowhere").has_value());
+    EXPECT_EQ(spec.train->config, "");
 }
 
 TEST(JobFile, FillsInWhatIsNotSaid) {
@@ -235,7 +274,8 @@ TEST(JobFile, RefusesWrongValuesAndShowsRightOnes) {
                 HasSubstr("work[0].flops: -1 is out of range"));
     EXPECT_THAT(refusal("run: a\nchips: {memory: 64}\n"), HasSubstr("write 64GiB"));
     EXPECT_THAT(refusal("run: a\nbudget: 500\n"), HasSubstr("write 500 CNY"));
-    EXPECT_THAT(refusal("run: a\ntrain: {model: m, chips: 256..16}\n"), HasSubstr("16..256"));
+    EXPECT_THAT(refusal("run: a\ntrain: {model: m, tokens: 1, chips: 256..16}\n"),
+                HasSubstr("16..256"));
     EXPECT_THAT(refusal("run: a\ngang: {within: node, prefer: rack}\n"),
                 HasSubstr("is wider than"));
     EXPECT_THAT(refusal("name: x\nrun: a\nafter: x\n"), HasSubstr("'x' is this job itself"));

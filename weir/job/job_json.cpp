@@ -233,6 +233,63 @@ void read_planned(Reader& json, Planned& planned) {
     json.texts("env", planned.env);
 }
 
+void read_train(Reader& json, Train& train) {
+    std::string chips;
+    json.text("model", train.model);
+    json.text("config", train.config);
+    json.integer("sequence", train.sequence);
+    json.integer("global_batch", train.global_batch);
+    json.number("tokens", train.tokens);
+    json.text("precision", train.precision);
+    json.text("chips", chips);
+    json.text("framework", train.framework);
+    const auto range = chip_range_from_text(chips);
+    if (!range) return json.wrong("chips", fmt::format("'{}' {}", chips, range.error().message));
+    train.chips = *range;
+}
+
+void read_size(Reader& json, TrainSize& size) {
+    json.texts("pools", size.pools);
+    json.text("chip", size.chip);
+    json.integer("replicas", size.replicas);
+    json.integer("chips", size.chips);
+    json.duration("takes_ms", size.takes);
+    json.duration("limit_ms", size.limit);
+    json.number("step_s", size.step_s);
+    json.number("step_low_s", size.step_low_s);
+    json.number("step_high_s", size.step_high_s);
+    json.number("mfu", size.mfu);
+    json.text("plan", size.plan);
+    json.texts("env", size.env);
+}
+
+Json json_of(const Train& train) {
+    Json json{{"model", train.model}};
+    if (!train.config.empty()) json["config"] = train.config;
+    if (train.sequence > 0) json["sequence"] = train.sequence;
+    if (train.global_batch > 0) json["global_batch"] = train.global_batch;
+    json["tokens"] = train.tokens;
+    json["precision"] = train.precision;
+    json["chips"] = text_of(train.chips);
+    json["framework"] = train.framework;
+    return json;
+}
+
+Json json_of(const TrainSize& size) {
+    return {{"pools", size.pools},
+            {"chip", size.chip},
+            {"replicas", size.replicas},
+            {"chips", size.chips},
+            {"takes_ms", size.takes.count()},
+            {"limit_ms", size.limit.count()},
+            {"step_s", size.step_s},
+            {"step_low_s", size.step_low_s},
+            {"step_high_s", size.step_high_s},
+            {"mfu", size.mfu},
+            {"plan", size.plan},
+            {"env", size.env}};
+}
+
 Json json_of(const Precision& precision) {
     Json json{{"format", catalog::name_of(precision.format)}};
     if (const auto& tolerance = precision.tolerance) {
@@ -288,6 +345,8 @@ void read_spec(Reader& json, JobSpec& spec) {
                 [&](Reader& inner) { read_precision(inner, spec.precision.emplace()); });
     json.objects("work", spec.work, read_phase);
     json.objects("planned", spec.planned, read_planned);
+    json.object("train", [&](Reader& inner) { read_train(inner, spec.train.emplace()); });
+    json.objects("sizes", spec.sizes, read_size);
     json.flag("gpus", spec.gpus);
     json.texts("sites", spec.sites);
     json.duration("limit_ms", spec.limit);
@@ -358,6 +417,9 @@ std::string spec_to_json(const JobSpec& spec) {
         json["work"].push_back(json_of(phase));
     for (const Planned& planned : spec.planned)
         json["planned"].push_back(json_of(planned));
+    if (spec.train) json["train"] = json_of(*spec.train);
+    for (const TrainSize& size : spec.sizes)
+        json["sizes"].push_back(json_of(size));
     put("gpus", spec.gpus, standard.gpus);
     put("sites", spec.sites, standard.sites);
     if (spec.limit) json["limit_ms"] = spec.limit->count();

@@ -144,11 +144,26 @@ JobSpec any_spec() {
 
 RC_GTEST_PROP(JobJson, EverySpecReadsBackAsItWasWritten, ()) {
     JobSpec spec = any_spec();
-    if (*rc::gen::arbitrary<bool>()) spec.not_honoured = {"data", "train"};
+    if (*rc::gen::arbitrary<bool>()) spec.not_honoured = {"data", "retry_on"};
     if (*rc::gen::arbitrary<bool>()) {
         spec.planned = {
             {"b200", "native", catalog::Basis::published, Duration{7}, false, {{"A", "1"}}},
             {"npu", "gemm: emulated", catalog::Basis::derived, std::nullopt, true, {}}};
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+        spec.train = {"m/config.json", "{}", 8192, 512, 2.5e10, "fp8", {16, 256}, "torchtitan"};
+        spec.sizes = {{{"a", "b"},
+                       "h200",
+                       4,
+                       8,
+                       Duration{5},
+                       Duration{9},
+                       1.5,
+                       1,
+                       2,
+                       0.4,
+                       "tp 8",
+                       {{"WEIR_TP", "8"}}}};
     }
     const auto again = spec_from_json(spec_to_json(spec));
     if (!again.has_value()) RC_FAIL(again.error().message);

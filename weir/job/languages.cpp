@@ -49,6 +49,7 @@ Every replica finds in its environment:
 | `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `LOCAL_WORLD_SIZE` | as PyTorch and others expect them |
 | `MASTER_ADDR`, `MASTER_PORT` | where the ranks meet; `env` of the job may set others |
 | `CUDA_VISIBLE_DEVICES` or its like of another vendor | its chips |
+| `WEIR_TP`, `WEIR_PP`, `WEIR_DP`, `WEIR_CP`, `WEIR_EP`, `WEIR_MICRO_BATCH`, …, `WEIR_LAUNCH_ARGS` | of a [training job](../guides/train.md): its plan, and what its framework is told |
 
 `env` may not set any of them but the meeting place. Slurm users: [their scripts run unchanged](sbatch.md).
 

@@ -106,8 +106,8 @@ TEST(Languages, AreRecognisedByTheirTexts) {
 
 TEST(Languages, AreCheckedWithNotes) {
     EXPECT_TRUE(check_text("run: a\n", "j.yaml")->empty());
-    EXPECT_THAT(*check_text("run: a\ntrain: {model: llama-3.1-8b, chips: 16}\n", "j.yaml"),
-                ::testing::ElementsAre(HasSubstr("`train` is checked but not honoured")));
+    EXPECT_THAT(*check_text("run: a\nretry_on: [75]\n", "j.yaml"),
+                ::testing::ElementsAre(HasSubstr("`retry_on` is checked but not honoured")));
     EXPECT_TRUE(check_text("sites: [{name: a, pools: [{name: p, nodes: 1, cpus: 1}]}]\n", "f.yaml")
                     ->empty());
     EXPECT_TRUE(check_text("tenants: [{name: a}]\n", "t.yaml")->empty());

@@ -11,6 +11,7 @@
 #include "weir/job/array_text.hpp"
 #include "weir/job/check_spec.hpp"
 #include "weir/job/precision.hpp"
+#include "weir/job/train.hpp"
 
 namespace weir::job {
 namespace {
@@ -58,20 +59,9 @@ std::optional<std::string> test_accept(std::string_view text) {
 
 // "16..256" or "64": the elastic range of a training job.
 std::optional<std::string> test_range(std::string_view text) {
-    const auto count = [](std::string_view digits) -> std::optional<std::uint32_t> {
-        std::uint32_t value = 0;
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), value);
-        if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) {
-            return std::nullopt;
-        }
-        return value;
-    };
-    const auto dots = text.find("..");
-    const auto low = count(text.substr(0, dots));
-    const auto high = dots == std::string_view::npos ? low : count(text.substr(dots + 2));
-    if (low && high && *low > 0 && *low <= *high && *high <= 10'000'000) return std::nullopt;
-    return "is not a number of chips or a range of them: write 64 or 16..256";
+    const auto range = chip_range_from_text(text);
+    if (range.has_value()) return std::nullopt;
+    return range.error().message;
 }
 
 std::optional<std::string> test_path(std::string_view text) {
@@ -321,7 +311,10 @@ const Object& data_table() {
 const Object& train_table() {
     static const Object table{
         "train",
-        "What to train instead of how many chips: the planner finds the parallel plan.",
+        "What to train instead of how many chips: for each pool and each number of chips in the "
+        "range the planner finds the parallel plan, what fits into memory and how long it takes, "
+        "and the job starts with the one by which it ends first (`weir offers`). Each replica is "
+        "a node; `gang` says its cpus and memory, `time: {limit: …}` how long it may take at most.",
         {
             {"model",
              text(),
@@ -329,21 +322,34 @@ const Object& train_table() {
              "llama-3.1-8b",
              "",
              true},
-            {"sequence", integer(1, 100'000'000), "Tokens of a sequence", "8192"},
-            {"global_batch", integer(1, 100'000'000), "Sequences of a step", "1024"},
-            {"tokens", number(1, 1e18), "Tokens in all", "20e9"},
+            {"sequence",
+             integer(1, 100'000'000),
+             "Tokens of a sequence",
+             "8192",
+             "that of the model, at most 4096"},
+            {"global_batch",
+             integer(1, 100'000'000),
+             "Sequences of a step",
+             "1024",
+             "4 million tokens a step"},
+            {"tokens", number(1, 1e18), "Tokens in all", "20e9", "", true},
             {"precision",
              choice({"fp8", "bf16", "fp16", "fp32"}),
-             "Format of the matrix work",
+             "Format of the matrix work: the least that is kept, so that fp8 may be planned as "
+             "bf16",
              "bf16",
              "bf16"},
             {"chips",
              word("number or range", test_range, "^[0-9]+(\\.\\.[0-9]+)?$"),
-             "Elastic range; one number is rigid",
-             "16..256"},
+             "Elastic range; one number is rigid. The size is chosen when the job starts, and kept "
+             "until it ends",
+             "16..256",
+             "",
+             true},
             {"framework",
              choice({"megatron-lm", "deepspeed", "mindspeed", "torchtitan"}),
-             "Whose launch arguments are made",
+             "Who runs it, and whose arguments are in WEIR_LAUNCH_ARGS",
+             "mindspeed",
              "megatron-lm"},
         }};
     return table;
@@ -522,11 +528,8 @@ const Object& job_schema() {
              "500 CNY"},
             {"train",
              object(train_table()),
-             "What to train",
-             "{model: llama-3.1-8b, chips: 16..256}",
-             "",
-             false,
-             Use::checked},
+             "What to train, instead of how many chips",
+             "{model: llama-3.1-8b, tokens: 20e9, chips: 16..256}"},
         },
         {{"command", "write run"},
          {"cmd", "write run"},

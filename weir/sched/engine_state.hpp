@@ -159,6 +159,7 @@ struct Engine::State {
     std::set<std::uint32_t> stopping;  // slots of those who are
     Running running;
     std::int64_t plan_credit = 0;  // work that may be spent on planning; below 0: too much was
+    std::int64_t size_credit = 0;  // likewise, for choosing sizes
     std::uint64_t step = 1;        // counts changes
     std::uint64_t submissions = 0;
     std::uint64_t passes = 0;
@@ -333,6 +334,8 @@ struct Engine::State {
         const Job& job, const WithSizes& its, std::uint32_t size, Time from, Time not_after);
     [[nodiscard]] std::uint64_t changes_for_sizes(const WithSizes& its) const;
     void take_size(std::uint32_t slot, std::uint32_t size);
+    [[nodiscard]] bool may_choose_size() const;
+    void charge_for_size(std::uint64_t work_before);
     void choose_sizes(Time now, std::vector<Decision>& decisions);
     bool choose_size_of_waiting(std::uint32_t slot, Time now);
     void settle_size(std::uint32_t slot, std::uint32_t size);

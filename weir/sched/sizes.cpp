@@ -8,9 +8,9 @@
 // promise takes another size only where that starts no later than it was promised, so promises are
 // kept. The size that it first starts with is kept for all attempts: what it saves is cut for it.
 //
-// Searches are paid from the same budget as promises, in the order of the queue; who is not looked
-// at in a pass waits with the size that it has. Its place in the queue is by its shortest limit,
-// and does not change with the size.
+// Searches have a budget of their own, as large as that of promises, and are paid from it in the
+// order of the queue; who is not looked at in a pass waits with the size that it has. Its place in
+// the queue is by its shortest limit, and does not change with the size.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,6 +23,10 @@
 
 namespace weir::sched {
 namespace {
+
+// As those of promises (pass.cpp).
+constexpr std::int64_t passes_saved_max = 256;
+constexpr std::int64_t passes_owed_max = 4096;
 
 // "64 chips", "8 replicas".
 std::string size_in_words(const Size& size) {
@@ -193,6 +197,17 @@ Engine::State::SizeChoice Engine::State::choose_size(std::uint32_t slot, Time no
     return best;
 }
 
+bool Engine::State::may_choose_size() const {
+    return policy.plan_work_max == 0 || size_credit >= 0;
+}
+
+// What a choice took too much is paid back in later passes.
+void Engine::State::charge_for_size(std::uint64_t work_before) {
+    const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
+    size_credit -= static_cast<std::int64_t>(plan.work() - work_before);
+    size_credit = std::max(size_credit, -allowance * passes_owed_max);
+}
+
 // Of one that waits without a promise. True where it waits with another size now.
 bool Engine::State::choose_size_of_waiting(std::uint32_t slot, Time now) {
     const Job& job = jobs.at(slot);
@@ -200,10 +215,10 @@ bool Engine::State::choose_size_of_waiting(std::uint32_t slot, Time now) {
     if (known == with_sizes.end() || known->second.is_settled) return false;
     WithSizes& its = known->second;
     const std::uint64_t changes_now = changes_for_sizes(its);
-    if (changes_now == its.looked_for || !may_plan(0)) return false;
+    if (changes_now == its.looked_for || !may_choose_size()) return false;
     const std::uint64_t work_before = plan.work();
     const SizeChoice choice = choose_size(slot, now, never);
-    charge_for_planning(work_before);
+    charge_for_size(work_before);
     its.looked_for = changes_now;
     if (!choice.place.found() || choice.size == its.current) return false;
     take_size(slot, choice.size);
@@ -211,9 +226,11 @@ bool Engine::State::choose_size_of_waiting(std::uint32_t slot, Time now) {
 }
 
 void Engine::State::choose_sizes(Time now, std::vector<Decision>& decisions) {
+    const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
+    size_credit = std::min(size_credit + allowance, allowance * passes_saved_max);
     const std::vector<std::pair<Rank, std::uint32_t>> all(sizing.begin(), sizing.end());
     for (const auto& [rank, slot] : all) {
-        if (!may_plan(0)) return;
+        if (!may_choose_size()) return;
         const Job& job = jobs.at(slot);
         if (job.parked) continue;
         if (!job.promise.found()) {
@@ -227,7 +244,7 @@ void Engine::State::choose_sizes(Time now, std::vector<Decision>& decisions) {
         const std::uint64_t work_before = plan.work();
         const Time promised_at = job.promise.at;
         SizeChoice choice = choose_size(slot, now, std::max(promised_at, now));
-        charge_for_planning(work_before);
+        charge_for_size(work_before);
         if (!choice.place.found() || choice.size == its.current) continue;
         const fleet::Shape& shape = shapes[its.shapes[choice.size]].shape;
         const bool starts =
@@ -244,6 +261,7 @@ void Engine::State::choose_sizes(Time now, std::vector<Decision>& decisions) {
 
 // Which size somebody waited with who was promised nothing is in no record.
 void Engine::State::begin_sizes_anew() {
+    size_credit = 0;
     const std::vector<std::pair<Rank, std::uint32_t>> all(sizing.begin(), sizing.end());
     for (const auto& [rank, slot] : all) {
         const Job& job = jobs.at(slot);
