@@ -131,6 +131,9 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
                                  : chip.link_bytes_per_s > 0 && machine.inside.kind != "pcie"
                                      ? chip.link_bytes_per_s / 2
                                      : pcie4_bytes_per_s;
+    // Eight 910B are joined pair by pair, by seven links of each.
+    if (machine.inside.kind == "hccs" && chip.name.rfind("ascend-910b", 0) == 0)
+        machine.inside.mesh_peers = 7;
     machine.between.kind =
         options.between_kind.empty() ? std::string(usual->between) : options.between_kind;
     machine.between.bytes_per_s =

@@ -21,11 +21,21 @@ namespace weir::plan {
 struct Link {
     std::string kind{};      // "nvlink4", "infiniband"
     double bytes_per_s = 0;  // of one chip, one direction, by the datasheet; 0 = no such link
+    // Of a full mesh, where each pair of chips has its part of the bandwidth: how many others a chip
+    // is joined to. 0 = a switch, through which all of it goes to anyone.
+    std::uint32_t mesh_peers = 0;
     LinkCalibration calibration{};
 
+    // What a chip has towards `others` of its node.
+    [[nodiscard]] double bytes_per_s_to(double others) const {
+        return mesh_peers > others ? bytes_per_s * others / mesh_peers : bytes_per_s;
+    }
     // What a large transfer reaches.
     [[nodiscard]] double reached_bytes_per_s() const {
         return bytes_per_s * calibration.bandwidth_share;
+    }
+    [[nodiscard]] double reached_bytes_per_s_to(double others) const {
+        return bytes_per_s_to(others) * calibration.bandwidth_share;
     }
 };
 
