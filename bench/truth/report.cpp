@@ -7,6 +7,7 @@
 #include <map>
 #include <numeric>
 
+#include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/training.hpp"
 
@@ -137,9 +138,10 @@ std::vector<Predicted> predict_times(const std::vector<TrainingRow>& rows) {
     std::vector<Predicted> predicted;
     for (const TrainingRow& row : rows) {
         if (!row.score_time) continue;
-        const plan::TrainingModel model(row.job, row.machine);
-        predicted.push_back(
-            {&row, row.step_s, model.predict(row.strategy).step_s, row.machine.chip.spread});
+        const plan::Prediction step =
+            plan::TrainingModel(row.job, row.machine).predict(row.strategy);
+        const plan::Interval interval = plan::interval_of(step, row.job, row.machine, row.strategy);
+        predicted.push_back({&row, row.step_s, step.step_s, interval.spread});
     }
     return predicted;
 }

@@ -68,7 +68,9 @@ std::string link_kind(std::string_view text, bool inside) {
 
 Framework framework_of(std::string_view text) {
     if (has(text, "DeepSpeed")) return Framework::deepspeed;
-    if (has(text, "Composer")) return Framework::composer;
+    // InternEvo, too, is eager PyTorch around flash attention 2: single kernels for norms, gates
+    // and residuals, each projection of its own.
+    if (has(text, "Composer") || has(text, "InternEvo")) return Framework::composer;
     if (has(text, "JAX")) return Framework::jax;
     if (has(text, "MindSpeed") || has(text, "ModelLink")) return Framework::mindspeed;
     if (has(text, "torchtitan")) return Framework::torchtitan;
@@ -257,6 +259,8 @@ Result<std::vector<TrainingRow>> read_training(const std::string& path) {
         TrainingRow row;
         row.id = std::string(record.text("id"));
         row.group = row.id.substr(0, row.id.find('-'));
+        const std::string_view file = record.text("source_file");
+        row.source = std::string(file.substr(0, file.find_first_of("@:")));
         row.model_name = std::string(record.text("model"));
         row.precision = std::string(record.text("precision"));
         row.chip = std::string(record.text("chip"));

@@ -16,8 +16,9 @@
 namespace weir::bench {
 
 struct TrainingRow {
-    std::string id{};     // "dgxc-017"
-    std::string group{};  // "dgxc"
+    std::string id{};      // "dgxc-017"
+    std::string group{};   // "dgxc"
+    std::string source{};  // the repository that publishes it: "NVIDIA/dgxc-benchmarking"
     std::string model_name{};
     std::string chip{};       // as the catalogue calls it
     std::string precision{};  // as the row calls it

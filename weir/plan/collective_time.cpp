@@ -22,9 +22,9 @@ double one_pass_s(const Machine& machine,
     double seconds = 0;
     if (group.inside > 1) {
         // Links of a node are short: steps after the third hide behind the data.
-        seconds +=
-            bytes * (group.inside - 1) / group.inside / machine.inside.reached_bytes_per_s() +
-            buckets * std::min(group.inside - 1, 3.0) * machine.inside.calibration.latency_s;
+        seconds += bytes * (group.inside - 1) / group.inside /
+                       machine.inside.reached_bytes_per_s_to(group.inside - 1) +
+                   buckets * std::min(group.inside - 1, 3.0) * machine.inside.calibration.latency_s;
     }
     if (group.nodes > 1) {
         // Every chip of the group has its own way out of the node, and carries its part.
@@ -66,7 +66,8 @@ double all_to_all_s(const Machine& machine, const Group& group, double bytes, do
     const double to_others = leaving * bytes * (size - group.inside) / size;
     double seconds = 0;
     if (to_inside > 0) {
-        seconds += to_inside / (inside.bytes_per_s * inside.calibration.alltoall_share) +
+        seconds += to_inside / (inside.bytes_per_s_to(group.inside - 1) *
+                                inside.calibration.alltoall_share) +
                    inside.calibration.latency_s;
     }
     // Both kinds of link carry at the same time; the slower one is waited for.
@@ -82,7 +83,7 @@ double all_to_all_s(const Machine& machine, const Group& group, double bytes, do
 double send_s(const Machine& machine, std::uint64_t stride, double bytes) {
     if (bytes <= 0) return 0;
     const Link& link = stride < machine.chips_per_node ? machine.inside : machine.between;
-    return bytes / link.reached_bytes_per_s() + link.calibration.latency_s;
+    return bytes / link.reached_bytes_per_s_to(1) + link.calibration.latency_s;
 }
 
 double slowest_send_s(const Machine& machine,

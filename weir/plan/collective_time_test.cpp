@@ -31,6 +31,20 @@ TEST(CollectiveTime, NeighboursShareANodeUntilItIsFull) {
     EXPECT_EQ(group_of(a100(), 8, 16).nodes, 16);
 }
 
+TEST(CollectiveTime, OfAFullMeshFewChipsHaveFewLinks) {
+    const Machine mesh = *machine_of(*catalog::Catalog::built_in().find("ascend-910b2"));
+    ASSERT_EQ(mesh.inside.mesh_peers, 7);
+    Machine switched = mesh;
+    switched.inside.mesh_peers = 0;
+    const double bytes = 1e12;  // beside which latency is nothing
+    const Group pair = group_of(mesh, 1, 2);
+    const Group all = group_of(mesh, 1, 8);
+    EXPECT_NEAR(all_gather_s(mesh, pair, bytes) / all_gather_s(switched, pair, bytes), 7, 0.01);
+    EXPECT_NEAR(all_to_all_s(mesh, pair, bytes) / all_to_all_s(switched, pair, bytes), 7, 0.01);
+    EXPECT_NEAR(send_s(mesh, 1, bytes) / send_s(switched, 1, bytes), 7, 0.01);
+    EXPECT_EQ(all_gather_s(mesh, all, bytes), all_gather_s(switched, all, bytes));
+}
+
 RC_GTEST_PROP(CollectiveTime, ASumIsAScatterAndAGatherInsideANode, ()) {
     const Group group = group_of(a100(), 1, *rc::gen::element(2U, 4U, 8U));
     const double bytes = *rc::gen::inRange(1, 1 << 30);

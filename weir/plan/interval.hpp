@@ -1,10 +1,12 @@
 // How far off a prediction may be: an interval instead of a number, a probability instead of a yes.
 //
 // Errors of step times are log-normal, as those of the calibration are: `spread` of a chip is the
-// standard deviation of log(measured / predicted) over the published runs that it was fitted on.
-// What is less well known than those runs makes the interval wider (a chip that nobody measured, a
-// link that nobody measured, a sequence, a batch or a scale beyond all of them), and each cause is
-// named in a sentence. Too far outside the answer is a refusal.
+// standard deviation of log(measured / predicted) over the published runs that it was fitted on. A
+// run of somebody else is off by more than those: how much is measured on sources left out of the
+// fit. What is less well known still makes the interval wider (a chip or a link that nobody
+// measured, a bandwidth that nobody states, time spent waiting for the host, a sequence, a batch or
+// a scale beyond all published ones), and each cause is named in a sentence. Too far outside the
+// answer is a refusal.
 //
 // Threads: pure functions.
 #pragma once

@@ -30,6 +30,7 @@ struct Asked {
         strategy.tp = 2;
         strategy.dp = 32;
         strategy.zero = 1;
+        machine.between.assumed = false;  // as a fleet file says
     }
     [[nodiscard]] Prediction prediction() const {
         return TrainingModel(job, machine).predict(strategy);
@@ -39,30 +40,71 @@ struct Asked {
     }
 };
 
-TEST(Intervals, AreAsWideAsTheErrorOfTheCalibration) {
+TEST(Intervals, AreWiderThanTheErrorOfTheCalibration) {
     const Asked asked;
     const Interval interval = asked.interval();
     EXPECT_THAT(interval.causes, IsEmpty());
     EXPECT_FALSE(interval.extrapolated);
-    EXPECT_DOUBLE_EQ(interval.spread, asked.machine.chip.spread);
+    // Somebody else's run is less well known than those that set the spread.
+    EXPECT_GT(interval.spread, asked.machine.chip.spread);
+    EXPECT_LT(interval.spread, 2 * asked.machine.chip.spread);
     const double middle = std::sqrt(interval.low_s * interval.high_s);
     EXPECT_NEAR(middle, asked.prediction().step_s, 1e-9);
 }
 
-TEST(Intervals, AreWiderForAChipThatNobodyMeasured) {
+TEST(Intervals, AreWiderTheLessIsKnownOfAChip) {
     Asked asked;
     const double known = asked.interval().spread;
-    asked.machine.chip = chip_calibration("a chip that nobody has");
+    asked.machine.chip.fitted = false;
+    const Interval of_kin = asked.interval();
+    EXPECT_GT(of_kin.spread, known);
+    EXPECT_THAT(of_kin.causes, Contains(HasSubstr("what chips of its design reach")));
+    asked.machine.chip = built_in_calibrations().chip("a chip that nobody has", {});
+    const Interval of_strangers = asked.interval();
+    EXPECT_GT(of_strangers.spread, of_kin.spread);
+    EXPECT_THAT(of_strangers.causes, Contains(HasSubstr("no published run on h100-sxm-80g")));
+}
+
+TEST(Intervals, AreWiderWhereNobodyStatesTheBandwidthOfALink) {
+    Asked asked;
+    const double stated = asked.interval().spread;
+    asked.machine.between.assumed = true;
+    const Interval interval = asked.interval();
+    EXPECT_GT(interval.spread, stated);
+    EXPECT_THAT(interval.causes, Contains(HasSubstr("the usual 50 GB/s of a chip are taken")));
+}
+
+TEST(Intervals, AreWiderWhereAChipWaitsForItsHost) {
+    Asked asked;
+    Prediction busy = asked.prediction();
+    Prediction waiting = busy;
+    waiting.step_s += busy.step_s;
+    waiting.term_s[static_cast<std::size_t>(Term::overhead)] += busy.step_s;
+    EXPECT_GT(interval_of(waiting, asked.job, asked.machine, asked.strategy).spread,
+              interval_of(busy, asked.job, asked.machine, asked.strategy).spread + 0.1);
+}
+
+TEST(Intervals, OfExpertsAreWiderWhereNobodyMeasuredAllToAll) {
+    Asked asked;
+    asked.job.model = *catalog::find_model("mixtral-8x7b");
+    asked.strategy = {};
+    asked.strategy.dp = 64;
+    asked.strategy.ep = 8;
+    asked.strategy.zero = 1;
+    asked.machine.inside.calibration.alltoall_fitted = true;
+    asked.machine.between.calibration.alltoall_fitted = true;
+    const double known = asked.interval().spread;
+    asked.machine.inside.calibration.alltoall_fitted = false;
     const Interval interval = asked.interval();
     EXPECT_GT(interval.spread, known);
-    EXPECT_THAT(interval.causes, Contains(HasSubstr("no published run on h100-sxm-80g")));
+    EXPECT_THAT(interval.causes, Contains(HasSubstr("no published all-to-all over nvlink4")));
 }
 
 TEST(Intervals, AreWiderOverALinkThatNobodyMeasured) {
     Asked asked;
     const double known = asked.interval().spread;
     asked.machine.between.kind = "pigeon";
-    asked.machine.between.calibration = link_calibration("pigeon");
+    asked.machine.between.calibration = built_in_calibrations().link("pigeon");
     const Interval interval = asked.interval();
     EXPECT_GT(interval.spread, known);
     EXPECT_THAT(interval.causes, Contains(HasSubstr("pigeon between nodes")));

@@ -39,8 +39,11 @@ double product_s(const Machine& machine,
     const double n = padded(product.n, tile);
     const double k = std::ceil(product.k / tile_depth) * tile_depth;
     const double results = m * n * product.count;
-    const double compute_s = 2 * (results + chip.gemm_area) * (k + chip.gemm_depth) /
-                             (machine.peak(precision) * share_of(chip, precision));
+    // A tile writes its results before the next one computes: what is written, and read again where
+    // gradients are summed up in place, costs time beside the arithmetic.
+    const double compute_s = (results + chip.gemm_area) *
+                             (2 * k / (machine.peak(precision) * share_of(chip, precision)) +
+                              bytes_out / (machine.memory_bytes_per_s * chip.gemm_store_share));
     const double bytes = product.count * ((product.m + product.n) * product.k * bytes_in +
                                           product.m * product.n * bytes_out);
     return std::max(compute_s, memory_s(machine, bytes));
@@ -56,7 +59,9 @@ double attention_s(const Machine& machine,
     const double narrow = shape.qk_dim < 128 ? 0.5 + 0.5 * shape.qk_dim / 128 : 1.0;
     const double peak =
         shape.single_precision ? machine.peak(Precision::fp32) : machine.sixteen_bit_flops;
-    const double older = shape.older_kernels ? machine.chip.attention_older : 1.0;
+    // Flash attention 2 was written for chips without FP8 units: on those it is no older.
+    const bool older_than_chip = shape.older_kernels && machine.peak(Precision::fp8) > 0;
+    const double older = older_than_chip ? machine.chip.attention_older : 1.0;
     return flops * lost / (peak * share * narrow * older);
 }
 }  // namespace

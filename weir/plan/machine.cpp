@@ -99,12 +99,20 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.inside.bytes_per_s = options.inside_bytes_per_s > 0 ? options.inside_bytes_per_s
                                  : slot                         ? usual.inside_bytes_per_s
                                                                 : own;
+    machine.inside.assumed =
+        options.inside_bytes_per_s <= 0 && (slot || chip.link_bytes_per_s <= 0);
+    // Eight 910B are joined pair by pair, by seven links of each.
+    if (machine.inside.kind == "hccs" && chip.name.rfind("ascend-910b", 0) == 0)
+        machine.inside.mesh_peers = 7;
     machine.between.kind = options.between_kind.empty() ? usual.between : options.between_kind;
     machine.between.bytes_per_s =
         options.between_bytes_per_s > 0 ? options.between_bytes_per_s : usual.between_bytes_per_s;
-    machine.chip = chip_calibration(chip.name);
-    machine.inside.calibration = link_calibration(machine.inside.kind);
-    machine.between.calibration = link_calibration(machine.between.kind);
+    machine.between.assumed = options.between_bytes_per_s <= 0;
+    machine.chip_watts = chip.tdp_watts;
+    const Calibrations& known = built_in_calibrations();
+    machine.chip = known.chip(chip.name, machine.datasheet());
+    machine.inside.calibration = known.link(machine.inside.kind);
+    machine.between.calibration = known.link(machine.between.kind);
     // x16 slots have 32 GB/s a direction with PCIe 4.0 and 64 with 5.0, which came with the chips
     // of 2022; copies of pinned memory reach three quarters. Chips with a processor on NVLink-C2C
     // share its 450 GB/s a direction among two.
@@ -112,7 +120,6 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     machine.host_bytes_per_s = coherent ? 200e9 : chip.year >= 2022 ? 48e9 : 24e9;
     // cuBLAS and Transformer Engine take 32 MiB a stream from Hopper on, and 4 to 8 MiB before.
     machine.workspace_bytes = chip.year >= 2022 ? 128e6 : 32e6;
-    machine.chip_watts = chip.tdp_watts;
     machine.estimated = !machine.chip.fitted;
     return machine;
 }

@@ -21,11 +21,22 @@ namespace weir::plan {
 struct Link {
     std::string kind{};      // "nvlink4", "infiniband"
     double bytes_per_s = 0;  // of one chip, one direction, by the datasheet; 0 = no such link
+    // Of a full mesh, where each pair of chips has its part of the bandwidth: how many others a
+    // chip is joined to. 0 = a switch, through which all of it goes to anyone.
+    std::uint32_t mesh_peers = 0;
+    bool assumed = false;  // nobody states the bandwidth: it is the usual one for the chip
     LinkCalibration calibration{};
 
+    // What a chip has towards `others` of its node.
+    [[nodiscard]] double bytes_per_s_to(double others) const {
+        return mesh_peers > others ? bytes_per_s * others / mesh_peers : bytes_per_s;
+    }
     // What a large transfer reaches.
     [[nodiscard]] double reached_bytes_per_s() const {
         return bytes_per_s * calibration.bandwidth_share;
+    }
+    [[nodiscard]] double reached_bytes_per_s_to(double others) const {
+        return bytes_per_s_to(others) * calibration.bandwidth_share;
     }
 };
 
@@ -53,6 +64,12 @@ struct Machine {
 
     [[nodiscard]] double peak(Precision precision) const {
         return peak_flops[static_cast<std::size_t>(precision)];
+    }
+    // What the shares that it reaches are estimated from, where nobody measured it.
+    [[nodiscard]] Datasheet datasheet() const {
+        return {chip_watts > 0 ? sixteen_bit_flops / chip_watts : 0,
+                chip_watts > 0 ? peak(Precision::fp8) / chip_watts : 0,
+                bandwidth_assumed ? 0 : memory_bytes_per_s};
     }
 };
 

@@ -9,6 +9,7 @@ namespace {
 // The numbers of a machine that an answer depends on; its names are no part of it.
 void add_link(const Link& link, std::vector<double>& key) {
     key.push_back(link.bytes_per_s);
+    key.push_back(link.mesh_peers);
     for (const LinkConstant& constant : link_constants())
         key.push_back(link.calibration.*constant.member);
 }
