@@ -14,7 +14,7 @@ const Stack& stack_of(Framework framework) {
         // steps (VIA-Research/vTrain, the grid of one node).
         {.attention_age = 1,
          .extra_kernels = 6,
-         .host_share = 2,
+         .host_share = 2.5,
          .step_share = 0.05,
          .loss_forward_bytes = 38,
          .loss_backward_bytes = 14},
