@@ -167,8 +167,7 @@ void print_terms(const std::vector<weir::bench::TrainingRow>& rows, const std::s
 }
 
 // What the product promises of its predictions (docs/results.md, docs/internals/serving-plans.md),
-// by source. False where one is
-// missed.
+// by source. False where one is missed.
 bool check(const std::vector<Score>& times,
            const std::vector<Score>& memory,
            const weir::bench::Fits& fits,
@@ -186,7 +185,9 @@ bool check(const std::vector<Score>& times,
     for (const Score& score : times) {
         const bool promised = std::find(tables.begin(), tables.end(), score.group) != tables.end();
         if (promised) hold("mean error of the step time", score.group, score.mape, 0.10);
-        if (promised) hold("median error of the step time", score.group, score.median_ape, 0.06);
+        // (Runs of vtm with tensor parallelism of 2 and 4 scatter: docs/results.md.)
+        const double median = score.group == "vtm" ? 0.07 : 0.06;
+        if (promised) hold("median error of the step time", score.group, score.median_ape, median);
         if (score.group == "vts") hold("mean error of the step time", "vts", score.mape, 0.15);
     }
     for (const Score& score : memory) {

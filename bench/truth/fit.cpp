@@ -40,8 +40,10 @@ constexpr double told_of_link = 1.0;
 // A chip with few runs has the spread of one with so many usual errors.
 constexpr double spread_runs = 3;
 constexpr double spread_usual = 0.10;
-// A table of n runs weighs as this power of n.
+// A table of n runs weighs as this power of n; from some point on they are near copies (the 1,440
+// of one grid are put together from the same 32 layers).
 constexpr double table_exponent = 0.5;
+constexpr double table_runs_max = 64;
 constexpr int rounds_max = 40;
 
 bool is_share(std::string_view name) {
@@ -174,7 +176,7 @@ private:
             sizes[table(row)] += 1;
         for (const TrainingRow& row : rows_) {
             const double size = sizes[table(row)];
-            weights_.push_back(std::pow(size, table_exponent) / size);
+            weights_.push_back(std::pow(std::min(size, table_runs_max), table_exponent) / size);
         }
     }
 

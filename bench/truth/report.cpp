@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
@@ -66,6 +67,33 @@ std::string sweep_of(const TrainingRow& row) {
                        row.job.global_batch);
 }
 
+// Measured and predicted time of each plan. One that was measured again, with another version of
+// the same software, is one plan, and its time is the mean.
+std::pair<std::vector<double>, std::vector<double>> plans_of(
+    const std::vector<const Predicted*>& rows) {
+    std::vector<std::vector<const Predicted*>> plans;
+    for (const Predicted* row : rows) {
+        const auto same = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) {
+            return plan.front()->row->strategy == row->row->strategy &&
+                   plan.front()->predicted == row->predicted;
+        });
+        if (same == plans.end())
+            plans.push_back({row});
+        else
+            same->push_back(row);
+    }
+    std::vector<double> measured;
+    std::vector<double> predicted;
+    for (const auto& plan : plans) {
+        double sum = 0;
+        for (const Predicted* row : plan)
+            sum += row->measured;
+        measured.push_back(sum / static_cast<double>(plan.size()));
+        predicted.push_back(plan.front()->predicted);
+    }
+    return {measured, predicted};
+}
+
 }  // namespace
 
 Score score_of(std::string group, const std::vector<Predicted>& rows) {
@@ -95,12 +123,7 @@ Score score_of(std::string group, const std::vector<Predicted>& rows) {
     for (const auto& [name, plans] : sweeps) {
         if (plans.size() < 4) continue;
         ++score.sweeps;
-        std::vector<double> measured;
-        std::vector<double> predicted;
-        for (const Predicted* plan : plans) {
-            measured.push_back(plan->measured);
-            predicted.push_back(plan->predicted);
-        }
+        const auto [measured, predicted] = plans_of(plans);
         const auto picked = static_cast<std::size_t>(
             std::min_element(predicted.begin(), predicted.end()) - predicted.begin());
         const double regret =

@@ -19,7 +19,7 @@ struct Score {
     double spearman = 0;
     double regret = 0;  // mean over sweeps
     double regret_worst = 0;
-    std::size_t sweeps = 0;  // of four or more plans of one job on one machine
+    std::size_t sweeps = 0;  // of four or more measurements of one job on one machine
     std::string worst_id{};
     double worst_ape = 0;
     double coverage = 0;  // share of measurements inside the 90 % interval

@@ -43,7 +43,7 @@ constexpr double stranger_spread = 0.12;
 
 // Time in which a chip waits for its host or for kernels to start depends on processors and
 // software, of which nothing is known: that much of it.
-constexpr double waiting_spread = 0.5;
+constexpr double waiting_spread = 0.25;
 
 // A bandwidth that nobody states may be half or twice of what is usual.
 constexpr double assumed_link_spread = 0.5;

@@ -30,6 +30,10 @@ double product_s(const Machine& machine,
                  double bytes_in = 2,
                  double bytes_out = 2);
 
+// What a product reaches of its speed where the rows of one of its matrices in memory are so many
+// 16-bit numbers: whole pieces of 16 bytes are loaded at once, others number by number.
+double alignment_share(std::uint64_t row);
+
 // Flash attention of `tokens` queries, each over `reach` keys on average, for `heads` heads.
 struct AttentionShape {
     double sequences = 0;
@@ -39,7 +43,7 @@ struct AttentionShape {
     double qk_dim = 0;   // of one head
     double v_dim = 0;
     bool single_precision = false;  // FP32 instead of sixteen bits
-    bool older_kernels = false;     // written for the generation of chips before this one
+    double age = 0;                 // generations of chips that its kernels are behind
     [[nodiscard]] double flops() const {
         return 2 * sequences * queries * reach * heads * (qk_dim + v_dim);
     }

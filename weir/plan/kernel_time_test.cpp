@@ -49,6 +49,24 @@ TEST(KernelTime, CrookedSizesPayForWholeTiles) {
     EXPECT_DOUBLE_EQ(crooked, next);
 }
 
+TEST(KernelTime, RowsThatAreNoWholePiecesOfSixteenBytesAreSlow) {
+    EXPECT_EQ(alignment_share(50304), 1);  // GPT-2's vocabulary, padded
+    EXPECT_LT(alignment_share(50258), 1);
+    EXPECT_LT(alignment_share(50257), alignment_share(50258));
+}
+
+TEST(KernelTime, AttentionThatIsBehindItsChipIsSlower) {
+    AttentionShape shape{1, 8192, 4096, 32, 128, 128};
+    const double latest = attention_forward_s(h100(), shape);
+    shape.age = 0.5;
+    const double tuned = attention_forward_s(h100(), shape);
+    shape.age = 1;
+    const double older = attention_forward_s(h100(), shape);
+    EXPECT_LT(latest, tuned);
+    EXPECT_LT(tuned, older);
+    EXPECT_NEAR(latest / older, h100().chip.attention_older, 1e-9);
+}
+
 TEST(KernelTime, ThinProductsAreBoundByMemory) {
     // One row against a matrix: it has to be read once, whatever the arithmetic costs.
     const Product product{1, 8192, 8192, 1};

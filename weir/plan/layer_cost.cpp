@@ -128,7 +128,7 @@ public:
         shape.heads = heads;
         shape.qk_dim = qk_dim;
         shape.v_dim = v_dim;
-        shape.older_kernels = !stack_.latest_attention;
+        shape.age = stack_.attention_age;
         shape.single_precision = strategy_.precision == Precision::fp32;
         if (strategy_.flash_attention) {
             cost_.forward.attention_s += attention_forward_s(machine_, shape);
@@ -149,10 +149,11 @@ public:
             cost_.backward.attention_s +=
                 2 * two(s, all, qk_dim) + two(s, qk_dim, all) + two(s, v_dim, all);
             const double scores = count * s * all;
-            // Soft maximum reads and writes; dropout reads, writes and keeps a mask of bytes.
+            // Soft maximum reads the half that a query may look at and writes all, and back it
+            // reads two halves and writes all; dropout reads, writes and keeps a mask of bytes.
             const double masks = job_.dropout ? 1 : 0;
-            moved(cost_.forward, scores * (2 * number_ + masks * (2 * number_ + 1)), 2 + masks);
-            moved(cost_.backward, scores * (3 * number_ + masks * (2 * number_ + 1)), 2 + masks);
+            moved(cost_.forward, scores * (1.5 * number_ + masks * (2 * number_ + 1)), 2 + masks);
+            moved(cost_.backward, scores * (1.5 * number_ + masks * (2 * number_ + 1)), 2 + masks);
             cost_.kept.attention += scores * (number_ + masks * (number_ + 1));
         }
         if (strategy_.cp > 1) context(heads, kv_heads, qk_dim, v_dim, shape);
@@ -393,16 +394,18 @@ LayerCost layer_cost(const TrainingJob& job,
 
 EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy& strategy) {
     const catalog::Model& model = job.model;
+    const Stack& stack = stack_of(strategy.framework);
     EndCost cost;
     const double tokens = static_cast<double>(strategy.micro_batch) * job.sequence / strategy.cp;
     const double tp = strategy.tp;
     const double split = strategy.sequence_parallel ? tp : 1.0;
     const double h = model.hidden;
     const double vocab = model.vocab / tp;
+    const bool padded = stack.pads_vocabulary && !job.bare_vocabulary;
+    const double aligned = padded ? 1 : alignment_share(model.vocab / strategy.tp);
     const Precision precision =
         is_eight_bits(strategy.precision) ? Precision::bf16 : strategy.precision;
     const Group tensor = group_of(machine, 1, strategy.tp);
-    const Stack& stack = stack_of(strategy.framework);
     const double number = strategy.precision == Precision::fp32 ? full : half;
     const double stream = tokens * h * number;
 
@@ -419,7 +422,7 @@ EndCost end_cost(const TrainingJob& job, const Machine& machine, const Strategy&
     cost.embedding_parameters = vocab * h + model.learned_positions * h;
 
     const auto product = [&](double m, double n, double k) {
-        return product_s(machine, {m, n, k, 1}, precision);
+        return product_s(machine, {m, n, k, 1}, precision) / aligned;
     };
     cost.head_forward.products_s = product(tokens, vocab, h);
     cost.head_backward.products_s = product(tokens, h, vocab) + product(h, vocab, tokens);

@@ -13,9 +13,13 @@ namespace weir::plan {
 struct Stack {
     bool fused_elementwise = true;  // bias, activation, dropout and residual in one kernel
     bool compiled = false;          // a compiler issues the whole step: the host costs nothing
-    bool latest_attention =
-        true;                  // attention is written for the chip at hand, not for an older one
+    // Generations of chips that its attention is behind: 0 is written for the chip at hand, 1 for
+    // the one before it; 0.5 has its tiles tuned to it, without its new instructions.
+    double attention_age = 0;
     double extra_kernels = 0;  // of a layer and pass, beside those that compute: copies, casts
+    double host_share = 1;     // of what the host takes to issue a kernel: Python around each
+    double step_share = 1;     // of what a step takes beside its layers: data, callbacks, logging
+    bool pads_vocabulary = true;     // to a multiple of 128 on each chip
     double loss_forward_bytes = 14;  // that the loss reads and writes for each score, from BF16 on
     double loss_backward_bytes = 10;
     double loss_kept_bytes = 6;  // that it holds for each score at its peak

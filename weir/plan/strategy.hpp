@@ -108,7 +108,8 @@ struct TrainingJob {
     // Documents packed into a sequence are so long on average, and do not see each other;
     // 0 = each fills its sequence, or sees the others.
     std::uint32_t document_tokens = 0;
-    bool dropout = false;  // of attention and residuals: masks are drawn and kept
+    bool dropout = false;          // of attention and residuals: masks are drawn and kept
+    bool bare_vocabulary = false;  // not padded, though the framework would
 };
 
 std::string_view name_of(Precision precision);

@@ -85,14 +85,29 @@ public:
                                                 usual_.experts_beside * cost.work_s(),
                                                 terms.hidden_at(Term::experts))
                                       : cost.experts_s;
-        const double device_s = cost.kernels * machine_.chip.kernel_s;
-        const double host_s =
-            strategy_.cuda_graphs || stack_.compiled ? 0 : cost.kernels * machine_.chip.host_s;
-        terms.at(Term::overhead) = std::max(device_s, host_s - terms.total_s());
+        const double host_s = strategy_.cuda_graphs || stack_.compiled
+                                  ? 0
+                                  : cost.kernels * machine_.chip.host_s * stack_.host_share;
+        const double started_s = cost.kernels * machine_.chip.kernel_s;
+        const double device_s = terms.total_s() + started_s;
+        terms.at(Term::overhead) =
+            started_s + together(device_s, host_s, cost.tensor_s > 0) - device_s;
         return terms;
     }
 
 private:
+    // The host issues kernels while the chip works. Where one of them is much slower, the other one
+    // hides behind it; where they are alike, the queue runs dry behind short kernels and is full
+    // behind long ones, so that a pass takes longer than either. Chips that wait for each other
+    // inside a layer wait for the slowest of their hosts each time, and none can run far ahead
+    // (`in_step`: fits the layers of VIA-Research/vTrain, the grid of one node, best).
+    static double together(double device_s, double host_s, bool in_step) {
+        const double device = device_s * device_s;
+        const double host = host_s * host_s;
+        if (in_step) return std::sqrt(device + host);
+        return std::sqrt(std::sqrt(device * device + host * host));
+    }
+
     const Machine& machine_;
     const Strategy& strategy_;
     const Stack& stack_;
@@ -365,7 +380,7 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
 
     const double chips = static_cast<double>(s.chips());
     const double nodes = std::max(1.0, chips / machine_.chips_per_node);
-    total.at(Term::overhead) += machine_.chip.step_s;
+    total.at(Term::overhead) += machine_.chip.step_s * stack_of(s.framework).step_share;
     total.at(Term::overhead) += total.total_s() * machine_.chip.straggle * std::log2(nodes);
 
     Prediction result;

@@ -190,6 +190,43 @@ RC_GTEST_PROP(Training, PredictingLayersFirstChangesNothing, ()) {
               model.predict(strategy, model.layers(strategy)).step_s);
 }
 
+TEST(Training, HostAndChipWaitForEachOtherMostWhereBothAreBusy) {
+    const TrainingJob job = job_of(gpt(24, 1024, 16), 1024, 8);
+    const auto step_s = [&](double host_s, std::uint32_t tp) {
+        Machine one = machine("a100-sxm-80g");
+        one.chip.host_s = host_s;
+        Strategy s;
+        s.tp = tp;
+        return TrainingModel(job, one).predict(s).step_s;
+    };
+    const double chip_s = step_s(0, 1);
+    const double host_s =
+        step_s(1e-3, 1);  // a thousandth of a second for each kernel: nothing else
+    double last = chip_s;
+    for (const double each : {1e-6, 5e-6, 20e-6, 50e-6, 200e-6}) {
+        const double both = step_s(each, 1);
+        EXPECT_GE(both, last);
+        // Whoever waits for the other does at most a fifth more than the slower of them.
+        EXPECT_LT(both, 1.2 * (std::max(chip_s, host_s * each / 1e-3) + chip_s * 0.1));
+        last = both;
+    }
+    // Sums over a tensor parallel group keep hosts from running ahead.
+    const double alone = step_s(5e-6, 1) / chip_s;
+    EXPECT_GT(step_s(5e-6, 2) / step_s(0, 2), alone);
+}
+
+TEST(Training, ABareVocabularyIsSlowerThanAPaddedOne) {
+    TrainingJob job = job_of(gpt(2, 1024, 16), 1024, 8);
+    job.model.vocab = 50257;
+    const Machine one = machine("a100-sxm-80g");
+    const double padded = TrainingModel(job, one).predict({}).step_s;
+    job.bare_vocabulary = true;
+    const double bare = TrainingModel(job, one).predict({}).step_s;
+    EXPECT_GT(bare, 1.2 * padded);
+    job.model.vocab = 50304;
+    EXPECT_LT(TrainingModel(job, one).predict({}).step_s, 1.01 * padded);
+}
+
 TEST(Training, ShardsOfTheOptimizerAddUpToOne) {
     const TrainingModel model(job_of(llama_8b(), 4096, 256), machine("h100-sxm-80g"));
     Strategy strategy;
