@@ -45,6 +45,13 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
             return;
         }
         Front its;
+        if (by_now && !any_time && best.found()) {
+            // Who ends early enough comes no earlier in the queue than the first of all.
+            first(number, true, its);
+            its.standing = place_of(line);
+            if (!its.found() || !its.before(best)) return;
+            its = {};
+        }
         first(number, any_time, its);
         if (!its.found()) return;
         if (by_now) its.standing = place_of(line);
