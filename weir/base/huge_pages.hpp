@@ -10,8 +10,9 @@
 namespace weir {
 
 // Call it first in main(), or before anything is done that a second start would do again: threads,
-// files, locks. Returns with huge pages where there are any to have; where the user has set
-// GLIBC_TUNABLES, the kernel never gives huge pages, or the second start fails, nothing happens.
+// files, locks. Returns with huge pages where there are any to have. Nothing happens where the user
+// has set GLIBC_TUNABLES or LD_PRELOAD, the kernel gives no huge pages to those who ask, something
+// else runs the program (a loader, valgrind), or the second start fails.
 // What it sets in the environment is gone when it returns, so that no child inherits it.
 void use_huge_pages(char** argv);
 

@@ -386,6 +386,21 @@ Result<void> Admission::enter_house(Admitted& admitted) const {
     return {};
 }
 
+namespace {
+
+// A job that reads data has one size: at which site its data lies is decided once, for that size.
+void keep_the_fastest(std::vector<sched::Size>& sizes, std::vector<job::TrainSize>& planned) {
+    const auto fastest = std::min_element(
+        sizes.begin(), sizes.end(), [](const sched::Size& a, const sched::Size& b) {
+            return a.takes < b.takes;
+        });
+    const auto number = static_cast<std::size_t>(fastest - sizes.begin());
+    sizes = {std::move(*fastest)};
+    planned = {std::move(planned[number])};
+}
+
+}  // namespace
+
 // Of the sizes that are planned those in which it might ever run: where the fleet has room for it,
 // its organisation a right to it, the reservation an end late enough, and a budget what it may
 // cost.
@@ -417,10 +432,16 @@ Result<void> Admission::enter_training(Admitted& admitted, const std::vector<Poo
         spec.sizes.push_back(std::move(size));
     }
     if (sizes.empty()) return fail(*std::move(first));
+    const bool reads = !spec.data_in.empty();
+    if (reads) keep_the_fastest(sizes, spec.sizes);
     enter_sizes(std::move(sizes), request);
+    if (reads) request = sched::settled(std::move(request), 0);
     admitted.notes.insert(admitted.notes.end(), planned.notes.begin(), planned.notes.end());
-    admitted.notes.push_back("it may run on " + range_in_words(spec.sizes) +
-                             ", and takes the one with which it ends first");
+    admitted.notes.push_back(
+        reads ? "it runs on " + range_in_words(spec.sizes) +
+                    ", the fastest: whoever reads data does not change the number of its chips"
+              : "it may run on " + range_in_words(spec.sizes) +
+                    ", and takes the one with which it ends first");
     if (left_out > 0) {
         admitted.notes.push_back(format_count(left_out, "other size") + " would never start; " +
                                  first->message);
@@ -603,7 +624,10 @@ Result<void> size_for_fleet(const job::JobSpec& spec,
         carried.sizes.push_back(std::move(each));
     }
     if (sizes.empty()) return fail(first);
+    const bool reads = !spec.data_in.empty();
+    if (reads) keep_the_fastest(sizes, carried.sizes);
     enter_sizes(std::move(sizes), request);
+    if (reads) request = sched::settled(std::move(request), 0);
     return {};
 }
 

@@ -142,7 +142,9 @@ std::vector<Counterfactual> Engine::counterfactuals(JobId id,
     const JobTable::Mark mark = state.jobs.mark(id);
     if (mark.slot == no_slot || mark.phase != Phase::pending) return all;
     const Job& job = state.jobs.at(mark.slot);
-    if (job.parked || state.with_sizes.count(id) > 0) return all;  // its sizes say as much
+    const auto sized = state.with_sizes.find(id);
+    const bool may_change = sized != state.with_sizes.end() && !sized->second.is_settled;
+    if (job.parked || may_change) return all;  // its sizes say as much
     State::Trial trial(state, job, now);
     const fleet::Demand& demand = trial.demand();
     const auto starts = [&, may = state.may_overtake(job)](

@@ -214,11 +214,11 @@ void Engine::State::review(JobId id) {
     });
     if (stands && (job.promise.found() || job.parked)) return;
     leave(slot);
+    jobs.set_phase(job, Phase::held);
     if (all_at(its.datasets, its.home)) {
         narrow(slot);
         return enter(slot);
     }
-    jobs.set_phase(job, Phase::held);
     ++counts.held;
     leave_home(its);
     want_data(slot);

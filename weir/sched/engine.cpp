@@ -281,6 +281,7 @@ void Engine::State::make_ineligible(std::uint32_t slot) {
 void Engine::State::enter(std::uint32_t slot) {
     Job& job = jobs.at(slot);
     jobs.set_phase(job, Phase::pending);
+    job.owns_nothing_at = 0;  // it may ask for something else now
     ++counts.pending;
     ++step;
     if (policy.prediction == Prediction::history) {

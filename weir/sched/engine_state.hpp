@@ -273,7 +273,9 @@ struct Engine::State {
         std::uint64_t joined_or_left = 0;  // ... nobody came or went ...
         std::uint64_t gains = 0;           // ... nobody has more rights or goes further ahead ...
         std::uint64_t version = 0;         // ... rights and order of the first one are as then ...
-        Time until = Time::min();          // ... and, where there are loans, until that time
+        Time until = Time::min();          // ... and, where there are loans, until that time ...
+        Front
+            later{};  // ... unless somebody who loses his right of now is before it by a later one
     };
     std::vector<FrontKnown> fronts_known;
     std::uint64_t looks = 0;  // counts choices among lines
@@ -282,6 +284,7 @@ struct Engine::State {
         std::uint64_t gains = 0;
         Time until = never;
         Front front{};  // as it was when nobody had taken anything since; none: nobody has a chance
+        Front later{};  // what would be if it lost its right of now, but owns something later
     };
     std::vector<Ahead> looked_ahead;  // by line
     [[nodiscard]] const Ahead& look_ahead_in(std::uint32_t number, const Front& best);
@@ -352,7 +355,10 @@ struct Engine::State {
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
     [[nodiscard]] Front first_untried(std::uint32_t shape, Time now) const;
     template <class First>
-    [[nodiscard]] Front front_by(std::uint32_t shape, bool starts_now, Time& until, First first);
+    [[nodiscard]] Front front_by(std::uint32_t shape,
+                                 bool starts_now,
+                                 FrontKnown& known,
+                                 First first);
     [[nodiscard]] Duration longest_now(const Line& line) const;
     [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
     void in_strict_order(Time now, std::vector<Decision>& decisions);

@@ -18,12 +18,12 @@ Time end_by(const Job& job, Time start) {
 
 // `first` gives slot and rank of the first of a line whose rights are the same at any time, or of
 // those who start now. Who does not start now but wants a promise may have its rights later, where
-// there are loans; `until`: then others may be first by that. Where there are no organisations a
+// there are loans; `known` gets until when that holds. Where there are no organisations a
 // shape has one line, its own.
 template <class First>
 Engine::State::Front Engine::State::front_by(std::uint32_t shape,
                                              bool starts_now,
-                                             Time& until,
+                                             FrontKnown& known,
                                              First first) {
     const ShapeInfo& info = shapes[shape];
     const std::uint32_t resource = info.kinds.ordered_by;
@@ -40,7 +40,9 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         if (by_now && best.found() && best.standing < place_of(line)) return;
         if (!any_time && !starts_now) {
             const Ahead& its = look_ahead_in(number, best);
-            until = std::min(until, its.until);
+            known.until = std::min(known.until, its.until);
+            if (its.later.found() && (!known.later.found() || its.later.before(known.later)))
+                known.later = its.later;
             if (its.front.found() && (!best.found() || its.front.before(best))) best = its.front;
             return;
         }
@@ -129,8 +131,8 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         fronts_known.resize(shapes.size());
     }
     if (is_front_known(shape)) return fronts[shape];
-    Time until = never;
-    fronts[shape] = front_by(shape, false, until, [&](std::uint32_t number, bool, Front& its) {
+    FrontKnown known{.until = never};
+    fronts[shape] = front_by(shape, false, known, [&](std::uint32_t number, bool, Front& its) {
         Line& line = lines[number];
         if (line.front_slot == no_slot) {
             const Queued* const one = waiting_in_line.find(number);
@@ -142,10 +144,10 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
         its.rank = line.front_rank;
     });
     const ShapeInfo& info = shapes[shape];
-    fronts_known[shape] = {.joined_or_left = info.joined_or_left,
-                           .gains = quotas.gains_of(info.kinds),
-                           .version = quotas.version_of(info.kinds),
-                           .until = until};
+    known.joined_or_left = info.joined_or_left;
+    known.gains = quotas.gains_of(info.kinds);
+    known.version = quotas.version_of(info.kinds);
+    fronts_known[shape] = known;
     return fronts[shape];
 }
 
@@ -162,8 +164,9 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
         Quotas::only_gains_help(kinds)) {
         // Somebody else of it, who ends earlier, may have a place that is no better than by the
         // rights of now.
-        const Front bound{.standing = std::min(known.front.standing, place_of(line)),
-                          .rank = line.front_rank};
+        Front bound{.standing = std::min(known.front.standing, place_of(line)),
+                    .rank = line.front_rank};
+        if (known.later.found()) bound.standing = std::min(bound.standing, known.later.standing);
         if (!known.front.found() || (best.found() && !bound.before(best))) return known;
     }
     known = {.changes = line.changes, .gains = gains_now};
@@ -181,6 +184,14 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
     first(Duration::max());
     line.front_slot = its.slot;
     line.front_rank = its.rank;
+    if (chance.allowed != 0 && chance.from <= told_at) {
+        const Job& job = jobs.at(its.slot);
+        if (const Ownership own = ownership_of(job); own.kinds != 0) {
+            known.later = its;
+            known.later.standing =
+                quotas.standing(line.tenant, kinds, own.kinds, run_of(job, own.from));
+        }
+    }
     if (its.found() && chance.allowed == 0) first(longest_now(line));
     if (chance.allowed == 0) return known;
     its.allowed = chance.allowed;
@@ -200,7 +211,9 @@ bool Engine::State::is_front_known(std::uint32_t shape) {
     if (known.version == version) return true;
     if (!Quotas::only_gains_help(info.kinds) || known.gains != quotas.gains_of(info.kinds))
         return false;
-    if (Front& front = fronts[shape]; front.found()) {
+    Front& front = fronts[shape];
+    if (known.later.found() && (!front.found() || known.later.before(front))) return false;
+    if (front.found()) {
         const Line& line = lines[jobs.at(front.slot).line];
         Front again = front;
         judge(
@@ -247,8 +260,8 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    Time any = never;
-    return front_by(shape, true, any, [&](std::uint32_t number, bool any_time, Front& its) {
+    FrontKnown unused;
+    return front_by(shape, true, unused, [&](std::uint32_t number, bool any_time, Front& its) {
         Line& line = lines[number];
         const Time from =
             line.blocked_in == passes ? std::min(blocked, line.blocked_from) : blocked;

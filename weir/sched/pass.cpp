@@ -451,6 +451,7 @@ void Engine::State::reserve(std::uint32_t slot, Place place, std::vector<Decisio
 }
 
 void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
+    bool has_other_size = false;
     const auto settle = [&](std::uint32_t slot, bool afford) {
         Job& job = jobs.at(slot);
         const KindSet allowed = allowed_for(job);
@@ -468,6 +469,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
         // What was free for it when its size was chosen is another's by now.
         if (!sizing.empty() && choose_size_of_waiting(slot, now)) {
             jobs.at(slot).asked_in = 0;  // it is asked again, with the other one
+            has_other_size = true;
             return;
         }
         std::optional<Place> made_room = make_room(slot, now, {}, decisions);
@@ -491,8 +493,12 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
     std::sort(with_deadline.begin(), with_deadline.end(), [&](std::uint32_t a, std::uint32_t b) {
         return jobs.at(a).rank < jobs.at(b).rank;
     });
-    for (const std::uint32_t slot : with_deadline)
-        settle(slot, true);
+    for (const std::uint32_t slot : with_deadline) {
+        do {
+            has_other_size = false;
+            settle(slot, true);
+        } while (has_other_size);
+    }
 
     // Who could not be promised anything is not asked again in this pass.
     const bool may_reclaim = quotas.any() && policy.preempt && stops_left(now) > 0;

@@ -194,18 +194,18 @@ std::vector<std::uint32_t> Engine::State::borrowers_from(const Job& job,
         add_last(TenantId{i}, Ordered::Backward(running_of_tenant[i]));
     while (!last.empty() && borrowers.size() < count_max) {
         std::pop_heap(last.begin(), last.end());
-        const auto [next, tenant, before] = last.back();
+        const Last its = last.back();
         last.pop_back();
-        const Job& each = jobs.at(next->slot);
+        const Job& each = jobs.at(its.each->slot);
         const tenancy::Charges& charges = shapes[each.shape].kinds.charges[each.charged];
         if (!each.stopping && is_counted(each) &&
             std::any_of(charges.begin(), charges.end(), [&](const auto& one) {
-                return borrows(tenant, one.resource);
+                return borrows(its.tenant, one.resource);
             })) {
             give_back(each);
-            borrowers.push_back(next->slot);
+            borrowers.push_back(its.each->slot);
         }
-        add_last(tenant, before);
+        add_last(its.tenant, its.before);
     }
     return borrowers;
 }

@@ -131,7 +131,8 @@ void Engine::State::take_size(std::uint32_t slot, std::uint32_t size) {
     job.limit = its.sizes[size].limit;
     job.expected = its.sizes[size].takes;
     job.tried_at = job.planned_at = job.asked_in = 0;
-    job.planned_when = Time::min();
+    job.planned_when = job.reclaim_at = Time::min();
+    job.reclaim_tries = 0;
     if (waits) enter(slot);
 }
 
