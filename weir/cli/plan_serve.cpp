@@ -331,7 +331,7 @@ Result<bool> plan_serving(const PlanOptions& options) {
                         "\n";
             }
         } else if (answer->nearest) {
-            text += wrapped("no plan keeps the promises: " + answer->missing, 0, width) + "\n\n";
+            text += wrapped(answer->missing, 0, width) + "\n\n";
             text += choices_table({*answer->nearest}, job, pool.machine, width);
             json["missing"] = answer->missing;
             json["nearest"] = json_of(*answer->nearest);

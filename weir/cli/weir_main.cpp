@@ -172,6 +172,9 @@ private:
     static std::optional<std::string> missing_word(const CLI::App& app) {
         for (const CLI::Option* option : app.get_options()) {
             if (!option->get_required() || option->count() > 0) continue;
+            if (!option->get_lnames().empty())
+                return fmt::format(
+                    "--{} is missing: {}", option->get_lnames().front(), option->get_description());
             const std::string word = option->get_type_name();
             return word.find('|') == std::string::npos
                        ? fmt::format("{} is missing: {}", word, option->get_description())

@@ -216,7 +216,8 @@ private:
     Result<void> set_times(const Prediction& prediction,
                            const Interval& interval,
                            job::TrainSize& size) const {
-        double takes_s = job_.tokens / prediction.tokens_per_s;
+        // Steps are whole, the last one as well.
+        double takes_s = static_cast<double>(steps_of(job_)) * prediction.step_s;
         // Of each interval between two checkpoints it works all but the time of one.
         if (spec_.checkpoint) {
             takes_s *= 1 + as_seconds(spec_.checkpoint->cost) / as_seconds(spec_.checkpoint->every);
