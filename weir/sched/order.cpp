@@ -166,7 +166,9 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
         // rights of now.
         Front bound{.standing = std::min(known.front.standing, place_of(line)),
                     .rank = line.front_rank};
-        if (known.later.found()) bound.standing = std::min(bound.standing, known.later.standing);
+        // As long as it has its right of now, what it owns later does not count.
+        if (known.later.found() && allowed_for(jobs.at(known.later.slot)) == 0)
+            bound.standing = std::min(bound.standing, known.later.standing);
         if (!known.front.found() || (best.found() && !bound.before(best))) return known;
     }
     known = {.changes = line.changes, .gains = gains_now};
@@ -184,7 +186,7 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
     first(Duration::max());
     line.front_slot = its.slot;
     line.front_rank = its.rank;
-    if (chance.allowed != 0 && chance.from <= told_at) {
+    if (chance.allowed != 0 && chance.from <= told_at && quotas.may_own(line.tenant, kinds)) {
         const Job& job = jobs.at(its.slot);
         if (const Ownership own = ownership_of(job); own.kinds != 0) {
             known.later = its;

@@ -117,6 +117,9 @@ public:
                                      const ShapeKinds& kinds,
                                      Time at,
                                      const Held* own) const;
+    // Whether x may own what it asks for now or later, whoever holds something now still holding
+    // it; without, it owns it at no time.
+    [[nodiscard]] bool may_own(TenantId x, const ShapeKinds& kinds) const;
     // The worst of its places in the order.
     [[nodiscard]] tenancy::Standing standing(TenantId x,
                                              const ShapeKinds& kinds,

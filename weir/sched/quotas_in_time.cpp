@@ -165,6 +165,13 @@ KindSet Quotas::owned_then(TenantId x, const ShapeKinds& kinds, Time at, const H
     return owned(*tree, x, kinds);
 }
 
+bool Quotas::may_own(TenantId x, const ShapeKinds& kinds) const {
+    return owned(tree_, x, kinds) != 0 ||
+           std::any_of(later_.begin(), later_.end(), [&](const Later& later) {
+               return owned(later.with_all, x, kinds) != 0;
+           });
+}
+
 tenancy::Standing Quotas::standing(TenantId x,
                                    const ShapeKinds& kinds,
                                    KindSet allowed,
