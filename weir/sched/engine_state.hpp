@@ -282,6 +282,8 @@ struct Engine::State {
     struct Ahead {            // of a line, where there are loans; see look_ahead_in()
         std::uint64_t changes = 0;
         std::uint64_t gains = 0;
+        std::uint64_t moves = 0;
+        bool has_all_rights = false;  // the first in the queue may start now
         Time until = never;
         Front front{};  // as it was when nobody had taken anything since; none: nobody has a chance
         Front later{};  // what would be if it lost its right of now, but owns something later

@@ -153,14 +153,18 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
 
 // Of a line whose rights are others at other times: who is first by its first chance. What is known
 // may be better than it is now while others have only taken since then, as long as nobody of the
-// line is before the best one by that.
+// line is before the best one by that. Nor is it worse for what others gave back if the first in
+// the queue had its right already: its place, and what it owns, are of its own house.
 const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, const Front& best) {
     Line& line = lines[number];
     const ShapeKinds& kinds = shapes[line.shape].kinds;
     const std::uint64_t gains_now = quotas.gains_of(kinds);
+    const std::uint64_t moves_now = quotas.moves_of(line.tenant);
     if (number >= looked_ahead.size()) looked_ahead.resize(lines.size());
     Ahead& known = looked_ahead[number];
-    if (known.changes == line.changes && known.gains == gains_now && told_at < known.until &&
+    const bool nobody_gained =
+        known.gains == gains_now || (known.has_all_rights && known.moves == moves_now);
+    if (known.changes == line.changes && nobody_gained && told_at < known.until &&
         Quotas::only_gains_help(kinds)) {
         // Somebody else of it, who ends earlier, may have a place that is no better than by the
         // rights of now.
@@ -171,7 +175,7 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
             bound.standing = std::min(bound.standing, known.later.standing);
         if (!known.front.found() || (best.found() && !bound.before(best))) return known;
     }
-    known = {.changes = line.changes, .gains = gains_now};
+    known = {.changes = line.changes, .gains = gains_now, .moves = moves_now};
     Front its;
     Chance chance;
     const auto first = [&](Duration limit) {
@@ -186,7 +190,8 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
     first(Duration::max());
     line.front_slot = its.slot;
     line.front_rank = its.rank;
-    if (chance.allowed != 0 && chance.from <= told_at && quotas.may_own(line.tenant, kinds)) {
+    known.has_all_rights = chance.allowed != 0 && chance.from <= told_at;
+    if (known.has_all_rights && quotas.may_own(line.tenant, kinds)) {
         const Job& job = jobs.at(its.slot);
         if (const Ownership own = ownership_of(job); own.kinds != 0) {
             known.later = its;
