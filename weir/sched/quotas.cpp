@@ -24,6 +24,7 @@ Quotas::Quotas(tenancy::Rights rights, const Policy& policy)
     versions_.resize(pools_of_.size(), 1);
     gains_.resize(pools_of_.size(), 1);
     moves_.resize(tree_.tenants(), 1);
+    is_concerned_.resize(tree_.tenants(), false);
     for (std::uint32_t i = 0; i < tree_.tenants(); ++i) {
         const TenantId parent = tree_.parent(TenantId{i});
         const bool is_below = parent.valid() && tree_.parent(parent).valid();
@@ -164,7 +165,7 @@ void Quotas::hold(TenantId x, const Charges& charges, Time until, Time now) {
         tree_.use(x, each.resource, each.amount);
         if (without_recalled_) without_recalled_->use(x, each.resource, each.amount);
         for (Later& later : later_) {
-            later.with_all.use(x, each.resource, each.amount);
+            if (is_concerned_[x.value]) later.with_all.use(x, each.resource, each.amount);
             if (later.from < until) later.tree.use(x, each.resource, each.amount);
         }
     }
@@ -179,7 +180,7 @@ void Quotas::release(TenantId x, const Charges& charges, Time until, Time now) {
         tree_.give_back(x, each.resource, each.amount);
         if (without_recalled_) without_recalled_->give_back(x, each.resource, each.amount);
         for (Later& later : later_) {
-            later.with_all.give_back(x, each.resource, each.amount);
+            if (is_concerned_[x.value]) later.with_all.give_back(x, each.resource, each.amount);
             if (later.from < until) later.tree.give_back(x, each.resource, each.amount);
         }
     }

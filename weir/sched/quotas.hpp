@@ -272,11 +272,14 @@ private:
     struct Later {
         Time from;
         tenancy::QuotaTree tree;
-        tenancy::QuotaTree with_all;  // the same quotas, and all that is held now
+        // The same quotas, and all that those hold now whom loans concern: what others own is the
+        // same at any time.
+        tenancy::QuotaTree with_all;
     };
     std::vector<Later> later_;                  // by time
     std::vector<std::vector<TenantId>> moved_;  // by resource: tenants that loans concern ...
     std::vector<std::vector<bool>> is_moved_;   // ... by resource and tenant ...
+    std::vector<bool> is_concerned_;            // ... by tenant, in any resource ...
     std::vector<std::vector<TenantId>> moved_houses_;  // ... and those of them below the root
     enum class Leaves : std::uint8_t { unknown, as_much, less };
     mutable std::vector<Leaves> leaves_;         // by resource: see leaves_as_much()

@@ -107,6 +107,7 @@ void Quotas::note_moved() {
     moved_.assign(resources, {});
     moved_houses_.assign(resources, {});
     leaves_.assign(resources, Leaves::unknown);
+    is_concerned_.assign(tenants, false);
     for (const LoanTerm& term : terms_)
         for (const Allowance& each : term.amounts)
             for (TenantId x : {term.lender, term.borrower})
@@ -118,6 +119,7 @@ void Quotas::note_moved() {
             if (parent != root && is_moved_[r][parent.value]) is_moved_[r][i] = true;
             if (!is_moved_[r][i]) continue;
             moved_[r].push_back(TenantId{i});
+            is_concerned_[i] = true;
             if (parent == root) moved_houses_[r].push_back(TenantId{i});
         }
     }
@@ -159,14 +161,15 @@ KindSet Quotas::owned(TenantId x, const ShapeKinds& kinds, const Run& run, const
 KindSet Quotas::owned_then(TenantId x, const ShapeKinds& kinds, Time at, const Held* own) const {
     const QuotaTree* tree = &tree_;
     for (const Later& later : later_)
-        if (later.from <= at) tree = &later.with_all;
+        if (is_concerned_[x.value] && later.from <= at) tree = &later.with_all;
     if (own == nullptr) return owned(*tree, x, kinds);
     const Without its(*tree, *own);
     return owned(*tree, x, kinds);
 }
 
 bool Quotas::may_own(TenantId x, const ShapeKinds& kinds) const {
-    return owned(tree_, x, kinds) != 0 ||
+    if (owned(tree_, x, kinds) != 0) return true;
+    return is_concerned_[x.value] &&
            std::any_of(later_.begin(), later_.end(), [&](const Later& later) {
                return owned(later.with_all, x, kinds) != 0;
            });

@@ -176,9 +176,11 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
         return place;
     };
     if (!is_ahead) {
-        const bool is_awaited = std::any_of(stopping.begin(), stopping.end(), [&](auto each) {
-            return jobs.at(each).stopped_for == job.id && jobs.at(each).end_by > now;
-        });
+        const bool is_awaited =
+            making_room.count(job.id) > 0 &&
+            std::any_of(stopping.begin(), stopping.end(), [&](auto each) {
+                return jobs.at(each).stopped_for == job.id && jobs.at(each).end_by > now;
+            });
         if (is_awaited) {
             const Time then = job.promise.found() ? job.promise.at : now + stop_grace;
             job.reclaim_at = std::max(now + seconds(1), then);
