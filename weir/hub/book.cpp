@@ -606,6 +606,7 @@ Result<void> Book::on(const journal::Step& step, Time at) {
     WEIR_CHECK(check_pass());
     WEIR_CHECK(check_intents(step));
     if (step.anew) engine_->begin_anew();
+    engine_->follow_pass(at);
     const auto follow = [&](auto what, sched::Reason why) {
         return engine_->follow({std::move(what), why}, at);
     };

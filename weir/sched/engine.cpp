@@ -192,7 +192,7 @@ std::uint32_t Engine::State::line_for(std::uint32_t shape, TenantId tenant) {
         known = unused_lines.back();
         unused_lines.pop_back();
         lines[known] = {.shape = shape, .tenant = tenant};
-        if (known < looked_ahead.size()) looked_ahead[known] = {};
+        firsts.forget_line(known);
     }
     ++lines[known].jobs;
     return known;

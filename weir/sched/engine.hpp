@@ -142,6 +142,9 @@ public:
     };
     [[nodiscard]] Estimate estimate(JobId id, Time now) const;
 
+    // A pass was made at `at`; what it decided is followed next, and may have been nothing. For a
+    // driver that follows whole passes: what they do besides, as time goes by, is done here.
+    void follow_pass(Time at);
     // Takes over a decision that was made at `at`, by this core or by another: a driver follows
     // what it has on record, and whatever rules wrote it, state and later decisions are as if they
     // had been made here. The error says why it is impossible: it starts or drops a job that does

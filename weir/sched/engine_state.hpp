@@ -1,6 +1,6 @@
 // The state of the engine, and what can be done to it; private to the files engine*.cpp, pass.cpp,
-// order.cpp, room_made.cpp, reclaim.cpp, loans.cpp, follow.cpp, outlook.cpp, takeover.cpp,
-// obstacle.cpp, counterfactual.cpp, data.cpp, sizes.cpp and explain.cpp.
+// first.cpp, strict_order.cpp, room_made.cpp, reclaim.cpp, loans.cpp, follow.cpp, outlook.cpp,
+// takeover.cpp, obstacle.cpp, counterfactual.cpp, data.cpp, sizes.cpp and explain.cpp.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 
 #include "weir/base/digest.hpp"
 #include "weir/sched/engine.hpp"
+#include "weir/sched/first.hpp"
 #include "weir/sched/history.hpp"
 #include "weir/sched/job_table.hpp"
 #include "weir/sched/plan.hpp"
@@ -256,43 +257,6 @@ struct Engine::State {
     bool found_already(const What& what);
     void wait_where_its_data_is(std::uint32_t slot, SiteId site);
 
-    // Who is first among those who wait, and where it may start.
-    struct Front {
-        tenancy::Standing standing;
-        Rank rank;
-        std::uint32_t slot = no_slot;
-        KindSet allowed = every_kind;
-        [[nodiscard]] bool found() const { return slot != no_slot; }
-        [[nodiscard]] bool before(const Front& other) const {
-            const auto order = standing <=> other.standing;
-            return order != 0 ? order < 0 : rank < other.rank;
-        }
-    };
-    std::vector<Front> fronts;  // by shape, of those who wait; valid where ...
-    struct FrontKnown {
-        std::uint64_t joined_or_left = 0;  // ... nobody came or went ...
-        std::uint64_t gains = 0;           // ... nobody has more rights or goes further ahead ...
-        std::uint64_t version = 0;         // ... rights and order of the first one are as then ...
-        Time until = Time::min();          // ... and, where there are loans, until that time ...
-        Front
-            later{};  // ... unless somebody who loses his right of now is before it by a later one
-    };
-    std::vector<FrontKnown> fronts_known;
-    std::uint64_t looks = 0;  // counts choices among lines
-    struct Ahead {            // of a line, where there are loans; see look_ahead_in()
-        std::uint64_t changes = 0;
-        std::uint64_t gains = 0;
-        std::uint64_t moves = 0;
-        bool has_all_rights = false;  // the first in the queue may start now
-        Time until = never;
-        Front front{};  // as it was when nobody had taken anything since; none: nobody has a chance
-        Front later{};  // what would be if it lost its right of now, but owns something later
-    };
-    std::vector<Ahead> looked_ahead;  // by line
-    [[nodiscard]] const Ahead& look_ahead_in(std::uint32_t number, const Front& best);
-    [[nodiscard]] const tenancy::Standing& place_of(Line& line) const;
-    void judge(const Line& line, bool any_time, bool starts_now, Front& its) const;
-
     // data.cpp: jobs that read datasets
     struct Home {
         SiteId site;
@@ -351,7 +315,9 @@ struct Engine::State {
     void begin_sizes_anew();
     Result<void> follow_size(std::uint32_t slot, std::uint32_t size);
 
-    // order.cpp: who is next
+    // first.cpp: who is first among those who wait
+    Firsts firsts;
+    std::uint64_t looks = 0;  // counts choices among lines
     [[nodiscard]] Front front_of(std::uint32_t shape);
     [[nodiscard]] bool is_front_known(std::uint32_t shape);
     [[nodiscard]] Front front_of_untried(std::uint32_t shape, Time now);
@@ -359,10 +325,14 @@ struct Engine::State {
     template <class First>
     [[nodiscard]] Front front_by(std::uint32_t shape,
                                  bool starts_now,
-                                 FrontKnown& known,
+                                 FirstOfShape& known,
                                  First first);
+    [[nodiscard]] const FirstOfLine& look_ahead_in(std::uint32_t number, const Front& best);
+    [[nodiscard]] const tenancy::Standing& place_of(Line& line) const;
+    void judge(const Line& line, bool any_time, bool starts_now, Front& its) const;
     [[nodiscard]] Duration longest_now(const Line& line) const;
-    [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
+
+    // strict_order.cpp: who is next where nobody overtakes
     void in_strict_order(Time now, std::vector<Decision>& decisions);
     void in_strict_orders(Time now, std::vector<Decision>& decisions);
 

@@ -213,6 +213,12 @@ void Engine::begin_anew() {
     state_->begin_anew();
 }
 
+void Engine::follow_pass(Time at) {
+    state_->advance(at);
+    state_->come_to(at);
+    state_->rights_changed = false;  // promises without ground were withdrawn: that is followed
+}
+
 void Engine::resume_digest(std::uint64_t digest) {
     state_->digest = Digest::resumed_at(digest);
 }

@@ -5,7 +5,9 @@
 #include <rapidcheck/gtest.h>
 
 #include <map>
+#include <variant>
 
+#include "weir/base/random.hpp"
 #include "weir/sched/engine.hpp"
 #include "weir/tenancy/loan.hpp"
 #include "weir/tenancy/quota_tree_reference.hpp"
@@ -345,6 +347,123 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("weir min_run=0s preemptions_per_hour=1000000 slack=0s slack_percent=0",
                     "fcfs preempt=yes min_run=0s preemptions_per_hour=1000000"),
     [](const auto& each) { return std::string(each.param[0] == 'w' ? "weir" : "fcfs"); });
+
+// What an engine heard and decided, in order: whoever follows it has the same state, but remembers
+// nothing of who was first.
+struct Record {
+    struct Pass {};
+    std::vector<std::pair<Time, std::variant<Event, Decision, Pass>>> steps;
+
+    [[nodiscard]] Engine replayed(const Organisations& house, const Policy& policy) const {
+        const fleet::Fleet fleet = tenancy::small_fleet(10);
+        Engine engine(fleet, policy, tenancy::rights_on(fleet, house, {}));
+        for (const auto& [at, what] : steps) {
+            if (const auto* const event = std::get_if<Event>(&what))
+                engine.apply(*event, at);
+            else if (const auto* const decision = std::get_if<Decision>(&what))
+                EXPECT_TRUE(engine.follow(*decision, at));
+            else
+                engine.follow_pass(at);
+        }
+        return engine;
+    }
+};
+
+LoanTerm some_term(std::uint32_t loan, Time now, Random& random, const Organisations& house) {
+    const auto last = static_cast<std::int64_t>(house.tenants.size()) - 1;
+    const TenantId lender{static_cast<std::uint32_t>(random.between(1, last))};
+    TenantId borrower = lender;
+    while (borrower == lender)
+        borrower = TenantId{static_cast<std::uint32_t>(random.between(1, last))};
+    LoanTerm term{.loan = loan, .lender = lender, .borrower = borrower, .amounts = {}};
+    term.from = now + random.between(0, 8) * hour;
+    term.until = term.from + random.between(1, 20) * hour;
+    const auto& quota = house.tenant(lender).quota;
+    if (!quota.empty()) term.amounts = {{0, random.between(1, quota.front().amount / 1000) * 1000}};
+    return term;
+}
+
+// The answers that are kept of who is first (first.hpp) are those that are found anew.
+TEST(LoansRemembered, AnEngineThatAsksAnewWhoIsFirstDecidesTheSame) {
+    const Organisations house = tenancy::small_house({{"x", 1},
+                                                      {"x/a", 3},
+                                                      {"x/b", 2, 1},
+                                                      {"x/c"},
+                                                      {"y"},
+                                                      {"y/d", 4, 2},
+                                                      {"y/e"},
+                                                      {"y/f", 1},
+                                                      {"z", 3, -1, 2},
+                                                      {"w", 1, 0},
+                                                      {"v"}});
+    std::size_t promised = 0;
+    for (const char* const name : {"weir plan_work=0 min_run=0s preemptions_per_hour=1000000",
+                                   "easy fair=drf fair_half_life=0s",
+                                   "easy fair=tree"}) {
+        const Policy policy = policy_from_text(name).value();
+        for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+            SCOPED_TRACE(std::string(name) + ", seed " + std::to_string(seed));
+            Random random(seed);
+            Record record;
+            Engine engine = record.replayed(house, policy);
+            std::map<JobId, Time> running;
+            std::map<TenantId, LoanTerm> lent;
+            for (std::uint64_t id = 1; id <= 80; ++id) {
+                const Time now = Time{} + static_cast<std::int64_t>(id) * hour / 4;
+                std::vector<Event> events;
+                for (const auto& [job, ends] : running)
+                    if (ends <= now) events.push_back(JobEnded{job});
+                for (const Event& event : events)
+                    running.erase(std::get<JobEnded>(event).job);
+                Request request;
+                request.job = JobId{id};
+                request.demand.pools = {PoolId{0}};
+                const auto chips = static_cast<std::uint32_t>(random.chance(0.4) ? 3 : 1);
+                request.demand.parts = {{.replicas = 1, .each = {.chips = chips}}};
+                request.limit = random.between(1, 30) * hour;
+                request.tenant = TenantId{static_cast<std::uint32_t>(
+                    random.between(1, static_cast<std::int64_t>(house.tenants.size()) - 1))};
+                if (engine.can_ever_have(request.tenant, request.demand))
+                    events.push_back(JobSubmitted{request});
+                if (random.chance(0.2)) {
+                    const LoanTerm term =
+                        some_term(static_cast<std::uint32_t>(id), now, random, house);
+                    if (!term.amounts.empty() && lent.emplace(term.lender, term).second)
+                        events.push_back(LoanChanged{term});
+                } else if (!lent.empty() && random.chance(0.1)) {
+                    LoanTerm& term = lent.begin()->second;
+                    if (!term.recalled && term.from <= now && now < term.until - 2 * hour) {
+                        term.recalled = true;
+                        term.until = now + 2 * hour;
+                        events.push_back(LoanChanged{term});
+                    }
+                }
+                for (const Event& event : events) {
+                    engine.apply(event, now);
+                    record.steps.emplace_back(now, event);
+                }
+                Engine anew = record.replayed(house, policy);
+                anew.begin_anew();
+                engine.begin_anew();
+                std::vector<Decision> decisions;
+                std::vector<Decision> same;
+                engine.decide(now, decisions);
+                anew.decide(now, same);
+                ASSERT_EQ(anew.digest(), engine.digest()) << "at " << id;
+                record.steps.emplace_back(now, Record::Pass{});
+                for (const Decision& decision : decisions) {
+                    record.steps.emplace_back(now, decision);
+                    if (const auto* const start = std::get_if<Start>(&decision.what))
+                        running[start->job] = now + random.between(1, 20) * hour / 2;
+                    if (const auto* const stop = std::get_if<Preempt>(&decision.what))
+                        running[stop->job] = now;
+                    promised += std::holds_alternative<Reserve>(decision.what) ? 1 : 0;
+                }
+            }
+        }
+    }
+    EXPECT_GT(promised, 500U);
+}
 
 std::string explained(Engine& engine, TenantId tenant, std::uint32_t chips, Duration limit) {
     Request request;

@@ -379,6 +379,7 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             });
             job.promise = place;
             discharge(job);
+            job.grade = static_cast<std::uint8_t>(grade_of(job));  // at its new time
             charge(job, place.placement.ranges.front().pool, place.until);
             for_pools_of(place.placement, [&](PoolId pool) {
                 ++promises_of_pool[pool.value * grades + job.grade];

@@ -114,6 +114,7 @@ private:
             follower_.decide(now, own);
             EXPECT_EQ(words(own), words(decisions)) << "after following the passes before";
         } else {
+            follower_.follow_pass(now);
             for (const Decision& decision : decisions) {
                 const auto followed = follower_.follow(decision, now);
                 EXPECT_TRUE(followed) << followed.error().message;

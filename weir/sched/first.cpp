@@ -1,4 +1,5 @@
-// Who is next: of a shape, over all organisations that have a right to start; and in strict order.
+// Who is first of a shape, over all organisations that have a right to start. What is remembered of
+// it, and why, is told in first.hpp.
 #include <algorithm>
 #include <utility>
 
@@ -10,10 +11,6 @@ namespace {
 // Of so few lines each is looked at; of more those of the organisations that go first.
 constexpr std::size_t few_lines = 6;
 
-Time end_by(const Job& job, Time start) {
-    return job.limit >= forever ? never : start + job.limit;
-}
-
 }  // namespace
 
 // `first` gives slot and rank of the first of a line whose rights are the same at any time, or of
@@ -21,10 +18,10 @@ Time end_by(const Job& job, Time start) {
 // there are loans; `known` gets until when that holds. Where there are no organisations a
 // shape has one line, its own.
 template <class First>
-Engine::State::Front Engine::State::front_by(std::uint32_t shape,
-                                             bool starts_now,
-                                             FrontKnown& known,
-                                             First first) {
+Front Engine::State::front_by(std::uint32_t shape,
+                              bool starts_now,
+                              FirstOfShape& known,
+                              First first) {
     const ShapeInfo& info = shapes[shape];
     const std::uint32_t resource = info.kinds.ordered_by;
     const bool lends = quotas.lends();
@@ -39,7 +36,7 @@ Engine::State::Front Engine::State::front_by(std::uint32_t shape,
         const bool by_now = (any_time || starts_now) && resource != ShapeKinds::no_resource;
         if (by_now && best.found() && best.standing < place_of(line)) return;
         if (!any_time && !starts_now) {
-            const Ahead& its = look_ahead_in(number, best);
+            const FirstOfLine& its = look_ahead_in(number, best);
             known.until = std::min(known.until, its.until);
             if (its.later.found() && (!known.later.found() || its.later.before(known.later)))
                 known.later = its.later;
@@ -119,20 +116,17 @@ void Engine::State::judge(const Line& line, bool any_time, bool starts_now, Fron
         its.standing = quotas.standing(line.tenant, kinds, its.allowed, run_of(job, chance.from));
 }
 
-Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
+Front Engine::State::front_of(std::uint32_t shape) {
     if (!quotas.any()) {
         Front front;
         front.slot = waiting.first(shape);
         if (front.found()) front.rank = jobs.at(front.slot).rank;
         return front;
     }
-    if (shape >= fronts.size()) {
-        fronts.resize(shapes.size());
-        fronts_known.resize(shapes.size());
-    }
-    if (is_front_known(shape)) return fronts[shape];
-    FrontKnown known{.until = never};
-    fronts[shape] = front_by(shape, false, known, [&](std::uint32_t number, bool, Front& its) {
+    if (shape >= firsts.of_shapes.size()) firsts.of_shapes.resize(shapes.size());
+    if (is_front_known(shape)) return firsts.of_shapes[shape].front;
+    FirstOfShape known{.until = never};
+    known.front = front_by(shape, false, known, [&](std::uint32_t number, bool, Front& its) {
         Line& line = lines[number];
         if (line.front_slot == no_slot) {
             const Queued* const one = waiting_in_line.find(number);
@@ -147,23 +141,23 @@ Engine::State::Front Engine::State::front_of(std::uint32_t shape) {
     known.joined_or_left = info.joined_or_left;
     known.gains = quotas.gains_of(info.kinds);
     known.version = quotas.version_of(info.kinds);
-    fronts_known[shape] = known;
-    return fronts[shape];
+    firsts.of_shapes[shape] = known;
+    return known.front;
 }
 
 // Of a line whose rights are others at other times: who is first by its first chance. What is known
 // may be better than it is now while others have only taken since then, as long as nobody of the
 // line is before the best one by that. Nor is it worse for what others gave back if the first in
 // the queue had its right already: its place, and what it owns, are of its own house.
-const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, const Front& best) {
+const FirstOfLine& Engine::State::look_ahead_in(std::uint32_t number, const Front& best) {
     Line& line = lines[number];
     const ShapeKinds& kinds = shapes[line.shape].kinds;
     const std::uint64_t gains_now = quotas.gains_of(kinds);
     const std::uint64_t moves_now = quotas.moves_of(line.tenant);
-    if (number >= looked_ahead.size()) looked_ahead.resize(lines.size());
-    Ahead& known = looked_ahead[number];
+    if (number >= firsts.of_lines.size()) firsts.of_lines.resize(lines.size());
+    FirstOfLine& known = firsts.of_lines[number];
     const bool nobody_gained =
-        known.gains == gains_now || (known.has_all_rights && known.moves == moves_now);
+        known.gains == gains_now || (known.has_right_now && known.moves == moves_now);
     if (known.changes == line.changes && nobody_gained && told_at < known.until &&
         Quotas::only_gains_help(kinds)) {
         // Somebody else of it, who ends earlier, may have a place that is no better than by the
@@ -190,8 +184,8 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
     first(Duration::max());
     line.front_slot = its.slot;
     line.front_rank = its.rank;
-    known.has_all_rights = chance.allowed != 0 && chance.from <= told_at;
-    if (known.has_all_rights && quotas.may_own(line.tenant, kinds)) {
+    known.has_right_now = chance.allowed != 0 && chance.from <= told_at;
+    if (known.has_right_now && quotas.may_own(line.tenant, kinds)) {
         const Job& job = jobs.at(its.slot);
         if (const Ownership own = ownership_of(job); own.kinds != 0) {
             known.later = its;
@@ -212,13 +206,13 @@ const Engine::State::Ahead& Engine::State::look_ahead_in(std::uint32_t number, c
 // the first one stays the first if it is where it was.
 bool Engine::State::is_front_known(std::uint32_t shape) {
     const ShapeInfo& info = shapes[shape];
-    FrontKnown& known = fronts_known[shape];
+    FirstOfShape& known = firsts.of_shapes[shape];
     if (known.joined_or_left != info.joined_or_left || told_at >= known.until) return false;
     const std::uint64_t version = quotas.version_of(info.kinds);
     if (known.version == version) return true;
     if (!Quotas::only_gains_help(info.kinds) || known.gains != quotas.gains_of(info.kinds))
         return false;
-    Front& front = fronts[shape];
+    Front& front = known.front;
     if (known.later.found() && (!front.found() || known.later.before(front))) return false;
     if (front.found()) {
         const Line& line = lines[jobs.at(front.slot).line];
@@ -248,7 +242,7 @@ Duration Engine::State::longest_now(const Line& line) const {
 
 // The first to overtake, by the order of the queue alone, of those of whom it is not known that
 // they do not fit now.
-Engine::State::Front Engine::State::first_untried(std::uint32_t shape, Time now) const {
+Front Engine::State::first_untried(std::uint32_t shape, Time now) const {
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
     Front front;
@@ -261,13 +255,13 @@ Engine::State::Front Engine::State::first_untried(std::uint32_t shape, Time now)
 }
 
 // And by rights.
-Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time now) {
+Front Engine::State::front_of_untried(std::uint32_t shape, Time now) {
     if (!quotas.any()) return first_untried(shape, now);
     const bool own_order = policy.prediction == Prediction::history;
     const Time blocked = shapes[shape].blocked_from;
     if (blocked <= now) return {};
     const Waiting& order = own_order ? overtaking_in_line : waiting_in_line;
-    FrontKnown unused;
+    FirstOfShape unused;
     return front_by(shape, true, unused, [&](std::uint32_t number, bool any_time, Front& its) {
         Line& line = lines[number];
         const Time from =
@@ -289,114 +283,6 @@ Engine::State::Front Engine::State::front_of_untried(std::uint32_t shape, Time n
         its.slot = line.first_slot;
         its.rank = line.first_rank;
     });
-}
-
-// Its place if it starts now.
-tenancy::Standing Engine::State::standing_of(const Job& job, KindSet allowed) const {
-    const ShapeKinds& kinds = shapes[job.shape].kinds;
-    return quotas.lends() ? quotas.standing(job.tenant, kinds, allowed, run_of(job, told_at))
-                          : quotas.standing(job.tenant, kinds, allowed);
-}
-
-void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
-    for (const std::uint32_t shape : to_try)
-        shapes[shape].to_try = false;
-    to_try.clear();
-    const auto any = [](const Stretch&, const Stretch&) { return true; };
-    Rank last;
-    for (const Queued* next = queue.first(nullptr, {}, any); next != nullptr;
-         next = queue.first(&last, {}, any)) {
-        last = next->rank;
-        const Job& job = jobs.at(next->slot);
-        if (job.parked) continue;
-        // Who waits for the nodes of a reservation holds up nobody before it begins.
-        const auto its = set_apart.find(AdvanceId{shapes[job.shape].shape.demand.tag});
-        if (its != set_apart.end() && !its->second.begun) continue;
-        if (!free.find(shapes[job.shape].shape, found, end_by(job, now))) break;
-        start(next->slot, now, Cause::fits_now, decisions);
-    }
-}
-
-// Each organisation has a strict order of its own, and who owns what it asks for goes before who
-// has to borrow it. An owner that finds no room has those stopped who borrowed it, and until it is
-// there nobody borrows in those pools.
-void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions) {
-    for (const std::uint32_t shape : to_try)
-        shapes[shape].to_try = false;
-    to_try.clear();
-    const auto place_of = [&](const Job& job, KindSet allowed) {
-        tenancy::Standing its = standing_of(job, allowed);
-        if (owned_in_order(job) != 0)
-            for (std::uint32_t& level : its.at)
-                level &= ~tenancy::Standing::borrows;
-        return its;
-    };
-    const auto next_of = [&](TenantId tenant, const Rank* after) {
-        const auto any = [](const Stretch&, const Stretch&) { return true; };
-        const Queue& its_queue = queue_of_tenant[tenant.value];
-        Front front;
-        for (const Queued* next = its_queue.first(after, {}, any); next != nullptr;
-             next = its_queue.first(&front.rank, {}, any)) {
-            front.rank = next->rank;
-            const Job& job = jobs.at(next->slot);
-            const ShapeInfo& shape = shapes[job.shape];
-            const auto its = set_apart.find(AdvanceId{shape.shape.demand.tag});
-            if (job.parked || (its != set_apart.end() && !its->second.begun)) continue;
-            front.slot = next->slot;
-            front.allowed = allowed_for(job);
-            front.standing = place_of(job, front.allowed);
-            break;
-        }
-        return front;
-    };
-    const auto behind = [](const Front& a, const Front& b) { return b.before(a); };
-    std::vector<Front> heads;  // a heap
-    for (std::uint32_t tenant = 0; tenant < queue_of_tenant.size(); ++tenant)
-        if (Front its = next_of(TenantId{tenant}, nullptr); its.found()) heads.push_back(its);
-    std::make_heap(heads.begin(), heads.end(), behind);
-    std::vector<bool> kept(fleet.pools.size(), false);  // for owners
-    while (!heads.empty()) {
-        std::pop_heap(heads.begin(), heads.end(), behind);
-        Front head = heads.back();
-        const Job& job = jobs.at(head.slot);
-        ShapeInfo& shape = shapes[job.shape];
-        // What started meanwhile may have moved it back.
-        head.allowed = allowed_for(job);
-        head.standing = place_of(job, head.allowed);
-        const TenantId tenant = job.tenant;
-        if (heads.size() > 1 && heads.front().before(head)) {
-            heads.back() = head;
-            std::push_heap(heads.begin(), heads.end(), behind);
-            continue;
-        }
-        heads.pop_back();
-        const std::vector<PoolId>& pools = shape.shape.demand.pools;
-        const bool is_owner = owned_in_order(job) != 0;
-        if (head.allowed == 0) {
-            if (is_owner) give_way(head.slot, now, decisions);
-            continue;
-        }
-        if (!is_owner && std::any_of(pools.begin(), pools.end(), [&](PoolId pool) {
-                return kept[pool.value];
-            })) {
-            continue;
-        }
-        if (!free.find(shape_in(job.shape, head.allowed), found, end_by(job, now))) {
-            if (!is_owner) continue;
-            make_room(head.slot, now, {}, decisions);
-            if (may_stop_others(job)) reclaims_at = std::min(reclaims_at, job.reclaim_at);
-            const KindSet owned = owned_in_order(job);
-            for (const PoolId pool : pools)
-                if ((owned >> Quotas::kind_of(shape.shape, shape.kinds, pool) & 1) != 0)
-                    kept[pool.value] = true;
-            continue;
-        }
-        start(head.slot, now, Cause::fits_now, decisions);
-        if (Front its = next_of(tenant, &head.rank); its.found()) {
-            heads.push_back(its);
-            std::push_heap(heads.begin(), heads.end(), behind);
-        }
-    }
 }
 
 }  // namespace weir::sched
