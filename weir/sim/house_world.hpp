@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,36 @@ inline World some_world(Random& random, const char* policy) {
         world.options.checkpoints = {.rule = CheckpointRule::fixed, .every = seconds(100)};
     }
     return world;
+}
+
+// Up to four loans; no lender lends the same twice.
+inline std::vector<LentQuota> some_loans(Random& random, const tenancy::Organisations& house) {
+    std::vector<LentQuota> loans;
+    const auto tenants = static_cast<std::int64_t>(house.tenants.size());
+    for (int i = 0; i < 12 && loans.size() < 4; ++i) {
+        const TenantId lender{static_cast<std::uint32_t>(random.between(1, tenants - 1))};
+        const TenantId borrower{static_cast<std::uint32_t>(random.between(1, tenants - 1))};
+        const auto& quota = house.tenant(lender).quota;
+        if (lender == borrower || quota.empty() || quota.front().amount == 0) continue;
+        if (std::any_of(loans.begin(), loans.end(), [&](const LentQuota& each) {
+                return each.term.lender == lender;
+            })) {
+            continue;
+        }
+        const Time begins = Time{} + seconds(random.between(0, 1200));
+        LentQuota loan;
+        loan.term = {.loan = static_cast<std::uint32_t>(loans.size()),
+                     .lender = lender,
+                     .borrower = borrower,
+                     .amounts = {{quota.front().resource,
+                                  random.between(1, quota.front().amount / 1000) * 1000}},
+                     .from = begins,
+                     .until = begins + seconds(random.between(60, 3000))};
+        loan.notice = seconds(random.between(1, 300));
+        if (random.chance(0.6)) loan.recalled_at = begins + seconds(random.between(-200, 900));
+        loans.push_back(loan);
+    }
+    return loans;
 }
 
 inline constexpr const char* policies[] = {

@@ -121,7 +121,12 @@ Duration Replay::checkpoint_interval(const fleet::Demand& demand) const {
 
 void Replay::tell(const sched::Event& event, Time now) {
     if (log_) log_->event(event, now);
+    apply(event, now);
+}
+
+void Replay::apply(const sched::Event& event, Time now) {
     engine_.apply(event, now);
+    if (options_.watch != nullptr) options_.watch->told(event, now);
 }
 
 void Replay::submit(std::uint32_t index, Time now) {
@@ -173,7 +178,7 @@ void Replay::submit(std::uint32_t index, Time now) {
             predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
     }
     if (log_) log_->submitted(event, tenant_name(its), *run.barred, now);
-    engine_.apply(event, now);
+    apply(event, now);
     waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(its));
 }
 
@@ -313,7 +318,7 @@ void Replay::end_attempt(
     release(index, now);
     const sched::JobEnded event{JobId{index}, outcome, requeue};
     if (log_) log_->ended(event, spent, job(index).efficiency, now);
-    engine_.apply(event, now);
+    apply(event, now);
     if (requeue) {
         waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(job(index)));
         return;
@@ -394,7 +399,9 @@ void Replay::decide(Time now) {
     for (bool again = true; again;) {
         again = false;
         decisions_.clear();
+        if (options_.watch != nullptr && options_.watch->comes_back(now)) engine_.begin_anew();
         engine_.decide(now, decisions_);
+        if (options_.watch != nullptr) options_.watch->decided(decisions_, engine_, now);
         for (const sched::Decision& decision : decisions_) {
             if (log_) log_->decision(decision, spent_of(decision), now);
             again |=

@@ -154,6 +154,7 @@ private:
     [[nodiscard]] const std::vector<std::string>& reads(const TraceJob& its) const;
     [[nodiscard]] double bytes_of(const std::string& dataset) const;
     void arrived(const sched::DatasetStaged& copy, Time now);
+    void apply(const sched::Event& event, Time now);
     void tell(const sched::Event& event, Time now);
     void submit(std::uint32_t index, Time now);
     void finish(std::uint32_t index, Time now);

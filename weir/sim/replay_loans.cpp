@@ -22,7 +22,7 @@ void Replay::agree_on_loans(Time now) {
         if (loan.term.from <= now) come_into(loans_.back(), Lending::State::lasts, now);
         loans_.back().loan.recalled_at = std::max(loan.recalled_at, now);
         if (log_) log_->lent(loan.term, loan.notice, now);
-        engine_.apply(sched::LoanChanged{loan.term}, now);
+        apply(sched::LoanChanged{loan.term}, now);
     }
     if (!loans_.empty()) wakes_at_ = engine_.wakes_at();
 }
@@ -85,7 +85,7 @@ void Replay::call_back(Lending& lending, Time now) {
     if (never_begins) come_into(lending, Lending::State::over, now);
     LoanTerm told = term;
     if (never_begins) told.from = told.until = now;
-    engine_.apply(sched::LoanChanged{told}, now);
+    apply(sched::LoanChanged{told}, now);
 }
 
 void Replay::loans_come_to(Time now) {
@@ -120,7 +120,7 @@ void Replay::loans_come_to(Time now) {
             end_loan(each, audit::LoanEnd::refused, may.error().message, now);
             LoanTerm told = each.loan.term;
             told.from = told.until = now;
-            engine_.apply(sched::LoanChanged{told}, now);
+            apply(sched::LoanChanged{told}, now);
             again = true;
         }
     }

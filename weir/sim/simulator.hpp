@@ -72,6 +72,18 @@ struct LentQuota {
     Time recalled_at = never;  // by its lender
 };
 
+// Who watches what the core is told and decides, in order, as a journal would have it.
+class Watch {
+public:
+    using Pass = std::vector<sched::Decision>;
+    virtual ~Watch() = default;
+    virtual void told(const sched::Event& event, Time now) = 0;
+    // Before a pass. True: the core goes on as one does that comes back after a crash
+    // (Engine::begin_anew).
+    virtual bool comes_back(Time now) = 0;
+    virtual void decided(const Pass& decisions, const sched::Engine& engine, Time now) = 0;
+};
+
 struct SimulationOptions {
     sched::Policy policy = sched::Policy::easy;
     std::uint32_t scale = 1;      // this many copies of every job, on as many copies of the fleet
@@ -95,6 +107,7 @@ struct SimulationOptions {
     std::function<void(std::string_view line)> log{};
     // Gets the waterfall of each job (and of which copy of it) when it is over.
     std::function<void(const TraceJob&, std::uint32_t copy, const tenancy::Losses&)> on_settled{};
+    Watch* watch = nullptr;
     // Called about ten times a second with the share of jobs that ended, 0..1.
     std::function<void(double)> progress{};
 };
