@@ -114,7 +114,10 @@ const schema::Object& rate_schema() {
              "By which way; host is for what the processors of the node do instead of the chip",
              "emulated",
              "native"},
-            {"method", schema::text(), "Of a way that is not native", "oz2-int8-15"},
+            {"method",
+             schema::text(),
+             "Of a way that is not native; a rate without one speaks for all methods of its way",
+             "oz2-int8-15"},
             {"grade",
              schema::choice(grade_names()),
              "What may be relied on; certified needs evidence, which source names: a check of "

@@ -40,8 +40,11 @@ struct Units {
     [[nodiscard]] bool none() const { return rate != nullptr && rate->value <= 0; }
 };
 
-// The classes of operation whose rate counts for another, the first that is known.
+// The classes of operation whose rate counts for another, the nearest first: what is known of one
+// hides what is known of those behind it. Where only the format of an answer is said no time is at
+// stake, only whether there are units of any kind; then no class hides another.
 std::vector<Op> chain_of(Op op, bool any_units) {
+    if (any_units) return {Op::vector, Op::gemm};
     switch (op) {
         case Op::gemm:
             return {Op::gemm, Op::vector};
@@ -50,12 +53,9 @@ std::vector<Op> chain_of(Op op, bool any_units) {
         case Op::spmv:
         case Op::fft:
             return {op, Op::vector};
-        case Op::other:
-            // No time is at stake then, only whether it has units of the format at all.
-            if (any_units) return {Op::vector, Op::gemm};
-            return {Op::vector};
         case Op::vector:
         case Op::memory:
+        case Op::other:
             break;
     }
     return {Op::vector};
@@ -63,13 +63,16 @@ std::vector<Op> chain_of(Op op, bool any_units) {
 
 Units units_of(
     const ChipRecord& chip, Format format, Op op, bool any_units, Way way = Way::native) {
+    Units known;
     for (const Op one : chain_of(op, any_units)) {
         const Rate* rate = chip.rate(name_of(format), name_of(one), way);
         if (rate == nullptr) continue;
         const bool matrices = op == Op::gemm || op == Op::attention;
-        return {rate, matrices && one == Op::vector};
+        const Units units{rate, matrices && one == Op::vector};
+        if (units.some() || !any_units) return units;
+        known = units;
     }
-    return {};
+    return known;
 }
 
 // How far the exponents may spread for its grade to hold; none = whatever they do.
@@ -231,39 +234,35 @@ private:
         return ways;
     }
 
-    // What the catalogue says of ways that stand in for this format: of each way and method the
-    // best founded rate, of the nearest class of operation that has one. A rate that names no
-    // method speaks for all of its way that are worse founded. A rate of 0 is among them: who knows
-    // that there is none need not guess.
+    // What the catalogue says of ways that stand in for this format: of each way in the nearest
+    // class of operation of which it is known, and there of each method the last word. A rate that
+    // names no method speaks for every method of its way. A rate of 0 is among them: who knows that
+    // there is none need not guess.
     [[nodiscard]] std::vector<const Rate*> stand_ins_for(const Demand& demand) const {
-        std::vector<const Rate*> best;
-        const auto same = [](const Rate& rate) {
-            return [&rate](const Rate* known) {
-                return known->way == rate.way && known->method == rate.method;
-            };
-        };
-        for (const Op op : chain_of(demand.op, contract_.any_units)) {
-            const auto nearer = static_cast<std::ptrdiff_t>(best.size());
-            for (const Rate& rate : chip_.rates) {
-                const bool replaces = rate.way != Way::native && rate.way != Way::host;
-                if (!replaces || rate.op != name_of(op) || rate.format != name_of(demand.format)) {
-                    continue;
-                }
-                const auto known = std::find_if(best.begin(), best.end(), same(rate));
-                if (known == best.end()) {
-                    best.push_back(&rate);
-                } else if (known - best.begin() >= nearer && better_founded(rate, **known)) {
-                    *known = &rate;
-                }
-            }
+        // The last word first: of equally founded ones the catalogue has the later in front.
+        std::vector<const Rate*> said;
+        for (const Rate& rate : chip_.rates) {
+            const bool replaces = rate.way != Way::native && rate.way != Way::host;
+            if (!replaces || rate.format != name_of(demand.format)) continue;
+            const auto place = std::upper_bound(
+                said.begin(), said.end(), &rate, [](const Rate* one, const Rate* other) {
+                    return better_founded(*one, *other);
+                });
+            said.insert(place, &rate);
         }
         std::vector<const Rate*> counting;
-        for (const Rate* rate : best) {
-            const bool replaced = std::any_of(best.begin(), best.end(), [rate](const Rate* other) {
-                return other->method.empty() && other->way == rate->way && other->op == rate->op &&
-                       better_founded(*other, *rate);
+        if (said.empty()) return counting;
+        const auto is_hidden = [&](const Rate& rate) {
+            return std::any_of(counting.begin(), counting.end(), [&](const Rate* other) {
+                if (other->way != rate.way) return false;
+                if (other->op != rate.op) return !contract_.any_units;
+                return other->method.empty() || other->method == rate.method;
             });
-            if (!replaced) counting.push_back(rate);
+        };
+        for (const Op op : chain_of(demand.op, contract_.any_units)) {
+            for (const Rate* rate : said) {
+                if (rate->op == name_of(op) && !is_hidden(*rate)) counting.push_back(rate);
+            }
         }
         return counting;
     }

@@ -13,11 +13,17 @@
 // theirs and stay within it; one that does not keep IEEE's special values counts only where they
 // are not required. A tolerance of the result, or of its backward error, is held against the digits
 // of a way: a pair of FP32 numbers has 46 bits and the exponents of FP32, and no more. Refinement
-// promises a small backward error and no other. Of each way and method the best founded rate
-// counts, so what was measured replaces what was published, and `none` takes the way out; where
-// INT8 products were found inexact, nothing that is built on them counts.
-// The processors of a node (`host`) take over what a chip leaves of a job that accepts emulation or
-// refinement, if at least half of its work is matrix products that the chip does in such a way.
+// promises a small backward error and no other. The processors of a node (`host`) take over what a
+// chip leaves of a job that accepts emulation or refinement, if at least half of its work is matrix
+// products that the chip does in such a way.
+//
+// *The word that counts.* Each operation has classes whose rates count for it, the nearest first: a
+// product of matrices is done by units for such products, or by general ones. A way is known by the
+// nearest class of which the catalogue has any rate of it, and there each of its methods by the
+// last word: the best founded rate that names the method or none at all, among equals the newest,
+// and then the one that was added last. So what was measured replaces what was published, and
+// `none` takes the way out. Where INT8 products were found inexact, nothing that is built on them
+// counts. A job that says only the format of its results is served by units of any class.
 //
 // *The time* of a phase is a roofline over the ways x that may serve it (per chip, F and B divided
 // by the chips of the gang):

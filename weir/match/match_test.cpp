@@ -183,6 +183,80 @@ TEST(Match, TakesTheBestFoundedRateOfEachWayAndMethod) {
               21.6e12);
 }
 
+TEST(Match, LetsTheLaterOfTwoEquallyWellFoundedWordsCount) {
+    // What is added to a catalogue comes after what it says, and a rate that names no method speaks
+    // for each of them: of this chip 21.6 TFLOP/s by oz2-int8-15 are published.
+    const auto after = [](const std::string& rate) {
+        const Catalog catalog = catalog_and(
+            "chips: [{name: a100-sxm-80g, rates: [{op: gemm, format: fp64, way: emulated, basis: "
+            "published, " +
+            rate + "}]}]");
+        const job::JobSpec job = asking(
+            "work: [{op: gemm, flops: 1e18, dim: 16384, format: fp64}]\n"
+            "precision: {result: {format: fp64}, accept: [native, emulated>=bounded], range_bits: "
+            "20}");
+        const Match match = match_of(job, catalog, "a100-sxm-80g");
+        EXPECT_EQ(violation(job, *catalog.find("a100-sxm-80g"), *match.offer), "");
+        return *match.offer;
+    };
+    EXPECT_EQ(how(after("value: none")), "native");
+    EXPECT_EQ(how(after("value: 3 TFLOP/s")), "native");
+    EXPECT_EQ(how(after("value: none, method: oz2-int8-15")), "native");
+    EXPECT_EQ(how(after("value: none, method: oz1-int8-8")), "emulated oz2-int8-15 (certified)");
+    EXPECT_EQ(after("value: 30 TFLOP/s, method: oz2-int8-15").phases[0].rate, 30e12);
+}
+
+TEST(Match, KnowsAWayByTheNearestClassOfOperationThatSaysAnythingOfIt) {
+    const auto on = [](const std::string& rates) {
+        const Catalog catalog = catalog_and("chips: [{name: x, rates: [" + rates + "]}]");
+        return match_of(asking("work: [{op: gemm, flops: 1e18, format: fp64}]\nprecision: {result: "
+                               "{format: fp64}, accept: [emulated>=bounded], range_bits: 20}"),
+                        catalog,
+                        "x");
+    };
+    const std::string emulated = "format: fp64, way: emulated, ";
+    const std::string by_vectors =
+        "{op: vector, " + emulated + "method: soft, value: 4 TFLOP/s, basis: published}";
+    EXPECT_EQ(on(by_vectors).offer->phases[0].rate, 4e12);
+    // Of products it is known that there are none, or how fast, so nobody asks the general units.
+    const auto gemm = [&](const std::string& rate) {
+        return on("{op: gemm, " + emulated + rate + "}, " + by_vectors);
+    };
+    EXPECT_FALSE(gemm("value: none, basis: measured").offer);
+    EXPECT_FALSE(gemm("value: none, basis: assumed").offer);
+    EXPECT_EQ(gemm("value: 1 TFLOP/s, basis: assumed").offer->phases[0].rate, 1e12);
+    EXPECT_EQ(gemm("method: oz2-fp8-12, value: 1 TFLOP/s, basis: assumed").offer->phases[0].rate,
+              1e12);
+}
+
+TEST(Match, ServesAJobOfWhichOnlyTheResultIsKnownByUnitsOfAnyKind) {
+    const auto on = [](const std::string& accept, const std::string& rates) {
+        const job::JobSpec job =
+            asking("precision: {result: {format: fp64}, range_bits: 20, accept: [" + accept + "]}");
+        const Catalog catalog = catalog_and("chips: [{name: x, rates: [" + rates + "]}]");
+        const Match match = match_of(job, catalog, "x");
+        if (!match.offer) return std::string();
+        EXPECT_EQ(violation(job, *catalog.find("x"), *match.offer), "");
+        return how(*match.offer);
+    };
+    const std::string none = "{op: vector, format: fp64, value: none, basis: measured}";
+    EXPECT_EQ(on("native", none), "");
+    EXPECT_EQ(on("native", none + ", {op: gemm, format: fp64, value: none, basis: measured}"), "");
+    EXPECT_EQ(on("native", none + ", {op: gemm, format: fp64, value: 1 TFLOP/s, basis: assumed}"),
+              "native");
+    // As general units have no emulation, so products may have one, each by its own last word.
+    const std::string emulated = "format: fp64, way: emulated, method: oz2-int8-15, ";
+    const std::string no_vectors = "{op: vector, " + emulated + "value: none, basis: measured}";
+    const std::string products = "{op: gemm, " + emulated + "value: 1 TFLOP/s, basis: published}";
+    EXPECT_EQ(on("emulated>=bounded", no_vectors), "");
+    EXPECT_EQ(on("emulated>=bounded", no_vectors + ", " + products),
+              "emulated oz2-int8-15 (bounded)");
+    EXPECT_EQ(
+        on("emulated>=bounded",
+           products + ", {op: gemm, format: fp64, way: emulated, value: none, basis: measured}"),
+        "");
+}
+
 TEST(Match, BuildsNothingOnInt8ProductsThatWereFoundInexact) {
     const Catalog catalog = catalog_and(
         "chips: [{name: a100-sxm-80g, rates: [{op: gemm, format: int8, value: 431 TOP/s, basis: "
@@ -408,7 +482,8 @@ Format any_format() {
 
 catalog::Rate any_rate() {
     catalog::Rate rate;
-    rate.op = *rc::gen::element<std::string>("gemm", "gemm", "vector", "vector", "spmv", "memory");
+    rate.op = *rc::gen::element<std::string>(
+        "gemm", "gemm", "vector", "vector", "spmv", "attention", "memory");
     if (rate.op != "memory") rate.format = name_of(any_format());
     rate.value = *rc::gen::element(0.0, 1e12, 1e12, 4e13, 4e13, 1e15);
     rate.basis = static_cast<Basis>(*rc::gen::inRange(0, 5));
@@ -534,8 +609,15 @@ TEST(Verdict, KnowsEveryRuleByItself) {
                                  .method = "oz2-int8-15"};
     b200.rates.push_back(measured);
     EXPECT_THAT(violation(job, b200, offer), HasSubstr("the best founded rate is 3e+12"));
+    b200.rates.back().grade = Grade::best_effort;
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("claims more than the catalogue says"));
     b200.rates.back().value = 0;
     EXPECT_THAT(violation(job, b200, offer), HasSubstr("a way that the chip does not have"));
+    b200.rates.back().method = "oz3";
+    EXPECT_EQ(violation(job, b200, offer), "") << "of another method";
+    offer.phases[0].method = "oz4";
+    EXPECT_THAT(violation(job, b200, offer), HasSubstr("the catalogue knows better"));
+    offer.phases[0].method = "oz2-int8-15";
     b200.rates.back() = {
         .format = "int8", .op = "gemm", .value = 1e15, .basis = Basis::measured, .exact = false};
     EXPECT_THAT(violation(job, b200, offer), HasSubstr("INT8 products that are not exact"));
@@ -561,6 +643,8 @@ TEST(Verdict, FindsWhatAPlanWithoutContractsBreaks) {
     Match fine = match_chip(contract_of(job), h100);
     EXPECT_EQ(violation(job, h100, *fine.offer), "");
     EXPECT_THAT(violation(job, npu, *fine.offer), HasSubstr("no units that are known"));
+    fine.offer->phases[0].rate *= 2;
+    EXPECT_THAT(violation(job, h100, *fine.offer), HasSubstr("the best founded rate is"));
     fine.offer->phases[0].format = Format::fp32;
     EXPECT_THAT(violation(job, h100, *fine.offer), HasSubstr("is computed in fp32"));
     fine.offer->phases[0].way = Way::pair;

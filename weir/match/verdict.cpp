@@ -17,29 +17,31 @@ using catalog::Op;
 using catalog::Rate;
 using catalog::Way;
 
-// The operations whose rates count for another, the nearest first.
+using Rates = std::vector<const Rate*>;
+
+// The operations whose rates count for another, the nearest first. Of an answer of which only the
+// format is said (`any_op`) each counts by itself.
 std::vector<std::string_view> classes_of(Op op, bool any_op) {
-    std::vector<std::string_view> classes;
-    if (op == Op::attention) classes = {"attention", "gemm", "vector"};
-    if (op == Op::gemm) classes = {"gemm", "vector"};
-    if (op == Op::spmv) classes = {"spmv", "vector"};
-    if (op == Op::fft) classes = {"fft", "vector"};
-    if (classes.empty()) classes = {"vector"};
-    if (op == Op::other && any_op) classes = {"vector", "gemm"};
-    return classes;
+    if (any_op) return {"vector", "gemm"};
+    if (op == Op::attention) return {"attention", "gemm", "vector"};
+    if (op == Op::gemm) return {"gemm", "vector"};
+    if (op == Op::spmv) return {"spmv", "vector"};
+    if (op == Op::fft) return {"fft", "vector"};
+    return {"vector"};
 }
 
-// Whether the chip has native units for it: 1 yes, 0 no, -1 nobody knows.
-int has_units(const catalog::ChipRecord& chip, Format format, Op op, bool any_op) {
+// The chip's native units for it: with a rate of 0 it has none, and nullptr is that nobody knows.
+const Rate* units_for(const catalog::ChipRecord& chip, Format format, Op op, bool any_op) {
+    const Rate* units = nullptr;
     for (const std::string_view one : classes_of(op, any_op)) {
         const Rate* rate = chip.rate(name_of(format), one);
-        if (rate != nullptr) return rate->value > 0 ? 1 : 0;
+        if (units == nullptr || (any_op && units->value <= 0 && rate != nullptr)) units = rate;
     }
-    return -1;
+    return units;
 }
 
 // The last word on something: sorted by how well it is founded, then by its date.
-const Rate* last_word(std::vector<const Rate*> rates) {
+const Rate* last_word(Rates rates) {
     if (rates.empty()) return nullptr;
     std::stable_sort(rates.begin(), rates.end(), [](const Rate* a, const Rate* b) {
         return std::pair(a->basis, b->date) < std::pair(b->basis, a->date);
@@ -48,7 +50,7 @@ const Rate* last_word(std::vector<const Rate*> rates) {
 }
 
 bool int8_is_inexact(const catalog::ChipRecord& chip) {
-    std::vector<const Rate*> findings;
+    Rates findings;
     for (const Rate& rate : chip.rates) {
         if (rate.format == "int8" && rate.op == "gemm" && rate.way == Way::native && rate.exact)
             findings.push_back(&rate);
@@ -57,43 +59,64 @@ bool int8_is_inexact(const catalog::ChipRecord& chip) {
     return last != nullptr && !*last->exact;
 }
 
-// What the catalogue says of this way and method, and of the way as such.
-const Rate* said_of(const catalog::ChipRecord& chip,
-                    const PhaseOffer& done,
-                    Format format,
-                    const std::vector<std::string_view>& classes) {
-    for (const std::string_view op : classes) {
-        std::vector<const Rate*> all;
-        bool of_method = false;
-        for (const Rate& rate : chip.rates) {
-            if (rate.way != done.way || rate.format != name_of(format) || rate.op != op) continue;
-            if (rate.method != done.method && !rate.method.empty()) continue;
-            of_method = of_method || rate.method == done.method;
-            all.push_back(&rate);
-        }
-        if (of_method) return last_word(all);
+std::string not_founded(const PhaseOffer& done, const Rate& word, std::uint64_t dim) {
+    const double rate = rate_at(word, dim == 0 ? 8192 : dim);
+    if (std::abs(done.rate - rate) <= 1e-9 * rate) return "";
+    return fmt::format("counts on {:g}, and the best founded rate is {:g}", done.rate, rate);
+}
+
+// The last word on a method: of the rates that name it, and of those that name none.
+const Rate* word_on(const std::string& method, const Rates& said) {
+    Rates of_it;
+    for (const Rate* rate : said) {
+        if (rate->method.empty() || rate->method == method) of_it.push_back(rate);
     }
-    return nullptr;
+    return last_word(std::move(of_it));
+}
+
+// What is wrong with a way, by all that the catalogue says of it in one class of operations.
+std::string wrong_by(const Rates& said, const PhaseOffer& done, const job::Phase& wanted) {
+    if (const Rate* word = word_on(done.method, said)) {
+        if (word->value <= 0) return "is done in a way that the chip does not have";
+        const auto any = std::numeric_limits<std::uint32_t>::max();
+        if (!at_least(word->grade, done.grade) || done.memory_factor < word->memory_factor ||
+            done.range_bits.value_or(any) > word->range_bits.value_or(any)) {
+            return "claims more than the catalogue says of it";
+        }
+        return not_founded(done, *word, wanted.dim);
+    }
+    // Only how fast products on INT8 units are may be derived beside what is said of other methods.
+    const bool derived = done.way == Way::emulated && wanted.op == Op::gemm &&
+                         done.method.rfind("oz2-int8-", 0) == 0;
+    const bool none = std::any_of(said.begin(), said.end(), [&said](const Rate* rate) {
+        return word_on(rate->method, said)->value <= 0;
+    });
+    return derived && !none ? "" : "is a guess, and the catalogue knows better";
 }
 
 // What is wrong with standing in for native units by this way.
 std::string wrong_with(const catalog::ChipRecord& chip,
                        const PhaseOffer& done,
                        Format format,
-                       const std::vector<std::string_view>& classes,
-                       std::uint64_t dim) {
+                       const job::Phase& wanted,
+                       bool any_op) {
     if (done.way == Way::emulated && int8_is_inexact(chip) &&
         (done.method.empty() || done.method.find("int8") != std::string::npos)) {
         return "is built on INT8 products that are not exact";
     }
-    const Rate* said = said_of(chip, done, format, classes);
-    if (said == nullptr) return "";
-    if (said->value <= 0) return "is done in a way that the chip does not have";
-    const double rate = rate_at(*said, dim == 0 ? 8192 : dim);
-    if (std::abs(done.rate - rate) > 1e-9 * rate) {
-        return fmt::format("counts on {:g}, and the best founded rate is {:g}", done.rate, rate);
+    std::string wrong;
+    for (const std::string_view op : classes_of(wanted.op, any_op)) {
+        Rates said;
+        for (const Rate& rate : chip.rates) {
+            if (rate.way == done.way && rate.format == name_of(format) && rate.op == op) {
+                said.push_back(&rate);
+            }
+        }
+        if (said.empty()) continue;
+        wrong = wrong_by(said, done, wanted);
+        if (wrong.empty() || !any_op) break;
     }
-    return "";
+    return wrong;
 }
 
 // How far a way reaches: digits and exponents.
@@ -183,12 +206,16 @@ std::string violation(const job::JobSpec& spec,
             if (!holds(done.format, format)) {
                 return fmt::format("{} is computed in {}", who, name_of(done.format));
             }
-            if (has_units(chip, done.format, wanted[i].op, only_result) != 1) {
+            const Rate* units = units_for(chip, done.format, wanted[i].op, only_result);
+            if (units == nullptr || units->value <= 0) {
                 return fmt::format("{} has no units that are known", who);
             }
-            if (done.format != format && has_units(chip, format, wanted[i].op, only_result) == 0) {
+            const Rate* own = units_for(chip, format, wanted[i].op, only_result);
+            if (done.format != format && own != nullptr && own->value <= 0) {
                 return who + " has no units, and a wider format does not stand in for them";
             }
+            const std::string wrong = not_founded(done, *units, wanted[i].dim);
+            if (!wrong.empty()) return who + " " + wrong;
             continue;
         }
         if (spec.precision->specials == job::Specials::required && done.grade != Grade::strict) {
@@ -196,8 +223,7 @@ std::string violation(const job::JobSpec& spec,
         }
         const std::string short_of = too_short(*spec.precision, done);
         if (!short_of.empty()) return who + " " + short_of;
-        const std::string wrong =
-            wrong_with(chip, done, format, classes_of(wanted[i].op, only_result), wanted[i].dim);
+        const std::string wrong = wrong_with(chip, done, format, wanted[i], only_result);
         if (!wrong.empty()) return who + " " + wrong;
     }
     return "";

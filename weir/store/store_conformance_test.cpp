@@ -1,6 +1,5 @@
 // One suite for every Store: what the hub may rely on, whichever database is behind the port.
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
