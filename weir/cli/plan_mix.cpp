@@ -15,6 +15,7 @@ namespace weir::cli {
 Result<void> mix(PlanAnswer& answer) {
     plan::MixedOptions options;
     options.search = answer.question.search;
+    options.risk = answer.question.memory.risk;
     for (const PlanPool& pool : answer.question.pools) {
         answer.parts.push_back({pool.machine, pool.chips});
         // A node that fails stops all: the pool whose nodes fail most often counts.

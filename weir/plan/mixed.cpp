@@ -113,7 +113,8 @@ private:
                     if (side.part.machine.peak(precision) <= 0) continue;
                     s.precision = precision;
                     for (const Spread& spread : side.spreads.of(s))
-                        least.layer_s = std::min(least.layer_s, layer_s(spread) / very_many);
+                        least.layer_s =
+                            std::min(least.layer_s, spread.layer_s(moe_share_) / very_many);
                 }
                 if (least.layer_s == unlimited) continue;
                 side.least.push_back(least);
@@ -121,10 +122,6 @@ private:
             }
         }
         side.sequence_s *= job_.model.layers / static_cast<double>(side.part.chips);
-    }
-
-    [[nodiscard]] double layer_s(const Spread& spread) const {
-        return (1 - moe_share_) * spread.dense_s + moe_share_ * spread.moe_s;
     }
 
     // How tp, cp and dp leave the chips of a part; nullopt where they do not go together.
@@ -232,7 +229,7 @@ private:
             if (side.part.machine.peak(precision) <= 0) continue;
             s.precision = precision;
             for (Spread& spread : side.spreads.of(s)) {
-                const double step_s = layers * layer_s(spread);
+                const double step_s = layers * spread.layer_s(moe_share_);
                 if (step_s < std::min(best_s_, least.value_or(unlimited))) {
                     const Strategy one = spread.of(s);
                     if (!options.fewer_chips &&
@@ -418,6 +415,14 @@ double exchange_s(const TrainingJob& job,
     return 2 * others * (bytes / static_cast<double>(parts.size()) / rate + latency_s);
 }
 
+SearchOptions search_of_part(const MixedOptions& options, std::size_t parts) {
+    SearchOptions own = options.search;
+    if (options.risk <= 0) return own;
+    const double risk = 1 - std::pow(1 - options.risk, 1 / static_cast<double>(parts));
+    own.memory_margin = std::max(own.memory_margin, margin_of_risk(risk));
+    return own;
+}
+
 Result<MixedResult> search_mixed(const TrainingJob& job,
                                  const std::vector<MixedPart>& parts,
                                  const MixedOptions& options) {
@@ -432,7 +437,7 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
     };
     std::optional<Error> error;
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        SearchOptions alone = options.search;
+        SearchOptions alone = search_of_part(options, 1);
         alone.chips = parts[i].chips;
         alone.top_k = 1;
         const auto found = search(TrainingModel(job, parts[i].machine), alone);
@@ -452,7 +457,9 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
                                  .value = plan.value};
     }
     const double weight = weight_of_parts(job, parts, options.search);
-    Replicas replicas(job, parts, options);
+    MixedOptions together = options;
+    together.search = search_of_part(options, parts.size());
+    Replicas replicas(job, parts, together);
     result.replicas = replicas.run(unlimited);
     result.searches += replicas.searches();
     if (result.replicas) {
@@ -461,7 +468,7 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
         finish(*result.replicas, weight);
     }
     result.stages =
-        best_pipeline(job, parts, options, result.replicas ? result.replicas->step_s : unlimited);
+        best_pipeline(job, parts, together, result.replicas ? result.replicas->step_s : unlimited);
     if (result.stages) finish(*result.stages, weight);
     if (result.best() == nullptr && error) return fail(*error);
     return result;
