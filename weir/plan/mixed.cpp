@@ -7,6 +7,8 @@
 #include <cmath>
 #include <map>
 
+#include "weir/base/seconds.hpp"
+#include "weir/base/units.hpp"
 #include "weir/plan/mixed_stages.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
@@ -344,7 +346,7 @@ private:
 };
 
 std::string text_of_part(const MixedPart& part) {
-    return fmt::format("{} {}", part.chips, part.machine.chip_name);
+    return fmt::format("{} {}", format_count(part.chips), part.machine.chip_name);
 }
 
 }  // namespace
@@ -378,16 +380,17 @@ std::string MixedResult::verdict(const std::vector<MixedPart>& parts,
     }
     if (!alone) return "mixing pays: no kind of chip can do the job alone";
     const double gain = 1 - mixed->value / alone->value;
-    std::string steps =
-        fmt::format("{:.3g} s a step instead of {:.3g} s", mixed->step_s, alone->step_s);
+    std::string steps = fmt::format(
+        "{} a step instead of {}", format_seconds(mixed->step_s), format_seconds(alone->step_s));
     if (mixed->between_s > 0.01 * mixed->step_s)
-        steps +=
-            fmt::format(", {:.3g} s of it for what the kinds tell each other", mixed->between_s);
+        steps += fmt::format(", {} of it for what the kinds tell each other",
+                             format_seconds(mixed->between_s));
     return fmt::format(
-        "mixing {}: {} takes {:.1f} % {} {} than {} alone ({})",
+        "mixing {}: {} {} {} {} than {} alone ({})",
         pays() ? "pays" : "does not pay",
-        mixed->mix == Mix::stages ? "one pipeline through all" : "copies of the model on each",
-        100 * std::abs(gain),
+        mixed->mix == Mix::stages ? "one pipeline through all takes"
+                                  : "copies of the model on each take",
+        format_percent(std::abs(gain)),
         gain > 0 ? "less" : "more",
         options.objective == Objective::goodput ? "time" : name_of(options.objective),
         text_of_part(parts[alone->shares.front().part]),
