@@ -117,11 +117,41 @@ class Plan(unittest.TestCase):
                 self.assertEqual(launched.status, 0, (plan["text"], launched))
         refused = self.weir("plan", "deepseek-v3", "--chips", "h800=256", "--framework", "deepspeed")
         self.assertEqual((refused.status, refused.out), (2, ""), refused)
-        self.assertIn("--framework deepspeed: model: has no latent attention; --framework megatron-lm", refused.err)
-        # Nobody named a framework: the plans are those of its kernels, and that is said.
-        spoken = self.weir("plan", "llama-4-scout", "--chips", "h100-sxm-80g=256")
+        self.assertIn("--framework: deepspeed cannot launch this model: the model has latent attention (MLA), and "
+                      "deepspeed has no option for that; take megatron-lm or mindspeed", refused.err)
+
+    def test_where_nobody_names_a_framework_one_is_taken_that_can_launch_the_model(self):
+        chips = ["--chips", "h100-sxm-80g=256"]
+        for model, framework in (("pangu-ultra-135b", "mindspeed"), ("llama-3-70b", "megatron-lm")):
+            answer = self.weir("plan", model, *chips, "--json")
+            self.assertEqual(answer.json["framework"], framework)
+            self.assertEqual(f"--framework: {framework}, as megatron-lm cannot launch this model: the model has "
+                             "4 norms in a layer" in answer.err, framework != "megatron-lm", answer.err)
+        self.assertEqual(self.weir("plan", "pangu-ultra-135b", *chips, "--emit", "mindspeed").status, 0)
+        # None can: the plans are those of kernels that are known, and that is said.
+        spoken = self.weir("plan", "llama-4-scout", *chips)
         self.assertEqual(spoken.status, 0, spoken)
-        self.assertIn("cannot launch them", spoken.err)
+        self.assertIn("megatron-lm cannot launch this model: the model attends in chunks", spoken.err)
+        self.assertIn("no other framework can, so plans are those of its kernels", spoken.err)
+        refused = self.weir("plan", "llama-4-scout", *chips, "--emit", "megatron-lm")
+        self.assertEqual((refused.status, refused.out), (2, ""), refused)
+        self.assertIn("no other framework can", refused.err)
+
+    def test_what_is_announced_of_a_launch_is_of_the_framework_that_is_launched(self):
+        name = self.file("p.yaml", CONFIG.replace("zero_stage: 1", "zero_stage: 2"))
+        here = self.weir("plan", "--check", name, "--json").json["plan"]
+        for framework in ("torchtitan", "deepspeed"):
+            if framework == "deepspeed":
+                name = self.file("p.yaml", CONFIG.replace("[grad_reduce, param_gather]", "grad_reduce"))
+            emitted = self.weir("plan", "--check", name, "--emit", framework, "--json")
+            self.assertEqual(emitted.status, 0, emitted)
+            self.assertIn(f"the plan is for megatron-lm; this is how it starts in {framework}", emitted.err)
+            plan = emitted.json["plan"]
+            self.assertEqual(plan["strategy"]["framework"], framework)
+            self.assertNotEqual(plan["step_s"], here["step_s"])
+            launch = self.file("launch", emitted.json["launch"])
+            read = self.weir("plan", "llama-3-8b", "--read", launch, "--chips", "h100-sxm-80g", "--json").json
+            self.assertAlmostEqual(read["plan"]["step_s"] / plan["step_s"], 1, places=9)
 
     def test_a_narrow_terminal_shows_whole_plans(self):
         plan = self.weir("plan", *SMALL, "--json").json["pools"][0]["plans"][0]["text"]
@@ -257,13 +287,23 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
             self.assertIn(words, text.out)
         for option, value in (("--sequence", "4096"), ("--global-batch", "64"), ("--tokens", "1T"),
                               ("--precision", "fp8"), ("--framework", "torchtitan"),
-                              ("--objective", "cost"), ("--margin", "0.1"), ("--mtbf", "5y/node")):
+                              ("--objective", "cost"), ("--margin", "0.1"), ("--mtbf", "5y/node"),
+                              ("--risk", "0.2")):
             refused = self.weir(*asked, option, value)
             self.assertEqual(refused.status, 2, refused)
             self.assertIn(option + " is of training", refused.err)
         missed = self.weir(*asked, "--slo", "tpot=1ms")
         self.assertEqual(missed.status, 1, missed)
         self.assertIn("no plan keeps the promises", missed.out)
+        for plan in plans:
+            self.assertIsInstance(plan["batch"], int)
+            self.assertLessEqual(plan["decoding_on_average"], plan["batch"])
+        # What a prefix cache has, nobody computes again.
+        fresh = self.weir(*asked, "--json").json["pools"][0]["plans"][0]
+        cached = self.weir(*asked, "--cached-share", "0.9", "--json").json
+        self.assertEqual(cached["cached_share"], 0.9)
+        self.assertGreater(cached["pools"][0]["plans"][0]["tokens_per_s_per_chip"], fresh["tokens_per_s_per_chip"])
+        self.assertIn("90.0 % of the prompts in the prefix cache", self.weir(*asked, "--cached-share", "0.9").out)
         few = self.weir(*asked, "--qps", "100000")
         self.assertEqual(few.status, 1, few)
         self.assertIn("more than the 8 chips", few.out)
@@ -279,6 +319,7 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         best_mix = min(step for way, step in ways.items() if way != "alone")
         self.assertEqual(mixed["pays"], best_mix < ways["alone"])
         for way in mixed["ways"]:
+            self.assertLessEqual(way["out_of_memory_probability"], 0.1 + 1e-9)
             self.assertLess(way["step_s_low"], way["step_s"])
             self.assertGreater(way["step_s_high"], way["step_s"])
             for share in way["shares"]:
@@ -289,6 +330,7 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         text = self.weir(*words).out
         self.assertIn("all together", text)
         self.assertRegex(text, "mixing (pays|does not pay): .* s a step instead of .* s")
+        self.assertNotIn("--margin", text)
         self.assertRegex(text, "way +step .* risk")
         self.assertRegex(text, "way +chips .* risk +plan")
 
@@ -330,7 +372,7 @@ sites:
         self.assertIn("--chips names none of its pools, which are big", answer.err)
         # A price says what so many tokens cost, whether there is a goal or not.
         answer = self.weir("plan", "llama-3-8b", "--chips", "big", "--fleet", fleet, "--scale", "8..16")
-        self.assertIn("cost of 1e9 tokens", answer.out)
+        self.assertIn("cost of 1 B tokens", answer.out)
         self.assertIn("CNY", answer.out)
 
     def test_slips_get_one_sentence_that_says_what_is_valid(self):
@@ -366,6 +408,24 @@ sites:
             (["llama-3-8b", *chips, "--isl", "10"], 2, "--serve"),
             (["llama-3-8b", *chips, "--serve", "--slo", "fast=1s"], 2, "ttft=1s"),
             (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1e-300s"], 2, "from 0.1ms to 86400s"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=nans"], 2, "ttft=1s"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1s,ttft=2s"], 2, "ttft stands there twice"),
+            (["llama-3-8b", *chips, "--serve", "--slo", "ttft=1s", "--slo", "ttft=2s"], 2, "ttft stands there twice"),
+            (["llama-3-8b", *chips, "--serve", "--cache", "int4"], 2, "none of bf16, fp16, fp8, int8"),
+            (["llama-3-8b", *chips, "--serve", "--weights", "fp8,fp8"], 2, "fp8 stands there twice"),
+            (["llama-3-8b", *chips, "--serve", "--cached-share", "1.5"], 2, "no number from 0 to 1"),
+            (["llama-3-8b", *chips, "--cached-share", "0.5"], 2, "--serve"),
+            (["llama-3-8b", *chips, "--margin", "-0"], 2, "no number from 0 to 0.9"),
+            (["llama-3-8b", *chips, "--margin", "nan"], 2, "no number from 0 to 0.9"),
+            (["llama-3-8b", *chips, "--risk", "1e300"], 2, "no number from 0.001 to 0.5"),
+            (["llama-3-8b", *chips, "--price", "nan CNY/chip-hour"], 2, "is not a price"),
+            (["llama-3-8b", *chips, "--mtbf", "infy/node"], 2, "5y/node"),
+            (["llama-3-8b", *chips, "--tokens", ""], 2, "is no value"),
+            (["llama-3-8b", "--check", ""], 2, "is no value"),
+            (["llama-3-8b", *chips, "--report", "-", "--json"], 2, "name a file"),
+            (["llama-3-8b", *chips, "--top", "1001"], 2, "is more than the 1000"),
+            (["gpt3-175b", *chips, "--sequence", "4096"], 2, "gpt3-175b has 2,048 learned positions"),
             (["llama-3-8b", *chips, "--serve", "--weights", "fp3"], 2, "none of bf16"),
             (["llama-3-8b", *chips, "--serve", "--engine", "vlm"], 2, "vllm"),
             (["llama-3-8b", *chips, "--serve", "--qps", "0"], 2, "--qps"),
@@ -380,6 +440,27 @@ sites:
             self.assertEqual(answer.status, status, (words, answer))
             self.assertIn(says, answer.err, words)
             self.assertEqual(answer.out, "", words)
+
+    def test_tiny_sequences_have_plans_of_which_something_can_be_said(self):
+        answer = self.weir("plan", "llama-3-8b", "--chips", "h100-sxm-80g=8", "--sequence", "16", "--json")
+        self.assertEqual(answer.status, 0, answer)
+        for plan in answer.json["pools"][0]["plans"]:
+            self.assertLessEqual(plan["strategy"]["micro_batch"], 2048)
+
+    def test_one_number_is_spelled_alike_wherever_it_stands(self):
+        words = ["plan", "gpt3-175b", "--chips", "a100-sxm-80g=1024", "--sequence", "2048", "--global-batch", "1536",
+                 "--tokens", "300B"]
+        self.weir(*words, "--report", "out.html")
+        with open(os.path.join(self.folder, "out.html"), encoding="utf-8") as file:
+            page = file.read()
+        text = self.weir(*words).out
+        plan = self.weir(*words, "--json").json["pools"][0]["plans"][0]
+        step = f"{plan['step_s']:.1f} s"
+        memory = f"{plan['memory_bytes'] / 2**30:.1f} GiB"
+        for spelled in ("300 B tokens", "175 B parameters", step, memory, f"{plan['mfu'] * 100:.1f} %",
+                        f"{plan['tokens_per_s']:,.0f}"):
+            self.assertIn(spelled, text)
+            self.assertIn(spelled, page)
 
     def test_models_are_listed_with_their_sources(self):
         self.assertIn("deepseek-v3", self.weir("models").out)

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/time.hpp"
 
 namespace weir {
@@ -58,6 +59,19 @@ TEST(Units, TellBitsFromBytes) {
     EXPECT_DOUBLE_EQ(*parse_bandwidth_bytes_per_s("10GB/s"), 10e9);
     EXPECT_DOUBLE_EQ(*parse_power_watts("12MW"), 12e6);
     EXPECT_DOUBLE_EQ(*parse_power_watts("1.1kW"), 1100);
+}
+
+TEST(Units, SpellSecondsWithThreeDigits) {
+    EXPECT_EQ(format_seconds(0), "0 s");
+    EXPECT_EQ(format_seconds(0.00004), "0.04 ms");
+    EXPECT_EQ(format_seconds(0.0057), "5.70 ms");
+    EXPECT_EQ(format_seconds(0.0207), "20.7 ms");
+    EXPECT_EQ(format_seconds(0.9994), "999 ms");
+    EXPECT_EQ(format_seconds(0.9996), "1.00 s");
+    EXPECT_EQ(format_seconds(9.996), "10.0 s");
+    EXPECT_EQ(format_seconds(537.6), "538 s");
+    EXPECT_EQ(format_seconds(12345.6), "12,346 s");
+    EXPECT_EQ(format_seconds(-2), "-2.00 s");
 }
 
 TEST(Units, PrintForPeople) {

@@ -267,6 +267,9 @@ Result<Part> part_of(const Json& file, std::string_view source) {
         return refusal(fmt::format("{}: {}.", source, key), inner);
     }
     Part part{&file, nullptr, "", hf_family_of(type)};
+    // A type that is known to be something else is that, whatever the architectures say.
+    if (part.family == nullptr && !hf_refusal_of(type).empty())
+        return refusal(fmt::format("{}: ", source), type);
     // The language part on its own, by the name of the whole.
     if (part.family == nullptr) part.family = hf_family_of(type + "_text");
     if (part.family == nullptr) part.family = hf_family_of_architecture(architecture_of(file));

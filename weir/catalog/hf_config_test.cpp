@@ -267,6 +267,8 @@ TEST(HfConfig, RefusesWithFileKeyValueAndWhatIsValid) {
         {"{'model_type':'t5','is_encoder_decoder':true}",
          {"model_type: \"t5\" has an encoder beside its decoder"}},
         {"{'model_type':'mamba'}", {"\"mamba\" has no attention over all tokens"}},
+        {"{'model_type':'mamba','architectures':['LlamaForCausalLM']}",
+         {"\"mamba\" has no attention over all tokens"}},
         {"{'model_type':'jamba'}", {"\"jamba\" mixes attention with layers of another kind"}},
         {"{'model_type':'llava','text_config':{'model_type':'t5'}}",
          {"c.json: text_config.model_type: \"t5\" has an encoder"}},

@@ -714,7 +714,9 @@ private:
             c->add_option(
                 "--framework", p.framework, "whose kernels run [that of --emit, else megatron-lm]"),
             {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
-        c->add_option("--top", p.top, "so many plans [5]")->type_name("K")->check(whole_number(1));
+        c->add_option("--top", p.top, "so many plans [5]")
+            ->type_name("K")
+            ->check(whole_number(1, 1000));
         one_of(c->add_option("--objective", p.objective, "what the best plan has least of [time]"),
                {"time", "cost", "energy", "goodput"});
         auto* risk = c->add_option("--risk",
@@ -753,6 +755,15 @@ private:
             c->add_option("--emit", p.emit, "print what starts the best plan in this framework");
         one_of(emit, {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
         c->add_option("--report", p.report, "write an HTML report")->type_name("FILE");
+        for (const char* name : {"--fleet",
+                                 "--tokens",
+                                 "--price",
+                                 "--mtbf",
+                                 "--scale",
+                                 "--check",
+                                 "--read",
+                                 "--report"})
+            c->get_option(name)->check(not_empty());
         // What one question does not ask for, nobody gives and believes that it counted.
         without_effect(c, scale, {"--check", "--read", "--emit", "--explain", "--top"});
         without_effect(c, emit, {"--read", "--explain", "--top", "--report"});
@@ -813,7 +824,13 @@ private:
             ->needs(serve);
         c->add_option("--qps", p.qps, "requests a second: how many chips they need")
             ->type_name("X")
-            ->check(number(1e-6, 1e9))
+            ->check(number(0.001, 1e9))
+            ->needs(serve);
+        c->add_option("--cached-share",
+                      p.cached_share,
+                      "share of the prompts' tokens whose keys and values a prefix cache has [0]")
+            ->type_name("X")
+            ->check(number(0, 1))
             ->needs(serve);
         c->add_option("--engine",
                       p.engine,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "weir/cli/print.hpp"
 
@@ -47,9 +48,18 @@ CLI::Validator number(double least, double most) {
             double value = 0;
             const char* const end = given.data() + given.size();
             const auto read = std::from_chars(given.data(), end, value);
-            if (read.ec == std::errc{} && read.ptr == end && value >= least && value <= most)
-                return {};
+            const bool is_in =
+                value >= least && value <= most && !(least >= 0 && std::signbit(value));
+            if (read.ec == std::errc{} && read.ptr == end && is_in) return {};
             return fmt::format("\"{}\" is no number from {} to {}", given, least, most);
+        },
+        "");
+}
+
+CLI::Validator not_empty() {
+    return CLI::Validator(
+        [](std::string& given) -> std::string {
+            return given.empty() ? "\"\" is no value; give one, or leave the option out" : "";
         },
         "");
 }

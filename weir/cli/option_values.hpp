@@ -15,7 +15,9 @@ namespace weir::cli {
 // One of several words, with the nearest one offered for a mistyped one.
 void one_of(CLI::Option* option, const std::vector<std::string>& words);
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = 999'999'999'999'999'999);
-// Both ends included.
+// Both ends included; -0 is none of them.
 CLI::Validator number(double least, double most);
+// Something: "$UNSET" of a shell is no value.
+CLI::Validator not_empty();
 
 }  // namespace weir::cli

@@ -51,11 +51,8 @@ Result<bool> check_one(const PlanOptions& options) {
     }
     for (const std::string& sentence : answer.file.notes)
         note(sentence);
-    if (!options.emit.empty()) {
-        const plan::Strategy& strategy = answer.file.strategy;
-        const plan::Plan only{strategy, answer.prediction, answer.prediction.step_s};
-        return emit_launch(answer.file.job, answer.file.machine, only, options);
-    }
+    if (!options.emit.empty())
+        return emit_launch(answer.file.job, answer.file.machine, answer.file.strategy, options);
     if (options.json)
         out_json(check_json(answer));
     else
@@ -171,6 +168,8 @@ std::string command_of(const PlanOptions& options) {
     if (options.risk) add("--risk", fmt::format("{}", *options.risk));
     if (options.margin) add("--margin", fmt::format("{}", *options.margin));
     add("--scale", options.scale);
+    if (options.top != PlanOptions{}.top) add("--top", std::to_string(options.top));
+    if (options.explain) command += " --explain";
     return command;
 }
 
@@ -182,6 +181,9 @@ Result<bool> answer_plan(const PlanOptions& options) {
     }
     WEIR_TRY(answer.question, plan_question(options));
     answer.over_chips = !counts.empty();
+    if (options.report == "-" && options.json)
+        return fail(Code::invalid,
+                    "--report -: the page and --json would both be standard output; name a file");
     if (!options.emit.empty() && answer.question.pools.size() > 1)
         return fail(Code::invalid,
                     "--emit: a launch is for one kind of chips; name one in --chips");
@@ -214,7 +216,7 @@ Result<bool> answer_plan(const PlanOptions& options) {
     if (!options.emit.empty()) {
         const PoolAnswer& one = answer.pools.front();
         if (fits) {
-            const plan::Plan& best = one.found.plans.front();
+            const plan::Strategy& best = one.found.plans.front().strategy;
             return emit_launch(answer.question.job, one.pool.machine, best, options);
         }
     }

@@ -42,6 +42,7 @@ struct PlanOptions {
     double osl = 256;
     std::vector<std::string> slo;  // "ttft=1s", "tpot=40ms"
     double qps = 0;                // requests a second; 0 = not said
+    double cached_share = 0;       // of the prompts' tokens, that a prefix cache already has
     std::string engine = "vllm";
     std::vector<std::string> weights{"bf16"};  // formats that are allowed
     std::vector<std::string> cache{"bf16"};

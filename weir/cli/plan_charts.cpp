@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_text.hpp"
 #include "weir/sim/report_charts.hpp"
@@ -116,11 +117,11 @@ std::string time_bars(const std::vector<plan::Plan>& plans) {
             pieces.push_back({std::string(name_of(static_cast<plan::Term>(term))),
                               p.term_s[term],
                               fmt::format("{} ({})",
-                                          step_text(p.term_s[term]),
+                                          format_seconds(p.term_s[term]),
                                           format_percent(p.term_s[term] / p.step_s)),
                               term_colours[term].css});
         }
-        stacked_row(svg, x, i, text_of(plans[i].strategy), pieces, step_text(p.step_s));
+        stacked_row(svg, x, i, text_of(plans[i].strategy), pieces, format_seconds(p.step_s));
     }
     return svg.finish();
 }
@@ -191,7 +192,7 @@ std::string space_chart(const std::vector<plan::Plan>& plans,
                                    text_of(one.strategy),
                                    format_percent(one.prediction.mfu),
                                    gib_text(one.prediction.memory_total_bytes()),
-                                   step_text(one.prediction.step_s)));
+                                   format_seconds(one.prediction.step_s)));
         }
     }
     return svg.finish();
@@ -226,7 +227,7 @@ std::string scale_chart(const std::vector<PoolAnswer>& pools) {
     std::vector<Tick> y_ticks;
     do {
         const double value = floor * std::pow(10, y_ticks.size());
-        y_ticks.push_back({value, format_rate(value, "")});
+        y_ticks.push_back({value, large_text(value)});
     } while (y_ticks.back().value < high);
     const Axis x{Axis::Kind::log,
                  chips_low,
@@ -264,8 +265,7 @@ std::string scale_chart(const std::vector<PoolAnswer>& pools) {
                        fmt::format("{} {}: {} tokens/s, {} MFU, {}",
                                    format_count(point.chips),
                                    pools[i].pool.name,
-                                   format_count(static_cast<std::uint64_t>(
-                                       std::llround(point.best->prediction.tokens_per_s))),
+                                   number_text(point.best->prediction.tokens_per_s),
                                    format_percent(point.best->prediction.mfu),
                                    text_of(point.best->strategy)));
         }

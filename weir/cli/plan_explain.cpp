@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
@@ -76,7 +77,7 @@ std::string saved_text(const Prediction& best, const Prediction& other) {
                             text.empty() ? "" : ", ",
                             name_of(all[i].term),
                             all[i].seconds < 0 ? "\u2212" : "+",
-                            step_text(std::abs(all[i].seconds)));
+                            format_seconds(std::abs(all[i].seconds)));
     }
     return text;
 }
@@ -102,8 +103,8 @@ std::vector<std::string> limits_of(const Prediction& prediction,
                                                      machine.peak(strategy.precision));
     sentences.push_back(
         fmt::format("at the peak of its chips a step would take {}, and it takes {}",
-                    step_text(ideal_s),
-                    step_text(prediction.step_s)));
+                    format_seconds(ideal_s),
+                    format_seconds(prediction.step_s)));
     struct Lost {
         std::string what;
         double seconds;
@@ -121,8 +122,8 @@ std::vector<std::string> limits_of(const Prediction& prediction,
     for (std::size_t i = 0; i < 4 && lost[i].seconds > 0.005 * prediction.step_s; ++i) {
         sentences.push_back(fmt::format("{}: {} of {}, {} of the step",
                                         lost[i].what,
-                                        step_text(lost[i].seconds),
-                                        step_text(prediction.step_s),
+                                        format_seconds(lost[i].seconds),
+                                        format_seconds(prediction.step_s),
                                         format_percent(lost[i].seconds / prediction.step_s)));
     }
     return sentences;
@@ -387,7 +388,7 @@ std::string changes_table(const std::vector<PlanChange>& changes, std::size_t wi
     PlanRows table(std::move(columns), plan_at, "plan then");
     for (const PlanChange& change : changes) {
         std::vector<std::string> cells{change.what,
-                                       change.step_s > 0 ? step_text(change.step_s) : "-"};
+                                       change.step_s > 0 ? format_seconds(change.step_s) : "-"};
         if (gains)
             cells.push_back(change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "-");
         table.row(std::move(cells),

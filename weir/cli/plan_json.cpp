@@ -5,6 +5,7 @@
 
 #include "weir/catalog/model.hpp"
 #include "weir/cli/plan_answer.hpp"
+#include "weir/cli/plan_text.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/search.hpp"
@@ -122,8 +123,7 @@ Json json_of(const plan::Strategy& strategy,
               {"memory_parts_bytes", std::move(memory)},
               {"memory_bytes", p.memory_total_bytes()},
               {"out_of_memory_probability", plan::out_of_memory_probability(p, machine)}};
-    const double useful =
-        plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
+    const double useful = useful_share_of(job, machine, strategy);
     json["useful_share"] = useful;
     const double goal_s = job.tokens / p.tokens_per_s / useful;
     json["goal_s"] = positive(goal_s);

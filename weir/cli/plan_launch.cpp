@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/text_file.hpp"
 #include "weir/base/units.hpp"
 #include "weir/base/yaml.hpp"
@@ -57,27 +58,36 @@ std::optional<PlanChange> best_of_all(const plan::TrainingModel& model,
 
 Result<bool> emit_launch(const plan::TrainingJob& job,
                          const plan::Machine& machine,
-                         const plan::Plan& chosen,
+                         const plan::Strategy& chosen,
                          const PlanOptions& options) {
     WEIR_TRY(const plan::Framework framework, framework_named(options.emit));
-    const plan::Prediction& prediction = chosen.prediction;
-    auto text = plan::launch_text({job, chosen.strategy, machine.chips_per_node}, framework);
+    auto text = plan::launch_text({job, chosen, machine.chips_per_node}, framework);
     if (!text) {
         // Most refusals begin with the name of the framework.
         const std::string& why = text.error().message;
         return fail(
             text.error().at(why.rfind(options.emit, 0) == 0 ? "--emit" : "--emit " + options.emit));
     }
-    const plan::Interval interval = plan::interval_of(prediction, job, machine, chosen.strategy);
+    // What is announced is what was written: a plan of another framework runs as this one does.
+    const plan::Strategy strategy = plan::as_launched(chosen, job, framework);
+    const plan::Prediction prediction = plan::TrainingModel(job, machine).predict(strategy);
+    if (chosen.framework != framework) {
+        note(
+            fmt::format("the plan is for {}; this is how it starts in {}, and what it takes there:",
+                        name_of(chosen.framework),
+                        name_of(framework)));
+    }
+    const plan::Interval interval = plan::interval_of(prediction, job, machine, strategy);
     note(fmt::format("{}: {} a step (90 % between {} and {}), {} of {} a chip",
-                     text_of(chosen.strategy),
-                     step_text(prediction.step_s),
-                     step_text(interval.low_s),
-                     step_text(interval.high_s),
+                     text_of(strategy),
+                     format_seconds(prediction.step_s),
+                     format_seconds(interval.low_s),
+                     format_seconds(interval.high_s),
                      gib_text(prediction.memory_total_bytes()),
                      gib_text(machine.memory_bytes)));
     if (options.json)
-        out_json(launch_json(job, machine, chosen, options.emit, *text));
+        out_json(launch_json(
+            job, machine, {strategy, prediction, prediction.step_s}, options.emit, *text));
     else
         out(*text);
     return prediction.memory_total_bytes() <= machine.memory_bytes;

@@ -10,10 +10,11 @@
 
 namespace weir::cli {
 
-// Prints what starts a plan in the framework of --emit. True when it fits.
+// Prints what starts a plan in the framework of --emit, and announces what it takes there, whatever
+// framework the plan was made for. True when it fits.
 Result<bool> emit_launch(const plan::TrainingJob& job,
                          const plan::Machine& machine,
-                         const plan::Plan& chosen,
+                         const plan::Strategy& chosen,
                          const PlanOptions& options);
 
 // Predicts the launch in the file of --read, and says what would make it faster. True when it fits.

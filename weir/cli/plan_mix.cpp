@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_text.hpp"
@@ -15,6 +16,7 @@ namespace weir::cli {
 Result<void> mix(PlanAnswer& answer) {
     plan::MixedOptions options;
     options.search = answer.question.search;
+    options.risk = answer.question.memory.risk;
     for (const PlanPool& pool : answer.question.pools) {
         answer.parts.push_back({pool.machine, pool.chips});
         // A node that fails stops all: the pool whose nodes fail most often counts.
@@ -57,13 +59,12 @@ std::vector<MixedTable> mixed_tables(const PlanAnswer& answer) {
         const plan::MixedPlan& mixed = **way;
         const plan::Interval interval = plan::interval_of(mixed, answer.question.job, answer.parts);
         std::string name(name_of(mixed.mix));
-        ways.rows.push_back(
-            {name,
-             step_text(mixed.step_s),
-             range_text(interval.low_s, interval.high_s),
-             step_text(mixed.between_s),
-             format_count(static_cast<std::uint64_t>(std::llround(mixed.tokens_per_s))),
-             chance_text(plan::out_of_memory_probability(mixed, answer.parts))});
+        ways.rows.push_back({name,
+                             format_seconds(mixed.step_s),
+                             range_text(interval.low_s, interval.high_s),
+                             format_seconds(mixed.between_s),
+                             number_text(mixed.tokens_per_s),
+                             chance_text(plan::out_of_memory_probability(mixed, answer.parts))});
         for (const plan::MixedPlan::Share& share : mixed.shares) {
             const plan::MixedPart& part = answer.parts[share.part];
             shares.rows.push_back(
@@ -86,19 +87,27 @@ std::string mixed_text(const PlanAnswer& answer, std::size_t width) {
     std::string text = paint("all together", Tone::strong) + "\n";
     text += wrapped(answer.verdict, 0, width) + "\n";
     for (const MixedTable& one : mixed_tables(answer)) {
-        TextTable table(one.columns);
+        if (!one.columns.back().elastic) {
+            TextTable table(one.columns);
+            for (const std::vector<std::string>& row : one.rows)
+                table.row(row);
+            text += "\n" + table.text(width);
+            continue;
+        }
+        const std::size_t last = one.columns.size() - 1;
+        PlanRows table(
+            {one.columns.begin(), one.columns.end() - 1}, last, one.columns.back().title);
         for (const std::vector<std::string>& row : one.rows)
-            table.row(row);
+            table.row({row.begin(), row.end() - 1}, row.back());
         text += "\n" + table.text(width);
     }
-    if (answer.mixed && answer.mixed->best() != nullptr) {
-        double chance = 0;
-        for (const plan::MixedPlan::Share& share : answer.mixed->best()->shares)
-            chance = std::max(chance,
-                              plan::out_of_memory_probability(share.prediction,
-                                                              answer.parts[share.part].machine));
-        const std::string risk = risk_sentence(chance);
-        if (!risk.empty()) text += "\n" + wrapped(risk, 0, width) + "\n";
+    const MemoryPromise& memory = answer.question.memory;
+    if (const std::string promise = memory.text(); answer.mixed && !promise.empty()) {
+        text +=
+            "\n" +
+            wrapped(
+                "plans " + promise + (memory.risk > 0 ? ", of all kinds together" : ""), 0, width) +
+            "\n";
     }
     return text;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "weir/base/html.hpp"
+#include "weir/base/seconds.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/plan_answer.hpp"
@@ -21,8 +22,19 @@ using plan::Prediction;
 using sim::HtmlPage;
 using sim::Row;
 
-std::string count_text(double value) {
-    return format_count(static_cast<std::uint64_t>(std::llround(value)));
+// Plans are long: that of the last column stands below what the row is about.
+void table_of_plans(HtmlPage& page, Row titles, const std::vector<Row>& rows) {
+    titles.pop_back();
+    std::vector<Row> made;
+    for (const Row& row : rows) {
+        Row cells;
+        for (const std::string& cell : row)
+            cells.push_back(escaped(cell));
+        if (!cells.back().empty()) cells.front() += "<br><small>" + cells.back() + "</small>";
+        cells.pop_back();
+        made.push_back(std::move(cells));
+    }
+    page.html_table(titles, made);
 }
 
 void headline(HtmlPage& page, const PoolAnswer& answer, const plan::TrainingJob& job) {
@@ -31,24 +43,24 @@ void headline(HtmlPage& page, const PoolAnswer& answer, const plan::TrainingJob&
     const Prediction& p = best.prediction;
     const plan::Interval interval = plan::interval_of(p, job, machine, best.strategy);
     std::vector<std::pair<std::string, std::string>> cards{
-        {step_text(p.step_s),
+        {format_seconds(p.step_s),
          fmt::format("a step; 90 % between {} and {}",
-                     step_text(interval.low_s),
-                     step_text(interval.high_s))},
-        {count_text(p.tokens_per_s), "tokens a second"},
+                     format_seconds(interval.low_s),
+                     format_seconds(interval.high_s))},
+        {number_text(p.tokens_per_s), "tokens a second"},
         {format_percent(p.mfu), "MFU"},
         {gib_text(p.memory_total_bytes()),
          fmt::format("of {} a chip; risk that it is too little: {}",
                      gib_text(machine.memory_bytes),
                      chance_text(plan::out_of_memory_probability(p, machine)))}};
     if (job.tokens > 0) {
-        const double seconds = job.tokens / p.tokens_per_s;
+        const double seconds = seconds_to(job.tokens, job, machine, best.strategy, p);
         const std::string cost =
             cost_text(machine, static_cast<double>(best.strategy.chips()), seconds);
         cards.emplace_back(
             long_time_text(seconds),
             fmt::format(
-                "for {} tokens{}", format_rate(job.tokens, ""), cost.empty() ? "" : ", " + cost));
+                "for {} tokens{}", large_text(job.tokens), cost.empty() ? "" : ", " + cost));
     }
     page.cards(cards);
 }
@@ -70,11 +82,11 @@ void time_section(HtmlPage& page, const PoolAnswer& answer) {
     for (const Plan& one : plans) {
         Row row{text_of(one.strategy)};
         for (const double seconds : one.prediction.term_s)
-            row.push_back(seconds > 0 ? step_text(seconds) : "");
-        row.push_back(step_text(one.prediction.step_s));
+            row.push_back(seconds > 0 ? format_seconds(seconds) : "");
+        row.push_back(format_seconds(one.prediction.step_s));
         for (const plan::Term term : plan::communication_terms) {
             const double seconds = one.prediction.hidden_at(term);
-            row.push_back(seconds > 0 ? step_text(seconds) : "");
+            row.push_back(seconds > 0 ? format_seconds(seconds) : "");
         }
         rows.push_back(std::move(row));
     }
@@ -109,18 +121,19 @@ void memory_section(HtmlPage& page, const PoolAnswer& answer) {
 
 void space_section(HtmlPage& page, const PoolAnswer& answer) {
     if (answer.space.size() < 2) return;
-    page.section("The space of plans",
-                 fmt::format("The best plan of each layout ({} of them, out of {} strategies). "
-                             "Large: the best that fits; pale: it does not fit.",
-                             format_count(answer.space.size()),
-                             count_text(answer.found.considered)));
+    page.section(
+        "The space of plans",
+        fmt::format("MFU and memory of a chip: the best plan of each layout ({} of them, "
+                    "out of {} strategies). Large: the best of all; pale: it does not fit.",
+                    format_count(answer.space.size()),
+                    number_text(answer.found.considered)));
     page.raw(space_chart(answer.space, answer.found.plans.front().strategy, answer.pool.machine));
     std::vector<Row> rows;
     for (const Plan& one : answer.space) {
         rows.push_back({text_of(one.strategy),
                         format_percent(one.prediction.mfu),
                         gib_text(one.prediction.memory_total_bytes()),
-                        step_text(one.prediction.step_s)});
+                        format_seconds(one.prediction.step_s)});
     }
     page.twin({"plan", "MFU", "memory", "step"}, rows);
     page.end_section();
@@ -130,8 +143,8 @@ void scale_section(HtmlPage& page, const std::vector<PoolAnswer>& pools) {
     const std::string chart = scale_chart(pools);
     if (chart.empty()) return;
     page.section("Over numbers of chips",
-                 "The best plan for each number of chips; dashed: as many times the tokens as the "
-                 "smallest number would promise.");
+                 "Tokens a second of the best plan for each number of chips; dashed: as many times "
+                 "those of the smallest number.");
     std::vector<std::pair<std::string, std::string>> key;
     for (std::size_t i = 0; i < pools.size(); ++i)
         key.emplace_back(line_colour(i), pools[i].pool.name);
@@ -144,8 +157,8 @@ void scale_section(HtmlPage& page, const std::vector<PoolAnswer>& pools) {
             if (point.best) {
                 const Prediction& p = point.best->prediction;
                 row.insert(row.end(),
-                           {step_text(p.step_s),
-                            count_text(p.tokens_per_s),
+                           {format_seconds(p.step_s),
+                            number_text(p.tokens_per_s),
                             format_percent(p.mfu),
                             text_of(point.best->strategy)});
             } else {
@@ -169,11 +182,11 @@ void explanation_section(HtmlPage& page, const Explanation& explanation) {
     std::vector<Row> rows;
     for (const PlanChange& change : explanation.tried) {
         rows.push_back({change.what,
-                        change.step_s > 0 ? step_text(change.step_s) : "",
+                        change.step_s > 0 ? format_seconds(change.step_s) : "",
                         change.strategy ? fmt::format("{:+.1f} %", 100 * change.gain) : "",
                         change.strategy ? text_of(*change.strategy) : "does not fit"});
     }
-    page.table({"tried", "step", "gain", "plan then"}, rows);
+    table_of_plans(page, {"tried, and the plan then", "step", "gain", "plan"}, rows);
     page.end_section();
 }
 
@@ -201,7 +214,10 @@ std::string plan_page(const PlanAnswer& answer, const std::string& command) {
             Row titles;
             for (const Column& column : table.columns)
                 titles.push_back(column.title);
-            page.table(titles, table.rows);
+            if (table.columns.back().elastic)
+                table_of_plans(page, titles, table.rows);
+            else
+                page.table(titles, table.rows);
         }
         page.end_section();
     }
@@ -218,6 +234,10 @@ std::string plan_page(const PlanAnswer& answer, const std::string& command) {
         for (const std::string& cause : interval.causes)
             foot += fmt::format("<p>The interval is wider: {}.</p>\n", escaped(cause));
     }
+    if (const std::string promise = answer.question.memory.text(); !promise.empty())
+        foot += fmt::format("<p>Plans {}.</p>\n", escaped(promise));
+    for (const std::string& sentence : answer.question.notes)
+        foot += fmt::format("<p>{}.</p>\n", escaped(sentence));
     foot += fmt::format("<p>weir {} \u00b7 <code>{}</code></p>\n", version, escaped(command));
     return std::move(page).finish(foot);
 }

@@ -85,13 +85,22 @@ private:
             question_.notes.push_back(fmt::format("--sequence: {} tokens, as nothing else was said",
                                                   format_count(job.sequence)));
         }
+        const std::uint32_t positions = job.model.learned_positions;
+        if (positions > 0 && job.sequence > positions) {
+            return fail(Code::invalid,
+                        fmt::format("--sequence {}: {} has {} learned positions; take at most so "
+                                    "many",
+                                    job.sequence,
+                                    job.model.name,
+                                    format_count(positions)));
+        }
         job.global_batch = options_.global_batch;
         if (job.global_batch == 0) {
             job.global_batch = std::max(1U, usual_tokens_per_step / job.sequence);
             question_.notes.push_back(
                 fmt::format("--global-batch: {}, {} tokens a step, as nothing else was said",
                             format_count(job.global_batch, "sequence"),
-                            format_rate(double{1} * job.global_batch * job.sequence, "")));
+                            large_text(double{1} * job.global_batch * job.sequence)));
         }
         if (!options_.tokens.empty()) {
             WEIR_TRY(job.tokens, tokens_from_text(options_.tokens));
@@ -241,7 +250,8 @@ private:
         return {};
     }
 
-    Result<void> ask_search() {
+    // The framework of the launch, or what else was asked for.
+    [[nodiscard]] Result<plan::Framework> framework_asked() const {
         const std::string& asked = !options_.framework.empty() ? options_.framework
                                    : !options_.emit.empty()    ? options_.emit
                                                                : "megatron-lm";
@@ -255,7 +265,10 @@ private:
         for (const auto one : launched_frameworks) {
             if (name_of(one) == asked) framework = one;
         }
-        question_.search = plan::options_for(framework, question_.job.model);
+        return framework;
+    }
+
+    Result<void> ask_search() {
         using plan::Precision;
         constexpr std::array<Precision, 4> precisions{
             Precision::bf16, Precision::fp8, Precision::fp16, Precision::fp32};
@@ -265,9 +278,12 @@ private:
         const Precision precision = question_.precision;
         // What is asked for is the least. BF16 keeps everything that FP8 does; BF16 and FP16 do
         // not keep each other's, and FP32 is never faster.
-        question_.search.precisions = {precision};
-        if (precision == Precision::fp8) question_.search.precisions.push_back(Precision::bf16);
-        WEIR_CHECK(keep_launched(framework));
+        std::vector<Precision> kept{precision};
+        if (precision == Precision::fp8) kept.push_back(Precision::bf16);
+        WEIR_TRY(plan::Framework framework, framework_asked());
+        WEIR_CHECK(choose_launched(framework, kept));
+        question_.search = plan::options_for(framework, question_.job.model);
+        question_.search.precisions = std::move(kept);
         using plan::Objective;
         for (const Objective one :
              {Objective::time, Objective::cost, Objective::energy, Objective::goodput}) {
@@ -277,6 +293,13 @@ private:
         // many.
         question_.search.fewer_chips = question_.search.objective != Objective::time;
         question_.search.top_k = options_.top;
+        // Plans of which nothing can be said are none.
+        plan::Strategy wide;
+        while (wide.micro_batch <= question_.job.global_batch &&
+               plan::check_extrapolation(question_.job, wide))
+            wide.micro_batch *= 2;
+        if (wide.micro_batch <= question_.job.global_batch)
+            question_.search.micro_batch.high = std::max(1U, wide.micro_batch / 2);
         question_.memory = memory_promise(options_);
         question_.search.memory_margin = question_.memory.margin;
         for (const PlanPool& pool : question_.pools) {
@@ -318,41 +341,54 @@ private:
         return {};
     }
 
-    // What the framework cannot be told is not ranked under its name. Where nobody named one, plans
-    // are those of its kernels, and a note says so.
-    Result<void> keep_launched(plan::Framework framework) {
-        std::vector<plan::Precision>& precisions = question_.search.precisions;
-        const auto able = [&](plan::Precision one) {
-            return plan::launches_model(question_.job, one, framework).has_value();
+    // What the framework cannot be told is not ranked under its name. Where nobody named one, the
+    // first that can launch the model is taken; where none can, plans are those of its kernels, and
+    // a note says so.
+    Result<void> choose_launched(plan::Framework& framework,
+                                 std::vector<plan::Precision>& precisions) {
+        const auto why_not = [&](plan::Precision precision, plan::Framework by) -> std::string {
+            const auto launched = plan::launches_model(question_.job, precision, by);
+            return launched ? "" : launched.error().message;
         };
-        const auto first = plan::launches_model(question_.job, precisions.front(), framework);
-        if (first) return {};
-        if (std::any_of(precisions.begin(), precisions.end(), able)) {
-            std::erase_if(precisions, [&](plan::Precision one) { return !able(one); });
+        const auto some = [&](plan::Framework by) {
+            return std::any_of(precisions.begin(), precisions.end(), [&](plan::Precision one) {
+                return why_not(one, by).empty();
+            });
+        };
+        const std::string why = why_not(precisions.front(), framework);
+        if (!some(framework)) {
+            std::string others;
+            for (const auto other : launched_frameworks) {
+                if (!some(other)) continue;
+                if (others.empty()) framework = other;
+                others += (others.empty() ? "" : " or ") + std::string(name_of(other));
+            }
+            if (!options_.framework.empty() || !options_.emit.empty()) {
+                return fail(
+                    Code::unsupported,
+                    fmt::format("{}: {}; {}",
+                                options_.framework.empty() ? "--emit" : "--framework",
+                                why,
+                                others.empty() ? "no other framework can" : "take " + others));
+            }
+            if (others.empty()) {
+                question_.notes.push_back(
+                    fmt::format("--framework: {}; no other framework can, so plans are those of "
+                                "its kernels, and --emit cannot write them",
+                                why));
+                return {};
+            }
+            question_.notes.push_back(
+                fmt::format("--framework: {}, as {}", name_of(framework), why));
+        }
+        if (const std::string first = why_not(precisions.front(), framework); !first.empty()) {
+            std::erase_if(precisions,
+                          [&](plan::Precision one) { return !why_not(one, framework).empty(); });
             question_.notes.push_back(fmt::format("--precision {}: {}, so plans are in {}",
                                                   name_of(question_.precision),
-                                                  first.error().message,
+                                                  first,
                                                   name_of(precisions.front())));
-            return {};
         }
-        std::string others;
-        for (const auto other : launched_frameworks) {
-            if (plan::launches_model(question_.job, precisions.front(), other))
-                others += (others.empty() ? "" : ", ") + std::string(name_of(other));
-        }
-        others = others.empty() ? "no framework is known that can"
-                                : fmt::format("--framework {} can", others);
-        if (!options_.framework.empty() || !options_.emit.empty()) {
-            return fail(Code::unsupported,
-                        fmt::format("{} {}; {}",
-                                    options_.framework.empty() ? "--emit" : "--framework",
-                                    first.error().message,
-                                    others));
-        }
-        question_.notes.push_back(
-            fmt::format("{}: plans are those of its kernels, and it cannot launch them; {}",
-                        first.error().message,
-                        others));
         return {};
     }
 
@@ -464,12 +500,7 @@ Result<std::vector<std::uint64_t>> chip_counts(const std::string& range) {
 
 std::string cost_text(const plan::Machine& machine, double chips, double seconds) {
     if (machine.price_per_chip_hour <= 0) return "";
-    const double amount = machine.price_per_chip_hour * chips * seconds / 3600;
-    return fmt::format("{} {}",
-                       amount < 100
-                           ? fmt::format("{:.2f}", amount)
-                           : format_count(static_cast<std::uint64_t>(std::llround(amount))),
-                       machine.currency);
+    return money_text(machine.price_per_chip_hour * chips * seconds / 3600, machine.currency);
 }
 
 }  // namespace weir::cli

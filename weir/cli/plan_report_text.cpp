@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_answer.hpp"
 #include "weir/cli/plan_text.hpp"
@@ -54,7 +55,7 @@ std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, 
         {"chips", true}, {"step", true}, {"tokens/s", true}, {"of linear", true}, {"MFU", true}};
     if (goal) columns.push_back({"to the goal", true});
     columns.push_back(
-        {fmt::format("{}{}", priced ? "cost" : "chip-hours", goal ? "" : " of 1e9 tokens"), true});
+        {fmt::format("{}{}", priced ? "cost" : "chip-hours", goal ? "" : " of 1 B tokens"), true});
     const std::size_t plan_at = columns.size();
     PlanRows table(std::move(columns), plan_at, "plan");
     double first = 0;  // tokens a second of one chip, at the smallest number that works
@@ -69,19 +70,15 @@ std::string scale_table(const PoolAnswer& answer, const plan::TrainingJob& job, 
         const auto used = static_cast<double>(point.best->strategy.chips());
         const auto chips = static_cast<double>(point.chips);
         if (first == 0) first = p.tokens_per_s / chips;
-        const double seconds = (goal ? job.tokens : 1e9) / p.tokens_per_s;
+        const double seconds =
+            seconds_to(goal ? job.tokens : 1e9, job, machine, point.best->strategy, p);
         std::string cost = cost_text(machine, used, seconds);
-        if (cost.empty()) {
-            const double hours = seconds * used / 3600;
-            cost = hours < 100 ? fmt::format("{:.1f}", hours)
-                               : format_count(static_cast<std::uint64_t>(std::llround(hours)));
-        }
-        std::vector<std::string> cells{
-            format_count(point.chips),
-            step_text(p.step_s),
-            format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
-            format_percent(p.tokens_per_s / chips / first),
-            format_percent(p.mfu)};
+        if (cost.empty()) cost = number_text(seconds * used / 3600);
+        std::vector<std::string> cells{format_count(point.chips),
+                                       format_seconds(p.step_s),
+                                       number_text(p.tokens_per_s),
+                                       format_percent(p.tokens_per_s / chips / first),
+                                       format_percent(p.mfu)};
         if (goal) cells.push_back(long_time_text(seconds));
         cells.push_back(std::move(cost));
         table.row(std::move(cells), text_of(point.best->strategy));
@@ -98,7 +95,7 @@ std::string left_out_text(const PoolAnswer& answer,
     const plan::Plan& out = *answer.left_out;
     const std::string gain =
         answer.found.plans.empty()
-            ? fmt::format("would take {}", step_text(out.prediction.step_s))
+            ? fmt::format("would take {}", format_seconds(out.prediction.step_s))
             : fmt::format("would gain {} of {}",
                           format_percent(1 - out.value / answer.found.plans.front().value),
                           name_of(question.search.objective));
@@ -153,7 +150,7 @@ std::string pool_text(const PoolAnswer& answer, const PlanQuestion& question, st
                              name_of(question.search.base.framework),
                              format_count(static_cast<std::uint64_t>(answer.found.considered)),
                              format_count(static_cast<std::uint64_t>(answer.found.predicted)),
-                             step_text(answer.search_s)),
+                             format_seconds(answer.search_s)),
                  width);
     if (answer.explanation) text += "\n" + explanation_text(*answer.explanation, width);
     return text;
@@ -210,10 +207,10 @@ std::string check_report_text(const CheckAnswer& answer, std::size_t width) {
             "\n";
     text += details(file.job, file.machine, file.strategy, p, width);
     if (file.measured.step_s > 0) {
-        text += line(
-            measured_line(
-                "a step took", step_text(file.measured.step_s), p.step_s / file.measured.step_s),
-            width);
+        text += line(measured_line("a step took",
+                                   format_seconds(file.measured.step_s),
+                                   p.step_s / file.measured.step_s),
+                     width);
     }
     if (file.measured.memory_bytes > 0) {
         text += line(measured_line("a chip held",

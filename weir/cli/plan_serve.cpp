@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/plan_question.hpp"
@@ -27,6 +28,10 @@ using plan::ServingPrediction;
 // A replica of more chips than this is no longer one: its steps are all communication.
 constexpr std::uint64_t replica_chips_max = 64;
 
+// Promises are between these: no engine answers sooner, and nobody waits longer.
+constexpr double slo_s_min = 1e-4;
+constexpr double slo_s_max = 86'400;
+
 // "40ms", "1.5s", in seconds.
 std::optional<double> seconds_from(std::string_view text) {
     double value = 0;
@@ -34,8 +39,10 @@ std::optional<double> seconds_from(std::string_view text) {
     const auto parsed = std::from_chars(text.data(), end, value);
     const std::string_view unit(parsed.ptr, static_cast<std::size_t>(end - parsed.ptr));
     const double factor = unit == "s" ? 1 : unit == "ms" ? 1e-3 : 0;
-    if (parsed.ec != std::errc{} || factor <= 0 || !(value > 0) || value > 1e6) return std::nullopt;
-    return value * factor;
+    const double seconds = value * factor;
+    if (parsed.ec != std::errc{} || !(seconds >= slo_s_min && seconds <= slo_s_max))
+        return std::nullopt;
+    return seconds;
 }
 
 Result<void> add_promises(const std::vector<std::string>& slo, plan::ServingJob& job) {
@@ -48,26 +55,37 @@ Result<void> add_promises(const std::vector<std::string>& slo, plan::ServingJob&
         if (!value || (name != "ttft" && name != "tpot")) {
             return fail(Code::invalid,
                         fmt::format("--slo: '{}' is no promise; write ttft=1s (to the first token) "
-                                    "or tpot=40ms (of each further one)",
+                                    "or tpot=40ms (of each further one), from 0.1ms to 86400s",
                                     one));
         }
-        (name == "ttft" ? job.ttft_slo_s : job.tpot_slo_s) = *value;
+        double& promised = name == "ttft" ? job.ttft_slo_s : job.tpot_slo_s;
+        if (promised > 0) {
+            return fail(Code::invalid,
+                        fmt::format("--slo: {} stands there twice, with {} and {}; give it once",
+                                    name,
+                                    format_seconds(promised),
+                                    format_seconds(*value)));
+        }
+        promised = *value;
     }
     return {};
 }
 
+// Of `all` those that are named, each once.
 Result<std::vector<plan::Numbers>> numbers_named(std::string_view option,
-                                                 const std::vector<std::string>& names) {
+                                                 const std::vector<std::string>& names,
+                                                 const std::vector<plan::Numbers>& all) {
     std::vector<plan::Numbers> list;
     std::string valid;
-    for (const plan::Numbers one : plan::all_numbers())
+    for (const plan::Numbers one : all)
         valid += (valid.empty() ? "" : ", ") + std::string(name_of(one));
     for (const std::string& name : names) {
-        const auto& all = plan::all_numbers();
         const auto found = std::find_if(
             all.begin(), all.end(), [&](plan::Numbers one) { return name_of(one) == name; });
         if (found == all.end())
             return fail(Code::invalid, fmt::format("{}: '{}' is none of {}", option, name, valid));
+        if (std::find(list.begin(), list.end(), *found) != list.end())
+            return fail(Code::invalid, fmt::format("{}: {} stands there twice", option, name));
         list.push_back(*found);
     }
     return list;
@@ -98,6 +116,7 @@ Result<void> check_applies(const PlanOptions& options) {
         {"--framework", options.framework != none.framework},
         {"--objective", options.objective != none.objective},
         {"--margin", options.margin != none.margin},
+        {"--risk", options.risk != none.risk},
         {"--mtbf", options.mtbf != none.mtbf}};
     std::string names;
     std::size_t count = 0;
@@ -110,25 +129,28 @@ Result<void> check_applies(const PlanOptions& options) {
     return fail(
         Code::invalid,
         fmt::format("--serve: {} {} of training; of serving are --isl, --osl, --slo, --qps, "
-                    "--engine, --weights, --cache, --chips, --price and --top",
+                    "--engine, --weights, --cache, --cached-share, --chips, --price and --top",
                     names,
                     count == 1 ? "is" : "are"));
 }
 
-std::string milliseconds(double seconds) {
-    const double ms = seconds * 1000;
-    return ms < 1000 ? fmt::format("{:.{}f} ms", ms, ms < 100 ? 1 : 0) : step_text(seconds);
-}
+// Of a token, in the words of somebody who watches an engine.
+constexpr std::array<std::string_view, plan::serving_term_count> term_meanings{
+    "plain matrices: their weights are read once a step",
+    "those of the experts that some token of a step chose",
+    "reading the kept keys and values of all requests",
+    "norms, activations: bound by bandwidth",
+    "all-reduces of tensor parallelism",
+    "tokens that go to their experts and come back",
+    "activations sent between stages",
+    "starting kernels, and the engine between steps",
+    "waiting while prompts of others go through",
+};
 
-std::string rate_text(double value) {
-    return value < 10 ? fmt::format("{:.1f}", value)
-                      : format_count(static_cast<std::uint64_t>(std::llround(value)));
-}
-
-std::string money_text(const ServingPrediction& p, const plan::Machine& machine) {
-    return p.cost_per_million_tokens > 0
-               ? fmt::format("{:.2f} {}", p.cost_per_million_tokens, machine.currency)
-               : "-";
+// Requests that a replica, or each of its decoders, has at once.
+std::uint64_t requests_at_once(const ServingChoice& one) {
+    return one.plan.batch > 0 ? one.plan.batch
+                              : static_cast<std::uint64_t>(one.prediction.batch_max);
 }
 
 std::string choices_table(const std::vector<ServingChoice>& choices,
@@ -137,27 +159,25 @@ std::string choices_table(const std::vector<ServingChoice>& choices,
                           std::size_t width) {
     const bool load = job.requests_per_s > 0;
     std::vector<Column> columns{{"", true},
-                                {"plan", false, true},
                                 {"first token", true},
                                 {"each token", true},
                                 {"tokens/s of a chip", true},
                                 {load ? "chips" : "chips of a replica", true},
                                 {"memory", true}};
     const bool priced = machine.price_per_chip_hour > 0;
-    if (priced) columns.push_back({"1e6 tokens", true});
-    TextTable table(columns);
+    if (priced) columns.push_back({"cost of 1 M tokens", true});
+    PlanRows table(std::move(columns), 1, "plan");
     std::size_t rank = 0;
     for (const ServingChoice& one : choices) {
         const ServingPrediction& p = one.prediction;
         std::vector<std::string> row{std::to_string(++rank),
-                                     text_of(one.plan),
-                                     milliseconds(p.ttft_s),
-                                     milliseconds(p.tpot_s),
-                                     rate_text(p.tokens_per_s_per_chip),
+                                     format_seconds(p.ttft_s),
+                                     format_seconds(p.tpot_s),
+                                     number_text(p.tokens_per_s_per_chip),
                                      format_count(load ? p.chips : one.plan.chips()),
                                      gib_text(p.memory.total_bytes())};
-        if (priced) row.push_back(money_text(p, machine));
-        table.row(std::move(row));
+        if (priced) row.push_back(money_text(p.cost_per_million_tokens, machine.currency));
+        table.row(std::move(row), text_of(one.plan));
     }
     return table.text(width);
 }
@@ -167,14 +187,16 @@ std::string details(const ServingChoice& chosen,
                     const plan::Machine& machine,
                     std::size_t width) {
     const ServingPrediction& p = chosen.prediction;
-    TextTable terms({{"time of a token"}, {"", true}, {"share", true}});
+    TextTable terms(
+        {{"time of a token"}, {"", true}, {"share", true}, {"what it is", false, true}});
     for (std::size_t i = 0; i < plan::serving_term_count; ++i) {
         if (p.term_s[i] <= p.tpot_s * 5e-4) continue;
         terms.row({std::string(name_of(static_cast<plan::ServingTerm>(i))),
-                   milliseconds(p.term_s[i]),
-                   format_percent(p.term_s[i] / p.tpot_s)});
+                   format_seconds(p.term_s[i]),
+                   format_percent(p.term_s[i] / p.tpot_s),
+                   std::string(term_meanings[i])});
     }
-    terms.row({"each token", milliseconds(p.tpot_s), "100 %"});
+    terms.row({"each token", format_seconds(p.tpot_s), "100 %", ""});
     std::string text = terms.text(width) + "\n";
     TextTable memory({{"memory of the fullest chip"}, {"", true}, {"of what it has", true}});
     const auto row = [&](std::string_view name, double bytes) {
@@ -191,28 +213,35 @@ std::string details(const ServingChoice& chosen,
         text += wrapped(sentence, 0, width) + "\n";
     };
     line(
-        fmt::format("a replica keeps up to {} tokens of keys and values, works on {} requests at "
-                    "once, and answers {} requests and {} tokens a second",
-                    format_count(static_cast<std::uint64_t>(p.cache_tokens)),
-                    rate_text(p.batch),
-                    rate_text(p.requests_per_s),
-                    rate_text(p.output_tokens_per_s)));
+        fmt::format("{} has room for the keys and values of {} tokens and has {} requests at "
+                    "once, of which {} decode on average; a replica answers {} requests and {} "
+                    "tokens a second",
+                    chosen.plan.prefill ? "a decoder" : "a replica",
+                    number_text(p.cache_tokens),
+                    format_count(requests_at_once(chosen)),
+                    number_text(p.batch),
+                    number_text(p.requests_per_s),
+                    number_text(p.output_tokens_per_s)));
     if (job.requests_per_s > 0) {
         line(fmt::format("{} requests a second need {} with {} in all",
-                         rate_text(job.requests_per_s),
+                         number_text(job.requests_per_s),
                          format_count(p.replicas, "replica"),
                          format_count(p.chips, "chip")));
     }
     line(fmt::format(
         "90 % of such runs: first token {} to {}, each token {} to {}, {} to {} tokens a second{}",
-        milliseconds(p.ttft_low_s()),
-        milliseconds(p.ttft_high_s()),
-        milliseconds(p.low(p.tpot_s)),
-        milliseconds(p.high(p.tpot_s)),
-        rate_text(p.low(p.output_tokens_per_s)),
-        rate_text(p.high(p.output_tokens_per_s)),
+        format_seconds(p.ttft_low_s()),
+        format_seconds(p.ttft_high_s()),
+        format_seconds(p.low(p.tpot_s)),
+        format_seconds(p.high(p.tpot_s)),
+        number_text(p.low(p.output_tokens_per_s)),
+        number_text(p.high(p.output_tokens_per_s)),
         p.estimated ? "; wider, as no published run on this chip, link or engine was fitted" : ""));
     return text;
+}
+
+Json positive(double value) {
+    return value > 0 ? Json(value) : Json(nullptr);
 }
 
 Json json_of(const plan::Degrees& d) {
@@ -226,7 +255,8 @@ Json json_of(const ServingChoice& chosen) {
         terms[std::string(name_of(static_cast<plan::ServingTerm>(i)))] = p.term_s[i];
     Json json{{"text", text_of(chosen.plan)},
               {"degrees", json_of(chosen.plan.degrees)},
-              {"batch", p.batch},
+              {"batch", requests_at_once(chosen)},
+              {"decoding_on_average", p.batch},
               {"weights", name_of(chosen.plan.weights)},
               {"cache", name_of(chosen.plan.cache)},
               {"engine", name_of(chosen.plan.engine)},
@@ -250,8 +280,7 @@ Json json_of(const ServingChoice& chosen) {
               {"cache_bytes", p.memory.cache_bytes},
               {"cache_tokens", p.cache_tokens},
               {"estimated", p.estimated}};
-    json["cost_per_million_tokens"] =
-        p.cost_per_million_tokens > 0 ? Json(p.cost_per_million_tokens) : Json(nullptr);
+    json["cost_per_million_tokens"] = positive(p.cost_per_million_tokens);
     json["prefill"] = chosen.plan.prefill ? json_of(*chosen.plan.prefill) : Json(nullptr);
     if (chosen.plan.prefill) {
         json["prefillers"] = chosen.plan.prefillers;
@@ -264,12 +293,15 @@ std::string job_text(const plan::ServingJob& job) {
     std::string text = fmt::format("{} ({}), {} tokens in, {} out",
                                    job.model.name,
                                    parameters_text(job.model),
-                                   rate_text(job.isl),
-                                   rate_text(job.osl));
-    if (job.ttft_slo_s > 0) text += ", first token within " + milliseconds(job.ttft_slo_s);
-    if (job.tpot_slo_s > 0) text += ", each token within " + milliseconds(job.tpot_slo_s);
+                                   number_text(job.isl),
+                                   number_text(job.osl));
+    if (job.ttft_slo_s > 0) text += ", first token within " + format_seconds(job.ttft_slo_s);
+    if (job.tpot_slo_s > 0) text += ", each token within " + format_seconds(job.tpot_slo_s);
     if (job.requests_per_s > 0)
-        text += fmt::format(", {} requests a second", rate_text(job.requests_per_s));
+        text += fmt::format(", {} requests a second", number_text(job.requests_per_s));
+    if (job.cached_share > 0)
+        text += fmt::format(", {} of the prompts in the prefix cache",
+                            format_percent(job.cached_share));
     return text;
 }
 
@@ -283,10 +315,16 @@ Result<bool> plan_serving(const PlanOptions& options) {
     job.isl = options.isl;
     job.osl = options.osl;
     job.requests_per_s = options.qps;
+    job.cached_share = options.cached_share;
     WEIR_CHECK(add_promises(options.slo, job));
     plan::ServingOptions search;
-    WEIR_TRY(search.weights, numbers_named("--weights", options.weights));
-    WEIR_TRY(search.cache, numbers_named("--cache", options.cache));
+    const auto& all = plan::all_numbers();
+    WEIR_TRY(search.weights, numbers_named("--weights", options.weights, {all.begin(), all.end()}));
+    using plan::Numbers;
+    WEIR_TRY(
+        search.cache,
+        numbers_named(
+            "--cache", options.cache, {Numbers::bf16, Numbers::fp16, Numbers::fp8, Numbers::int8}));
     WEIR_TRY(search.engine, engine_named(options.engine));
     search.top_k = options.top;
     search.objective =
@@ -294,7 +332,7 @@ Result<bool> plan_serving(const PlanOptions& options) {
     bool kept = false;
     Json list = Json::array();
     const std::size_t width = output_width();
-    std::string text = paint(job_text(job), Tone::strong) + "\n";
+    std::string text = paint(wrapped(job_text(job), 0, width), Tone::strong) + "\n";
     for (const PlanPool& pool : pools) {
         const Progress progress("planning on " + pool.name, 0, "plans", options.json);
         const std::uint64_t chips = pool.chips > 0 ? pool.chips : pool.machine.chips_per_node;
@@ -346,6 +384,10 @@ Result<bool> plan_serving(const PlanOptions& options) {
         out_json(Json{{"model", job.model.name},
                       {"isl", job.isl},
                       {"osl", job.osl},
+                      {"cached_share", job.cached_share},
+                      {"ttft_slo_s", positive(job.ttft_slo_s)},
+                      {"tpot_slo_s", positive(job.tpot_slo_s)},
+                      {"requests_per_s", positive(job.requests_per_s)},
                       {"pools", std::move(list)}}
                      .dump(2, ' ', false, Json::error_handler_t::replace));
     } else {

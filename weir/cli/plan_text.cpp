@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/time.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/print.hpp"
@@ -24,8 +25,8 @@ constexpr double gib = 1024.0 * 1024 * 1024;
 // What a term or part is, for those who do not know the word.
 constexpr std::array<std::string_view, plan::term_count> term_meanings{
     "forward and backward, by the shape of each product",
-    "scores and their product with the values, flash attention where it is used",
-    "norms, activations, residuals, loss: bound by memory bandwidth",
+    "scores, and their product with the values",
+    "norms, activations, residuals: bound by bandwidth",
     "forward work done again in the backward pass",
     "all-gather and reduce-scatter inside layers, waited for",
     "keys and values passed around, waited for",
@@ -37,21 +38,35 @@ constexpr std::array<std::string_view, plan::term_count> term_meanings{
     "starting kernels, the host, stragglers, each step's own",
 };
 
-std::string billions(double count) {
-    return count < 1e9 ? fmt::format("{:.0f} M", count / 1e6)
-                       : fmt::format("{:.{}f} B", count / 1e9, count < 1e11 ? 2 : 1);
-}
-
 }  // namespace
 
-std::string step_text(double seconds) {
-    if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1000);
-    return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 2 : seconds < 1000 ? 1 : 0);
+std::string number_text(double value) {
+    if (std::abs(value) >= 99.95)
+        return format_count(static_cast<std::uint64_t>(std::llround(std::min(value, 1e18))));
+    std::string text = fmt::format("{:.{}f}", value, std::abs(value) < 9.995 ? 2 : 1);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+    return text;
+}
+
+std::string large_text(double value) {
+    // Of parameters and tokens a thousand million are a billion, and beyond T nobody has a letter.
+    if (value >= 999.5e12) return number_text(value / 1e12) + " T";
+    std::string text = format_rate(value, "");
+    if (const auto giga = text.find('G'); giga != std::string::npos) text[giga] = 'B';
+    while (text.back() == ' ')
+        text.pop_back();
+    return text;
+}
+
+std::string money_text(double amount, std::string_view currency) {
+    return fmt::format(
+        "{} {}", amount < 99.995 ? fmt::format("{:.2f}", amount) : number_text(amount), currency);
 }
 
 std::string range_text(double low_s, double high_s) {
-    const std::string low = step_text(low_s);
-    const std::string high = step_text(high_s);
+    const std::string low = format_seconds(low_s);
+    const std::string high = format_seconds(high_s);
     const auto unit = [](const std::string& text) { return text.substr(text.rfind(' ')); };
     const bool same = unit(low) == unit(high);
     return fmt::format("{} to {}", same ? low.substr(0, low.rfind(' ')) : low, high);
@@ -76,9 +91,9 @@ std::string chance_text(double probability) {
 
 std::string parameters_text(const catalog::Model& model) {
     const plan::ParameterCount count = plan::count_parameters(model);
-    if (!model.is_moe()) return billions(count.total) + " parameters";
+    if (!model.is_moe()) return large_text(count.total) + " parameters";
     return fmt::format(
-        "{} parameters, {} for each token", billions(count.total), billions(count.active));
+        "{} parameters, {} for each token", large_text(count.total), large_text(count.active));
 }
 
 std::string job_line(const plan::TrainingJob& job, plan::Precision precision) {
@@ -199,9 +214,9 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
         const plan::Precision used = one.strategy.precision;
         table.row(
             {std::to_string(++rank),
-             step_text(p.step_s),
+             format_seconds(p.step_s),
              range_text(interval.low_s, interval.high_s),
-             format_count(static_cast<std::uint64_t>(std::llround(p.tokens_per_s))),
+             number_text(p.tokens_per_s),
              format_percent(p.mfu),
              gib_text(p.memory_total_bytes()),
              chance_text(plan::out_of_memory_probability(p, machine))},
@@ -213,7 +228,7 @@ std::string plans_table(const std::vector<plan::Plan>& plans,
 std::string time_table(const Prediction& prediction, std::size_t width) {
     const double least_s = prediction.step_s * 5e-5;
     const auto hidden_text = [&](double seconds) {
-        return seconds > least_s ? step_text(seconds) : "";
+        return seconds > least_s ? format_seconds(seconds) : "";
     };
     TextTable table({{"time of a step"},
                      {"", true},
@@ -224,14 +239,14 @@ std::string time_table(const Prediction& prediction, std::size_t width) {
         const double seconds = prediction.term_s[i];
         if (seconds <= least_s && prediction.hidden_s[i] <= least_s) continue;
         table.row({std::string(name_of(static_cast<Term>(i))),
-                   step_text(seconds),
+                   format_seconds(seconds),
                    format_percent(seconds / prediction.step_s),
                    hidden_text(prediction.hidden_s[i]),
                    std::string(term_meanings[i])});
     }
     const double hidden_s = prediction.hidden_total_s();
     table.row({"step",
-               step_text(prediction.step_s),
+               format_seconds(prediction.step_s),
                "100 %",
                hidden_text(hidden_s),
                hidden_s > least_s ? "hidden: beside computation, outside the sum" : ""});
@@ -272,16 +287,18 @@ std::string mfu_sentence(const Prediction& prediction,
         format_rate(machine.peak(strategy.precision), "FLOP/s"));
 }
 
-std::string risk_sentence(double out_of_memory_probability) {
-    constexpr double risky = 0.1;
-    if (out_of_memory_probability <= risky) return "";
-    // What brings the chance to one in twenty.
-    const double margin = 1 - std::exp(-plan::ninety_percent * plan::memory_spread);
-    return fmt::format(
-        "risky: the chance that the memory is too little is {}; --margin {:.2f} asks "
-        "for plans where it is at most 5 %",
-        chance_text(out_of_memory_probability),
-        margin);
+double useful_share_of(const plan::TrainingJob& job,
+                       const plan::Machine& machine,
+                       const plan::Strategy& strategy) {
+    return plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
+}
+
+double seconds_to(double tokens,
+                  const plan::TrainingJob& job,
+                  const plan::Machine& machine,
+                  const plan::Strategy& strategy,
+                  const Prediction& prediction) {
+    return tokens / prediction.tokens_per_s / useful_share_of(job, machine, strategy);
 }
 
 std::string goal_sentence(const plan::TrainingJob& job,
@@ -291,10 +308,8 @@ std::string goal_sentence(const plan::TrainingJob& job,
     // With a price alone, what so many tokens cost.
     const double tokens = job.tokens > 0 ? job.tokens : machine.price_per_chip_hour > 0 ? 1e9 : 0;
     if (tokens <= 0) return "";
-    // Where failures are known, their checkpoints and lost work count.
-    const double useful =
-        plan::useful_share(job, machine, strategy.chips(), {.node_mtbf_s = machine.node_mtbf_s});
-    const double seconds = tokens / prediction.tokens_per_s / useful;
+    const double useful = useful_share_of(job, machine, strategy);
+    const double seconds = seconds_to(tokens, job, machine, strategy, prediction);
     const plan::Interval interval = plan::interval_of(prediction, job, machine, strategy);
     const double low = seconds * interval.low_s / prediction.step_s;
     const double high = seconds * interval.high_s / prediction.step_s;
@@ -302,11 +317,11 @@ std::string goal_sentence(const plan::TrainingJob& job,
     const std::string cost = cost_text(machine, chips, seconds);
     return fmt::format(
         "{} tokens take {} (90 % between {} and {}), {} chip-hours{}{}",
-        format_rate(tokens, ""),
+        large_text(tokens),
         long_time_text(seconds),
         long_time_text(low),
         long_time_text(high),
-        format_count(static_cast<std::uint64_t>(std::llround(seconds * chips / 3600))),
+        number_text(seconds * chips / 3600),
         cost.empty() ? "" : ", " + cost,
         machine.node_mtbf_s > 0
             ? fmt::format("; {:.1f} % of the time is work, the rest checkpoints and failures",

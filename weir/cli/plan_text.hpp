@@ -13,8 +13,14 @@
 
 namespace weir::cli {
 
-// "12.3 s", "840 ms".
-std::string step_text(double seconds);
+// Numbers of `weir plan` are spelled here, and times by format_seconds(), in every table and page.
+//
+// "803,210", "10", "7.25": of things, tokens a second, hours.
+std::string number_text(double value);
+// "8.03 B", "300 B", "15 T": parameters and tokens, as --tokens takes them.
+std::string large_text(double value);
+// "0.42 USD", "670,801 CNY".
+std::string money_text(double amount, std::string_view currency);
 // "1.40 to 1.90 s", with the unit once where it is the same.
 std::string range_text(double low_s, double high_s);
 // "61.2 GiB".
@@ -73,9 +79,17 @@ std::string memory_table(const plan::Prediction& prediction,
 std::string mfu_sentence(const plan::Prediction& prediction,
                          const plan::Machine& machine,
                          const plan::Strategy& strategy);
-// That a plan may well need more memory than there is, and what to ask instead; "" where it will
-// hardly.
-std::string risk_sentence(double out_of_memory_probability);
+// The share of the time that is work, where checkpoints and failures take the rest; 1 where nobody
+// says how often nodes fail.
+double useful_share_of(const plan::TrainingJob& job,
+                       const plan::Machine& machine,
+                       const plan::Strategy& strategy);
+// Until so many tokens are trained, with what checkpoints and failures take.
+double seconds_to(double tokens,
+                  const plan::TrainingJob& job,
+                  const plan::Machine& machine,
+                  const plan::Strategy& strategy,
+                  const plan::Prediction& prediction);
 // How long the tokens of the job take and what that costs; "" where the job has no goal.
 std::string goal_sentence(const plan::TrainingJob& job,
                           const plan::Machine& machine,

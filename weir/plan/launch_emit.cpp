@@ -126,8 +126,8 @@ std::string toml_of(const Launch& launch, const std::vector<TomlPair>& pairs) {
 Result<Launch> ready(const Launch& launch, Framework framework) {
     if (framework == Framework::composer || framework == Framework::jax) {
         return fail(Code::unsupported,
-                    fmt::format("framework {}: launches are written for megatron-lm, deepspeed, "
-                                "mindspeed and torchtitan",
+                    fmt::format("no launch is written for {}: there are those of megatron-lm, "
+                                "deepspeed, mindspeed and torchtitan",
                                 name_of(framework)));
     }
     Launch made = launch;
@@ -179,8 +179,27 @@ std::vector<std::string> OptionGroups::words() const {
     return words;
 }
 
-tl::unexpected<Error> cannot(Framework framework, std::string_view field, std::string_view why) {
-    return fail(Code::unsupported, fmt::format("{}: {}: {}", name_of(framework), field, why));
+tl::unexpected<Error> cannot(Framework framework, std::string_view what, std::string_view why) {
+    return fail(Code::unsupported,
+                fmt::format("{} cannot launch {}: {}", name_of(framework), what, why));
+}
+
+tl::unexpected<Error> cannot_model(Framework framework,
+                                   std::string_view has,
+                                   std::string_view instead) {
+    return cannot(framework,
+                  "this model",
+                  fmt::format("the model {}, and {} {}", has, name_of(framework), instead));
+}
+
+Result<void> positions_are_enough(const Launch& launch, Framework framework) {
+    const std::uint32_t positions = launch.job.model.learned_positions;
+    if (positions == 0 || launch.job.sequence <= positions) return {};
+    return cannot(framework,
+                  fmt::format("sequences of {} tokens", launch.job.sequence),
+                  fmt::format("the model has {} learned positions; take sequences of at most so "
+                              "many",
+                              positions));
 }
 
 Result<void> splits_evenly(const Launch& launch, Framework framework) {
@@ -190,25 +209,26 @@ Result<void> splits_evenly(const Launch& launch, Framework framework) {
     // Where chips are more than groups of keys, Megatron-LM gives some of them the same ones.
     const bool shared = framework == Framework::megatron_lm && s.tp % model.kv_heads == 0;
     if (model.kv_heads % s.tp != 0 && !shared) {
-        return cannot(framework,
-                      tp,
-                      fmt::format("must divide the {} groups of keys and values{}",
-                                  model.kv_heads,
-                                  framework == Framework::megatron_lm ? ", or be a multiple" : ""));
+        return cannot(
+            framework,
+            tp,
+            fmt::format("tp must divide the {} heads of keys and values{}",
+                        model.kv_heads,
+                        framework == Framework::megatron_lm ? ", or be a multiple of them" : ""));
     }
     const bool plain = !model.experts || model.experts->first_dense > 0 || model.experts->every > 1;
     if (plain && model.ffn % s.tp != 0) {
         return cannot(
             framework,
             tp,
-            fmt::format("must divide the inner width of the feed-forward ({})", model.ffn));
+            fmt::format("tp must divide the inner width of the feed-forward ({})", model.ffn));
     }
     const std::uint32_t over = s.etp == 0 ? s.tp : s.etp;
     if (model.experts && model.experts->ffn % over != 0) {
         return cannot(
             framework,
             fmt::format("etp {}", over),
-            fmt::format("must divide the inner width of an expert ({})", model.experts->ffn));
+            fmt::format("etp must divide the inner width of an expert ({})", model.experts->ffn));
     }
     return {};
 }

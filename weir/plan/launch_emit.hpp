@@ -51,8 +51,16 @@ struct TomlPair {
 };
 Result<std::vector<TomlPair>> torchtitan_settings(const Launch& launch);
 
-// "megatron-lm: schedule zero-bubble: is not among its schedules"
-tl::unexpected<Error> cannot(Framework framework, std::string_view field, std::string_view why);
+// "megatron-lm cannot launch schedule zero-bubble: it has ...": `what` of the plan, by the keys of
+// a plan file, and what goes instead. "It" is the framework.
+tl::unexpected<Error> cannot(Framework framework, std::string_view what, std::string_view why);
+// "deepspeed cannot launch this model: the model has a sliding window, and deepspeed has no option
+// for that".
+tl::unexpected<Error> cannot_model(Framework framework,
+                                   std::string_view has,
+                                   std::string_view instead = "has no option for that");
+// Of learned positions a model has as many as it was made for.
+Result<void> positions_are_enough(const Launch& launch, Framework framework);
 
 // Whether what tensor parallelism splits comes out even: groups of keys, inner widths.
 Result<void> splits_evenly(const Launch& launch, Framework framework);

@@ -11,42 +11,51 @@ constexpr Framework me = Framework::deepspeed;
 Result<void> shape_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
     const Strategy& s = launch.strategy;
-    if (model.latent) return cannot(me, "model", "has no latent attention");
-    if (model.window > 0) return cannot(me, "model", "has no sliding window");
-    if (model.norms != 2)
-        return cannot(me, "model", fmt::format("a layer has 2 norms, not {}", model.norms));
-    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
-    if (model.parallel_block) {
-        return cannot(
-            me,
-            "model",
-            "attention and feed-forward that read the same input are not among its layers");
+    if (model.latent) return cannot_model(me, "has latent attention (MLA)");
+    if (model.window > 0) return cannot_model(me, "has a sliding window");
+    if (model.norms != 2) {
+        return cannot_model(
+            me, fmt::format("has {} norms in a layer", model.norms), "has 2 in each");
     }
-    if (model.mtp_layers > 0) return cannot(me, "model", "predicts no further tokens");
-    if (model.qkv_biases) return cannot(me, "model", "biases are in all linear layers or in none");
-    if (model.qk_norm) return cannot(me, "model", "has no norms of queries and keys");
-    if (model.learned_positions > 0 && launch.job.sequence > model.learned_positions) {
-        return cannot(me,
-                      fmt::format("sequence {}", launch.job.sequence),
-                      fmt::format("the model has {} learned positions", model.learned_positions));
+    if (model.chunked) return cannot_model(me, "attends in chunks");
+    if (model.parallel_block)
+        return cannot_model(me, "has attention and feed-forward side by side in a layer");
+    if (model.mtp_layers > 0)
+        return cannot_model(me, "predicts further tokens (multi-token prediction)");
+    if (model.qkv_biases) {
+        return cannot_model(me,
+                            "has biases on queries, keys and values alone",
+                            "has them on all linear layers or on none");
     }
+    if (model.qk_norm) return cannot_model(me, "has norms of queries and keys");
+    WEIR_CHECK(positions_are_enough(launch, me));
     if (!model.experts) return {};
     const catalog::Experts& experts = *model.experts;
-    if (experts.shared_ffn > 0) return cannot(me, "model", "has no shared experts");
-    if (experts.first_dense > 0) return cannot(me, "model", "has experts from the first layers on");
-    if (experts.ffn != model.ffn) {
-        return cannot(me,
-                      "model",
-                      fmt::format("experts are as wide as a plain feed-forward ({}), these are {}",
-                                  model.ffn,
-                                  experts.ffn));
+    if (experts.shared_ffn > 0) return cannot_model(me, "has shared experts");
+    if (experts.first_dense > 0) {
+        return cannot_model(
+            me,
+            fmt::format(
+                "has no experts in its first {}",
+                experts.first_dense == 1 ? "layer" : fmt::format("{} layers", experts.first_dense)),
+            "has them from the first layer on");
     }
-    if (s.pp > 1) return cannot(me, fmt::format("pp {}", s.pp), "does not go with experts");
-    if (s.zero == 3) return cannot(me, "zero 3", "does not go with experts");
+    if (experts.ffn != model.ffn) {
+        return cannot_model(
+            me,
+            fmt::format(
+                "has experts {} wide beside a feed-forward {} wide", experts.ffn, model.ffn),
+            "makes both alike");
+    }
+    if (s.pp > 1)
+        return cannot(me, fmt::format("pp {} with experts", s.pp), "with experts write pp 1");
+    if (s.zero == 3)
+        return cannot(me, "zero_stage 3 with experts", "with experts write zero_stage 0, 1 or 2");
     if (s.etp > 1) {
         return cannot(me,
                       fmt::format("etp {}", s.etp),
-                      "experts are split over tp as everything else, or not at all (etp 1)");
+                      "it splits experts over tp as everything else (leave etp out), or not at all "
+                      "(etp 1)");
     }
     return {};
 }
@@ -54,35 +63,42 @@ Result<void> shape_is_possible(const Launch& launch) {
 Result<void> pipeline_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     if (s.vpp > 1)
-        return cannot(me, fmt::format("vpp {}", s.vpp), "its pipeline is not interleaved");
+        return cannot(
+            me, fmt::format("vpp {}", s.vpp), "its pipeline is not interleaved; write vpp 1");
     if (s.schedule == Schedule::dualpipe)
         return cannot(me, "schedule dualpipe", "it has 1f1b and zero-bubble");
     if (s.schedule == Schedule::zero_bubble && s.sequence_parallel)
-        return cannot(me, "schedule zero-bubble", "goes without sequence parallelism only");
+        return cannot(me,
+                      "schedule zero-bubble with sequence parallelism",
+                      "write seq_parallel n, or schedule 1f1b");
     if (s.pp > 1 && s.zero >= 2) {
         return cannot(me,
-                      fmt::format("zero {}", s.zero),
-                      fmt::format("with pp {} only zero 0 and 1: gradients that are summed over "
-                                  "micro-batches stay whole",
-                                  s.pp));
+                      fmt::format("zero_stage {} with pp {}", s.zero, s.pp),
+                      "gradients that a pipeline sums over micro-batches stay whole; write "
+                      "zero_stage 0 or 1");
     }
     if (s.pp > launch.job.model.layers) {
-        return cannot(me,
-                      fmt::format("pp {}", s.pp),
-                      fmt::format("each needs one of the {} layers", launch.job.model.layers));
+        return cannot(
+            me,
+            fmt::format("pp {}", s.pp),
+            fmt::format("each stage wants a layer, and the model has {}", launch.job.model.layers));
     }
     if (s.cp > 1) {
         if (!s.ulysses) {
             return cannot(me,
-                          fmt::format("cp {}", s.cp),
-                          "its sequence parallelism is by all-to-all of heads (ulysses) only");
+                          fmt::format("cp {} as a ring", s.cp),
+                          "it passes heads around (Ulysses); write cp_algorithm all-to-all");
         }
-        if (s.sequence_parallel) return cannot(me, "sequence_parallel", "does not go with cp > 1");
+        if (s.sequence_parallel) {
+            return cannot(me,
+                          fmt::format("sequence parallelism of tp with cp {}", s.cp),
+                          "write seq_parallel n");
+        }
         if (launch.job.model.heads % (std::uint64_t{s.cp} * s.tp) != 0) {
             return cannot(
                 me,
                 fmt::format("cp {}", s.cp),
-                fmt::format("times tp {} must divide the {} heads", s.tp, launch.job.model.heads));
+                fmt::format("cp x tp {} must divide the {} heads", s.tp, launch.job.model.heads));
         }
     }
     return {};
@@ -90,44 +106,63 @@ Result<void> pipeline_is_possible(const Launch& launch) {
 
 Result<void> memory_is_possible(const Strategy& s) {
     if (s.precision == Precision::fp8 || s.precision == Precision::mxfp8) {
-        return cannot(me,
-                      fmt::format("precision {}", name_of(s.precision)),
-                      "launches are written for fp32, fp16 and bf16");
+        return cannot(
+            me, fmt::format("precision {}", name_of(s.precision)), "it has fp32, fp16 and bf16");
     }
     if (s.recompute == Recompute::selective) {
         RecomputeParts attention{};
         attention.attention = true;
         if (s.parts != attention)
-            return cannot(me, "recompute selective", "is that of attention alone");
+            return cannot(me,
+                          "selective recompute of other parts than attention",
+                          "it has that of attention alone; write recompute selective");
     }
     if (s.recompute_layers > 0)
-        return cannot(me, "recompute_layers", "whole stages are recomputed (0)");
+        return cannot(me,
+                      fmt::format("recompute of {} layers of each stage", s.recompute_layers),
+                      "it computes all of a stage again; write recompute full");
     if (s.offload_layers > 0)
-        return cannot(me, "offload_layers", "activations of all layers go to the host, or of none");
+        return cannot(me,
+                      "offload of activations by layer",
+                      "those of all layers go to the host, or of none");
     if (s.offload_optimizer && s.zero == 0)
-        return cannot(me, "offload_optimizer", "needs zero of at least 1");
+        return cannot(
+            me, "offload of the optimizer with zero_stage 0", "write zero_stage 1, 2 or 3");
     // MiCS, which splits over a part of the copies, needs a model made with its own zero.MiCS_Init.
     if (s.zero_group > 0) {
         return cannot(me,
                       fmt::format("zero_group {}", s.zero_group),
-                      "pretrain_gpt.py splits over all copies (0)");
+                      "its pretrain_gpt.py splits over all copies; leave zero_group out");
     }
     // Without ZeRO, DeepSpeed's optimizers for 16 bits sum gradients in one precision each.
     if (s.zero == 0 && s.precision == Precision::fp16 && s.fp32_gradients)
-        return cannot(me, "fp32_gradients true", "in fp16 needs zero of at least 1");
+        return cannot(me,
+                      "FP32 gradients in fp16 with zero_stage 0",
+                      "write zero_stage 1, 2 or 3, or fp32_gradients n");
     if (s.zero == 0 && s.precision == Precision::bf16 && !s.fp32_gradients && s.pp == 1)
-        return cannot(me, "fp32_gradients false", "in bf16 with pp 1 needs zero of at least 1");
+        return cannot(me,
+                      "BF16 gradients with zero_stage 0 and pp 1",
+                      "write zero_stage 1, 2 or 3, or fp32_gradients y");
     return {};
 }
 
 Result<void> overlap_is_possible(const Strategy& s) {
-    if (s.overlap.tensor) return cannot(me, "overlap.tensor", "is not among its options");
-    if (s.overlap.pipeline) return cannot(me, "overlap.pipeline", "is not among its options");
-    if (s.overlap.experts) return cannot(me, "overlap.experts", "is not among its options");
+    const auto no_option = [](std::string_view name) {
+        return cannot(me,
+                      fmt::format("overlap of {}", name),
+                      fmt::format("it has no option for that; take {} out of overlap", name));
+    };
+    if (s.overlap.tensor) return no_option("tensor");
+    if (s.overlap.pipeline) return no_option("pipeline");
+    if (s.overlap.experts) return no_option("experts");
     if (s.overlap.grad_reduce && s.zero == 0)
-        return cannot(me, "overlap.grad_reduce", "needs zero of at least 1");
+        return cannot(me,
+                      "overlap of grad_reduce with zero_stage 0",
+                      "write zero_stage 1, 2 or 3, or take grad_reduce out of overlap");
     if (s.overlap.param_gather && s.zero < 3)
-        return cannot(me, "overlap.param_gather", "needs zero 3");
+        return cannot(me,
+                      fmt::format("overlap of param_gather with zero_stage {}", s.zero),
+                      "write zero_stage 3, or take param_gather out of overlap");
     return {};
 }
 

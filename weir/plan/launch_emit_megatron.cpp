@@ -13,22 +13,19 @@ constexpr Framework me = Framework::megatron_lm;
 
 Result<void> shape_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
-    if (model.norms != 2)
-        return cannot(me, "model", fmt::format("a layer has 2 norms, not {}", model.norms));
-    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
-    if (model.parallel_block) {
-        return cannot(
-            me,
-            "model",
-            "attention and feed-forward that read the same input are not among its layers");
+    if (model.norms != 2) {
+        return cannot_model(
+            me, fmt::format("has {} norms in a layer", model.norms), "has 2 in each");
     }
-    if (model.learned_positions > 0 && launch.job.sequence > model.learned_positions) {
-        return cannot(me,
-                      fmt::format("sequence {}", launch.job.sequence),
-                      fmt::format("the model has {} learned positions", model.learned_positions));
+    if (model.chunked) return cannot_model(me, "attends in chunks");
+    if (model.parallel_block)
+        return cannot_model(me, "has attention and feed-forward side by side in a layer");
+    WEIR_CHECK(positions_are_enough(launch, me));
+    if (model.mtp_layers > 0 && model.learned_positions > 0) {
+        return cannot_model(me,
+                            "predicts further tokens and has learned positions",
+                            "predicts them with rotary positions only");
     }
-    if (model.mtp_layers > 0 && model.learned_positions > 0)
-        return cannot(me, "model", "predicts further tokens only with rotary positions");
     return {};
 }
 
@@ -37,15 +34,17 @@ Result<void> precision_is_possible(const Launch& launch) {
     if (!launch.job.model.is_moe()) return {};
     if (s.precision == Precision::fp16 || s.precision == Precision::fp32) {
         return cannot(me,
-                      fmt::format("precision {}", name_of(s.precision)),
-                      "grouped products of experts are in bf16 or, beyond it, fp8");
+                      fmt::format("experts in {}", name_of(s.precision)),
+                      "its grouped products of experts are in bf16 or fp8");
     }
     if (s.tp > 1 && !s.sequence_parallel)
-        return cannot(me, "sequence_parallel false", "experts with tp > 1 need it");
+        return cannot(me,
+                      fmt::format("experts with tp {} and without sequence parallelism", s.tp),
+                      "write seq_parallel y");
     if (launch.job.model.biases && s.tp > 1 && s.etp != 1) {
         return cannot(me,
                       fmt::format("etp {}", s.etp == 0 ? s.tp : s.etp),
-                      "experts with biases are not split (etp 1)");
+                      "it does not split experts that have biases; write etp 1");
     }
     return {};
 }
@@ -55,23 +54,31 @@ Result<void> schedule_is_possible(const Launch& launch) {
     if (s.schedule != Schedule::one_f_one_b) {
         return cannot(me,
                       fmt::format("schedule {}", name_of(s.schedule)),
-                      "it has 1f1b, interleaved when vpp > 1");
+                      "it has 1f1b, interleaved where vpp is above 1");
     }
     if (s.vpp > 1 && micro_batches_of(launch) % s.pp != 0) {
         return cannot(me,
                       fmt::format("vpp {}", s.vpp),
-                      fmt::format("the {} micro-batches of a step must be a multiple of pp {}",
+                      fmt::format("with vpp above 1 the {} micro-batches of a step must be a "
+                                  "multiple of pp {}",
                                   micro_batches_of(launch),
                                   s.pp));
     }
     if (s.vpp > 1 && !s.overlap.pipeline && s.pp <= 2)
-        return cannot(me, "overlap.pipeline false", "with vpp > 1 needs pp > 2");
+        return cannot(
+            me,
+            fmt::format("vpp {} with pp {}", s.vpp, s.pp),
+            "without overlap of the pipeline it interleaves from pp 3 on; add pipeline to "
+            "overlap");
     if (s.vpp == 1 && s.overlap.pipeline)
-        return cannot(me, "overlap.pipeline", "sends run beside computation only with vpp > 1");
+        return cannot(me,
+                      "overlap of the pipeline with vpp 1",
+                      "sends run beside computation only where stages are interleaved; take "
+                      "pipeline out of overlap, or vpp above 1");
     if (s.cp > 1 && launch.job.sequence % (2 * std::uint64_t{s.cp}) != 0) {
         return cannot(me,
                       fmt::format("cp {}", s.cp),
-                      fmt::format("twice it must divide the sequence of {}", launch.job.sequence));
+                      fmt::format("2 x cp must divide the sequence of {}", launch.job.sequence));
     }
     return {};
 }
@@ -81,30 +88,41 @@ Result<void> recompute_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
     if (s.recompute == Recompute::selective) {
         if (s.parts == RecomputeParts{})
-            return cannot(me, "recompute selective", "names no part that this model has");
+            return cannot(me,
+                          "selective recompute of nothing",
+                          "none of the parts that are named is one of this model; name another, as "
+                          "selective:norms");
         if (s.parts.every_other_product)
-            return cannot(me, "recompute of every_other_product", "is torchtitan's alone");
+            return cannot(me,
+                          "recompute of every other product",
+                          "torchtitan alone has that; name attention, norms, activation or "
+                          "latent_up");
         if (s.parts.activation && !model.is_moe())
-            return cannot(
-                me,
-                "recompute of the activation function",
-                "only that of experts; a plain feed-forward is recomputed as a whole (mlp)");
+            return cannot(me,
+                          "recompute of the activation function",
+                          "it has that of experts alone, and this model has none; name mlp, the "
+                          "whole feed-forward");
     }
     if (s.recompute_layers > 0 && s.recompute_layers % s.vpp != 0) {
         return cannot(me,
-                      fmt::format("recompute_layers {}", s.recompute_layers),
-                      fmt::format("must be a multiple of vpp {}: each virtual stage recomputes as "
-                                  "many",
+                      fmt::format("recompute of {} layers of each stage", s.recompute_layers),
+                      fmt::format("each of the {} virtual stages recomputes as many, so that the "
+                                  "layers must be a multiple of vpp {}",
+                                  s.vpp,
                                   s.vpp));
     }
     if (s.offload_layers > 0) {
-        if (s.pp > 1) return cannot(me, "offload_layers", "goes with pp 1 only");
+        if (s.pp > 1)
+            return cannot(me, "offload of activations with pp above 1", "it goes with pp 1 only");
         if (s.recompute != Recompute::none)
-            return cannot(me, "offload_layers", "goes without recompute only");
-        if (s.offload_layers >= model.layers) {
             return cannot(me,
-                          fmt::format("offload_layers {}", s.offload_layers),
-                          fmt::format("must be below the {} layers", model.layers));
+                          "offload of activations beside recompute",
+                          "they go to the host or are computed again; write recompute none");
+        if (s.offload_layers >= model.layers) {
+            return cannot(
+                me,
+                fmt::format("offload of the activations of {} layers", s.offload_layers),
+                fmt::format("it takes less than the {} that the model has", model.layers));
         }
     }
     return {};
@@ -113,25 +131,39 @@ Result<void> recompute_is_possible(const Launch& launch) {
 Result<void> data_parallelism_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     if (s.overlap.param_gather && !s.overlap.grad_reduce)
-        return cannot(me, "overlap.param_gather", "goes with overlap.grad_reduce only");
-    if (s.zero_group > 0 && s.dp % s.zero_group != 0) {
         return cannot(
-            me, fmt::format("zero_group {}", s.zero_group), fmt::format("must divide dp {}", s.dp));
+            me,
+            "overlap of param_gather alone",
+            "weights come in beside computation only where gradients leave beside it; add "
+            "grad_reduce to overlap");
+    if (s.zero_group > 0 && s.dp % s.zero_group != 0) {
+        return cannot(me,
+                      fmt::format("zero_group {}", s.zero_group),
+                      fmt::format("zero_group must divide dp {}", s.dp));
     }
     if (s.zero >= 2 && s.pp > 1) {
         return cannot(me,
-                      fmt::format("zero {}", s.zero),
-                      "its FSDP goes with tp, cp and ep; with pp > 1 take zero 0 or 1");
+                      fmt::format("zero_stage {} with pp {}", s.zero, s.pp),
+                      "its FSDP goes with tp, cp and ep; with pp above 1 write zero_stage 0 or 1");
     }
     if (s.offload_optimizer && s.zero == 0)
-        return cannot(me, "offload_optimizer", "needs the distributed optimizer (zero 1)");
+        return cannot(me,
+                      "offload of the optimizer with zero_stage 0",
+                      "only its distributed optimizer lies on the host; write zero_stage 1");
     if (s.overlap.tensor && !s.sequence_parallel)
-        return cannot(me, "overlap.tensor", "needs sequence parallelism");
+        return cannot(me,
+                      "overlap of tensor parallel communication without sequence parallelism",
+                      "write seq_parallel y, or take tensor out of overlap");
     if (s.overlap.experts) {
         if (s.pp > 1 && s.vpp == 1)
-            return cannot(me, "overlap.experts", "with pp > 1 needs vpp > 1");
+            return cannot(me,
+                          "overlap of experts with pp above 1 and vpp 1",
+                          "it goes with interleaved stages only; take vpp above 1, or experts out "
+                          "of overlap");
         if (s.recompute == Recompute::full)
-            return cannot(me, "overlap.experts", "goes without full recompute only");
+            return cannot(me,
+                          "overlap of experts beside full recompute",
+                          "write another recompute, or take experts out of overlap");
     }
     return {};
 }

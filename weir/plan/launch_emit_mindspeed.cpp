@@ -27,46 +27,53 @@ bool is_padded(const Launch& launch) {
 Result<void> shape_is_possible(const Launch& launch) {
     const catalog::Model& model = launch.job.model;
     const Strategy& s = launch.strategy;
-    if (model.norms != 2 && model.norms != 4)
-        return cannot(me, "model", fmt::format("a layer has 2 or 4 norms, not {}", model.norms));
-    if (model.chunked) return cannot(me, "model", "has no attention in chunks");
-    if (model.parallel_block) {
-        return cannot(
-            me,
-            "model",
-            "attention and feed-forward that read the same input are not among its layers");
+    if (model.norms != 2 && model.norms != 4) {
+        return cannot_model(
+            me, fmt::format("has {} norms in a layer", model.norms), "has 2 or 4 in each");
     }
-    if (model.learned_positions > 0 && launch.job.sequence > model.learned_positions) {
-        return cannot(me,
-                      fmt::format("sequence {}", launch.job.sequence),
-                      fmt::format("the model has {} learned positions", model.learned_positions));
+    if (model.chunked) return cannot_model(me, "attends in chunks");
+    if (model.parallel_block)
+        return cannot_model(me, "has attention and feed-forward side by side in a layer");
+    WEIR_CHECK(positions_are_enough(launch, me));
+    if (model.mtp_layers > 0 && model.learned_positions > 0) {
+        return cannot_model(me,
+                            "predicts further tokens and has learned positions",
+                            "predicts them with rotary positions only");
     }
-    if (model.mtp_layers > 0 && model.learned_positions > 0)
-        return cannot(me, "model", "predicts further tokens only with rotary positions");
     if (model.window > 0 && s.cp > 1)
-        return cannot(me, fmt::format("cp {}", s.cp), "goes without a sliding window only");
+        return cannot(me,
+                      fmt::format("cp {} with a sliding window", s.cp),
+                      "the model has one, and its context parallelism does not; write cp 1");
     if (model.window > 0 && model.window_every > 2) {
-        return cannot(me, "model", "a sliding window is in every layer or in every second");
+        return cannot_model(
+            me,
+            fmt::format("has a sliding window in all but every {}th layer", model.window_every),
+            "has one in every layer or in every second");
     }
     if (model.experts) {
         if (s.precision == Precision::fp16 || s.precision == Precision::fp32) {
             return cannot(me,
-                          fmt::format("precision {}", name_of(s.precision)),
-                          "grouped products of experts are in bf16 or, beyond it, fp8");
+                          fmt::format("experts in {}", name_of(s.precision)),
+                          "its grouped products of experts are in bf16 or fp8");
         }
         if (model.biases && s.tp > 1)
-            return cannot(me, fmt::format("tp {}", s.tp), "experts with biases are not split");
+            return cannot(me,
+                          fmt::format("tp {}", s.tp),
+                          "it does not split experts that have biases; write tp 1");
         if (s.tp > 1 && !s.sequence_parallel)
-            return cannot(me, "sequence_parallel false", "experts with tp > 1 need it");
+            return cannot(me,
+                          fmt::format("experts with tp {} and without sequence parallelism", s.tp),
+                          "write seq_parallel y");
         if (s.etp > 1) {
             return cannot(me,
                           fmt::format("etp {}", s.etp),
-                          "experts are split over tp as everything else, or not at all (etp 1)");
+                          "it splits experts over tp as everything else (leave etp out), or not at "
+                          "all (etp 1)");
         }
         if (s.tp > 1 && s.etp == 1 && s.ep % s.tp != 0 && s.schedule != Schedule::dualpipe) {
             return cannot(me,
-                          fmt::format("ep {}", s.ep),
-                          fmt::format("with etp 1 must be a multiple of tp {}", s.tp));
+                          fmt::format("ep {} with etp 1", s.ep),
+                          fmt::format("ep must be a multiple of tp {}", s.tp));
         }
     }
     return {};
@@ -75,22 +82,24 @@ Result<void> shape_is_possible(const Launch& launch) {
 Result<void> dualpipe_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     const catalog::Model& model = launch.job.model;
-    const auto refuse = [](std::string_view field, std::string_view why) {
-        return cannot(me, field, why);
-    };
-    if (!model.is_moe()) return refuse("schedule dualpipe", "is for models with experts");
-    if (s.ep < 2) return refuse("schedule dualpipe", "needs ep of at least 2");
-    if (s.overlap.grad_reduce) return refuse("overlap.grad_reduce", "does not go with dualpipe");
-    if (model.tied) return refuse("schedule dualpipe", "needs an output of its own (not tied)");
-    if (s.cp > 1) return refuse(fmt::format("cp {}", s.cp), "does not go with dualpipe");
+    const auto refuse = [](std::string_view why) { return cannot(me, "schedule dualpipe", why); };
+    if (!model.is_moe()) return refuse("it is for models with experts");
+    if (s.ep < 2) return refuse(fmt::format("it wants ep of at least 2, not {}", s.ep));
+    if (s.overlap.grad_reduce)
+        return refuse("it does not go with overlap of grad_reduce; take that out");
+    if (model.tied)
+        return refuse("it wants an output of its own, and that of this model is tied to the input");
+    if (s.cp > 1) return refuse(fmt::format("it wants cp 1, not {}", s.cp));
     if (s.tp > 1 && s.etp != 1)
-        return refuse("schedule dualpipe", "with tp > 1 needs experts that are not split (etp 1)");
-    if (s.vpp > 1) return refuse(fmt::format("vpp {}", s.vpp), "does not go with dualpipe");
-    if (model.layers < 2 * s.pp)
-        return refuse("schedule dualpipe", "needs two layers for each of pp");
+        return refuse("with tp above 1 it wants experts that are not split; write etp 1");
+    if (s.vpp > 1) return refuse(fmt::format("it wants vpp 1, not {}", s.vpp));
+    if (model.layers < 2 * s.pp) {
+        return refuse(fmt::format(
+            "it wants two layers for each of pp {}, and the model has {}", s.pp, model.layers));
+    }
     if (micro_batches_of(launch) < 2 * std::uint64_t{s.pp} - 1) {
-        return refuse("schedule dualpipe",
-                      fmt::format("needs {} micro-batches, and there are {}",
+        return refuse(fmt::format("with pp {} it wants {} micro-batches, and there are {}",
+                                  s.pp,
                                   2 * std::uint64_t{s.pp} - 1,
                                   micro_batches_of(launch)));
     }
@@ -101,41 +110,51 @@ Result<void> schedule_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     const std::uint32_t layers = launch.job.model.layers;
     if (s.schedule == Schedule::zero_bubble)
-        return cannot(
-            me, "schedule zero-bubble", "it has 1f1b, interleaved when vpp > 1, and dualpipe");
+        return cannot(me,
+                      "schedule zero-bubble",
+                      "it has 1f1b, interleaved where vpp is above 1, and dualpipe");
     if (s.schedule == Schedule::dualpipe) WEIR_CHECK(dualpipe_is_possible(launch));
     if (s.pp > layers) {
-        return cannot(
-            me, fmt::format("pp {}", s.pp), fmt::format("each needs one of the {} layers", layers));
+        return cannot(me,
+                      fmt::format("pp {}", s.pp),
+                      fmt::format("each stage wants a layer, and the model has {}", layers));
     }
     if (s.vpp > 1 && micro_batches_of(launch) % s.pp != 0) {
         return cannot(me,
                       fmt::format("vpp {}", s.vpp),
-                      fmt::format("the {} micro-batches of a step must be a multiple of pp {}",
+                      fmt::format("with vpp above 1 the {} micro-batches of a step must be a "
+                                  "multiple of pp {}",
                                   micro_batches_of(launch),
                                   s.pp));
     }
     if (s.vpp > 1 && !s.overlap.pipeline && s.pp <= 2)
-        return cannot(me, "overlap.pipeline false", "with vpp > 1 needs pp > 2");
+        return cannot(
+            me,
+            fmt::format("vpp {} with pp {}", s.vpp, s.pp),
+            "without overlap of the pipeline it interleaves from pp 3 on; add pipeline to "
+            "overlap");
     if (s.vpp == 1 && s.overlap.pipeline)
-        return cannot(me, "overlap.pipeline", "sends run beside computation only with vpp > 1");
+        return cannot(me,
+                      "overlap of the pipeline with vpp 1",
+                      "sends run beside computation only where stages are interleaved; take "
+                      "pipeline out of overlap, or vpp above 1");
     if (s.cp > 1) {
         if (launch.job.sequence % (2 * std::uint64_t{s.cp}) != 0) {
             return cannot(
                 me,
                 fmt::format("cp {}", s.cp),
-                fmt::format("twice it must divide the sequence of {}", launch.job.sequence));
+                fmt::format("2 x cp must divide the sequence of {}", launch.job.sequence));
         }
         if (s.ulysses && launch.job.model.heads % (std::uint64_t{s.cp} * s.tp) != 0) {
-            return cannot(
-                me,
-                fmt::format("cp {}", s.cp),
-                fmt::format("by all-to-all of heads, times tp {} must divide the {} heads",
-                            s.tp,
-                            launch.job.model.heads));
+            return cannot(me,
+                          fmt::format("cp {}", s.cp),
+                          fmt::format("by all-to-all of heads cp x tp {} must divide the {} heads",
+                                      s.tp,
+                                      launch.job.model.heads));
         }
         if (!s.flash_attention)
-            return cannot(me, fmt::format("cp {}", s.cp), "needs flash attention");
+            return cannot(
+                me, fmt::format("cp {} without flash attention", s.cp), "write flash_attention y");
     }
     return {};
 }
@@ -144,49 +163,75 @@ Result<void> recompute_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     if (s.recompute == Recompute::selective) {
         if (s.parts == RecomputeParts{})
-            return cannot(me, "recompute selective", "names no part that this model has");
+            return cannot(me,
+                          "selective recompute of nothing",
+                          "none of the parts that are named is one of this model; name another, as "
+                          "selective:norms");
         if (s.parts.mlp)
-            return cannot(me, "recompute of mlp", "it has attention, norms, activation, latent_up");
+            return cannot(me,
+                          "recompute of mlp",
+                          "it has that of attention, norms, activation and latent_up");
         if (s.parts.every_other_product)
-            return cannot(me, "recompute of every_other_product", "is torchtitan's alone");
+            return cannot(me,
+                          "recompute of every other product",
+                          "torchtitan alone has that; name attention, norms, activation or "
+                          "latent_up");
         RecomputeParts rest = s.parts;
         rest.attention = false;
         if (s.parts.attention && rest != RecomputeParts{}) {
             return cannot(me,
-                          "recompute of attention",
-                          "does not go with that of norms, activation functions or up-projections");
+                          "recompute of attention together with other parts",
+                          "it has attention alone, or norms, activation and latent_up");
         }
         if (s.parts.latent_up && !s.sequence_parallel)
-            return cannot(me, "recompute of latent_up", "needs sequence parallelism and tp > 1");
+            return cannot(me,
+                          "recompute of latent_up without sequence parallelism",
+                          "write seq_parallel y and tp above 1");
     }
     if (s.offload_layers > 0) {
         return cannot(me,
-                      "offload_layers",
-                      "activations go to the host by kind (--swap-attention), not by layer");
+                      "offload of activations by layer",
+                      "it sends them to the host by kind (--swap-attention)");
     }
     return {};
 }
 
 Result<void> data_parallelism_is_possible(const Strategy& s, bool moe) {
     if (s.zero >= 2) {
-        return cannot(me,
-                      fmt::format("zero {}", s.zero),
-                      "its arguments have the distributed optimizer (zero 1); FSDP2 is set up in a "
-                      "file of its own");
+        return cannot(
+            me,
+            fmt::format("zero_stage {}", s.zero),
+            "its options have the distributed optimizer (zero_stage 1); FSDP2 is set up in "
+            "a file of its own");
     }
     if (s.zero_group > 0 && s.dp % s.zero_group != 0) {
-        return cannot(
-            me, fmt::format("zero_group {}", s.zero_group), fmt::format("must divide dp {}", s.dp));
+        return cannot(me,
+                      fmt::format("zero_group {}", s.zero_group),
+                      fmt::format("zero_group must divide dp {}", s.dp));
     }
     if (s.overlap.param_gather && !s.overlap.grad_reduce)
-        return cannot(me, "overlap.param_gather", "goes with overlap.grad_reduce only");
+        return cannot(
+            me,
+            "overlap of param_gather alone",
+            "weights come in beside computation only where gradients leave beside it; add "
+            "grad_reduce to overlap");
     if (s.offload_optimizer && s.zero == 0)
-        return cannot(me, "offload_optimizer", "needs the distributed optimizer (zero 1)");
-    if (s.overlap.tensor && moe) return cannot(me, "overlap.tensor", "does not go with experts");
+        return cannot(me,
+                      "offload of the optimizer with zero_stage 0",
+                      "only its distributed optimizer lies on the host; write zero_stage 1");
+    if (s.overlap.tensor && moe) {
+        return cannot(me,
+                      "overlap of tensor parallel communication in a model with experts",
+                      "take tensor out of overlap");
+    }
     if (s.overlap.tensor && !s.sequence_parallel)
-        return cannot(me, "overlap.tensor", "needs sequence parallelism");
+        return cannot(me,
+                      "overlap of tensor parallel communication without sequence parallelism",
+                      "write seq_parallel y, or take tensor out of overlap");
     if (s.overlap.experts && s.schedule != Schedule::dualpipe && s.tp > 1 && s.etp != 1)
-        return cannot(me, "overlap.experts", "with tp > 1 needs etp 1");
+        return cannot(me,
+                      "overlap of experts that are split over tp",
+                      "write etp 1, or take experts out of overlap");
     return {};
 }
 

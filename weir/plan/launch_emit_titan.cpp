@@ -15,24 +15,34 @@ constexpr Framework me = Framework::torchtitan;
 Result<void> parallelism_is_possible(const Launch& launch) {
     const Strategy& s = launch.strategy;
     if (s.ulysses)
-        return cannot(me, "ulysses", "context parallelism passes keys and values, not heads");
+        return cannot(me,
+                      fmt::format("cp {} by all-to-all of heads", s.cp),
+                      "it passes keys and values around; write cp_algorithm ring");
     if (s.zero == 1)
-        return cannot(me, "zero 1", "weights and optimiser state are split together (zero 2 or 3)");
+        return cannot(me,
+                      "zero_stage 1",
+                      "it splits weights and optimizer state together; write zero_stage 2 or 3");
     if (s.zero == 0 && s.cp > 1)
-        return cannot(me, "zero 0", "with cp > 1 weights are split over it (zero 2 or 3)");
+        return cannot(me,
+                      fmt::format("zero_stage 0 with cp {}", s.cp),
+                      "it splits weights over cp; write zero_stage 2 or 3");
     if (s.zero == 0 && s.dp > 1 && (s.tp > 1 || s.pp > 1))
-        return cannot(me, "zero 0", "copies of the whole model go with dp alone; take zero 2 or 3");
+        return cannot(me,
+                      "zero_stage 0 with tp or pp above 1",
+                      "copies of the whole model go with dp alone; write zero_stage 2 or 3");
     if (s.zero_group > 0 && s.dp % s.zero_group != 0) {
-        return cannot(
-            me, fmt::format("zero_group {}", s.zero_group), fmt::format("must divide dp {}", s.dp));
+        return cannot(me,
+                      fmt::format("zero_group {}", s.zero_group),
+                      fmt::format("zero_group must divide dp {}", s.dp));
     }
     if (launch.job.sequence % (std::uint64_t{2} * s.cp * s.tp) != 0) {
         return cannot(me,
-                      fmt::format("sequence {}", launch.job.sequence),
-                      fmt::format("must be a multiple of 2 x cp {} x tp {}", s.cp, s.tp));
+                      fmt::format("sequences of {} tokens", launch.job.sequence),
+                      fmt::format("they must be a multiple of 2 x cp {} x tp {}", s.cp, s.tp));
     }
     if (s.etp > 1) {
-        return cannot(me, fmt::format("etp {}", s.etp), fmt::format("must be 1 or tp ({})", s.tp));
+        return cannot(
+            me, fmt::format("etp {}", s.etp), fmt::format("etp is 1, or as tp ({})", s.tp));
     }
     // Experts take all chips of cp, those of tp where they are not split over them, and then some
     // that share weights.
@@ -40,15 +50,15 @@ Result<void> parallelism_is_possible(const Launch& launch) {
     if (s.ep > 1 && s.ep % inner != 0) {
         return cannot(me,
                       fmt::format("ep {}", s.ep),
-                      s.etp == 1 ? fmt::format("must be a multiple of cp {} x tp {}", s.cp, s.tp)
-                                 : fmt::format("must be a multiple of cp {}", s.cp));
+                      s.etp == 1 ? fmt::format("ep must be a multiple of cp {} x tp {}", s.cp, s.tp)
+                                 : fmt::format("ep must be a multiple of cp {}", s.cp));
     }
     if (s.ep > 1 && s.zero_group > 0 &&
         (std::uint64_t{s.zero_group} * s.cp * (s.etp == 1 ? s.tp : 1)) % s.ep != 0) {
-        return cannot(
-            me,
-            fmt::format("ep {}", s.ep),
-            fmt::format("must divide the chips that share weights (zero_group {})", s.zero_group));
+        return cannot(me,
+                      fmt::format("ep {}", s.ep),
+                      fmt::format("ep must divide the chips that share weights (zero_group {})",
+                                  s.zero_group));
     }
     return {};
 }
@@ -57,18 +67,21 @@ Result<void> rest_is_possible(const Strategy& s) {
     if (s.precision == Precision::fp16)
         return cannot(me, "precision fp16", "it has fp32, bf16, fp8 and mxfp8");
     if (!s.fp32_gradients)
-        return cannot(me, "fp32_gradients false", "gradients are reduced in FP32");
-    if (s.offload_layers > 0) return cannot(me, "offload_layers", "activations stay on the chip");
+        return cannot(me, "BF16 gradients", "it reduces gradients in FP32; write fp32_gradients y");
+    if (s.offload_layers > 0) return cannot(me, "offload of activations", "they stay on the chip");
     if (s.overlap.experts && s.schedule != Schedule::dualpipe)
-        return cannot(me, "overlap.experts", "needs schedule dualpipe");
+        return cannot(me,
+                      fmt::format("overlap of experts with schedule {}", name_of(s.schedule)),
+                      "write schedule dualpipe, or take experts out of overlap");
     if (s.recompute == Recompute::selective) {
         RecomputeParts ops{};
         ops.norms = ops.activation = ops.every_other_product = true;
         if (s.parts != ops) {
             return cannot(me,
-                          "recompute selective",
-                          "computes norms, activation functions and every other product again, all "
-                          "three and no more");
+                          "selective recompute of these parts",
+                          "it computes norms, activation functions and every other product again, "
+                          "all three and no more; write "
+                          "selective:norms,activation,every_other_product");
         }
     }
     return {};
@@ -126,7 +139,7 @@ Result<void> add_parallelism(Settings& out, const Launch& launch) {
         }
         out.add("parallelism.pipeline_parallel_microbatch_size", s.micro_batch);
         if (s.schedule == Schedule::dualpipe && s.recompute != Recompute::none)
-            return cannot(me, "schedule dualpipe", "goes without recompute only");
+            return cannot(me, "schedule dualpipe with recompute", "write recompute none");
     }
     out.add("parallelism.context_parallel_degree", s.cp);
     if (s.cp > 1) out.add("parallelism.context_parallel_rotate_method", quoted("alltoall"));
@@ -143,12 +156,13 @@ Result<void> add_recompute(Settings& out, const Launch& launch) {
         // "3": every third layer.
         const std::uint32_t layers = launch.job.model.layers / s.pp;
         if (launch.job.model.layers % s.pp != 0 || layers % s.recompute_layers != 0) {
-            return cannot(me,
-                          fmt::format("recompute_layers {}", s.recompute_layers),
-                          fmt::format("every n-th layer is recomputed: must divide the layers of a "
-                                      "stage ({} / pp {})",
-                                      launch.job.model.layers,
-                                      s.pp));
+            return cannot(
+                me,
+                fmt::format("recompute of {} layers of each stage", s.recompute_layers),
+                fmt::format("it computes every n-th layer again, so that they must divide "
+                            "the layers of a stage ({} / pp {})",
+                            launch.job.model.layers,
+                            s.pp));
         }
         out.add("activation_checkpoint.mode", quoted("selective"));
         out.add("activation_checkpoint.selective_ac_option",
@@ -182,7 +196,8 @@ void add_precision(Settings& out, const Strategy& s, bool moe) {
 Result<std::vector<TomlPair>> torchtitan_settings(const Launch& launch) {
     const Strategy& s = launch.strategy;
     const catalog::Model& model = launch.job.model;
-    if (model.mtp_layers > 0) return cannot(me, "model", "predicts no further tokens");
+    if (model.mtp_layers > 0)
+        return cannot_model(me, "predicts further tokens (multi-token prediction)");
     const TitanFlavor* flavor = titan_flavor_of(model);
     if (flavor == nullptr) {
         std::string known;
@@ -190,7 +205,7 @@ Result<std::vector<TomlPair>> torchtitan_settings(const Launch& launch) {
             known += fmt::format("{}{} {}", known.empty() ? "" : ", ", one.model, one.flavor);
         return cannot(me,
                       fmt::format("model {}", model.name),
-                      fmt::format("it has shapes by name, and none of these is it: {}", known));
+                      fmt::format("it has shapes by name, and this is none of them: {}", known));
     }
     WEIR_CHECK(parallelism_is_possible(launch));
     WEIR_CHECK(rest_is_possible(s));

@@ -94,7 +94,10 @@ TEST(LaunchesModel, KnowsOfAModelWhatNoStrategyMends) {
     EXPECT_TRUE(launches_model(job, Precision::fp8, Framework::megatron_lm));
     const auto latent = launches_model(job, Precision::bf16, Framework::deepspeed);
     ASSERT_FALSE(latent);
-    EXPECT_EQ(latent.error().message, "deepspeed: model: has no latent attention");
+    EXPECT_EQ(
+        latent.error().message,
+        "deepspeed cannot launch this model: the model has latent attention (MLA), and deepspeed "
+        "has no option for that");
     EXPECT_FALSE(launches_model(job, Precision::bf16, Framework::jax));
     job.model = launch_test_model("mixtral-8x7b");
     EXPECT_TRUE(launches_model(job, Precision::bf16, Framework::deepspeed));

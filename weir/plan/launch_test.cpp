@@ -216,19 +216,25 @@ TEST(Launch, SaysWhatMegatronCannotDo) {
     Launch launch = llama8();
     launch.strategy.schedule = Schedule::zero_bubble;
     launch.strategy.pp = 2;
-    EXPECT_EQ(why_not(launch, Framework::megatron_lm),
-              "megatron-lm: schedule zero-bubble: it has 1f1b, interleaved when vpp > 1");
+    EXPECT_EQ(
+        why_not(launch, Framework::megatron_lm),
+        "megatron-lm cannot launch schedule zero-bubble: it has 1f1b, interleaved where vpp is "
+        "above 1");
     launch = gpt3();
     launch.job.global_batch = 8 * 24;
     EXPECT_EQ(why_not(launch, Framework::megatron_lm),
-              "megatron-lm: vpp 3: the 24 micro-batches of a step must be a multiple of pp 16");
+              "megatron-lm cannot launch vpp 3: with vpp above 1 the 24 micro-batches of a step "
+              "must be a "
+              "multiple of pp 16");
     launch = deepseek();
     launch.strategy.precision = Precision::fp16;
-    EXPECT_THAT(why_not(launch, Framework::megatron_lm), HasSubstr("precision fp16"));
+    EXPECT_THAT(why_not(launch, Framework::megatron_lm), HasSubstr("experts in fp16"));
     launch = gpt3();
     launch.job.sequence = 4096;
-    EXPECT_EQ(why_not(launch, Framework::megatron_lm),
-              "megatron-lm: sequence 4096: the model has 2048 learned positions");
+    EXPECT_EQ(
+        why_not(launch, Framework::megatron_lm),
+        "megatron-lm cannot launch sequences of 4096 tokens: the model has 2048 learned positions; "
+        "take sequences of at most so many");
 }
 
 TEST(Launch, GivesStagesToTheEmbeddingAndTheLoss) {
@@ -260,36 +266,42 @@ TEST(Launch, SplitsWhatTensorParallelismSplitsEvenly) {
     launch.strategy.dp = 2;
     EXPECT_EQ(why_not(launch, Framework::megatron_lm), "it can");
     EXPECT_EQ(why_not(launch, Framework::mindspeed),
-              "mindspeed: tp 16: must divide the 8 groups of keys and values");
+              "mindspeed cannot launch tp 16: tp must divide the 8 heads of keys and values");
     launch.job.model.ffn = 14340;
     EXPECT_EQ(why_not(launch, Framework::megatron_lm),
-              "megatron-lm: tp 16: must divide the inner width of the feed-forward (14340)");
+              "megatron-lm cannot launch tp 16: tp must divide the inner width of the feed-forward "
+              "(14340)");
 }
 
 TEST(Launch, SaysWhatDeepSpeedCannotDo) {
     Launch launch = gpt3();
     launch.strategy.zero = 3;
     launch.strategy.vpp = 1;
-    EXPECT_EQ(why_not(launch, Framework::deepspeed),
-              "deepspeed: zero 3: with pp 16 only zero 0 and 1: gradients that are summed over "
-              "micro-batches stay whole");
+    EXPECT_EQ(
+        why_not(launch, Framework::deepspeed),
+        "deepspeed cannot launch zero_stage 3 with pp 16: gradients that a pipeline sums over "
+        "micro-batches stay whole; write zero_stage 0 or 1");
     EXPECT_EQ(why_not(gpt3(), Framework::deepspeed),
-              "deepspeed: vpp 3: its pipeline is not interleaved");
-    EXPECT_EQ(why_not(deepseek(), Framework::deepspeed),
-              "deepspeed: model: has no latent attention");
+              "deepspeed cannot launch vpp 3: its pipeline is not interleaved; write vpp 1");
+    EXPECT_EQ(
+        why_not(deepseek(), Framework::deepspeed),
+        "deepspeed cannot launch this model: the model has latent attention (MLA), and deepspeed "
+        "has no option for that");
 }
 
 TEST(Launch, SaysWhatMindSpeedAndTorchtitanCannotDo) {
     Launch launch = llama8();
     launch.strategy.zero = 3;
-    EXPECT_THAT(why_not(launch, Framework::mindspeed), HasSubstr("mindspeed: zero 3: "));
+    EXPECT_THAT(why_not(launch, Framework::mindspeed),
+                HasSubstr("mindspeed cannot launch zero_stage 3: "));
     launch = llama8();
-    EXPECT_THAT(why_not(launch, Framework::torchtitan), HasSubstr("torchtitan: zero 1: "));
-    EXPECT_THAT(
-        why_not(gpt3(), Framework::torchtitan),
-        HasSubstr("torchtitan: model gpt3-175b: it has shapes by name, and none of these is it: "
-                  "llama3 8B"));
-    EXPECT_THAT(why_not(launch, Framework::jax), HasSubstr("framework jax"));
+    EXPECT_THAT(why_not(launch, Framework::torchtitan),
+                HasSubstr("torchtitan cannot launch zero_stage 1: "));
+    EXPECT_THAT(why_not(gpt3(), Framework::torchtitan),
+                HasSubstr("torchtitan cannot launch model gpt3-175b: it has shapes by name, and "
+                          "this is none of them: "
+                          "llama3 8B"));
+    EXPECT_THAT(why_not(launch, Framework::jax), HasSubstr("no launch is written for jax"));
 }
 
 TEST(Launch, SpreadsExpertsOnlyAsFrameworksTakeThem) {
@@ -299,52 +311,62 @@ TEST(Launch, SpreadsExpertsOnlyAsFrameworksTakeThem) {
     launch.strategy.ep = 2;
     launch.strategy.zero = 3;
     EXPECT_EQ(why_not(launch, Framework::torchtitan),
-              "torchtitan: ep 2: must be a multiple of cp 4");
+              "torchtitan cannot launch ep 2: ep must be a multiple of cp 4");
     launch.strategy.tp = 2;
     launch.strategy.etp = 1;
     launch.strategy.ep = 4;
     EXPECT_EQ(why_not(launch, Framework::torchtitan),
-              "torchtitan: ep 4: must be a multiple of cp 4 x tp 2");
+              "torchtitan cannot launch ep 4: ep must be a multiple of cp 4 x tp 2");
     launch.strategy.ep = 8;
     EXPECT_EQ(why_not(launch, Framework::torchtitan), "it can");
     launch.job.sequence = 4104;
     EXPECT_EQ(why_not(launch, Framework::torchtitan),
-              "torchtitan: sequence 4104: must be a multiple of 2 x cp 4 x tp 2");
+              "torchtitan cannot launch sequences of 4104 tokens: they must be a multiple of 2 x "
+              "cp 4 x tp 2");
 
     Launch biased = launch_of("mixtral-8x7b", 4096, 256);
     biased.job.model.biases = true;
     biased.strategy.tp = 2;
     biased.strategy.sequence_parallel = true;
-    EXPECT_EQ(why_not(biased, Framework::megatron_lm),
-              "megatron-lm: etp 2: experts with biases are not split (etp 1)");
+    EXPECT_EQ(
+        why_not(biased, Framework::megatron_lm),
+        "megatron-lm cannot launch etp 2: it does not split experts that have biases; write etp 1");
     biased.strategy.etp = 1;
     EXPECT_EQ(why_not(biased, Framework::megatron_lm), "it can");
-    EXPECT_EQ(why_not(biased, Framework::mindspeed),
-              "mindspeed: tp 2: experts with biases are not split");
+    EXPECT_EQ(
+        why_not(biased, Framework::mindspeed),
+        "mindspeed cannot launch tp 2: it does not split experts that have biases; write tp 1");
 
     Launch sharded = launch_of("mixtral-8x7b", 4096, 256);
     sharded.strategy.dp = 8;
     sharded.strategy.zero = 3;
     EXPECT_EQ(why_not(sharded, Framework::deepspeed),
-              "deepspeed: zero 3: does not go with experts");
+              "deepspeed cannot launch zero_stage 3 with experts: with experts write zero_stage 0, "
+              "1 or 2");
 
     Launch grouped = launch_of("llama-2-7b", 4096, 256);
     grouped.strategy.dp = 8;
     grouped.strategy.zero = 3;
     grouped.strategy.zero_group = 4;
-    EXPECT_EQ(why_not(grouped, Framework::deepspeed),
-              "deepspeed: zero_group 4: pretrain_gpt.py splits over all copies (0)");
+    EXPECT_EQ(
+        why_not(grouped, Framework::deepspeed),
+        "deepspeed cannot launch zero_group 4: its pretrain_gpt.py splits over all copies; leave "
+        "zero_group out");
     Launch half = launch_of("llama-2-7b", 4096, 256);
     half.strategy.dp = 8;
     EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
     half.strategy.fp32_gradients = false;
     EXPECT_EQ(why_not(half, Framework::deepspeed),
-              "deepspeed: fp32_gradients false: in bf16 with pp 1 needs zero of at least 1");
+              "deepspeed cannot launch BF16 gradients with zero_stage 0 and pp 1: write zero_stage "
+              "1, 2 or "
+              "3, or fp32_gradients y");
     half.strategy.precision = Precision::fp16;
     EXPECT_EQ(why_not(half, Framework::deepspeed), "it can");
     half.strategy.fp32_gradients = true;
     EXPECT_EQ(why_not(half, Framework::deepspeed),
-              "deepspeed: fp32_gradients true: in fp16 needs zero of at least 1");
+              "deepspeed cannot launch FP32 gradients in fp16 with zero_stage 0: write zero_stage "
+              "1, 2 or "
+              "3, or fp32_gradients n");
 }
 
 TEST(Launch, WeighsTheOnlyExpertOfATokenBeforeItIsChosen) {

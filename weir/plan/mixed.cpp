@@ -7,6 +7,8 @@
 #include <cmath>
 #include <map>
 
+#include "weir/base/seconds.hpp"
+#include "weir/base/units.hpp"
 #include "weir/plan/mixed_stages.hpp"
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
@@ -113,7 +115,8 @@ private:
                     if (side.part.machine.peak(precision) <= 0) continue;
                     s.precision = precision;
                     for (const Spread& spread : side.spreads.of(s))
-                        least.layer_s = std::min(least.layer_s, layer_s(spread) / very_many);
+                        least.layer_s =
+                            std::min(least.layer_s, spread.layer_s(moe_share_) / very_many);
                 }
                 if (least.layer_s == unlimited) continue;
                 side.least.push_back(least);
@@ -121,10 +124,6 @@ private:
             }
         }
         side.sequence_s *= job_.model.layers / static_cast<double>(side.part.chips);
-    }
-
-    [[nodiscard]] double layer_s(const Spread& spread) const {
-        return (1 - moe_share_) * spread.dense_s + moe_share_ * spread.moe_s;
     }
 
     // How tp, cp and dp leave the chips of a part; nullopt where they do not go together.
@@ -232,7 +231,7 @@ private:
             if (side.part.machine.peak(precision) <= 0) continue;
             s.precision = precision;
             for (Spread& spread : side.spreads.of(s)) {
-                const double step_s = layers * layer_s(spread);
+                const double step_s = layers * spread.layer_s(moe_share_);
                 if (step_s < std::min(best_s_, least.value_or(unlimited))) {
                     const Strategy one = spread.of(s);
                     if (!options.fewer_chips &&
@@ -347,7 +346,7 @@ private:
 };
 
 std::string text_of_part(const MixedPart& part) {
-    return fmt::format("{} {}", part.chips, part.machine.chip_name);
+    return fmt::format("{} {}", format_count(part.chips), part.machine.chip_name);
 }
 
 }  // namespace
@@ -381,16 +380,17 @@ std::string MixedResult::verdict(const std::vector<MixedPart>& parts,
     }
     if (!alone) return "mixing pays: no kind of chip can do the job alone";
     const double gain = 1 - mixed->value / alone->value;
-    std::string steps =
-        fmt::format("{:.3g} s a step instead of {:.3g} s", mixed->step_s, alone->step_s);
+    std::string steps = fmt::format(
+        "{} a step instead of {}", format_seconds(mixed->step_s), format_seconds(alone->step_s));
     if (mixed->between_s > 0.01 * mixed->step_s)
-        steps +=
-            fmt::format(", {:.3g} s of it for what the kinds tell each other", mixed->between_s);
+        steps += fmt::format(", {} of it for what the kinds tell each other",
+                             format_seconds(mixed->between_s));
     return fmt::format(
-        "mixing {}: {} takes {:.1f} % {} {} than {} alone ({})",
+        "mixing {}: {} {} {} {} than {} alone ({})",
         pays() ? "pays" : "does not pay",
-        mixed->mix == Mix::stages ? "one pipeline through all" : "copies of the model on each",
-        100 * std::abs(gain),
+        mixed->mix == Mix::stages ? "one pipeline through all takes"
+                                  : "copies of the model on each take",
+        format_percent(std::abs(gain)),
         gain > 0 ? "less" : "more",
         options.objective == Objective::goodput ? "time" : name_of(options.objective),
         text_of_part(parts[alone->shares.front().part]),
@@ -418,6 +418,14 @@ double exchange_s(const TrainingJob& job,
     return 2 * others * (bytes / static_cast<double>(parts.size()) / rate + latency_s);
 }
 
+SearchOptions search_of_part(const MixedOptions& options, std::size_t parts) {
+    SearchOptions own = options.search;
+    if (options.risk <= 0) return own;
+    const double risk = 1 - std::pow(1 - options.risk, 1 / static_cast<double>(parts));
+    own.memory_margin = std::max(own.memory_margin, margin_of_risk(risk));
+    return own;
+}
+
 Result<MixedResult> search_mixed(const TrainingJob& job,
                                  const std::vector<MixedPart>& parts,
                                  const MixedOptions& options) {
@@ -432,7 +440,7 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
     };
     std::optional<Error> error;
     for (std::size_t i = 0; i < parts.size(); ++i) {
-        SearchOptions alone = options.search;
+        SearchOptions alone = search_of_part(options, 1);
         alone.chips = parts[i].chips;
         alone.top_k = 1;
         const auto found = search(TrainingModel(job, parts[i].machine), alone);
@@ -452,7 +460,9 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
                                  .value = plan.value};
     }
     const double weight = weight_of_parts(job, parts, options.search);
-    Replicas replicas(job, parts, options);
+    MixedOptions together = options;
+    together.search = search_of_part(options, parts.size());
+    Replicas replicas(job, parts, together);
     result.replicas = replicas.run(unlimited);
     result.searches += replicas.searches();
     if (result.replicas) {
@@ -461,7 +471,7 @@ Result<MixedResult> search_mixed(const TrainingJob& job,
         finish(*result.replicas, weight);
     }
     result.stages =
-        best_pipeline(job, parts, options, result.replicas ? result.replicas->step_s : unlimited);
+        best_pipeline(job, parts, together, result.replicas ? result.replicas->step_s : unlimited);
     if (result.stages) finish(*result.stages, weight);
     if (result.best() == nullptr && error) return fail(*error);
     return result;

@@ -10,7 +10,8 @@
 // joins chips of a kind, and mixing pays only if it beats the best that one kind does alone.
 //
 // The answer is the optimum over all splits of this model: bounds leave out what cannot win, and
-// the tests compare with a search without bounds (mixed_reference.hpp). Within a kind replicas take
+// the tests compare with a search without bounds (mixed_reference.hpp). A risk of running out of
+// memory is shared alike by the parts. Within a kind replicas take
 // any plan of search.hpp; stages are not interleaved, and overlap that may be used is used.
 //
 // Threads: pure functions.
@@ -34,6 +35,9 @@ struct MixedPart {
 
 struct MixedOptions {
     SearchOptions search{};  // for each part; chips are those of the part
+    // The probability of running out of memory that the whole job may have, up to 0.5: each of its
+    // parts keeps less. 0 = nothing is promised but what `search` leaves free of each chip.
+    double risk = 0;
     // Between parts, of one chip, one direction; 0 = the slower of what leads out of their nodes.
     double between_bytes_per_s = 0;
 };
@@ -75,6 +79,10 @@ struct MixedResult {
     [[nodiscard]] std::string verdict(const std::vector<MixedPart>& parts,
                                       const SearchOptions& options) const;
 };
+
+// What each of so many parts of one job keeps. Kinds of chip run out of memory independently of
+// each other, so that the whole keeps its risk where each has the same share of it.
+SearchOptions search_of_part(const MixedOptions& options, std::size_t parts);
 
 // Requires: at least two parts. Each mix uses all of them, and all their chips.
 Result<MixedResult> search_mixed(const TrainingJob& job,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
@@ -72,10 +73,23 @@ private:
         Strategy strategy{};  // pp: own stages
         StageCost cost{};
     };
+    // One way to spread the work of a stage over its chips, and how many layers it has room for.
+    struct Sharing {
+        Spread* spread = nullptr;
+        std::uint32_t room = 0;  // at least
+        std::uint32_t too_many = std::numeric_limits<std::uint32_t>::max();
+    };
+    struct Quickest {
+        bool known = false;
+        double layer_s = unlimited;  // at least, on average
+        Sharing* sharing = nullptr;
+    };
     struct Place {
-        // By layers of a stage, as is all here: what a layer takes at least where so many have to
-        // fit, and what the stage does. Below 0 = not known yet.
-        std::vector<double> layer_at_least_s{};
+        bool listed = false;
+        std::vector<Sharing> sharings{};
+        // By layers of a stage, as is all from here on: the quickest way that has room, and what
+        // the stage takes at least (below 0 = not known yet).
+        std::vector<Quickest> quickest{};
         std::vector<double> stage_at_least_s{};
         std::map<std::uint32_t, std::vector<Way>> ways{};
     };
@@ -83,7 +97,7 @@ private:
     // One part of the pipeline at hand.
     struct Section {
         Strategy strategy{};  // pp: own stages
-        double work_s = 0;    // of one layer, at least
+        double work_s = 0;    // of one layer on average, at least
         double end_s = 0;     // beside the layers, of the fullest stage, at least
         std::size_t part = 0;
         std::uint32_t first = 0;  // stage
@@ -171,9 +185,30 @@ private:
     }
 
     void add_candidate(std::uint32_t stages) {
-        const Evenly all(sections_, 0);
-        const double at_least_s = step_at_least_s(all.slowest_s(depth_), all.through_s(depth_));
-        if (at_least_s * rounding < best_s_) candidates_.push_back({sections_, stages, at_least_s});
+        const auto at_least_s = [&](const std::vector<Section>& sections) {
+            const Evenly all(sections, 0);
+            return step_at_least_s(all.slowest_s(depth_), all.through_s(depth_));
+        };
+        if (at_least_s(sections_) * rounding >= best_s_) return;
+        // Once the stages are counted, so are the layers with experts.
+        std::vector<Section> sections = sections_;
+        stages_ = stages;
+        for (Section& section : sections) {
+            section.work_s = unlimited;
+            for (const Spread& spread : spreads_[section.part].of(section.strategy)) {
+                if (ep_fits(spread.of(section.strategy), job_))
+                    section.work_s = std::min(section.work_s, average_s(spread));
+            }
+        }
+        const double least_s = at_least_s(sections);
+        if (least_s * rounding < best_s_)
+            candidates_.push_back({std::move(sections), stages, least_s});
+    }
+
+    // Of a layer on average, however many a stage has.
+    double average_s(const Spread& spread) {
+        const auto [least, most] = costs_.moe_shares(stages_);
+        return std::min(spread.layer_s(least), spread.layer_s(most));
     }
 
     void visit(const Candidate& candidate) {
@@ -191,55 +226,91 @@ private:
                                                      s.micro_batch,
                                                      stages_,
                                                      section.first)];
-            section.work_s = layer_at_least_s(section, 1);
+            list_sharings(section);
+            section.work_s = unlimited;
+            for (const Sharing& sharing : section.place->sharings)
+                section.work_s = std::min(section.work_s, average_s(*sharing.spread));
             if (section.work_s == unlimited) return;
         }
         split_layers(0, depth_, 0, 0);
     }
 
-    // Of the quickest way to spread `each` layers that fit the chips of a stage.
-    double layer_at_least_s(const Section& section, std::uint32_t each) {
-        std::vector<double>& known = section.place->layer_at_least_s;
-        if (known.size() <= each) known.resize(each + 1, -1);
-        if (known[each] >= 0) return known[each];
-        const Strategy& own = section.strategy;
-        const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
-        const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
-        for (Spread& spread : spreads_[section.part].of(own)) {
-            const Strategy s = spread.of(whole(own));
-            // (Only those that are slower than with one layer less can be the answer.)
-            if (each > 1 && spread.quicker_s() < known[each - 1]) continue;
-            if (!ep_fits(s, job_)) continue;
-            const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
-            if (fits(section, uniform.once, s, layers, zeros))
-                return known[each] = spread.quicker_s();
+    // Those that the chips of a stage can be divided by and that have room for a layer.
+    void list_sharings(const Section& section) {
+        if (std::exchange(section.place->listed, true)) return;
+        const StageCosts::Uniform& least = costs_.uniform(section.part, 1, stages_);
+        for (Spread& spread : spreads_[section.part].of(section.strategy)) {
+            if (!ep_fits(spread.of(whole(section.strategy)), job_)) continue;
+            Sharing sharing{&spread};
+            if (has_room(section, least, sharing, 1)) section.place->sharings.push_back(sharing);
         }
-        return known[each] = unlimited;
+    }
+
+    // Of the quickest way to spread `each` layers that a stage has room for.
+    double layer_at_least_s(const Section& section, std::uint32_t each) {
+        Place& place = *section.place;
+        if (place.quickest.size() <= each) place.quickest.resize(each + 1);
+        Quickest& quickest = place.quickest[each];
+        if (quickest.known) return quickest.layer_s;
+        quickest.known = true;
+        const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
+        for (Sharing& sharing : place.sharings) {
+            const double layer_s = sharing.spread->layer_s(uniform.moe_share);
+            if (layer_s >= quickest.layer_s || !has_room(section, uniform, sharing, each)) continue;
+            quickest.layer_s = layer_s;
+            quickest.sharing = &sharing;
+        }
+        return quickest.layer_s;
     }
 
     // Of a stage that computes nothing again: no other takes less. By predictions, and so closer
     // than a sum over layers.
     double stage_at_least_s(const Section& section, std::uint32_t each) {
-        std::vector<double>& known = section.place->stage_at_least_s;
+        Place& place = *section.place;
+        std::vector<double>& known = place.stage_at_least_s;
         if (known.size() <= each) known.resize(each + 1, -1);
-        if (known[each] >= 0) return known[each];
-        known[each] = unlimited;
-        const Strategy& own = section.strategy;
+        double& least_s = known[each];
+        if (least_s >= 0) return least_s;
+        least_s = unlimited;
         const StageCosts::Uniform& uniform = costs_.uniform(section.part, each, stages_);
-        const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
-        for (Spread& spread : spreads_[section.part].of(own)) {
-            if (spread.stage_at_least_s(each) >= known[each]) continue;
-            Strategy s = spread.of(whole(own));
-            if (!ep_fits(s, job_)) continue;
-            const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
-            if (!fits(section, uniform.once, s, layers, zeros)) continue;
+        const std::vector<std::uint32_t> zeros = zeros_of(whole(section.strategy), options_.search);
+        const auto ask = [&](Sharing& sharing) {
+            const Spread& spread = *sharing.spread;
+            if (each * spread.layer_s(uniform.moe_share) + spread.end_s >= least_s) return;
+            if (!has_room(section, uniform, sharing, each)) return;
+            Strategy s = spread.of(whole(section.strategy));
+            const TrainingModel::Layers layers = layers_of(uniform.once, section, *sharing.spread);
             for (const std::uint32_t zero : zeros) {
                 s.zero = zero;
                 s.overlap = usable(s, options_.search);
-                known[each] = std::min(known[each], costs_.cost(uniform, s, layers).stage_s);
+                least_s = std::min(least_s, costs_.cost(uniform, s, layers).stage_s);
             }
+        };
+        // What is asked first leaves little to ask.
+        if (layer_at_least_s(section, each) == unlimited) return least_s;
+        Sharing* const first = place.quickest[each].sharing;
+        ask(*first);
+        for (Sharing& sharing : place.sharings) {
+            if (&sharing != first) ask(sharing);
         }
-        return known[each];
+        return least_s;
+    }
+
+    // More layers never need less.
+    bool has_room(const Section& section,
+                  const StageCosts::Uniform& uniform,
+                  Sharing& sharing,
+                  std::uint32_t each) {
+        if (each <= sharing.room) return true;
+        if (each >= sharing.too_many) return false;
+        const Strategy s = sharing.spread->of(whole(section.strategy));
+        const TrainingModel::Layers layers = layers_of(uniform.once, section, *sharing.spread);
+        const bool room = fits(section, uniform.once, s, layers, zeros_of(s, options_.search));
+        if (room)
+            sharing.room = each;
+        else
+            sharing.too_many = each;
+        return room;
     }
 
     // Whether anything that is left open brings both ends of the section below what chips have.
@@ -288,7 +359,8 @@ private:
             const double layer_s = layer_at_least_s(section, each);
             double slowest = std::max(slowest_s, each * layer_s + section.end_s);
             const double through = through_s + layers * layer_s;
-            if (too_slow(slowest, through)) break;
+            if (too_slow(each * section.work_s, 0)) break;
+            if (too_slow(slowest, through)) continue;
             const std::uint32_t rest = left - layers;
             slowest = std::max(slowest, behind.slowest_s(rest));
             if (too_slow(slowest, through + behind.through_s(rest))) continue;
@@ -357,12 +429,12 @@ private:
         const std::vector<std::uint32_t> zeros = zeros_of(whole(own), options_.search);
         const std::vector<Again> agains =
             recomputes_of(whole(own), uniform.once.job(), options_.search);
-        for (Spread& spread : spreads_[section.part].of(own)) {
-            if (too_slow(spread.stage_at_least_s(each), 0)) continue;
+        for (Sharing& sharing : section.place->sharings) {
+            Spread& spread = *sharing.spread;
+            if (too_slow(each * spread.layer_s(uniform.moe_share) + spread.end_s, 0)) continue;
+            if (!has_room(section, uniform, sharing, each)) continue;
             Strategy s = spread.of(whole(own));
-            if (!ep_fits(s, job_)) continue;
             const TrainingModel::Layers layers = layers_of(uniform.once, section, spread);
-            if (!fits(section, uniform.once, s, layers, zeros)) continue;
             for (const std::uint32_t zero : zeros) {
                 s.zero = zero;
                 s.overlap = usable(s, options_.search);

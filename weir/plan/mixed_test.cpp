@@ -108,6 +108,47 @@ TEST(Mixed, FindsTheBestOfAllSplits) {
     EXPECT_GT(with_experts, 1);
 }
 
+TEST(Mixed, KeepsTheRiskOfMemoryForTheWholeJob) {
+    int replicas = 0;
+    int stages = 0;
+    int shared = 0;
+    for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
+        Random random(seed);
+        const TrainingJob job = small_job(random);
+        const std::vector<MixedPart> parts = small_parts(random);
+        MixedOptions options;
+        options.risk = one_of(random, {0.02, 0.1, 0.4});
+        options.between_bytes_per_s = one_of(random, {0.0, 1e8, 1e10});
+        MixedOptions each = options;
+        each.search.memory_margin = margin_of_risk(options.risk);
+        each.risk = 0;
+        const auto found = search_mixed(job, parts, options);
+        if (!found) continue;
+        for (const auto* way : {&found->alone, &found->replicas, &found->stages}) {
+            if (!way->has_value()) continue;
+            EXPECT_LE(out_of_memory_probability(**way, parts), options.risk + 1e-9)
+                << name_of((*way)->mix) << ", seed " << seed;
+        }
+        replicas += found->replicas ? 1 : 0;
+        stages += found->stages ? 1 : 0;
+        // Were each part alone to keep it, some mixes would not.
+        const auto loose = search_mixed(job, parts, each);
+        if (loose && loose->replicas)
+            shared += out_of_memory_probability(*loose->replicas, parts) > options.risk ? 1 : 0;
+        // Within its share, each part takes the best.
+        MixedOptions own = options;
+        own.search = search_of_part(options, parts.size());
+        const double best = best_replicas_s(job, parts, own);
+        ASSERT_EQ(found->replicas.has_value(), std::isfinite(best)) << "seed " << seed;
+        if (found->replicas) {
+            EXPECT_DOUBLE_EQ(found->replicas->step_s, best) << "seed " << seed;
+        }
+    }
+    EXPECT_GT(replicas, 3);
+    EXPECT_GT(stages, 0);
+    EXPECT_GT(shared, 0);
+}
+
 TEST(Mixed, PredictsEqualPartsAsThePlainPipeline) {
     const TrainingJob job{
         .model = *catalog::find_model("gpt3-175b"), .sequence = 2048, .global_batch = 512};

@@ -184,6 +184,19 @@ Result<catalog::Model> model_of_file(const schema::View& view,
             moe.shared_ffn = static_cast<std::uint32_t>(*shared) * moe.ffn;
         model.experts = moe;
     }
+    // What only a model with experts has, said of one without.
+    for (const std::string_view key : {"topk", "moe_ffn", "shared_experts", "first_dense_layers"}) {
+        const auto said = view.integer(key);
+        if (model.experts || said.value_or(0) == 0) continue;
+        return fail(
+            Code::invalid,
+            fmt::format("{} {}: model {} has no experts; say in experts how many it has, or "
+                        "leave {} out",
+                        key,
+                        *said,
+                        model.name,
+                        key));
+    }
     WEIR_CHECK(catalog::check(model));
     return model;
 }
@@ -275,6 +288,9 @@ Result<Strategy> strategy_of_file(const schema::View& view,
     s.cuda_graphs = flag("cuda_graphs", false);
     s.fp32_gradients = flag("fp32_gradients", true);
     WEIR_CHECK(check(s, job, chips ? static_cast<std::uint64_t>(*chips) : s.chips()));
+    if (s.zero_group > 0 && s.dp % s.zero_group != 0)
+        return fail(Code::invalid,
+                    fmt::format("zero_group {}: must divide dp {}", s.zero_group, s.dp));
     const std::uint64_t micro_batches = job.global_batch / (std::uint64_t{s.micro_batch} * s.dp);
     if (const auto said = view.integer("n_microbatches");
         said && static_cast<std::uint64_t>(*said) != micro_batches) {
@@ -404,8 +420,11 @@ std::vector<Field> fields_of_plan() {
         {"flash_attention", yes(), "Attention keeps no scores", "y", "y"},
         {"cuda_graphs", yes(), "Kernels are issued as recorded graphs", "n", "n"},
         {"fp32_gradients", yes(), "Gradients are summed and sent in FP32", "y", "y"},
-        {"step_time_s", number(0, 1e9), "Measured: seconds of a step, held against", "4.2"},
-        {"peak_mem_gib", number(0, 1e6), "Measured: peak of a chip in GiB, held against", "61.5"},
+        {"step_time_s", number(1e-3, 1e6), "Measured: seconds of a step, held against", "4.2"},
+        {"peak_mem_gib",
+         number(1e-3, 1e5),
+         "Measured: peak of a chip in GiB, held against",
+         "61.5"},
     };
     add_labels(fields);
     return fields;

@@ -145,6 +145,15 @@ TEST(PlanFile, RefusesWhatCannotBeInOneSentence) {
              Case{"overlap: [everything]\n", "everything"},
              Case{"zero_stage: 4\n", "zero_stage"},
              Case{"head_dim: 0\n", "head_dim"},
+             Case{"step_time_s: 1e-300\n", "step_time_s: 1e-300 is out of range"},
+             Case{"step_time_s: 0\n", "step_time_s: 0 is out of range"},
+             Case{"step_time_s: -0.0\n", "step_time_s: -0.0 is out of range"},
+             Case{"step_time_s: .nan\n", "step_time_s: '.nan' is not a number"},
+             Case{"step_time_s: inf\n", "step_time_s: 'inf' is not a number"},
+             Case{"peak_mem_gib: 1e300\n", "peak_mem_gib: 1e300 is out of range"},
+             Case{"peak_mem_gib: 1e-300\n", "peak_mem_gib: 1e-300 is out of range"},
+             Case{"topk: 9\n", "topk 9: model llama-3-8b has no experts"},
+             Case{"zero_group: 5\n", "zero_group 5: must divide dp 32"},
          }) {
         const auto file = read(base + one.change);
         ASSERT_FALSE(file.has_value()) << one.change;

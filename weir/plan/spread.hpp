@@ -31,9 +31,9 @@ struct Spread {
     std::unique_ptr<TrainingModel::Layers> layers{};
 
     [[nodiscard]] double quicker_s() const { return dense_s < moe_s ? dense_s : moe_s; }
-    // Of the fullest stage of a pipeline, with so many layers.
-    [[nodiscard]] double stage_at_least_s(double count) const {
-        return count * quicker_s() + end_s;
+    // Of a layer on average, where this share of them has experts.
+    [[nodiscard]] double layer_s(double moe_share) const {
+        return (1 - moe_share) * dense_s + moe_share * moe_s;
     }
     [[nodiscard]] Strategy of(Strategy s) const {
         s.sequence_parallel = sequence_parallel;

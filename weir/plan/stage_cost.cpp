@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/plan/collective_time.hpp"
+#include "weir/plan/model_counts.hpp"
 
 namespace weir::plan {
 namespace {
@@ -12,6 +13,18 @@ constexpr double bytes_per_number = 2;  // activations travel in BF16
 double sent_bytes(const TrainingJob& job, const Strategy& s) {
     return static_cast<double>(s.micro_batch) * job.sequence / s.cp * job.model.hidden *
            bytes_per_number / s.tp;
+}
+
+// The model as a pipeline of `pp` stages that have so many layers each.
+catalog::Model uniform_model(const catalog::Model& model, std::uint32_t each, std::uint32_t pp) {
+    catalog::Model made = model;
+    made.layers = std::max(each * pp, model.mtp_layers + 1) - model.mtp_layers;
+    if (made.experts) made.experts->first_dense = std::min(made.experts->first_dense, made.layers);
+    return made;
+}
+
+double moe_share(const catalog::Model& model) {
+    return moe_layers(model) / double{1} / model.layers;
 }
 
 }  // namespace
@@ -26,14 +39,23 @@ const StageCosts::Uniform& StageCosts::uniform(std::size_t part,
     const std::tuple key{part, layers_each, pp};
     if (const auto known = uniforms_.find(key); known != uniforms_.end()) return known->second;
     TrainingJob job = job_;
-    job.model.layers = std::max(layers_each * pp, job.model.mtp_layers + 1) - job.model.mtp_layers;
-    if (job.model.experts) {
-        job.model.experts->first_dense = std::min(job.model.experts->first_dense, job.model.layers);
-    }
+    job.model = uniform_model(job_.model, layers_each, pp);
     TrainingJob twice = job;
     twice.global_batch *= 2;
     const Machine& machine = parts_[part].machine;
-    return uniforms_.emplace(key, Uniform{{job, machine}, {twice, machine}}).first->second;
+    const double share = moe_share(job.model);
+    return uniforms_.emplace(key, Uniform{{job, machine}, {twice, machine}, share}).first->second;
+}
+
+std::pair<double, double> StageCosts::moe_shares(std::uint32_t pp) {
+    const auto [known, is_new] = moe_shares_.try_emplace(pp, 1, 0);
+    auto& [least, most] = known->second;
+    for (std::uint32_t each = 1; is_new && each <= layers_to_split(job_); ++each) {
+        const double share = moe_share(uniform_model(job_.model, each, pp));
+        least = std::min(least, share);
+        most = std::max(most, share);
+    }
+    return known->second;
 }
 
 StageCost StageCosts::cost(const Uniform& uniform,

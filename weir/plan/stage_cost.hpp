@@ -38,9 +38,13 @@ public:
     // A pipeline of `pp` stages that all have so many layers and are of one part.
     struct Uniform {
         TrainingModel once;
-        TrainingModel twice;  // of a batch that is twice as large
+        TrainingModel twice;   // of a batch that is twice as large
+        double moe_share = 0;  // of its layers, those with experts
     };
     const Uniform& uniform(std::size_t part, std::uint32_t layers_each, std::uint32_t pp);
+    // Of such a pipeline, whatever the part and the layers: the least and the most of its layers
+    // that have experts.
+    std::pair<double, double> moe_shares(std::uint32_t pp);
 
     // Of a stage of it. `s.pp`: stages of the whole pipeline.
     StageCost cost(const Uniform& uniform,
@@ -51,6 +55,7 @@ private:
     const TrainingJob& job_;
     const std::vector<MixedPart>& parts_;
     std::map<std::tuple<std::size_t, std::uint32_t, std::uint32_t>, Uniform> uniforms_;
+    std::map<std::uint32_t, std::pair<double, double>> moe_shares_;  // by pp
 };
 
 // What the fuller of two stages keeps.

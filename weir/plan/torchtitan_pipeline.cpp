@@ -35,12 +35,13 @@ Result<TitanPipeline> titan_pipeline(std::uint32_t layers,
     TitanPipeline made;
     const bool folded = schedule == Schedule::dualpipe;  // two stages a rank, in a V
     if (folded && vpp > 1)
-        return fail(Code::unsupported,
-                    fmt::format("torchtitan: vpp {}: does not go with dualpipe", vpp));
-    if (schedule == Schedule::zero_bubble && vpp == 1) {
         return fail(
             Code::unsupported,
-            "torchtitan: schedule zero-bubble: needs vpp of at least 2 (InterleavedZeroBubble)");
+            fmt::format("torchtitan cannot launch schedule dualpipe: it wants vpp 1, not {}", vpp));
+    if (schedule == Schedule::zero_bubble && vpp == 1) {
+        return fail(Code::unsupported,
+                    "torchtitan cannot launch schedule zero-bubble: it wants vpp of at least 2 "
+                    "(InterleavedZeroBubble)");
     }
     made.schedule = folded                              ? "DualPipeV"
                     : schedule == Schedule::zero_bubble ? "InterleavedZeroBubble"
@@ -49,11 +50,13 @@ Result<TitanPipeline> titan_pipeline(std::uint32_t layers,
     const std::uint32_t per_rank = folded ? 2 : vpp;
     const std::uint32_t stages = pp * per_rank;
     if (stages > layers) {
-        return fail(Code::unsupported,
-                    fmt::format("torchtitan: pp {} x {} stages: each needs one of the {} layers",
-                                pp,
-                                per_rank,
-                                layers));
+        return fail(
+            Code::unsupported,
+            fmt::format("torchtitan cannot launch pp {} with {} stages each: a stage wants a "
+                        "layer, and the model has {}",
+                        pp,
+                        per_rank,
+                        layers));
     }
     if (per_rank == 1 || per_rank == 2) return made;
     for (const std::uint32_t first : {1U, 0U}) {
@@ -70,11 +73,12 @@ Result<TitanPipeline> titan_pipeline(std::uint32_t layers,
     }
     return fail(
         Code::unsupported,
-        fmt::format("torchtitan: pp {} x vpp {}: no number of layers for each stage cuts {} "
-                    "layers into as many",
-                    pp,
-                    vpp,
-                    layers));
+        fmt::format(
+            "torchtitan cannot launch pp {} with vpp {}: no number of layers for each stage "
+            "cuts {} layers into as many",
+            pp,
+            vpp,
+            layers));
 }
 
 Result<std::uint32_t> titan_stages_per_rank(std::uint32_t layers,
