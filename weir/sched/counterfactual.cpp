@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "weir/base/units.hpp"
 #include "weir/sched/engine_state.hpp"
@@ -136,7 +138,8 @@ private:
 
 std::vector<Counterfactual> Engine::counterfactuals(JobId id,
                                                     std::span<const PoolId> other_pools,
-                                                    Time now) const {
+                                                    Time now,
+                                                    std::span<const Size> other_sizes) const {
     State& state = *state_;
     std::vector<Counterfactual> all;
     const JobTable::Mark mark = state.jobs.mark(id);
@@ -144,7 +147,11 @@ std::vector<Counterfactual> Engine::counterfactuals(JobId id,
     const Job& job = state.jobs.at(mark.slot);
     const auto sized = state.with_sizes.find(id);
     const bool may_change = sized != state.with_sizes.end() && !sized->second.is_settled;
-    if (job.parked || may_change) return all;  // its sizes say as much
+    if (job.parked) return all;
+    if (may_change) {
+        state.counterfactuals_of_sizes(job, other_sizes, now, all);
+        return all;
+    }
     State::Trial trial(state, job, now);
     const fleet::Demand& demand = trial.demand();
     const auto starts = [&, may = state.may_overtake(job)](
@@ -249,6 +256,107 @@ std::vector<Counterfactual> Engine::counterfactuals(JobId id,
                         job.promise.found() ? "" : ", if nobody before it takes that"));
     }
     return all;
+}
+
+// Of a job that may run in several sizes: it takes what there is of them by itself, so what helps
+// is what they do not say. Of each kind of change the one by which it would end first is told.
+void Engine::State::counterfactuals_of_sizes(const Job& job,
+                                             std::span<const Size> other_sizes,
+                                             Time now,
+                                             std::vector<Counterfactual>& all) {
+    const WithSizes& its = with_sizes.at(job.id);
+    const std::vector<SizeChoice> by_size = all_sizes(jobs.slot_of(job.id), now);
+    const Time as_it_is = by_size[its.current].ends;
+    const bool may = may_overtake(job);
+    const auto add = [&all](Counterfactual one, std::string sentence) {
+        one.sentence = std::move(sentence);
+        all.push_back(std::move(one));
+    };
+
+    const Size* shorter = nullptr;
+    const Size* righted = nullptr;
+    Duration shorter_limit{};
+    for (std::uint32_t i = 0; i < its.sizes.size() && may; ++i) {
+        const Size& size = its.sizes[i];
+        if (its.shapes[i] == no_shape || size.takes >= forever) continue;
+        const Job trial_job = in_size(job, its, i);
+        const Time ends = end_of(now, size.takes);
+        if (ends >= as_it_is) continue;
+        Trial trial(*this, trial_job, now);
+        if (trial.starts(trial.demand(), size.limit)) continue;  // it is about to
+        const auto units = [](Duration time) {
+            return static_cast<std::int64_t>(time / seconds(60));
+        };
+        // As long as it probably takes, it must be given.
+        const std::int64_t least = units(size.takes) + 1;
+        const bool is_better = shorter == nullptr || size.takes < shorter->takes;
+        if (is_better && size.limit < forever && least < units(size.limit) &&
+            trial.starts(trial.demand(), seconds(60) * least)) {
+            const std::int64_t more = greatest(units(size.limit) - least, [&](std::int64_t count) {
+                return trial.starts(trial.demand(), seconds(60) * (least + count));
+            });
+            shorter = &size;
+            shorter_limit = std::max(rounded(seconds(60) * (least + more)), seconds(60) * least);
+        }
+        if ((righted == nullptr || size.takes < righted->takes) && allowed_for(trial_job) == 0 &&
+            trial.starts(trial.demand(), size.limit, true)) {
+            righted = &size;
+        }
+    }
+    if (shorter != nullptr) {
+        add({.change = Change::shorter_limit, .limit = shorter_limit, .at = now},
+            fmt::format("it would start now on {} with a time limit of {}; it probably takes {} so",
+                        size_in_words(*shorter),
+                        format_duration(shorter_limit),
+                        format_duration(shorter->takes)));
+    }
+    if (righted != nullptr) {
+        add({.change = Change::more_rights, .at = now},
+            fmt::format("it would start now on {}, and end {}, if its organisation had the right "
+                        "to so much more",
+                        size_in_words(*righted),
+                        in_words(end_of(now, righted->takes), now)));
+    }
+
+    struct Elsewhere {
+        const Size* size = nullptr;
+        Time at = never;
+        Time ends = never;
+    };
+    std::map<std::string, Elsewhere> by_chip;
+    for (const Size& size : other_sizes) {
+        if (size.demand.pools.empty() || size.takes >= forever) continue;
+        const fleet::Shape shape{size.demand, fleet::FreeIndex::domains_of(fleet, size.demand)};
+        if (shape.domains.empty()) continue;
+        Trial trial(*this, job, now);
+        Time at = now;
+        if (!may || !trial.starts(size.demand, size.limit)) {
+            at = plan.ask(shape, now, size.limit, {job.id, nullptr}, never).at;
+            if (at <= now) continue;
+        }
+        const Time ends = end_of(at, size.takes);
+        Elsewhere& best = by_chip[fleet.pool(size.demand.pools.front()).chip];
+        if (ends < as_it_is && ends < best.ends) best = {&size, at, ends};
+    }
+    for (const auto& [chip, best] : by_chip) {
+        if (best.size == nullptr) continue;
+        add({.change = Change::other_pool, .pool = best.size->demand.pools.front(), .at = best.at},
+            fmt::format("it would start {} and end {} on {} if {} were accepted",
+                        best.at <= now ? "now" : in_words(best.at, now),
+                        in_words(best.ends, now),
+                        size_in_words(*best.size),
+                        chip.empty() ? "its nodes" : chip));
+    }
+
+    const Place& place = by_size[its.current].place;
+    if (place.found() && place.at > now && place.at < never) {
+        const JobId last = Trial(*this, job, now).last_to_end(place);
+        add({.change = Change::others_end, .at = place.at, .other = last},
+            fmt::format("as it is there is room for {} {}{}",
+                        size_in_words(its.sizes[its.current]),
+                        in_words(place.at, now),
+                        job.promise.found() ? "" : ", if nobody before it takes that"));
+    }
 }
 
 // In strict order only the first may start, and who that is among organisations depends on what it

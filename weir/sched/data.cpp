@@ -68,6 +68,7 @@ std::optional<fleet::Shape> Engine::State::shape_at(const fleet::Demand& asked,
                                                     TenantId tenant,
                                                     SiteId site) {
     const fleet::Demand here = at_sites(asked, staging, [site](SiteId its) { return its == site; });
+    if (here.pools.empty()) return std::nullopt;
     fleet::Shape shape{here, fleet::FreeIndex::domains_of(fleet, here)};
     if (quotas.any()) {
         ShapeKinds kinds = quotas.kinds_of(shape);
@@ -80,41 +81,58 @@ std::optional<fleet::Shape> Engine::State::shape_at(const fleet::Demand& asked,
     return shape;
 }
 
-Engine::State::Home Engine::State::best_home(const fleet::Demand& asked,
+// Of several sizes the one with which it ends first: the time of one alone is the same everywhere,
+// and does not count.
+Engine::State::Home Engine::State::best_home(std::span<const Size> sizes,
                                              TenantId tenant,
                                              const std::vector<DatasetId>& datasets,
-                                             Duration limit,
                                              Time now) {
     Home best;
-    for (const SiteId site : sites_of(asked, staging)) {
-        Time there = now;
-        for (const DatasetId dataset : datasets)
-            there = std::max(there, staging.there_at(dataset, site, now));
-        if (there == never || !staging.has_room_for(datasets, site)) continue;
-        const std::optional<fleet::Shape> shape = shape_at(asked, tenant, site);
-        if (!shape) continue;
-        const fleet::Demand& here = shape->demand;
-        Time starts = plan.ask(*shape, there, limit, {}, never).at;
-        std::int64_t capacity = 0;
-        for (const PoolId pool : here.pools) {
-            const fleet::Pool& its = fleet.pool(pool);
-            capacity += std::int64_t{its.nodes} * (here.chips_milli() > 0
-                                                       ? std::int64_t{its.chips_per_node} * 1000
-                                                       : std::int64_t{its.cpus_milli});
+    for (const Size& size : sizes) {
+        for (const SiteId site : sites_of(size.demand, staging)) {
+            const Home home = home_at(site, size, tenant, datasets, now);
+            if (!home.site.valid()) continue;
+            const Duration takes = sizes.size() > 1 ? size.takes : Duration{};
+            const Time ends = end_of(home.starts, takes);
+            if (best.site.valid() &&
+                std::pair(ends, home.data_there) >= std::pair(best.ends, best.data_there)) {
+                continue;
+            }
+            best = home;
+            best.ends = ends;
         }
-        if (starts != never && capacity > 0) {
-            const __int128 queued = backlog.at(site.value) / capacity;
-            starts = std::max(starts,
-                              now + Duration{static_cast<std::int64_t>(
-                                        std::min<__int128>(queued, (forever / 4).count()))});
-        }
-        if (best.site.valid() &&
-            std::pair(starts, there) >= std::pair(best.starts, best.data_there)) {
-            continue;
-        }
-        best = {site, starts, there};
     }
     return best;
+}
+
+// Not valid: it cannot run there, or its data cannot be there.
+Engine::State::Home Engine::State::home_at(SiteId site,
+                                           const Size& size,
+                                           TenantId tenant,
+                                           const std::vector<DatasetId>& datasets,
+                                           Time now) {
+    Time there = now;
+    for (const DatasetId dataset : datasets)
+        there = std::max(there, staging.there_at(dataset, site, now));
+    if (there == never || !staging.has_room_for(datasets, site)) return {};
+    const std::optional<fleet::Shape> shape = shape_at(size.demand, tenant, site);
+    if (!shape) return {};
+    const fleet::Demand& here = shape->demand;
+    Time starts = plan.ask(*shape, there, size.limit, {}, never).at;
+    std::int64_t capacity = 0;
+    for (const PoolId pool : here.pools) {
+        const fleet::Pool& its = fleet.pool(pool);
+        capacity += std::int64_t{its.nodes} * (here.chips_milli() > 0
+                                                   ? std::int64_t{its.chips_per_node} * 1000
+                                                   : std::int64_t{its.cpus_milli});
+    }
+    if (starts != never && capacity > 0) {
+        const __int128 queued = backlog.at(site.value) / capacity;
+        starts = std::max(starts,
+                          now + Duration{static_cast<std::int64_t>(
+                                    std::min<__int128>(queued, (forever / 4).count()))});
+    }
+    return {site, starts, there, starts};
 }
 
 // Its dependencies are met: from here on it waits for its data, and then for room.
@@ -122,7 +140,15 @@ void Engine::State::want_data(std::uint32_t slot) {
     const Job& job = jobs.at(slot);
     WithData& its = with_data.at(job.id);
     WEIR_ASSERT(!its.home.valid());
-    its.home = best_home(its.asked, job.tenant, its.datasets, job.limit, told_at).site;
+    const auto sized = with_sizes.find(job.id);
+    const Size alone{.demand = its.asked, .limit = job.limit};
+    const bool is_open = sized != with_sizes.end() && !sized->second.is_settled;
+    its.home = best_home(is_open ? std::span<const Size>(sized->second.sizes)
+                                 : std::span<const Size>(&alone, 1),
+                         job.tenant,
+                         its.datasets,
+                         told_at)
+                   .site;
     if (!its.home.valid()) {  // nobody made it, nothing leads from where it is, or no room
         homeless.insert(job.id);
         return;
@@ -212,7 +238,12 @@ void Engine::State::review(JobId id) {
     const bool stands = std::all_of(now.pools.begin(), now.pools.end(), [&](PoolId pool) {
         return all_at(its.datasets, staging.site_of(pool));
     });
-    if (stands && (job.promise.found() || job.parked)) return;
+    if (stands && (job.promise.found() || job.parked)) {
+        const auto sized = with_sizes.find(id);
+        const bool is_open = sized != with_sizes.end() && !sized->second.is_settled;
+        if (is_open) list_shapes(slot, false);
+        return;
+    }
     leave(slot);
     jobs.set_phase(job, Phase::held);
     if (all_at(its.datasets, its.home)) {

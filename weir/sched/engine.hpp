@@ -158,8 +158,14 @@ public:
 
     // What this engine takes over from another one, where fleet or policy became others.
     // Where and when a job that waits could be promised a start beside all promises that stand: by
-    // `by` if that can be, else as early as it can; at == never: nothing can be promised.
-    [[nodiscard]] Reserve find_promise(JobId job, Time by, Time now) const;
+    // `by` if that can be, else as early as it can; at == never: nothing can be promised. Of one
+    // that may run in several sizes: by `by` in `size` if that can be, else by then in another,
+    // else in the one by which it ends first.
+    [[nodiscard]] Reserve find_promise(JobId job,
+                                       Time by,
+                                       Time now,
+                                       std::uint32_t size = no_size) const;
+    static constexpr std::uint32_t no_size = ~std::uint32_t{0};
     // It runs, and saved what it had done.
     void resume_checkpoint(JobId job, Time at);
     // It was asked to stop for others, and still runs here; or it has ended since then, and only
@@ -173,10 +179,13 @@ public:
     [[nodiscard]] const fleet::Placement* placement(JobId job) const;  // null unless running
     [[nodiscard]] Explanation explain(JobId job, Time now) const;
     // Of a job that waits for room or rights, when the last pass has left nobody who could start.
-    // other_pools: those that it does not accept, but might.
-    [[nodiscard]] std::vector<Counterfactual> counterfactuals(JobId job,
-                                                              std::span<const PoolId> other_pools,
-                                                              Time now) const;
+    // other_pools: those that it does not accept, but might; of one that may run in several sizes
+    // other_sizes, which it would have in such pools.
+    [[nodiscard]] std::vector<Counterfactual> counterfactuals(
+        JobId job,
+        std::span<const PoolId> other_pools,
+        Time now,
+        std::span<const Size> other_sizes = {}) const;
     // Of a job that may run in several sizes: when it would end in this one and in others, as of
     // now or, if it runs, of its start as far as this engine has seen that; "" = nothing to say.
     [[nodiscard]] std::string sizes_in_words(JobId job, Time now) const;

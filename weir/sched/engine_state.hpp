@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -73,6 +74,10 @@ struct Engine::State {
         SiteId home;     // where its data is brought; none while its dependencies are not met
         SiteId runs_at;  // while it runs
     };
+    // In time, by a duration that may be for ever.
+    static Time end_of(Time start, Duration takes) {
+        return takes >= forever || start == never ? never : start + takes;
+    }
     struct WithSizes {  // a job that may run in several sizes and has not ended
         std::vector<Size> sizes;
         std::vector<std::uint32_t> shapes;  // of each where it may run now; no_shape = nowhere
@@ -262,16 +267,21 @@ struct Engine::State {
         SiteId site;
         Time starts = never;  // as it is expected
         Time data_there = never;
+        Time ends = never;  // likewise; of a job with one size, when it starts
     };
     // What it may use at a site, by rights and by room in the empty fleet; none: it would wait
     // there for ever.
     [[nodiscard]] std::optional<fleet::Shape> shape_at(const fleet::Demand& asked,
                                                        TenantId tenant,
                                                        SiteId site);
-    [[nodiscard]] Home best_home(const fleet::Demand& asked,
+    [[nodiscard]] Home home_at(SiteId site,
+                               const Size& size,
+                               TenantId tenant,
+                               const std::vector<DatasetId>& datasets,
+                               Time now);
+    [[nodiscard]] Home best_home(std::span<const Size> sizes,
                                  TenantId tenant,
                                  const std::vector<DatasetId>& datasets,
-                                 Duration limit,
                                  Time now);
     [[nodiscard]] bool all_at(const std::vector<DatasetId>& datasets, SiteId site) const;
     void count_backlog(Job& job, bool enters);
@@ -295,7 +305,10 @@ struct Engine::State {
         Time ends = never;  // by what it probably takes
     };
     void enter_sizes(std::uint32_t slot, const Request& request);
-    void list_shapes(std::uint32_t slot);
+    // All of them, or those of the sizes that it does not wait with.
+    void list_shapes(std::uint32_t slot, bool all = true);
+    // As it would wait with that size, promised nothing.
+    [[nodiscard]] static Job in_size(const Job& job, const WithSizes& its, std::uint32_t size);
     void forget_sizes(JobId job);
     [[nodiscard]] SizeChoice choose_size(std::uint32_t slot, Time now, Time starts_by);
     [[nodiscard]] std::vector<SizeChoice> all_sizes(std::uint32_t slot, Time now);
@@ -309,7 +322,12 @@ struct Engine::State {
     bool choose_size_of_waiting(std::uint32_t slot, Time now);
     void settle_size(std::uint32_t slot, std::uint32_t size);
     [[nodiscard]] std::uint32_t chosen_size(JobId job) const;
+    [[nodiscard]] std::string size_in_words(const Size& size) const;
     [[nodiscard]] std::string sizes_in_words(std::uint32_t slot, Time now);
+    void counterfactuals_of_sizes(const Job& job,
+                                  std::span<const Size> other_sizes,
+                                  Time now,
+                                  std::vector<Counterfactual>& all);
     void note_other_sizes(std::uint32_t slot, Time now);
     void narrow_sizes(std::uint32_t slot);
     void begin_sizes_anew();

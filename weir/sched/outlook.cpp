@@ -164,8 +164,9 @@ Result<void> Engine::can_meet_deadline(const Request& request, Time now) const {
             if (!known || !state.staging.is_anywhere(*known)) return {};
             datasets.push_back(*known);
         }
+        const Size alone{.demand = request.demand, .limit = request.limit};
         const State::Home home =
-            state.best_home(request.demand, request.tenant, datasets, request.limit, now);
+            state.best_home(std::span<const Size>(&alone, 1), request.tenant, datasets, now);
         const bool in_sight = home.site.valid() && home.starts != never;
         if (in_sight && home.starts + request.limit <= request.deadline) return {};
         return fail(Code::never_fits,

@@ -28,17 +28,6 @@ namespace {
 constexpr std::int64_t passes_saved_max = 256;
 constexpr std::int64_t passes_owed_max = 4096;
 
-// "64 chips", "8 replicas".
-std::string size_in_words(const Size& size) {
-    const std::uint64_t milli = size.demand.chips_milli();
-    return milli > 0 ? format_count(milli / 1000, "chip")
-                     : format_count(size.demand.replicas(), "replica");
-}
-
-Time end_of(Time start, Duration takes) {
-    return takes >= forever ? never : start + takes;
-}
-
 }  // namespace
 
 Request settled(Request request, std::uint32_t size) {
@@ -65,11 +54,12 @@ void Engine::State::enter_sizes(std::uint32_t slot, const Request& request) {
 }
 
 // Holds the shapes of all sizes; of who reads data, where its data lies.
-void Engine::State::list_shapes(std::uint32_t slot) {
+void Engine::State::list_shapes(std::uint32_t slot, bool all) {
     const Job& job = jobs.at(slot);
     WithSizes& its = with_sizes.at(job.id);
     const auto reads = with_data.find(job.id);
     for (std::size_t i = 0; i < its.sizes.size(); ++i) {
+        if (!all && i == its.current) continue;
         fleet::Demand demand = its.sizes[i].demand;
         if (reads != with_data.end()) {
             std::erase_if(demand.pools, [&](PoolId pool) {
@@ -80,6 +70,7 @@ void Engine::State::list_shapes(std::uint32_t slot) {
         its.shapes[i] = demand.pools.empty() ? no_shape : shape_for(demand);
         if (was != no_shape && --shapes[was].jobs == 0) --shapes_in_use;
     }
+    its.looked_for = 0;
     if (its.shapes[its.current] != no_shape) return;
     const auto first = std::find_if(its.shapes.begin(), its.shapes.end(), [](std::uint32_t shape) {
         return shape != no_shape;
@@ -111,8 +102,30 @@ void Engine::State::settle_size(std::uint32_t slot, std::uint32_t size) {
     for (const std::uint32_t shape : its.shapes)
         if (shape != no_shape && --shapes[shape].jobs == 0) --shapes_in_use;
     its.shapes.clear();
-    if (const auto reads = with_data.find(job.id); reads != with_data.end())
-        reads->second.asked = its.sizes[size].demand;
+    const auto reads = with_data.find(job.id);
+    if (reads == with_data.end()) return;
+    WithData& data = reads->second;
+    data.asked = its.sizes[size].demand;
+    // From now on it may run at the sites of this size only, and waits beside its data there.
+    const bool is_home =
+        std::any_of(data.asked.pools.begin(), data.asked.pools.end(), [&](PoolId pool) {
+            return staging.site_of(pool) == data.home;
+        });
+    if (is_home) return;
+    leave_home(data);
+    data.home = data.runs_at;
+    for (const DatasetId dataset : data.datasets)
+        staging.hold(dataset, data.home);
+}
+
+Job Engine::State::in_size(const Job& job, const WithSizes& its, std::uint32_t size) {
+    Job trial = job;
+    trial.shape = its.shapes[size];
+    trial.limit = its.sizes[size].limit;
+    if (size == its.current) return trial;
+    trial.charged = Job::not_charged;
+    trial.promise = {};
+    return trial;
 }
 
 // From now on it waits with that size; a promise that it holds is given back. Requires: it is in
@@ -156,15 +169,8 @@ std::uint64_t Engine::State::changes_for_sizes(const WithSizes& its) const {
 // Its own promise is in nobody's way here, and is no right to another size.
 Place Engine::State::earliest_in_size(
     const Job& job, const WithSizes& its, std::uint32_t size, Time from, Time not_after) {
-    Job trial = job;
-    trial.shape = its.shapes[size];
-    trial.limit = its.sizes[size].limit;
-    if (size != its.current) {
-        trial.charged = Job::not_charged;
-        trial.promise = {};
-    }
     const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
-    return earliest_by_rights(trial, from, own, {}, not_after);
+    return earliest_by_rights(in_size(job, its, size), from, own, {}, not_after);
 }
 
 // The size by which it ends first, of those that start by then; one that keeps its deadline goes
@@ -290,13 +296,7 @@ std::vector<Engine::State::SizeChoice> Engine::State::all_sizes(std::uint32_t sl
         SizeChoice& each = all.emplace_back();
         each.size = size;
         if (its.shapes[size] == no_shape) continue;
-        Job trial = job;
-        trial.shape = its.shapes[size];
-        trial.limit = its.sizes[size].limit;
-        if (size != its.current) {
-            trial.charged = Job::not_charged;
-            trial.promise = {};
-        }
+        const Job trial = in_size(job, its, size);
         const KindSet allowed = allowed_for(trial, now);
         if (allowed == 0) continue;
         each.place = plan.ask(shape_in(trial.shape, allowed), now, trial.limit, own, never);
@@ -305,21 +305,35 @@ std::vector<Engine::State::SizeChoice> Engine::State::all_sizes(std::uint32_t sl
     return all;
 }
 
-// "with 64 chips it ends in 3h 00m; with 256 chips it would start in 5h and end in 6h". "" where
-// nothing is to be compared.
+// "64 chips (8 nodes of a or b)", "8 replicas of c".
+std::string Engine::State::size_in_words(const Size& size) const {
+    std::string pools;
+    for (std::size_t i = 0; i < size.demand.pools.size(); ++i) {
+        const bool last = i + 1 == size.demand.pools.size();
+        pools += (i == 0 ? "" : last ? " or " : ", ") + fleet.pool(size.demand.pools[i]).name;
+    }
+    const std::uint64_t milli = size.demand.chips_milli();
+    const std::uint64_t replicas = size.demand.replicas();
+    if (milli == 0) return format_count(replicas, "replica") + " of " + pools;
+    return fmt::format(
+        "{} ({} of {})", format_count(milli / 1000, "chip"), format_count(replicas, "node"), pools);
+}
+
+// "with 64 chips (8 nodes of a), which could start now, it would end in 3h 00m; with 256 chips (32
+// nodes of a), in 5h, in 6h": those that end first, and how many more there are. "" where nothing
+// is to be compared.
 std::string Engine::State::sizes_in_words(std::uint32_t slot, Time now) {
     const WithSizes& its = with_sizes.at(jobs.at(slot).id);
     if (its.is_settled) return its.instead;
     std::vector<SizeChoice> all = all_sizes(slot, now);
     const SizeChoice current = all[its.current];
-    std::erase_if(all, [&](const SizeChoice& each) {
-        return each.size == current.size || each.ends == never;
-    });
+    std::erase_if(all, [&](const SizeChoice& each) { return each.size == current.size; });
     std::sort(all.begin(), all.end(), [](const SizeChoice& a, const SizeChoice& b) {
         return std::tie(a.ends, a.size) < std::tie(b.ends, b.size);
     });
-    constexpr std::size_t others_max = 2;
-    if (all.size() > others_max) all.resize(others_max);
+    constexpr std::size_t others_max = 5;
+    const std::size_t others = all.size();
+    if (others > others_max) all.resize(others_max);
     const auto starts = [now](Time at) {
         return at <= now ? std::string("now") : in_words(at, now);
     };
@@ -329,11 +343,12 @@ std::string Engine::State::sizes_in_words(std::uint32_t slot, Time now) {
                                                 starts(current.place.at),
                                                 in_words(current.ends, now));
     for (const SizeChoice& each : all) {
-        text += fmt::format("; with {}, {}, {}",
-                            size_in_words(its.sizes[each.size]),
-                            starts(each.place.at),
-                            in_words(each.ends, now));
+        text += "; with " + size_in_words(its.sizes[each.size]);
+        text += each.ends == never
+                    ? ", no start is in sight"
+                    : fmt::format(", {}, {}", starts(each.place.at), in_words(each.ends, now));
     }
+    if (others > all.size()) text += fmt::format("; {} more end later", others - all.size());
     return text;
 }
 

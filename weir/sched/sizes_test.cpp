@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "weir/base/random.hpp"
@@ -12,6 +13,7 @@ namespace weir::sched {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 fleet::Fleet two_pools() {
     fleet::Fleet fleet;
@@ -254,27 +256,137 @@ TEST(Sizes, WhoFollowsTheDecisionsGoesOnLikeWhoMadeThem) {
     }
 }
 
-TEST(Sizes, AreExplainedWithTheirEnds) {
-    Engine engine(two_pools(), policy_from_text("weir slack=0s slack_percent=0").value());
+// Twelve old nodes, of which eleven are taken for two hours, and six new ones, taken for nine.
+struct Waits {
+    explicit Waits(std::int64_t now_s = 0) : now(at_seconds(now_s)) {
+        engine.apply(JobSubmitted{rigid(1, 11, PoolId{0}, seconds(7200))}, at_seconds(0));
+        engine.apply(JobSubmitted{rigid(3, 6, PoolId{1}, seconds(32'400))}, at_seconds(0));
+        decide();
+        request = rigid(2, 1, PoolId{0}, seconds(36'000));
+        request.sizes = {{nodes_of(1, PoolId{0}), seconds(36'000), seconds(30'000)},
+                         {nodes_of(1, PoolId{1}), seconds(36'000), seconds(20'000)},
+                         {nodes_of(8, PoolId{0}), seconds(5'000), seconds(3'600)}};
+    }
+    void submit() {
+        engine.apply(JobSubmitted{request}, now);
+        decide();
+    }
+    void decide() { engine.decide(now, decisions); }
+
+    Engine engine{two_pools(), policy_from_text("weir slack=0s slack_percent=0").value()};
     std::vector<Decision> decisions;
-    engine.apply(JobSubmitted{rigid(1, 11, PoolId{0}, seconds(7200))}, at_seconds(0));
-    engine.decide(at_seconds(0), decisions);
-    Request request = rigid(2, 1, PoolId{0}, seconds(36'000));
-    request.sizes = {{nodes_of(1, PoolId{0}), seconds(36'000), seconds(30'000)},
-                     {nodes_of(8, PoolId{0}), seconds(5'000), seconds(3'600)}};
-    engine.apply(JobSubmitted{request}, at_seconds(0));
-    engine.decide(at_seconds(0), decisions);
-    EXPECT_EQ(engine.chosen_size(JobId{2}), 1U);
+    Time now;
+    Request request;
+};
+
+TEST(Sizes, AreExplainedWithTheirPoolsAndEnds) {
+    Waits world;
+    world.submit();
+    Engine& engine = world.engine;
+    EXPECT_EQ(engine.chosen_size(JobId{2}), 2U);
     const Explanation why = engine.explain(JobId{2}, at_seconds(0));
     ASSERT_EQ(why.also.size(), 1U);
-    EXPECT_THAT(why.also.front(),
-                HasSubstr("with 64 chips, which could start in 2h 00m, it would end in 3h 00m; "
-                          "with 8 chips, now, in 8h 20m"));
+    EXPECT_EQ(why.also.front(),
+              "of its sizes: with 64 chips (8 nodes of old), which could start in 2h 00m, it would "
+              "end in 3h 00m; with 8 chips (1 node of old), now, in 8h 20m; with 8 chips (1 node "
+              "of new), in 9h 00m, in 14h 33m");
     engine.apply(JobEnded{JobId{1}}, at_seconds(60));
-    engine.decide(at_seconds(60), decisions);
+    engine.decide(at_seconds(60), world.decisions);
     EXPECT_EQ(engine.phase(JobId{2}), Phase::running);
     EXPECT_THAT(engine.sizes_in_words(JobId{2}, at_seconds(90)),
-                HasSubstr("with 64 chips, which could start now, it would end in 1h 00m"));
+                HasSubstr("with 64 chips (8 nodes of old), which could start now, it would end in "
+                          "1h 00m"));
+}
+
+// The counterfactuals of a rigid job speak of replicas; nobody who has sizes asks for any.
+TEST(Sizes, WhatWouldHelpIsSaidInSizesAndPools) {
+    Waits world;
+    world.request.sizes.erase(world.request.sizes.begin());  // on one old node it would start
+    world.request.sizes.push_back({nodes_of(1, PoolId{0}), seconds(36'000), seconds(600)});
+    // Somebody is promised the node that is left from half an hour on.
+    world.engine.apply(JobSubmitted{rigid(4, 12, PoolId{0}, seconds(60))}, at_seconds(0));
+    world.decide();
+    world.submit();
+    ASSERT_EQ(world.engine.phase(JobId{2}), Phase::pending);
+    const std::vector<Size> elsewhere = {
+        {nodes_of(1, PoolId{0}), seconds(900), seconds(700)},
+        {nodes_of(9, PoolId{0}), seconds(400), seconds(300)},
+    };
+    const PoolId others[] = {PoolId{0}};
+    const auto all = world.engine.counterfactuals(JobId{2}, others, world.now, elsewhere);
+    const auto of = [&](Counterfactual::Change change) {
+        for (const Counterfactual& each : all)
+            if (each.change == change) return each.sentence;
+        return std::string();
+    };
+    EXPECT_THAT(of(Counterfactual::Change::shorter_limit),
+                HasSubstr("it would start now on 8 chips (1 node of old) with a time limit of "));
+    EXPECT_THAT(of(Counterfactual::Change::shorter_limit),
+                HasSubstr("; it probably takes 10m 00s so"));
+    EXPECT_EQ(of(Counterfactual::Change::other_pool),
+              "it would start now and end in 11m 40s on 8 chips (1 node of old) if a100 were "
+              "accepted");
+    EXPECT_THAT(of(Counterfactual::Change::others_end),
+                HasSubstr("as it is there is room for 8 chips (1 node of"));
+    for (const Counterfactual& each : all)
+        EXPECT_THAT(each.sentence, Not(HasSubstr("replica")));
+}
+
+// A promise to a larger size is looked for in that, and is not broken because the first has none.
+TEST(Sizes, APromiseIsFoundAgainInItsOwnSizeOrInAnotherByThen) {
+    Waits world;
+    world.request.sizes.erase(world.request.sizes.begin());
+    world.submit();
+    const auto by = [&](std::int64_t at_s, std::uint32_t size) {
+        return world.engine.find_promise(JobId{2}, at_seconds(at_s), world.now, size);
+    };
+    EXPECT_EQ(by(7200, 1).at, at_seconds(7200));
+    EXPECT_EQ(by(7200, 1).size, 1U);
+    EXPECT_EQ(by(7200, 0).size, 1U) << "the other one starts by then";
+    EXPECT_EQ(by(7200, Engine::no_size).size, 1U);
+    EXPECT_EQ(by(40'000, 0).at, at_seconds(40'000));
+    EXPECT_EQ(by(40'000, 0).size, 0U) << "it was promised that";
+    EXPECT_EQ(by(100, 0).at, at_seconds(7200)) << "neither does: the one that ends first";
+    EXPECT_EQ(by(100, 0).size, 1U);
+}
+
+// As if it had each size alone.
+TEST(Sizes, WhatIsFoundForAPromiseIsTheBestOfAllSizes) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        Random random(seed);
+        const Policy policy = policy_from_text("weir slack=0s slack_percent=0 plan_work=0").value();
+        std::vector<Request> others;
+        for (std::uint64_t id = 1; id <= 8; ++id)
+            others.push_back(rigid(id,
+                                   static_cast<std::uint32_t>(random.between(1, 5)),
+                                   PoolId{static_cast<std::uint32_t>(random.between(0, 1))},
+                                   seconds(random.between(100, 20'000))));
+        const Time now = at_seconds(0);
+        const auto world = [&](const Request& request) {
+            Engine engine(two_pools(), policy);
+            std::vector<Decision> decisions;
+            for (const Request& other : others)
+                engine.apply(JobSubmitted{other}, now);
+            engine.decide(now, decisions);
+            engine.apply(JobSubmitted{request}, now);
+            return engine;
+        };
+        const Request request = elastic(100, random);
+        const auto size = static_cast<std::uint32_t>(
+            random.between(0, static_cast<std::int64_t>(request.sizes.size()) - 1));
+        const Time by = at_seconds(random.between(0, 20'000));
+        std::vector<Time> alone;
+        for (std::uint32_t each = 0; each < request.sizes.size(); ++each)
+            alone.push_back(world(settled(request, each)).find_promise(request.job, by, now).at);
+        const Reserve found = world(request).find_promise(request.job, by, now, size);
+        EXPECT_EQ(found.at, alone.at(found.size));
+        const Time earliest = *std::min_element(alone.begin(), alone.end());
+        EXPECT_EQ(found.at <= by, earliest <= by);
+        if (alone[size] <= by) {
+            EXPECT_EQ(found.size, size);
+        }
+    }
 }
 
 TEST(Sizes, OfANumberThatAJobDoesNotHaveAreNotFollowed) {
