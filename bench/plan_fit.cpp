@@ -26,13 +26,15 @@ std::vector<TrainingRow> rows_where(const std::vector<TrainingRow>& rows, const 
 void print(std::FILE* to, const Score& score) {
     fmt::print(to,
                "{:<30} {:>5} mean {:>5.1f} % median {:>5.1f} % bias {:>+5.1f} % in 90 % {:>3.0f} % "
-               "worst {} {:.0f} %\n",
+               "rank {:.2f} regret {:.1f} % worst {} {:.0f} %\n",
                score.group,
                score.rows,
                100 * score.mape,
                100 * score.median_ape,
                100 * score.bias,
                100 * score.coverage,
+               score.spearman,
+               100 * score.regret,
                score.worst_id,
                100 * score.worst_ape);
 }

@@ -1,9 +1,10 @@
-// plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]: predicts every measured
-// row of DIR/training.csv and DIR/inference.csv, and prints how far off the planner is, by source,
-// chip, precision and kind of model. --rows prints each prediction as well (with --json, those of
-// step times), --terms where the time and memory of rows goes whose id begins so, --picture draws
-// predictions against measurements (SVG), --check says only which promise of docs/results.md is
-// missed.
+// plan_truth DIR [--json] [--rows] [--terms ID] [--limits] [--picture FILE] [--check]: predicts
+// every measured row of DIR/training.csv and DIR/inference.csv, and prints how far off the planner
+// is, by source, chip, precision and kind of model. --rows prints each prediction as well (with
+// --json, those of step times), --terms where the time and memory of rows goes whose id begins so,
+// --limits how well anybody could do where rows contradict one another (truth/limits.hpp),
+// --picture draws predictions against measurements (SVG), --check says only which promise of
+// docs/results.md is missed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "weir/plan/training.hpp"
 
 #include "bench/truth/inference.hpp"
+#include "bench/truth/limits.hpp"
 #include "bench/truth/report.hpp"
 #include "bench/truth/scatter.hpp"
 
@@ -166,6 +168,29 @@ void print_terms(const std::vector<weir::bench::TrainingRow>& rows, const std::s
     }
 }
 
+// How well anybody could predict and order these rows, beside how well the planner does.
+void print_limits(const std::vector<Predicted>& times) {
+    print("limits", weir::bench::limits_of(times));
+    fmt::print("\nlayers of vts: width, tp, micro-batch; measured, predicted\n");
+    for (const auto& layer : weir::bench::grid_layers(times))
+        fmt::print("{:>5} {:>2} {:>2} {:>8.3f} ms {:>8.3f} ms {:>+6.1f} %\n",
+                   layer.hidden,
+                   layer.tp,
+                   layer.micro_batch,
+                   1e3 * layer.measured_s,
+                   1e3 * layer.predicted_s,
+                   100 * (layer.predicted_s / layer.measured_s - 1));
+    fmt::print(
+        "\nmeasured more than once: pairs, differ by at most, least mean error of all rows\n");
+    for (const auto& group : weir::bench::repeated_of(times))
+        fmt::print("{:<10} {:>4} {:>6.1f} % ({}) {:>6.1f} %\n",
+                   group.group,
+                   group.pairs,
+                   100 * group.differ_most,
+                   group.ids,
+                   100 * group.least_mape);
+}
+
 // What the product promises of its predictions (docs/results.md, docs/internals/serving-plans.md),
 // by source. False where one is missed.
 bool check(const std::vector<Score>& times,
@@ -218,6 +243,7 @@ int main(int argc, char** argv) {
     bool every_row = false;
     std::string picture;
     bool only_check = false;
+    bool only_limits = false;
     std::string terms_of;  // ids that start so: where their time and memory goes
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--json") == 0)
@@ -226,6 +252,8 @@ int main(int argc, char** argv) {
             terms_of = argv[++i];
         else if (std::strcmp(argv[i], "--check") == 0)
             only_check = true;
+        else if (std::strcmp(argv[i], "--limits") == 0)
+            only_limits = true;
         else if (std::strcmp(argv[i], "--picture") == 0 && i + 1 < argc)
             picture = argv[++i];
         else if (std::strcmp(argv[i], "--rows") == 0)
@@ -236,7 +264,8 @@ int main(int argc, char** argv) {
     if (folder.empty()) {
         fmt::print(
             stderr,
-            "usage: plan_truth DIR [--json] [--rows] [--terms ID] [--picture FILE] [--check]\n");
+            "usage: plan_truth DIR [--json] [--rows] [--terms ID] [--limits] [--picture FILE] "
+            "[--check]\n");
         return 2;
     }
     if (only_check && !std::filesystem::exists(folder + "/training.csv")) {
@@ -256,6 +285,10 @@ int main(int argc, char** argv) {
         return 0;
     }
     const auto times = weir::bench::predict_times(*rows);
+    if (only_limits) {
+        print_limits(times);
+        return 0;
+    }
     const auto memory = weir::bench::predict_memory(*rows);
     const auto time_scores = weir::bench::scores_of(times);
     const auto memory_scores = weir::bench::scores_of(memory);

@@ -85,6 +85,16 @@ bool is_bare_grid(const Record& row) {
     return has(row.text("source"), "vTrain ground truth (single-node)");
 }
 
+// All-to-all of Megatron-Core sends a token once for each of its experts. In the recipes of
+// Megatron-Bridge that do not drop tokens, DeepSeek-V3 goes by DeepEP and racks of 72 by HybridEP,
+// which send it to each chip and node once.
+bool sends_copies(const Record& row) {
+    const bool bridge =
+        has(row.text("source"), "Megatron-Bridge") && !has(row.text("source_file"), "tokendrop");
+    return !(bridge &&
+             (has(row.text("model"), "deepseek") || has(row.text("intra_link"), "NVL72")));
+}
+
 catalog::Model model_of(const Record& row) {
     catalog::Model model;
     model.name = std::string(row.text("model"));
@@ -114,8 +124,15 @@ catalog::Model model_of(const Record& row) {
         moe.ffn = row.count("moe_ffn", model.ffn);
         moe.shared_ffn = row.count("shared_experts") * moe.ffn;
         moe.first_dense = row.count("first_dense_layers");
+        if (has(name, "deepseek-v3")) {
+            moe.groups = 8;
+            moe.groups_per_token = 4;  // its config.json
+        }
         model.experts = moe;
     }
+    // One more layer predicts the token after the next, but where the table says without.
+    const std::string_view file = row.text("source_file");
+    if (has(file, "DeepSeekV3") && !has(file, "w/o MTP")) model.mtp_layers = 1;
     return model;
 }
 
@@ -212,7 +229,18 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
         std::from_chars(text.data() + at + 3, text.data() + text.size(), layers);
         s.offload_layers = layers;
     }
-    static_cast<void>(model);
+    if (has(row.text("source"), "Megatron-Bridge")) {
+        // Its recipes (scripts/performance/configs): on H100 nothing is recorded as graphs, and
+        // all-to-all over nodes runs beside the other micro-batch (moe_a2a_overlap) where tokens
+        // are not dropped. Elsewhere whole steps are recorded, unless experts take what comes
+        // (dropless), or are those of DeepSeek-V3 or Qwen3 235B on B200.
+        const bool h100 = has(row.text("chip"), "H100");
+        const bool b200 = has(row.text("chip"), "B200-SXM");
+        const bool dropped = has(row.text("source_file"), "tokendrop");
+        const bool large = has(row.text("model"), "671b") || has(row.text("model"), "235b");
+        if (h100 || (b200 && model.is_moe() && (!dropped || large))) s.cuda_graphs = false;
+        s.overlap.experts = h100 && !dropped && s.ep > row.count("chips_per_node", 8);
+    }
     return s;
 }
 
@@ -285,6 +313,7 @@ Result<std::vector<TrainingRow>> read_training(const std::string& path) {
             (has(framework, "Megatron-DeepSpeed") || has(framework, "Megatron-LM dev") ||
              has(framework, "no FlashAttention") || has(framework, "v1.x"));
         row.job.bare_vocabulary = is_bare_grid(record);
+        row.job.expert_copies = sends_copies(record);
         // Fine-tuning on short documents (SQuAD) that are packed: some 500 tokens each.
         if (has(record.text("notes"), "SFT packed")) row.job.document_tokens = 512;
         row.chips = record.count("n_chips");

@@ -119,6 +119,24 @@ private:
                             model_.layers - 1));
         }
         if (!problem_.empty()) return;
+        if (experts.groups < 1 || experts.count % experts.groups != 0) {
+            say(fmt::format("experts.groups: {} does not divide {}, the number of experts",
+                            experts.groups,
+                            experts.count));
+            return;
+        }
+        within("experts.groups_per_token", experts.groups_per_token, 1, experts.groups);
+        if (!problem_.empty()) return;
+        const std::uint32_t reached = experts.groups_per_token * (experts.count / experts.groups);
+        if (reached < experts.per_token) {
+            say(fmt::format(
+                "experts.groups_per_token: {} groups have {} experts, fewer than the {} "
+                "of a token",
+                experts.groups_per_token,
+                reached,
+                experts.per_token));
+            return;
+        }
         within("experts.every", experts.every, 1, model_.layers - experts.first_dense);
     }
 

@@ -51,6 +51,8 @@ struct Experts {
     std::uint32_t shared_ffn = 0;   // inner width of all shared experts together; 0 = none
     std::uint32_t first_dense = 0;  // so many layers at the start have a plain feed-forward
     std::uint32_t every = 1;        // of the others, each so-manieth has experts (Llama 4: 2)
+    std::uint32_t groups = 1;  // experts lie in so many groups of equal size, one after another
+    std::uint32_t groups_per_token = 1;  // of them, a token uses the experts of so many
 
     friend bool operator==(const Experts&, const Experts&) = default;
 };

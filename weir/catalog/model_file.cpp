@@ -45,6 +45,8 @@ const schema::Object& experts_schema() {
             {"shared_ffn", count(), "Inner width of all shared experts together", "2048", "0"},
             {"first_dense", count(), "So many layers at the start have none", "3", "0"},
             {"every", count(), "Of the others, each so-manieth has them", "2", "1"},
+            {"groups", count(), "Groups that the experts are divided into", "8", "1"},
+            {"groups_per_token", count(), "Of them, used by one token", "4", "1"},
         }};
     return table;
 }
@@ -156,6 +158,8 @@ private:
             number(*experts, "shared_ffn", said.shared_ffn);
             number(*experts, "first_dense", said.first_dense);
             number(*experts, "every", said.every);
+            number(*experts, "groups", said.groups);
+            number(*experts, "groups_per_token", said.groups_per_token);
         }
         model.source = *view.text("source");
         if (const auto sound = check(model); !sound) {

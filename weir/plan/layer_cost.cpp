@@ -155,6 +155,12 @@ public:
             moved(cost_.forward, scores * (1.5 * number_ + masks * (2 * number_ + 1)), 2 + masks);
             moved(cost_.backward, scores * (1.5 * number_ + masks * (2 * number_ + 1)), 2 + masks);
             cost_.kept.attention += scores * (number_ + masks * (number_ + 1));
+            if (stack_.softmax_by_fours && std::fmod(count, 4) != 0) {
+                // Its kernel takes four heads at once; of other numbers each step is a kernel of
+                // its own: widened to FP32, scaled, masked, the soft maximum, narrowed.
+                moved(cost_.forward, scores * 34, 5);
+                moved(cost_.backward, scores * 35, 4);
+            }
         }
         if (strategy_.cp > 1) context(heads, kv_heads, qk_dim, v_dim, shape);
     }
@@ -297,12 +303,9 @@ public:
         if (ep > 1) {
             const Group group = group_of(machine_, static_cast<std::uint64_t>(etp), strategy_.ep);
             const double bytes = mine * e.per_token * h * number_;
-            // A token goes to each node once, however many of its experts are there (DeepSeek-V3,
-            // section 3.2.2; DeepEP, which current frameworks use): of k experts on n nodes in
-            // n (1 - (1 - 1/n)^k) places.
-            const double k = e.per_token;
-            const double places = group.nodes * (1 - std::pow(1 - 1 / group.nodes, k));
-            const double each = all_to_all_s(machine_, group, bytes, std::min(1.0, places / k));
+            const double to_chips = sent_to(ep);
+            const double each =
+                all_to_all_s(machine_, group, bytes * to_chips, sent_to(group.nodes) / to_chips);
             cost_.forward.experts_s += 2 * each;
             cost_.backward.experts_s += 2 * each;
         }
@@ -317,6 +320,19 @@ public:
             tensor_block();
         }
         residual();
+    }
+
+    // Of the copies of a token, one for each of its experts, the share that is sent, where those
+    // for the same of `places` go once (DeepSeek-V3, section 3.2.2; DeepEP, which current
+    // frameworks use): k experts by chance in n places are in n (1 - (1 - 1/n)^k) of them. Groups
+    // of experts, of which a token uses few, limit the places.
+    double sent_to(double places) const {
+        if (job_.expert_copies) return 1;
+        const catalog::Experts& e = *model_.experts;
+        const double k = e.per_token;
+        const double reached = std::max(
+            1.0, places * std::min(1.0, static_cast<double>(e.groups_per_token) / e.groups));
+        return std::min(1.0, reached * (1 - std::pow(1 - 1 / reached, k)) / k);
     }
 
     LayerCost done() {

@@ -176,6 +176,7 @@ Result<catalog::Model> model_of_file(const schema::View& view,
     const std::uint32_t experts = count_of(view, "experts", 0);
     if (experts > 0) {
         catalog::Experts moe = model.experts.value_or(catalog::Experts{});
+        if (moe.count != experts) moe.groups = moe.groups_per_token = 1;
         moe.count = experts;
         moe.per_token = count_of(view, "topk", moe.per_token > 0 ? moe.per_token : 1);
         moe.ffn = count_of(view, "moe_ffn", moe.ffn > 0 ? moe.ffn : model.ffn);

@@ -7,12 +7,18 @@ namespace weir::plan {
 const Stack& stack_of(Framework framework) {
     static const std::array<Stack, 6> stacks{{
         // Megatron-Core with Transformer Engine: fused bias, activation, dropout, residual, loss.
-        {.extra_kernels = 4, .loss_forward_bytes = 22, .loss_backward_bytes = 14},
+        // Conditions of its soft maximum: fused_kernels/scaled_upper_triang_masked_softmax and
+        // FusedScaleMaskSoftmax of Megatron-LM 2, which Megatron-DeepSpeed has as well.
+        {.softmax_by_fours = true,
+         .extra_kernels = 4,
+         .loss_forward_bytes = 22,
+         .loss_backward_bytes = 14},
         // Megatron-DeepSpeed: the loss of Megatron-LM 2 in single kernels: widened, maximum,
         // difference, exponents, sum, quotient, and the same way back. Small layers wait for its
         // host: 3 ms for the some sixty kernels of one, both ways, and hardly anything in between
         // steps (VIA-Research/vTrain, the grid of one node).
         {.attention_age = 1,
+         .softmax_by_fours = true,
          .extra_kernels = 6,
          .host_share = 2.5,
          .step_share = 0.05,

@@ -16,6 +16,9 @@ struct Stack {
     // Generations of chips that its attention is behind: 0 is written for the chip at hand, 1 for
     // the one before it; 0.5 has its tiles tuned to it, without its new instructions.
     double attention_age = 0;
+    // Without flash attention, the fused soft maximum needs a multiple of four heads on a chip,
+    // over all sequences of a micro-batch.
+    bool softmax_by_fours = false;
     double extra_kernels = 0;  // of a layer and pass, beside those that compute: copies, casts
     double host_share = 1;     // of what the host takes to issue a kernel: Python around each
     double step_share = 1;     // of what a step takes beside its layers: data, callbacks, logging

@@ -110,6 +110,9 @@ struct TrainingJob {
     std::uint32_t document_tokens = 0;
     bool dropout = false;          // of attention and residuals: masks are drawn and kept
     bool bare_vocabulary = false;  // not padded, though the framework would
+    // A token goes to other chips once for each of its experts, not once for each chip and node
+    // that has any of them.
+    bool expert_copies = false;
 };
 
 std::string_view name_of(Precision precision);
