@@ -119,8 +119,6 @@ void deepseek_experts(HfReader& reader, Model& model) {
     shared_experts(reader, model, {"n_shared_experts"}, 0);
     dense_start(reader, model, {"first_k_dense_replace"});
     experts_every(reader, model, {"moe_layer_freq"});
-    model.experts->groups = reader.given_or({"n_group"}, 1, Limits::experts, 1);
-    model.experts->groups_per_token = reader.given_or({"topk_group"}, 1, Limits::experts, 1);
     predicted_tokens(reader, model, {"num_nextn_predict_layers"});
 }
 

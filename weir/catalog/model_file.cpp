@@ -45,7 +45,11 @@ const schema::Object& experts_schema() {
             {"shared_ffn", count(), "Inner width of all shared experts together", "2048", "0"},
             {"first_dense", count(), "So many layers at the start have none", "3", "0"},
             {"every", count(), "Of the others, each so-manieth has them", "2", "1"},
-            {"groups", count(), "Groups that the experts are divided into", "8", "1"},
+            {"groups",
+             count(),
+             "Groups that the experts are divided into: for predictions, launches do not say it",
+             "8",
+             "1"},
             {"groups_per_token", count(), "Of them, used by one token", "4", "1"},
         }};
     return table;

@@ -77,6 +77,18 @@ TEST(Models, AreRefusedWithFieldValueAndWhatIsValid) {
          [](Model& m) { m.experts->first_dense = 61; },
          "experts.first_dense: 61 leaves none of 61 layers for experts; valid are 0 to 60"},
         {moe, [](Model& m) { m.experts->every = 59; }, "experts.every: 59 is not from 1 to 58"},
+        {moe,
+         [](Model& m) { m.experts->groups = 7; },
+         "experts.groups: 7 does not divide 256, the number of experts"},
+        {moe,
+         [](Model& m) {
+             m.experts->groups = 8;
+             m.experts->groups_per_token = 9;
+         },
+         "experts.groups_per_token: 9 is not from 1 to 8"},
+        {moe,
+         [](Model& m) { m.experts->groups = 64; },
+         "experts.groups_per_token: 1 groups have 4 experts, fewer than the 8 of a token"},
         // Some layers have a plain feed-forward.
         {moe, [](Model& m) { m.ffn = 0; }, "ffn: 0 is not from 1"},
     };
