@@ -642,7 +642,12 @@ ForFleet request_for_fleet(const sched::Request& request,
     ForFleet carried{request, spec.planned, spec.sizes, ""};
     if (const auto fits = fit_to_fleet(spec, size, engine, catalog, carried); !fits) {
         carried = {request, spec.planned, spec.sizes, "in this fleet it can never start: "};
-        carried.unserved += fits.error().message;
+        // Of a list with a line for each pool, one line.
+        for (const char c : fits.error().message) {
+            if (c == '\n') continue;
+            if (c == ' ' && carried.unserved.back() == ' ') continue;
+            carried.unserved += c;
+        }
     }
     carried.request.after = std::move(unmet);
     if (!carried.unserved.empty()) wait_for_another_fleet(carried.request);
