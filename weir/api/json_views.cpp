@@ -106,6 +106,7 @@ Json job_of(const hub::JobView& view, bool detail) {
         json["env_names"] = Json::array();
         for (const auto& [name, value] : spec.env)
             json["env_names"].push_back(name);
+        if (view.size) json["size"] = *view.size;
         json["attempts"] = Json::array();
         for (const hub::AttemptView& attempt : view.attempts) {
             json["attempts"].push_back(attempt_of(attempt));

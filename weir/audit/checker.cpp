@@ -19,6 +19,43 @@ bool came_as_asked(Came outcome, Waits waits) {
     return false;
 }
 
+namespace {
+
+bool may_be(const Job& job, std::uint32_t size) {
+    return job.size ? *job.size == size : size <= job.asked.sizes.size();
+}
+
+}  // namespace
+
+Job Checker::State::in_size(const Job& job, std::uint32_t size) {
+    Job its = job;
+    if (size == 0 || size > job.asked.sizes.size()) return its;
+    its.asked.demand = job.asked.sizes[size - 1].demand;
+    its.asked.limit = job.asked.sizes[size - 1].limit;
+    return its;
+}
+
+// It starts in that size. The one of its first start is the only one from then on.
+void Checker::State::settle_size(Job& job, std::uint32_t size) {
+    if (job.asked.sizes.empty() && !job.size && size == 0) return;
+    expect(Rule::sizes, may_be(job, size), [&] {
+        return job.size ? fmt::format("job {} starts in size {}, and had started in size {}",
+                                      job.asked.job.value,
+                                      size,
+                                      *job.size)
+                        : fmt::format("job {} starts in size {}, and {} were offered",
+                                      job.asked.job.value,
+                                      size,
+                                      job.asked.sizes.size() + 1);
+    });
+    if (job.size) return;
+    job = in_size(job, size);
+    job.size = size;
+    job.asked.sizes.clear();
+    job.accepts = job.asked.demand.pools;
+    if (counted) counted->takes(job.asked.job, job.asked.demand, now);
+}
+
 // The job, if it is at that stage; else a violation.
 Job* Checker::State::known(JobId id, Stage stage, Rule rule, std::string_view what) {
     const auto found = jobs.find(id);
@@ -66,7 +103,11 @@ void Checker::State::on(const Submitted& what) {
             return pool.value < header->fleet.pools.size();
         });
     };
-    const bool pools_exist = exist(demand.pools) && exist(what.barred);
+    const bool pools_exist =
+        exist(demand.pools) && exist(what.barred) &&
+        std::all_of(what.sizes.begin(), what.sizes.end(), [&](const Size& size) {
+            return exist(size.demand.pools);
+        });
     if (!sense(pools_exist && !jobs.contains(what.job) && !over.contains(what.job), [&] {
             return pools_exist
                        ? fmt::format("job {} is submitted twice", what.job.value)
@@ -77,6 +118,7 @@ void Checker::State::on(const Submitted& what) {
     ++report.jobs;
     Job& job = jobs[what.job];
     job.asked = what;
+    job.accepts = pools_of_all_sizes(what);
     job.line = line;
     const auto house = quotas->find(what.organisation);
     sense(house.has_value(), [&] {
@@ -110,6 +152,7 @@ void Checker::State::on(const Started& what) {
     }
     // Before it counts as started itself: its own array excuses only by other members.
     judge_promises(*job, now, "starts");
+    settle_size(*job, what.size);
     job->promises.clear();
     job->expected = never;
     came_in_front(job->asked.priority);
@@ -195,15 +238,23 @@ void Checker::State::on(const Promised& what) {
     const bool exist = std::all_of(what.nodes.begin(), what.nodes.end(), [&](const NodeRun& run) {
         return books->exists(run.pool, run.first, run.count);
     });
+    if (what.by < never) {
+        expect(Rule::sizes, may_be(*job, what.size), [&] {
+            return fmt::format("job {} is promised a start in size {}, which is not open to it",
+                               what.job.value,
+                               what.size);
+        });
+    }
     sense(exist, [&] {
         return fmt::format("job {} is promised nodes that do not exist", what.job.value);
     });
     if (counted) counted->promised(what.job, exist ? what.nodes : std::vector<NodeRun>{}, now);
     if (quotas->any() && exist && !what.nodes.empty()) {
-        const QuotaBooks::Charges charges = charges_in(*job, what.nodes.front().pool);
-        if (has_right(*job, charges, std::max(now, what.by), true) ||
-            has_right(*job, charges, now, true))
-            job->promised_rights.push_back({charges, what.by});
+        const Job its = in_size(*job, what.size);
+        const QuotaBooks::Charges charges = charges_in(its, what.nodes.front().pool);
+        if (has_right(its, charges, std::max(now, what.by), true) ||
+            has_right(its, charges, now, true))
+            job->promised_rights.push_back({charges, what.by, what.size});
     }
     job->expected = what.by;
     if (what.by >= never) {
@@ -220,10 +271,14 @@ void Checker::State::on(const Dropped& what) {
     const Job* const job = known(what.job, Stage::waits, Rule::sense, "is dropped");
     if (job == nullptr) return;
     if (what.cause == "over_quota") {
-        const std::vector<PoolId>& pools = job->asked.demand.pools;
-        const bool never = std::none_of(pools.begin(), pools.end(), [&](PoolId pool) {
-            return might_ever(*job, charges_in(*job, pool));
-        });
+        bool never = true;
+        for (std::uint32_t size = 0; size <= job->asked.sizes.size(); ++size) {
+            const Job its = in_size(*job, size);
+            const std::vector<PoolId>& pools = its.asked.demand.pools;
+            never = never && std::none_of(pools.begin(), pools.end(), [&](PoolId pool) {
+                        return might_ever(its, charges_in(its, pool));
+                    });
+        }
         expect(Rule::quota, never, [&] {
             return fmt::format("job {} is dropped as over_quota, and {} might have so much",
                                what.job.value,

@@ -54,8 +54,9 @@ enum class Rule : std::uint8_t {
     reclaim,       // who gives back what owners want
     data,          // what is read lies where it is read
     loan,          // lenders get back what they lend, and borrowers have it until then
+    sizes,         // one of those that were offered, and the same again
 };
-inline constexpr std::size_t rules = 21;
+inline constexpr std::size_t rules = 22;
 std::string_view name_of(Rule rule);
 std::string_view sentence_of(Rule rule);
 

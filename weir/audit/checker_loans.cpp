@@ -94,7 +94,8 @@ void Checker::State::loans_changed() {
     for (auto& [id, job] : jobs) {
         if (job.stage != Stage::waits) continue;
         std::erase_if(job.promised_rights, [&, &its = job](const PromisedRight& right) {
-            return !has_right(its, right.charges, std::max(now, right.by), false);
+            return !has_right(
+                in_size(its, right.size), right.charges, std::max(now, right.by), false);
         });
     }
 }

@@ -33,6 +33,7 @@ constexpr std::array<RuleText, rules> rule_texts = {{
     {"reclaim", "owners get back what others borrowed, from those who borrowed it"},
     {"data", "datasets lie where they are read, and no storage is overfull"},
     {"loan", "what is lent can be had back, is back after the notice, and is nobody else's before"},
+    {"sizes", "who may run in several sizes takes one of them, and keeps it"},
 }};
 
 constexpr std::array<std::string_view, excuses> excuse_names = {"none",
@@ -97,7 +98,7 @@ void Checker::State::came_in_front(Class priority) {
 }
 
 Excuse Checker::State::excuse_since(const Job& job, std::uint64_t since) const {
-    for (const PoolId pool : job.asked.demand.pools) {
+    for (const PoolId pool : job.accepts) {
         for (std::size_t kind = 0; kind < 3; ++kind) {
             if (pool_excuses[pool.value][kind] > since) return static_cast<Excuse>(kind + 1);
         }
@@ -384,11 +385,10 @@ bool Checker::State::may_take_back(const Job& victim, const Job& winner, Time at
         if (job.stage == Stage::runs && out_of_the_way && counts_at(job, at))
             without.use(job.house, job.charged, false);
     }
-    for (const PoolId pool : winner.asked.demand.pools) {
-        const QuotaBooks::Charges charges = charges_in(winner, pool);
+    const auto owns_it_in = [&](const Job& its, PoolId pool) {
         bool all_owned = true;
         bool of_the_victim = false;
-        for (const QuotaBooks::Charge& each : charges) {
+        for (const QuotaBooks::Charge& each : charges_in(its, pool)) {
             const auto owner = without.owner(winner.house, each);
             all_owned = all_owned && owner;
             of_the_victim =
@@ -396,7 +396,14 @@ bool Checker::State::may_take_back(const Job& victim, const Job& winner, Time at
                 (owner && rights.depth(*owner) > rights.depth(top) &&
                  std::find(borrowed.begin(), borrowed.end(), each.resource) != borrowed.end());
         }
-        if (all_owned && of_the_victim) return true;
+        return all_owned && of_the_victim;
+    };
+    for (std::uint32_t size = 0; size <= winner.asked.sizes.size(); ++size) {
+        const Job its = in_size(winner, size);
+        const std::vector<PoolId>& pools = its.asked.demand.pools;
+        if (std::any_of(
+                pools.begin(), pools.end(), [&](PoolId pool) { return owns_it_in(its, pool); }))
+            return true;
     }
     return false;
 }

@@ -32,11 +32,14 @@ struct Promise {
 struct PromisedRight {
     QuotaBooks::Charges charges;
     Time by;
+    std::uint32_t size = 0;
 };
 
 struct Job {
-    Submitted asked;
-    std::uint64_t line = 0;  // of its submission
+    Submitted asked;  // of one that has started, in the size that it took
+    std::optional<std::uint32_t> size;
+    std::vector<PoolId> accepts;  // pools of all its sizes that are open to it
+    std::uint64_t line = 0;       // of its submission
     Stage stage = Stage::waits;
     bool asked_to_stop = false;
     Came outcome = Came::succeeded;
@@ -94,6 +97,9 @@ struct Checker::State {
     bool sense(bool held, Sentence sentence) {
         return expect(Rule::sense, held, sentence);
     }
+    // As it would be in that size, of those that were offered.
+    [[nodiscard]] static Job in_size(const Job& job, std::uint32_t size);
+    void settle_size(Job& job, std::uint32_t size);
     Job* known(JobId id, Stage stage, Rule rule, std::string_view what);
 
     void close_run();

@@ -426,15 +426,14 @@ std::vector<std::string> data_in(Fields& record) {
     return list->get<std::vector<std::string>>();
 }
 
-Submitted submitted_in(Fields& record) {
-    Submitted job;
-    job.job = record.job();
-    job.priority = record.word_or("priority", Class::urgent, Class::normal);
+// The parts, the pools, and how near to one another they are. `place`: of the record; "" = itself.
+fleet::Demand demand_in(Fields& record, const std::string& place) {
+    fleet::Demand demand;
     std::size_t at = 0;
     const Json& parts = record.list("parts");
     if (parts.empty()) record.wrong("parts", parts, "a list with at least one part");
     for (const Json& entry : parts) {
-        Fields part(entry, fmt::format("parts[{}]", at++), record.problem());
+        Fields part(entry, fmt::format("{}parts[{}]", place, at++), record.problem());
         fleet::GangPart its;
         its.replicas = part.small("replicas", 1);
         its.each.chips = part.small_or("chips", fleet::chips_per_node_max);
@@ -445,18 +444,47 @@ Submitted submitted_in(Fields& record) {
             part.wrong("chip_permille", entry, "absent where chips are whole");
         }
         part.no_more();
-        job.demand.parts.push_back(its);
+        demand.parts.push_back(its);
     }
-    job.demand.within = record.word_or("within", fleet::Level::site, fleet::Level::site);
-    job.demand.pools = pools_in(record, "pools");
+    demand.within = record.word_or("within", fleet::Level::site, fleet::Level::site);
+    demand.pools = pools_in(record, "pools");
+    return demand;
+}
+
+Duration limit_in(Fields& record) {
+    return Duration{static_cast<std::int64_t>(
+        record.number_or("limit_ms", static_cast<std::uint64_t>(forever.count()), any63))};
+}
+
+std::vector<Size> sizes_in(Fields& record, std::uint32_t tag) {
+    std::vector<Size> sizes;
+    const Json* const list = record.find("sizes");
+    if (list == nullptr) return sizes;
+    if (!list->is_array() || list->empty()) record.wrong("sizes", *list, "a list of sizes");
+    for (const Json& entry : *list) {
+        const std::string place = fmt::format("sizes[{}]", sizes.size());
+        Fields its(entry, place, record.problem());
+        Size size{demand_in(its, place + "."), limit_in(its)};
+        size.demand.tag = tag;
+        its.no_more();
+        sizes.push_back(std::move(size));
+    }
+    return sizes;
+}
+
+Submitted submitted_in(Fields& record) {
+    Submitted job;
+    job.job = record.job();
+    job.priority = record.word_or("priority", Class::urgent, Class::normal);
+    job.demand = demand_in(record, "");
     if (record.has("barred")) job.barred = pools_in(record, "barred");
     job.demand.tag = record.small_or("tag");
-    job.limit = Duration{static_cast<std::int64_t>(
-        record.number_or("limit_ms", static_cast<std::uint64_t>(forever.count()), any63))};
+    job.limit = limit_in(record);
+    job.sizes = sizes_in(record, job.demand.tag);
     job.deadline = record.moment_or_never("deadline");
     if (const Json* list = record.find("after"); list != nullptr) {
         if (!list->is_array() || list->empty()) record.wrong("after", *list, "a list of jobs");
-        at = 0;
+        std::size_t at = 0;
         for (const Json& entry : *list) {
             Fields after(entry, fmt::format("after[{}]", at++), record.problem());
             job.after.push_back({.job = after.job(), .waits = after.word("needs", Waits::failure)});
@@ -546,6 +574,7 @@ Promised promised_in(Fields& record) {
         promised.nodes = runs_in(record);
         if (promised.nodes.empty()) record.wrong("nodes", Json::array(), "at least one run");
     }
+    promised.size = record.small_or("size");
     return promised;
 }
 
@@ -566,7 +595,9 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
     if (kind == "run") return header_in(record);
     if (kind == "submit") return submitted_in(record);
     if (kind == "start") {
-        return Started{record.job(), record.text("cause"), placement_in(record)};
+        Started start{record.job(), record.text("cause"), placement_in(record)};
+        start.size = record.small_or("size");
+        return start;
     }
     if (kind == "end") return ended_in(record);
     if (kind == "cancel") return Cancelled{record.job()};

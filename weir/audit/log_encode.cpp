@@ -274,17 +274,10 @@ void write(Writer& to, const Header& header) {
     to.close(']');
 }
 
-void write(Writer& to, const Submitted& job) {
-    to.key("is");
-    to.text("submit");
-    to.job(job.job);
-    if (job.priority != Class::normal) {
-        to.key("priority");
-        to.text(name_of(job.priority));
-    }
+void write_demand(Writer& to, const fleet::Demand& demand) {
     to.key("parts");
     to.open('[');
-    for (const fleet::GangPart& part : job.demand.parts) {
+    for (const fleet::GangPart& part : demand.parts) {
         to.open('{');
         to.key("replicas");
         to.number(part.replicas);
@@ -295,15 +288,26 @@ void write(Writer& to, const Submitted& job) {
         to.close('}');
     }
     to.close(']');
-    if (job.demand.within != fleet::Level::site) {
+    if (demand.within != fleet::Level::site) {
         to.key("within");
-        to.text(fleet::name_of(job.demand.within));
+        to.text(fleet::name_of(demand.within));
     }
     to.key("pools");
     to.open('[');
-    for (const PoolId pool : job.demand.pools)
+    for (const PoolId pool : demand.pools)
         to.number(pool.value);
     to.close(']');
+}
+
+void write(Writer& to, const Submitted& job) {
+    to.key("is");
+    to.text("submit");
+    to.job(job.job);
+    if (job.priority != Class::normal) {
+        to.key("priority");
+        to.text(name_of(job.priority));
+    }
+    write_demand(to, job.demand);
     if (!job.barred.empty()) {
         to.key("barred");
         to.open('[');
@@ -313,6 +317,17 @@ void write(Writer& to, const Submitted& job) {
     }
     to.count("tag", job.demand.tag);
     if (job.limit < forever) to.must("limit_ms", job.limit);
+    if (!job.sizes.empty()) {
+        to.key("sizes");
+        to.open('[');
+        for (const Size& size : job.sizes) {
+            to.open('{');
+            write_demand(to, size.demand);
+            if (size.limit < forever) to.must("limit_ms", size.limit);
+            to.close('}');
+        }
+        to.close(']');
+    }
     to.moment("deadline", job.deadline);
     if (!job.after.empty()) {
         to.key("after");
@@ -363,6 +378,7 @@ void write(Writer& to, const Started& start) {
     to.key("cause");
     to.text(start.cause);
     to.placement(start.on);
+    to.count("size", start.size);
 }
 
 void write(Writer& to, const Ended& end) {
@@ -396,6 +412,7 @@ void write(Writer& to, const Promised& promise) {
     to.job(promise.job);
     to.moment("by", promise.by);
     if (!promise.nodes.empty()) to.runs("nodes", promise.nodes);
+    to.count("size", promise.size);
 }
 
 void write(Writer& to, const Dropped& drop) {

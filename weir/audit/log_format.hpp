@@ -147,11 +147,17 @@ struct Header {
     std::vector<Measure> measures;            // by pool; none where there are no organisations
     friend bool operator==(const Header&, const Header&) = default;
 };
+struct Size {  // another one in which a job may run
+    fleet::Demand demand;  // likewise
+    Duration limit = forever;
+    friend bool operator==(const Size&, const Size&) = default;
+};
 struct Submitted {
     JobId job;
     Class priority = Class::normal;
     fleet::Demand demand;  // without the wish `prefer`, which binds nobody
     Duration limit = forever;
+    std::vector<Size> sizes{};  // beside the one above, which is number 0; these are 1, 2 ...
     Time deadline = never;
     std::vector<After> after;
     JobId array;
@@ -169,6 +175,7 @@ struct Started {
     JobId job;
     std::string cause;
     fleet::Placement on;
+    std::uint32_t size = 0;
     friend bool operator==(const Started&, const Started&) = default;
 };
 struct Ended {
@@ -188,6 +195,7 @@ struct Promised {  // it starts no later than `by`
     JobId job;
     Time by = never;
     std::vector<NodeRun> nodes{};  // there, or elsewhere
+    std::uint32_t size = 0;
     friend bool operator==(const Promised&, const Promised&) = default;
 };
 struct Dropped {

@@ -236,6 +236,38 @@ inline std::vector<Record> data_log() {
     return log;
 }
 
+// A job that may run on one node or on four: it waits for four, is stopped, and goes on with four.
+inline std::vector<Record> sized_log() {
+    std::vector<Record> log;
+    const auto say = [&](std::int64_t at, What what) {
+        log.push_back({at_seconds(at), std::move(what)});
+    };
+    say(0, small_fleet());
+    Submitted other = small_job(601, 3, 4);
+    other.limit = seconds(40);
+    say(0, other);
+    say(0, Started{JobId{601}, "fits_now", on({nodes(0, 3, 0xF)})});
+    Submitted sized = small_job(602, 1, 4);
+    sized.limit = seconds(200);
+    Size four{.demand = sized.demand, .limit = seconds(60)};
+    four.demand.parts[0].replicas = 4;
+    sized.sizes = {four};
+    say(1, sized);
+    say(1, Promised{JobId{602}, at_seconds(40), {{PoolId{0}, 0, 4}}, 1});
+    say(30, Ended{.job = JobId{601}});
+    say(30, Started{JobId{602}, "promised", on({nodes(0, 4, 0xF)}), 1});
+    Submitted urgent = small_job(603, 1, 1);
+    urgent.priority = Class::urgent;
+    say(50, urgent);
+    say(50, Preempted{JobId{602}, JobId{603}});
+    say(55, Ended{JobId{602}, Came::lost, true});
+    say(55, Started{JobId{603}, "fits_now", on({nodes(0, 1, 0x1)})});
+    say(60, Ended{.job = JobId{603}});
+    say(60, Started{JobId{602}, "fits_now", on({nodes(0, 4, 0xF)}), 1});
+    say(120, Ended{.job = JobId{602}});
+    return log;
+}
+
 // A run of 90 s under organisations, on four nodes of four chips and, of another kind, two more.
 // The owner takes back what the park has borrowed; then somebody has room but no right, and
 // somebody else only chips that its contract forbids.

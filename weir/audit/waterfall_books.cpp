@@ -134,6 +134,15 @@ void WaterfallBooks::hold(const JobBook& job, bool taking) {
     }
 }
 
+std::vector<PoolId> pools_of_all_sizes(const Submitted& job) {
+    std::vector<PoolId> pools = job.demand.pools;
+    for (const Size& size : job.sizes) {
+        for (const PoolId pool : size.demand.pools)
+            if (std::find(pools.begin(), pools.end(), pool) == pools.end()) pools.push_back(pool);
+    }
+    return pools;
+}
+
 void WaterfallBooks::submitted(const Submitted& what, bool asks_now, Time now) {
     come_to(now);
     if (!counting_) {
@@ -141,7 +150,9 @@ void WaterfallBooks::submitted(const Submitted& what, bool asks_now, Time now) {
         from_ = now;
     }
     JobBook& job = jobs_[what.job];
+    // In whichever of its sizes, it asks for the first.
     job.demand = what.demand;
+    job.demand.pools = pools_of_all_sizes(what);
     job.barred = what.barred;
     job.reads = what.data;
     job.tenant = what.tenant;
@@ -180,6 +191,11 @@ void WaterfallBooks::promised(JobId id, const std::vector<NodeRun>& nodes, Time 
     job.promised = nodes;
     for (const NodeRun& run : job.promised)
         change(pools_[run.pool.value], run.first, run.count, [](Node& node) { ++node.promises; });
+}
+
+void WaterfallBooks::takes(JobId id, const fleet::Demand& demand, Time now) {
+    asks(id, false, now);
+    jobs_.at(id).demand = demand;
 }
 
 void WaterfallBooks::started(JobId id, const fleet::Placement& on, Time now) {

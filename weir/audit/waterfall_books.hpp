@@ -27,6 +27,9 @@
 
 namespace weir::audit {
 
+// Each once, in the order in which they are named.
+std::vector<PoolId> pools_of_all_sizes(const Submitted& job);
+
 class WaterfallBooks {
 public:
     explicit WaterfallBooks(const Header& header);
@@ -36,6 +39,8 @@ public:
     void submitted(const Submitted& job, bool asks, Time now);
     // Whether it waits for nothing but room.
     void asks(JobId job, bool asks, Time now);
+    // From now on it is a job of that size.
+    void takes(JobId job, const fleet::Demand& demand, Time now);
     void started(JobId job, const fleet::Placement& on, Time now);
     // It gives back what it holds. False where more time was spent than it had.
     bool stopped(JobId job, const Spent& spent, bool all_kept, Time now);

@@ -46,6 +46,21 @@ AttemptInfo attempt_of(const Json& json) {
     return attempt;
 }
 
+job::TrainSize size_of(const Json& json) {
+    job::TrainSize size;
+    size.pools = field<std::vector<std::string>>(json, "pools");
+    size.chip = field<std::string>(json, "chip");
+    size.replicas = field<std::uint32_t>(json, "replicas", 1);
+    size.chips = field<std::uint32_t>(json, "chips", 1);
+    size.takes = Duration{field<std::int64_t>(json, "takes_ms")};
+    size.step_s = field<double>(json, "step_s");
+    size.step_low_s = field<double>(json, "step_low_s");
+    size.step_high_s = field<double>(json, "step_high_s");
+    size.mfu = field<double>(json, "mfu");
+    size.plan = field<std::string>(json, "plan");
+    return size;
+}
+
 JobInfo job_of(const Json& json) {
     JobInfo job;
     job.id = field<std::string>(json, "id");
@@ -86,6 +101,11 @@ JobInfo job_of(const Json& json) {
                                    field<bool>(planned, "degraded"),
                                    planned.value("env", std::map<std::string, std::string>{})});
         }
+    }
+    if (const auto size = optional_field<std::size_t>(json, "size")) {
+        const Json sizes = json.at("spec").value("sizes", Json::array());
+        job.sizes = sizes.size();
+        job.size = size_of(sizes.at(*size));
     }
     for (const Json& attempt : json.value("attempts", Json::array())) {
         job.attempts.push_back(attempt_of(attempt));

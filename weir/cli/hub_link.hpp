@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "weir/base/result.hpp"
+#include "weir/job/train.hpp"
 #include "weir/tenancy/statement.hpp"
 
 namespace weir::api {
@@ -88,6 +89,10 @@ struct JobInfo {
         std::map<std::string, std::string> env{};
     };
     std::vector<Planned> planned;  // only with detail: by kind of chip, in order of preference
+    // Of a training job, only with detail: the size in which it runs, ran or waits, and how many
+    // there are.
+    std::optional<job::TrainSize> size;
+    std::size_t sizes = 0;
 
     [[nodiscard]] bool is_final() const;
 };

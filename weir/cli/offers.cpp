@@ -173,6 +173,14 @@ void print(const match::Offers& offers, const fleet::Fleet& fleet, const job::Jo
     }
 }
 
+void note_not_honoured(const job::JobSpec& spec) {
+    if (spec.not_honoured.empty()) return;
+    note(
+        fmt::format("{}: checked but not honoured by this version, so a hub would refuse the job; "
+                    "leave it out to run it without that promise",
+                    fmt::join(spec.not_honoured, ", ")));
+}
+
 Result<bool> show_train_offers(const job::JobSpec& spec,
                                const fleet::Fleet& fleet,
                                const catalog::Catalog& catalog,
@@ -180,11 +188,13 @@ Result<bool> show_train_offers(const job::JobSpec& spec,
     job::JobSpec one = spec;
     one.gang.chips = 1;
     const match::Offers matched = match::offers_of(one, fleet, catalog);
-    WEIR_TRY(const TrainOffers offers, train_offers_of(spec, matched, fleet, catalog));
+    WEIR_TRY(const TrainOffers offers,
+             train_offers_of(spec, matched, fleet, catalog, Time{Duration{now_ms()}}));
     for (const std::string& slip : slips_in(spec, fleet, catalog))
         note(slip);
     for (const std::string& sentence : offers.notes)
         note(sentence);
+    note_not_honoured(spec);
     if (json) {
         out_json(train_offers_json(spec, offers));
     } else {
@@ -193,7 +203,8 @@ Result<bool> show_train_offers(const job::JobSpec& spec,
             "all of it is predicted: of ten such runs nine take a step between the two times; a "
             "hub takes the size with which the job ends first, by what is free when");
     }
-    return !offers.sizes.empty() && offers.sizes.front().against.empty();
+    return spec.not_honoured.empty() && !offers.sizes.empty() &&
+           offers.sizes.front().against.empty();
 }
 
 Result<bool> show_offers(const OffersOptions& options) {
@@ -205,12 +216,7 @@ Result<bool> show_offers(const OffersOptions& options) {
     rule_out_what_never_fits(spec, fleet, offers);
     for (const std::string& slip : slips_in(spec, fleet, catalog))
         note(slip);
-    if (!spec.not_honoured.empty()) {
-        note(
-            fmt::format("{}: checked but not honoured by this version, so a hub would refuse the "
-                        "job; leave it out to run it without that promise",
-                        fmt::join(spec.not_honoured, ", ")));
-    }
+    note_not_honoured(spec);
     if (options.json) {
         out_json(json_of(offers, fleet, spec).dump(2, ' ', false, Json::error_handler_t::replace));
     } else {

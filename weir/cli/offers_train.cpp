@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "weir/base/text_file.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
+#include "weir/base/yaml.hpp"
+#include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
+#include "weir/hub/accounts.hpp"
+#include "weir/hub/admission.hpp"
 #include "weir/hub/training.hpp"
+#include "weir/job/job_file.hpp"
 #include "weir/sched/engine.hpp"
 
 namespace weir::cli {
@@ -48,28 +54,31 @@ std::string cost_of_size(const job::TrainSize& size, const fleet::Fleet& fleet) 
     return least ? money_text(*least) : "";
 }
 
-// Three digits: a prediction has no more.
-std::string step_text(double seconds) {
-    if (seconds < 0.1) return fmt::format("{:.3g} ms", seconds * 1000);
-    if (seconds < 1000) return fmt::format("{:.3g} s", seconds);
-    return format_duration(Duration{std::llround(seconds) * 1000});
-}
-
 }  // namespace
 
 Result<TrainOffers> train_offers_of(const job::JobSpec& spec,
                                     const match::Offers& matched,
                                     const fleet::Fleet& fleet,
-                                    const catalog::Catalog& catalog) {
+                                    const catalog::Catalog& catalog,
+                                    Time now) {
     TrainOffers offers;
     WEIR_TRY(plan::Sizes planned, plan::sizes_of(spec, fleet, matched.keeping(), catalog));
     offers.notes = std::move(planned.notes);
+    // As a hub would answer whose fleet is empty and in which nobody owns anything.
     const sched::Engine empty(fleet, sched::Policy::weir);
+    WEIR_CHECK(hub::currency_of({}, fleet));
+    hub::Accounts accounts;
+    accounts.set({}, fleet, empty.rights(), {}, now);
     for (job::TrainSize& size : planned.sizes) {
         TrainOffer offer{size, cost_of_size(size, fleet), ""};
-        const auto fits =
-            empty.can_ever_fit(hub::size_for_core(size, spec.gang, fleet::Demand{}, fleet).demand);
-        if (!fits) offer.against = fits.error().message;
+        const sched::Size asked = hub::size_for_core(size, spec.gang, fleet::Demand{}, fleet);
+        sched::Request request;
+        request.demand = asked.demand;
+        request.limit = asked.limit;
+        request.expected = asked.takes;
+        auto may = hub::may_run_in_size(request, spec.budget, empty, accounts, {}, now);
+        if (may && spec.deadline) may = hub::check_deadline(*spec.deadline, request, empty, now);
+        if (!may) offer.against = may.error().message;
         offers.sizes.push_back(std::move(offer));
     }
     std::stable_sort(offers.sizes.begin(), offers.sizes.end(), [](const auto& a, const auto& b) {
@@ -88,6 +97,37 @@ Result<TrainOffers> train_offers_of(const job::JobSpec& spec,
     for (const plan::NoSize& none : planned.without)
         offers.without.push_back(fleet.pool(none.pool).name + ": " + none.why);
     return offers;
+}
+
+sim::SizesOf sizes_by_planner(std::string folder) {
+    return [folder = std::move(folder)](
+               const std::string& name,
+               const fleet::Fleet& fleet) -> Result<std::vector<sched::Size>> {
+        const std::filesystem::path path = std::filesystem::path(folder) / name;
+        WEIR_TRY(const std::string text, read_text_file(path, yaml::job_limits.bytes_max));
+        WEIR_TRY(job::ParsedJob parsed, job::read_job_text(text, path.string()));
+        job::JobSpec& spec = parsed.spec;
+        if (!spec.train) {
+            return fail(Code::invalid, path.string() + ": says nothing of `train:`");
+        }
+        WEIR_CHECK(job::read_train_config(spec, path.parent_path()));
+        job::JobSpec one = spec;
+        one.gang.chips = 1;
+        const catalog::Catalog& catalog = catalog::Catalog::built_in();
+        const match::Offers matched = match::offers_of(one, fleet, catalog);
+        const auto planned = hub::train_plan_of(spec, fleet, matched.keeping(), catalog);
+        if (!planned) return fail(planned.error().at(path.string()));
+        const sched::Engine empty(fleet, sched::Policy::weir);
+        std::vector<sched::Size> sizes;
+        Result<void> fits;
+        for (const job::TrainSize& planned_size : planned->sizes) {
+            sched::Size size = hub::size_for_core(planned_size, spec.gang, fleet::Demand{}, fleet);
+            fits = empty.can_ever_fit(size.demand);
+            if (fits) sizes.push_back(std::move(size));
+        }
+        if (sizes.empty()) return fail(fits.error().at(path.string()));
+        return sizes;
+    };
 }
 
 std::string train_offers_json(const job::JobSpec& spec, const TrainOffers& offers) {

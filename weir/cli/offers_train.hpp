@@ -10,6 +10,7 @@
 #include "weir/job/job.hpp"
 #include "weir/match/match.hpp"
 #include "weir/plan/sizes.hpp"
+#include "weir/sim/demand_of.hpp"
 
 namespace weir::cli {
 
@@ -28,7 +29,11 @@ struct TrainOffers {
 Result<TrainOffers> train_offers_of(const job::JobSpec& spec,
                                     const match::Offers& matched,
                                     const fleet::Fleet& fleet,
-                                    const catalog::Catalog& catalog);
+                                    const catalog::Catalog& catalog,
+                                    Time now);
+
+// For the simulator: the sizes of the job files that a log names, by path from this folder.
+sim::SizesOf sizes_by_planner(std::string folder);
 
 std::string train_offers_json(const job::JobSpec& spec, const TrainOffers& offers);
 std::string train_offers_text(const TrainOffers& offers);

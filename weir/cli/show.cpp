@@ -9,6 +9,7 @@
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/offers.hpp"
+#include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 
 namespace weir::cli {
@@ -57,6 +58,29 @@ std::string planned_text(const JobInfo::Planned& planned) {
     return text;
 }
 
+// Of a training job: what it is told, and how long that is expected to take.
+std::string size_lines(const JobInfo& job) {
+    const job::TrainSize& size = *job.size;
+    std::string chips = fmt::format("{} on {} of {}",
+                                    counted(size.chips_in_all(), "chip"),
+                                    format_count(size.replicas, "node"),
+                                    joined(size.pools));
+    if (job.sizes > 1) {
+        chips += fmt::format("; {} one of {} sizes",
+                             job.started_at_ms ? "it took" : "for now it asks for",
+                             job.sizes);
+    }
+    const std::string step = fmt::format("{} predicted; of ten such runs nine take {} to {}",
+                                         step_text(size.step_s),
+                                         step_text(size.step_low_s),
+                                         step_text(size.step_high_s));
+    return line("size", chips) + line("plan", size.plan) + line("step", step) +
+           line("goal",
+                fmt::format("all tokens in ~{}, at {:.1f} % MFU, as is predicted",
+                            format_duration(size.takes),
+                            size.mfu * 100));
+}
+
 void print_job(const JobInfo& job) {
     std::string text;
     text += paint(fmt::format("{}  {}", job.id, job.name), Tone::strong) + "\n";
@@ -101,6 +125,7 @@ void print_job(const JobInfo& job) {
     }
     for (const JobInfo::Planned& planned : job.planned)
         text += line("planned", planned_text(planned));
+    if (job.size) text += size_lines(job);
     text += line("nodes", joined(job.nodes));
     if (job.max_rss_bytes && *job.max_rss_bytes > 0) {
         text += line("memory", format_bytes({*job.max_rss_bytes}) + " resident at most");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include "weir/base/text_table.hpp"
 #include "weir/base/time.hpp"
 #include "weir/cli/experiment.hpp"
+#include "weir/cli/offers_train.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/cli/progress.hpp"
 #include "weir/cli/simulate_table.hpp"
@@ -439,6 +441,7 @@ Result<void> simulate_all(const SimulateOptions& options) {
     WEIR_CHECK(set_organisations("--tenants", options.tenants, read_trace, common));
     common.rate_of = tenancy::rates_in(catalog::Catalog::built_in());
     common.keeps = match::keeps_in(catalog::Catalog::built_in());
+    common.sizes = sizes_by_planner(std::filesystem::path(options.trace).parent_path());
     if (options.tenants.empty() && file_of(runs.front(), "tenants").empty()) {
         for (const std::string& sentence : idle_keys(runs, read_trace))
             note(sentence);

@@ -229,6 +229,8 @@ Result<void> can_ever_run(const sched::Engine& engine, const sched::Request& req
     return check_tasks(engine.fleet(), request.demand);
 }
 
+}  // namespace
+
 Result<void> check_deadline(Time deadline,
                             sched::Request& request,
                             const sched::Engine& engine,
@@ -242,7 +244,17 @@ Result<void> check_deadline(Time deadline,
     return engine.can_meet_deadline(request, now);
 }
 
-}  // namespace
+Result<void> may_run_in_size(const sched::Request& request,
+                             std::optional<Money> budget,
+                             const sched::Engine& engine,
+                             const Accounts& accounts,
+                             std::span<const tenancy::Commitment> more,
+                             Time now) {
+    WEIR_CHECK(can_ever_run(engine, request));
+    WEIR_TRY(const Money cost, accounts.cost_at_most(request));
+    if (cost.micros == 0) return {};
+    return accounts.may_spend(request.tenant, cost, now, more, budget);
+}
 
 Error too_far(const std::string& what, Time at, Time now) {
     return {Code::invalid,
@@ -386,21 +398,6 @@ Result<void> Admission::enter_house(Admitted& admitted) const {
     return {};
 }
 
-namespace {
-
-// A job that reads data has one size: at which site its data lies is decided once, for that size.
-void keep_the_fastest(std::vector<sched::Size>& sizes, std::vector<job::TrainSize>& planned) {
-    const auto fastest = std::min_element(
-        sizes.begin(), sizes.end(), [](const sched::Size& a, const sched::Size& b) {
-            return a.takes < b.takes;
-        });
-    const auto number = static_cast<std::size_t>(fastest - sizes.begin());
-    sizes = {std::move(*fastest)};
-    planned = {std::move(planned[number])};
-}
-
-}  // namespace
-
 // Of the sizes that are planned those in which it might ever run: where the fleet has room for it,
 // its organisation a right to it, the reservation an end late enough, and a budget what it may
 // cost.
@@ -418,10 +415,7 @@ Result<void> Admission::enter_training(Admitted& admitted, const std::vector<Poo
         its = sched::settled(std::move(its), 0);
         const auto may_run = [&]() -> Result<void> {
             if (!spec.reservation.empty()) WEIR_CHECK(enter_reservation(spec, its));
-            WEIR_CHECK(can_ever_run(engine, its));
-            WEIR_TRY(const Money cost, book_.accounts().cost_at_most(its));
-            if (cost.micros == 0) return {};
-            return book_.accounts().may_spend(its.tenant, cost, now_, earlier_cost_, spec.budget);
+            return may_run_in_size(its, spec.budget, engine, book_.accounts(), earlier_cost_, now_);
         }();
         if (!may_run) {
             ++left_out;
@@ -432,16 +426,10 @@ Result<void> Admission::enter_training(Admitted& admitted, const std::vector<Poo
         spec.sizes.push_back(std::move(size));
     }
     if (sizes.empty()) return fail(*std::move(first));
-    const bool reads = !spec.data_in.empty();
-    if (reads) keep_the_fastest(sizes, spec.sizes);
     enter_sizes(std::move(sizes), request);
-    if (reads) request = sched::settled(std::move(request), 0);
     admitted.notes.insert(admitted.notes.end(), planned.notes.begin(), planned.notes.end());
-    admitted.notes.push_back(
-        reads ? "it runs on " + range_in_words(spec.sizes) +
-                    ", the fastest: whoever reads data does not change the number of its chips"
-              : "it may run on " + range_in_words(spec.sizes) +
-                    ", and takes the one with which it ends first");
+    admitted.notes.push_back("it may run on " + range_in_words(spec.sizes) +
+                             ", and takes the one with which it ends first");
     if (left_out > 0) {
         admitted.notes.push_back(format_count(left_out, "other size") + " would never start; " +
                                  first->message);
@@ -624,37 +612,62 @@ Result<void> size_for_fleet(const job::JobSpec& spec,
         carried.sizes.push_back(std::move(each));
     }
     if (sizes.empty()) return fail(first);
-    const bool reads = !spec.data_in.empty();
-    if (reads) keep_the_fastest(sizes, carried.sizes);
     enter_sizes(std::move(sizes), request);
-    if (reads) request = sched::settled(std::move(request), 0);
     return {};
+}
+
+Result<void> fit_to_fleet(const job::JobSpec& spec,
+                          std::optional<std::uint32_t> size,
+                          const sched::Engine& engine,
+                          const catalog::Catalog& catalog,
+                          ForFleet& carried) {
+    WEIR_TRY(Pools pools, pools_of(engine.fleet(), spec, catalog));
+    carried.plan = std::move(pools.plan);
+    carried.unserved = std::move(pools.unserved);
+    if (!carried.unserved.empty()) return {};
+    if (spec.train) return size_for_fleet(spec, size, pools.accepted, engine, catalog, carried);
+    carried.request.sizes.clear();
+    carried.request.demand.pools = std::move(pools.accepted);
+    return engine.can_ever_fit(carried.request.demand);
 }
 
 }  // namespace
 
-Result<ForFleet> request_for_fleet(const sched::Request& request,
-                                   const job::JobSpec& spec,
-                                   std::optional<std::uint32_t> size,
-                                   std::vector<sched::Dependency> unmet,
-                                   const sched::Engine& engine,
-                                   const catalog::Catalog& catalog) {
-    WEIR_TRY(Pools pools, pools_of(engine.fleet(), spec, catalog));
-    ForFleet carried{request, std::move(pools.plan), spec.sizes, std::move(pools.unserved)};
-    carried.request.after = std::move(unmet);
-    if (spec.train && carried.unserved.empty()) {
-        WEIR_CHECK(size_for_fleet(spec, size, pools.accepted, engine, catalog, carried));
-        return carried;
+ForFleet request_for_fleet(const sched::Request& request,
+                           const job::JobSpec& spec,
+                           std::optional<std::uint32_t> size,
+                           std::vector<sched::Dependency> unmet,
+                           const sched::Engine& engine,
+                           const catalog::Catalog& catalog) {
+    ForFleet carried{request, spec.planned, spec.sizes, ""};
+    if (const auto fits = fit_to_fleet(spec, size, engine, catalog, carried); !fits) {
+        carried = {request, spec.planned, spec.sizes, "in this fleet it can never start: "};
+        // Of a list with a line for each pool, one line.
+        for (const char c : fits.error().message) {
+            if (c == '\n') continue;
+            if (c == ' ' && carried.unserved.back() == ' ') continue;
+            carried.unserved += c;
+        }
     }
-    carried.request.sizes.clear();
-    carried.request.demand.pools = std::move(pools.accepted);
-    if (carried.unserved.empty()) WEIR_CHECK(engine.can_ever_fit(carried.request.demand));
+    carried.request.after = std::move(unmet);
+    if (!carried.unserved.empty()) wait_for_another_fleet(carried.request);
     return carried;
 }
 
+void wait_for_another_fleet(sched::Request& request) {
+    request.sizes.clear();
+    request.demand.pools.clear();
+}
+
 bool plans_otherwise(const Family& family,
-                     const fleet::Fleet& fleet,
+                     std::optional<std::uint32_t> size,
+                     const sched::Engine& engine,
                      const catalog::Catalog& catalog) {
+    if (!family.is_served) {
+        return request_for_fleet(family.request, family.spec, size, {}, engine, catalog)
+            .unserved.empty();
+    }
+    const fleet::Fleet& fleet = engine.fleet();
     if (match::contract_of(on_one_chip(family.spec)).empty() && family.request.sizes.empty())
         return false;
     const Result<Pools> now = pools_of(fleet, family.spec, catalog);
@@ -663,12 +676,12 @@ bool plans_otherwise(const Family& family,
         // Some of what is planned may never start, and is not in its description.
         const auto planned = train_plan_of(family.spec, fleet, now->accepted, catalog);
         if (!planned) return true;
-        for (const job::TrainSize& size : family.spec.sizes) {
+        for (const job::TrainSize& size_of_it : family.spec.sizes) {
             const auto& all = planned->sizes;
-            if (std::find(all.begin(), all.end(), size) == all.end()) return true;
+            if (std::find(all.begin(), all.end(), size_of_it) == all.end()) return true;
         }
     }
-    return now->plan != family.spec.planned || now->unserved.empty() != family.is_served;
+    return now->plan != family.spec.planned || !now->unserved.empty();
 }
 
 }  // namespace weir::hub

@@ -16,6 +16,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,21 @@ std::vector<PoolId> pools_not_accepted(const fleet::Fleet& fleet,
                                        const std::vector<PoolId>& accepted,
                                        const catalog::Catalog& catalog);
 
+// Whether a job can end by then, as far as that can be said now; the request gets it.
+Result<void> check_deadline(Time deadline,
+                            sched::Request& request,
+                            const sched::Engine& engine,
+                            Time now);
+
+// Whether a training job might ever start in the one size that the request has: there is room, its
+// organisation has a right to it, and its budgets have what it may cost beside `more`.
+Result<void> may_run_in_size(const sched::Request& request,
+                             std::optional<Money> budget,
+                             const sched::Engine& engine,
+                             const Accounts& accounts,
+                             std::span<const tenancy::Commitment> more,
+                             Time now);
+
 // A time that users gave, too far ahead to be meant: job::duration_max from now at most.
 Error too_far(const std::string& what, Time at, Time now);
 
@@ -104,17 +120,22 @@ struct ForFleet {
 
 // Of a waiting job: pools, sizes and dependencies anew, everything else as it was. `unmet` are
 // those of its dependencies that have not ended; size: of a training job that has started once, the
-// one that it keeps.
-Result<ForFleet> request_for_fleet(const sched::Request& request,
-                                   const job::JobSpec& spec,
-                                   std::optional<std::uint32_t> size,
-                                   std::vector<sched::Dependency> unmet,
-                                   const sched::Engine& engine,
-                                   const catalog::Catalog& catalog);
+// one that it keeps. Where the fleet has nothing for it, it waits for another one.
+ForFleet request_for_fleet(const sched::Request& request,
+                           const job::JobSpec& spec,
+                           std::optional<std::uint32_t> size,
+                           std::vector<sched::Dependency> unmet,
+                           const sched::Engine& engine,
+                           const catalog::Catalog& catalog);
 
-// Whether this catalogue plans the job otherwise than it was planned, or serves it at last.
+// No pool is open to it from now on.
+void wait_for_another_fleet(sched::Request& request);
+
+// Whether this catalogue plans the job otherwise than it was planned, or serves it at last; size as
+// above.
 bool plans_otherwise(const Family& family,
-                     const fleet::Fleet& fleet,
+                     std::optional<std::uint32_t> size,
+                     const sched::Engine& engine,
                      const catalog::Catalog& catalog);
 
 }  // namespace weir::hub

@@ -107,8 +107,13 @@ JobId Book::maker_of(const std::string& dataset) const {
 std::string Book::what_data_it_waits_for(const Job& job) const {
     const sched::Staging& staging = engine_->staging();
     std::vector<std::string> here;  // sites where it may run
-    for (const PoolId pool : job.family->request.demand.pools)
-        here.push_back(engine_->fleet().pool(pool).site);
+    const auto add_sites = [&](const fleet::Demand& demand) {
+        for (const PoolId pool : demand.pools)
+            here.push_back(engine_->fleet().pool(pool).site);
+    };
+    add_sites(job.family->request.demand);
+    for (const sched::Size& size : job.family->request.sizes)
+        add_sites(size.demand);
     std::string text;
     for (const std::string& dataset : job.family->request.data) {
         const auto known = staging.find(dataset);

@@ -87,6 +87,8 @@ JobView view_in(const Json& json) {
     view.started_at = time_at(json, "started_ms");
     view.ended_at = time_at(json, "ended_ms");
     view.limit = Duration{json.at("limit_ms").get<std::int64_t>()};
+    if (const auto size = json.find("size"); size != json.end())
+        view.size = size->get<std::uint32_t>();
     json.at("nodes").get_to(view.nodes);
     for (const Json& attempt : json.at("attempts")) {
         view.attempts.push_back(attempt_of(attempt, view.job));
@@ -112,6 +114,7 @@ store::Document document_of(const JobView& view) {
               {"attempts", std::move(attempts)}};
     if (!view.organisation.empty()) json["organisation"] = view.organisation;
     if (view.array_index) json["array_index"] = *view.array_index;
+    if (view.size) json["size"] = *view.size;
     put_time(json, "started_ms", view.started_at);
     put_time(json, "ended_ms", view.ended_at);
     // The description is JSON text already: it goes in as it is, in place of the closing brace.

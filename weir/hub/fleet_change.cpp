@@ -12,9 +12,14 @@
 // nodes are as they were, where they were; then, in the order of their times, the others wherever
 // there is room. One that cannot be kept is promised anew as early as can be, and that is said.
 //
+// Nobody who waits is lost by a fleet file that lacks something, for the next one may have it
+// again: whoever could never start in the new fleet waits for another one, held, and says what is
+// missing.
+//
 // Who runs is not stopped for its rights: whose organisation is gone runs as a guest of the centre,
-// and whoever uses more than it may now is a borrower like any other. Who waits and will never have
-// a right to what it asks for is cancelled with the reason, as is who comes back to the queue so.
+// and whoever uses more than it may now is a borrower like any other. Who waits and by another
+// tenants file will never have a right to what it asks for is cancelled with the reason, as is who
+// comes back to the queue so.
 #include <algorithm>
 
 #include "weir/base/log.hpp"
@@ -177,10 +182,10 @@ std::optional<MovedJob> moved(const Job& job,
     if (!inside) request.demand.tag = 0;
     const TenantId house = to.rights().organisations.house_of(job.family->tenant);
     request.tenant = house.valid() ? house : TenantId{0};
-    auto carried = request_for_fleet(request, job.family->spec, size_of(job), {}, to, catalog);
+    ForFleet carried = request_for_fleet(request, job.family->spec, size_of(job), {}, to, catalog);
     auto placement = same_place(job.attempts.back().placement, from, to.fleet());
-    if (!carried || !carried->unserved.empty() || !placement) return std::nullopt;
-    return MovedJob{*std::move(carried), *std::move(placement)};
+    if (!carried.unserved.empty() || !placement) return std::nullopt;
+    return MovedJob{std::move(carried), *std::move(placement)};
 }
 
 // "b200: emulated oz2-int8-15 (certified), which was native; mi300x no more"; "" where all is as it
@@ -209,6 +214,35 @@ std::string other_plan(const std::vector<job::Planned>& was, const std::vector<j
     for (const job::Planned& planned : was)
         if (on(is, planned.chip) == is.end()) add(planned.chip + " no more");
     return text;
+}
+
+// The number of the size among those that are planned now: as many chips of that kind, on as many
+// nodes.
+std::optional<std::uint32_t> number_of(const job::TrainSize& size,
+                                       const std::vector<job::TrainSize>& all) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const job::TrainSize& each) {
+        return each.chip == size.chip && each.replicas == size.replicas &&
+               each.chips == size.chips &&
+               std::any_of(each.pools.begin(), each.pools.end(), [&](const std::string& pool) {
+                   return std::find(size.pools.begin(), size.pools.end(), pool) != size.pools.end();
+               });
+    });
+    if (same == all.end()) return std::nullopt;
+    return static_cast<std::uint32_t>(same - all.begin());
+}
+
+// As they stand, with what the size of each was planned to be.
+Promises promises_of(const Book& book) {
+    Promises promises;
+    for (const auto& [id, promise] : book.promises()) {
+        PromiseBefore& its = promises[id];
+        its.promise = promise;
+        const Job* const job = book.find(id);
+        const bool is_open = job != nullptr && !job->family->request.sizes.empty();
+        if (is_open && promise.size < job->family->spec.sizes.size())
+            its.size = job->family->spec.sizes[promise.size];
+    }
+    return promises;
 }
 
 }  // namespace
@@ -242,7 +276,8 @@ bool Keeper::catalogue_plans_otherwise() const {
     const auto& jobs = book_->jobs();
     return std::any_of(jobs.begin(), jobs.end(), [this](const auto& known) {
         const Job& job = known.second;
-        return job.waits() && plans_otherwise(*job.family, fleet_, catalog_of(options_));
+        return job.waits() &&
+               plans_otherwise(*job.family, size_of(job), book_->engine(), catalog_of(options_));
     });
 }
 
@@ -307,7 +342,8 @@ void Keeper::change_fleet(Work& work) {
     fleet::Fleet old_fleet;
     std::vector<journal::AdvanceMade> reservations;
     const auto datasets = datasets_in(*book_, fleet_);
-    const auto promises = book_->promises();
+    const bool same_tenants = !book_->begun() || book_->tenants() == options_.tenants;
+    const Promises promises = promises_of(*book_);
     const auto drained = book_->drained();
     std::map<std::string, double> power_caps;  // by name
     if (book_->begun()) {
@@ -344,7 +380,7 @@ void Keeper::change_fleet(Work& work) {
             auto its = moved(job, reservations, old_fleet, book_->engine(), catalog_of(options_));
             carry(work, job, std::move(its.value().job), std::move(its->placement));
         } else {
-            carry_waiting(work, job);
+            carry_waiting(work, job, same_tenants);
         }
     }
     for (const auto& [node, why] : drained) {
@@ -363,16 +399,16 @@ void Keeper::change_fleet(Work& work) {
     carry_promises(work, promises, old_fleet);
 }
 
-void Keeper::carry_promises(Work& work,
-                            const std::map<JobId, Book::Promise>& promises,
-                            const fleet::Fleet& old_fleet) {
+void Keeper::carry_promises(Work& work, const Promises& promises, const fleet::Fleet& old_fleet) {
     struct Open {
         JobId job;
         Time at;
+        std::uint32_t size;
         std::string reason;
     };
     std::vector<Open> open;  // not sure to be kept
-    for (const auto& [id, promise] : promises) {
+    for (const auto& [id, its] : promises) {
+        const Book::Promise& promise = its.promise;
         const Job* job = book_->find(id);
         if (job == nullptr || job->state != JobState::pending) continue;
         if (!book_->policy().backfill) {
@@ -383,12 +419,15 @@ void Keeper::carry_promises(Work& work,
         }
         const fleet::Level within = job->family->request.demand.within;
         fleet::Placement same;
+        const auto size = its.size ? number_of(*its.size, job->family->spec.sizes)
+                                   : std::optional<std::uint32_t>(promise.size);
         std::string reason =
             promise.placement.ranges.empty() ? "it names no nodes"
-            // Where it fits is looked for anew in the smallest, and from then on in all.
-            : !job->family->request.sizes.empty()
-                ? "it may run in several sizes"
-                : others_than_before(promise.placement, within, old_fleet, fleet_, same);
+            : !size                          ? "it would not be planned so in the new fleet"
+                    : others_than_before(promise.placement, within, old_fleet, fleet_, same);
+        // In another size it counts as something else.
+        const bool counts_by_size = its.size && !book_->tenants().organisations.empty();
+        if (reason.empty() && counts_by_size) reason = "it may run in several sizes";
         if (reason.empty() &&
             !book_->engine().has_right(
                 id, same.ranges.empty() ? PoolId::none() : same.ranges.front().pool)) {
@@ -397,16 +436,17 @@ void Keeper::carry_promises(Work& work,
         const bool is_sure = reason.empty() && old_fleet == fleet_;
         if (reason.empty()) {
             record(work,
-                   journal::PromiseCarried{
-                       id, promise.at, promise.at, std::move(same), "", promise.size});
+                   journal::PromiseCarried{id, promise.at, promise.at, std::move(same), "", *size});
             reason = "the new fleet has less room for it";
         }
-        if (!is_sure) open.push_back({id, promise.at, std::move(reason)});
+        if (!is_sure)
+            open.push_back(
+                {id, promise.at, size.value_or(sched::Engine::no_size), std::move(reason)});
     }
     std::stable_sort(
         open.begin(), open.end(), [](const Open& a, const Open& b) { return a.at < b.at; });
     for (Open& each : open) {
-        sched::Reserve found = book_->engine().find_promise(each.job, each.at, now_);
+        sched::Reserve found = book_->engine().find_promise(each.job, each.at, now_, each.size);
         const Book::Promise* const known = book_->promise(each.job);
         const bool kept = found.at <= each.at;
         if (kept && known != nullptr) continue;  // where it was
@@ -421,23 +461,30 @@ void Keeper::carry_promises(Work& work,
 }
 
 // Why a job that waits will never have a right to what it asks for; "" = it may.
-std::string Keeper::why_it_has_no_right(const Job& job, const fleet::Demand& demand) const {
+std::string Keeper::why_it_has_no_right(const Job& job,
+                                        const sched::Request& request,
+                                        const char* because) const {
     const auto house = house_of(book_->tenants().organisations, job.family->tenant);
     if (!house) return "its organisation is gone: " + house.error().message;
-    if (demand.pools.empty()) return "";  // it waits for another fleet
-    const auto ever = book_->engine().can_ever_have(*house, demand);
-    return ever ? "" : "the organisations have changed: " + ever.error().message;
+    if (request.demand.pools.empty()) return "";  // it waits for another fleet
+    // In any of its sizes.
+    auto ever = book_->engine().can_ever_have(*house, request.demand);
+    for (const sched::Size& size : request.sizes)
+        if (!ever) ever = book_->engine().can_ever_have(*house, size.demand);
+    return ever ? "" : because + ever.error().message;
 }
 
-void Keeper::carry_waiting(Work& work, const Job& job) {
+void Keeper::carry_waiting(Work& work, const Job& job, bool same_tenants) {
     sched::Request old = job.family->request;
     old.job = job.id;
-    const AdvanceId inside{old.demand.tag};
-    if (inside.value != 0 && book_->reservations().count(inside) == 0) {
-        const std::string reason = "its reservation has no node in the new fleet";
-        record(work, journal::Cancelled{job.id, reason});
-        return;
-    }
+    const std::string& reservation = job.family->spec.reservation;
+    const auto inside = std::find_if(
+        book_->reservations().begin(), book_->reservations().end(), [&](const auto& known) {
+            return old.demand.tag == 0 ? known.second.name == reservation
+                                       : known.first.value == old.demand.tag;
+        });
+    const bool has_no_place = !reservation.empty() && inside == book_->reservations().end();
+    old.demand.tag = reservation.empty() || has_no_place ? 0 : inside->first.value;
     std::vector<sched::Dependency> unmet;
     for (const sched::Dependency& dependency : old.after) {
         const JobState state = book_->everybody().line(dependency.job).state;
@@ -448,22 +495,28 @@ void Keeper::carry_waiting(Work& work, const Job& job) {
             return record(work, journal::Cancelled{job.id, reason});
         }
     }
-    auto carried = request_for_fleet(old,
-                                     job.family->spec,
-                                     size_of(job),
-                                     std::move(unmet),
-                                     book_->engine(),
-                                     catalog_of(options_));
-    if (!carried) {
-        const std::string reason = "the fleet has changed: " + carried.error().message;
-        return record(work, journal::Cancelled{job.id, reason});
-    }
-    sched::Request& request = carried->request;
-    if (std::string why = why_it_has_no_right(job, request.demand); !why.empty()) {
+    ForFleet carried = request_for_fleet(old,
+                                         job.family->spec,
+                                         size_of(job),
+                                         std::move(unmet),
+                                         book_->engine(),
+                                         catalog_of(options_));
+    sched::Request& request = carried.request;
+    if (same_tenants) {
+        const std::string why =
+            why_it_has_no_right(job, request, "in this fleet it can never start: ");
+        if (!why.empty()) carried.unserved = why;
+    } else if (std::string why = why_it_has_no_right(job, request); !why.empty()) {
         return record(work, journal::Cancelled{job.id, std::move(why)});
     }
+    if (has_no_place) {
+        carried.unserved = "its reservation " + reservation +
+                           " had no node in a new fleet; make "
+                           "it again before the hub is started with another one, or cancel the job";
+    }
+    if (!carried.unserved.empty()) wait_for_another_fleet(request);
     request.tenant = *house_of(book_->tenants().organisations, job.family->tenant);
-    carry(work, job, *std::move(carried), {});
+    carry(work, job, std::move(carried), {});
 }
 
 // What is planned goes along: a job that will be computed in another way than it was told says so.

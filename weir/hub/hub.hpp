@@ -122,6 +122,8 @@ struct JobView {
     std::optional<Time> starts_at;
     bool starts_promised = false;
     Duration limit{};  // in force
+    // Of a training job: in which of the sizes of its description it runs, ran or waits.
+    std::optional<std::uint32_t> size{};
     std::vector<std::string> nodes;
     std::vector<AttemptView> attempts;
 };

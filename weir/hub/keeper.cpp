@@ -480,7 +480,7 @@ void Keeper::ended(Work& work, const exec::AttemptEnd& end, bool refused) {
                           .outputs = std::move(outputs)});
     if (!verdict.requeue) return;
     // It was accepted under other organisations.
-    if (std::string why = why_it_has_no_right(*job, job->family->request.demand); !why.empty()) {
+    if (std::string why = why_it_has_no_right(*job, job->family->request); !why.empty()) {
         record(work, journal::Cancelled{job->id, std::move(why)});
         return;
     }

@@ -39,6 +39,13 @@ namespace weir::hub {
 
 struct ForFleet;  // admission.hpp
 
+// As they stood in the old fleet; of a training job that has not started, in which size.
+struct PromiseBefore {
+    Book::Promise promise;
+    std::optional<job::TrainSize> size{};
+};
+using Promises = std::map<JobId, PromiseBefore>;
+
 class Keeper;
 
 struct SubmitMessage {
@@ -182,11 +189,11 @@ private:
                     tenancy::LoanEvent event,
                     const std::string& reason);
     void change_fleet(Work& work);
-    void carry_waiting(Work& work, const Job& job);
-    std::string why_it_has_no_right(const Job& job, const fleet::Demand& demand) const;
-    void carry_promises(Work& work,
-                        const std::map<JobId, Book::Promise>& promises,
-                        const fleet::Fleet& old_fleet);
+    void carry_waiting(Work& work, const Job& job, bool same_tenants);
+    std::string why_it_has_no_right(const Job& job,
+                                    const sched::Request& request,
+                                    const char* because = "the organisations have changed: ") const;
+    void carry_promises(Work& work, const Promises& promises, const fleet::Fleet& old_fleet);
     [[nodiscard]] bool waits_for_change() const { return fleet_is_new_ && !in_the_way_.empty(); }
     std::optional<PendingChange> pending_change() const;
     void put_finished(Work& work);

@@ -74,6 +74,9 @@ public:
         }
         faults_on_ = false;
         if (world_.keeper->broken()) world_.housekeep();
+        // Who waits for the nodes that a smaller machine lacked is not lost, and gets them.
+        world_.fleet = with_data(4);
+        reopen(false);
         undo_operations();
         drain();
         check();
@@ -106,13 +109,13 @@ private:
         return fleet;
     }
 
-    void reopen() {
+    void reopen(bool may_differ = true) {
         world_.mover->crash();
         // The machine comes back smaller, larger or as it was.
-        if (random_.chance(0.2)) {
+        if (may_differ && random_.chance(0.2)) {
             world_.fleet = with_data(static_cast<std::uint32_t>(random_.between(2, 4)));
         }
-        if (random_.chance(0.1)) {
+        if (may_differ && random_.chance(0.1)) {
             world_.options.policy = any_policy();
         }
         for (int tries = 0;; ++tries) {

@@ -575,8 +575,11 @@ TEST_F(KeeperStory, StartsNothingWhileAJobIsInTheWayOfANewFleetAndThenCancelsWha
     EXPECT_EQ(world.keeper->pools().at(0).pool.nodes, 1U);
     EXPECT_FALSE(world.keeper->status().pending_change);
     EXPECT_EQ(world.state("tiny"), "running");
-    EXPECT_EQ(world.state("large"), "cancelled");
-    EXPECT_THAT(world.view("large").reason, HasSubstr("the fleet has changed"));
+    EXPECT_EQ(world.state("large"), "held") << "another fleet may have room for it again";
+    EXPECT_THAT(world.view("large").reason, HasSubstr("in this fleet it can never start: "));
+    EXPECT_THAT(world.keeper->explain("large")->sentence, HasSubstr("It waits for another fleet"));
+    EXPECT_EQ(world.state("after-large"), "held");
+    ASSERT_TRUE(world.cancel("large"));
     EXPECT_EQ(world.state("after-large"), "cancelled");
     EXPECT_EQ(world.state("small"), "running");
     EXPECT_EQ(world.state("whatever"), "held");

@@ -85,8 +85,8 @@ TEST_F(Training, TakesFewChipsNowRatherThanManyMuchLater) {
     ASSERT_TRUE(why);
     EXPECT_THAT(why->details, Contains(HasSubstr("its plan: ")));
     EXPECT_THAT(why->details,
-                Contains(HasSubstr("when it started: with 16 chips, which could start now, it "
-                                   "would end in ")));
+                Contains(HasSubstr("when it started: with 16 chips (2 nodes of main), which "
+                                   "could start now, it would end in ")));
     // The words are in the journal, too.
     comes_back();
     const auto again = world.keeper->explain("pretrain");
@@ -102,8 +102,9 @@ TEST_F(Training, WaitsForManyWhereThatEndsEarlierAndSaysSo) {
     EXPECT_EQ(world.view("pretrain").spec.gang.replicas, 8U);
     const auto why = world.keeper->explain("pretrain");
     ASSERT_TRUE(why);
-    EXPECT_THAT(why->details,
-                Contains(HasSubstr("of its sizes: with 64 chips, which could start")));
+    EXPECT_THAT(
+        why->details,
+        Contains(HasSubstr("of its sizes: with 64 chips (8 nodes of main), which could start")));
     comes_back();
     world.turn({});
     world.end("other");
@@ -191,6 +192,119 @@ TEST_F(Training, IsPlannedByWhoTakesItWhateverItBringsAlong) {
     ASSERT_TRUE(world.submit(job));
     EXPECT_EQ(world.view("pretrain").nodes.size(), 1U);
     EXPECT_EQ(world.view("pretrain").spec.sizes.size(), 1U);
+}
+
+TEST_F(Training, SaysInWhichSizeItRunsOrWaits) {
+    open();
+    ASSERT_TRUE(world.submit(filler_of("other", 7, seconds(1200))));
+    ASSERT_TRUE(world.submit(training_of("pretrain", {8, 64}, 2e11)));
+    const JobView waits = world.view("pretrain");
+    ASSERT_TRUE(waits.size);
+    EXPECT_EQ(waits.spec.sizes.at(*waits.size).chips_in_all(), 64U);
+    EXPECT_FALSE(world.view("other").size);
+    world.end("other");
+    world.end("pretrain");
+    // It is in the document of who has ended, too.
+    open();
+    const JobView ended = world.view("pretrain");
+    EXPECT_EQ(ended.state, JobState::succeeded);
+    EXPECT_EQ(ended.size, waits.size);
+    EXPECT_EQ(ended.spec.sizes.at(*ended.size).plan, waits.spec.sizes.at(*waits.size).plan);
+}
+
+// A file that somebody got wrong must cost nobody a job: who waits goes on when it is right again.
+TEST_F(Training, AFleetFileThatLacksSomethingLosesNobodyWhoWaits) {
+    open();
+    const fleet::Fleet right = world.fleet;
+    for (const auto& [wrong, words] :
+         {std::pair{of_h100s(1), "main: it has 8 chips, and the job wants at least 16"},
+          std::pair{small_fleet(8), "no pool"}}) {
+        ASSERT_TRUE(world.submit(filler_of("hold", 8, seconds(60))));
+        Submission waits = training_of("waits", {16, 64});
+        waits.spec.chips_any_of = {"h100-sxm-80g"};
+        ASSERT_TRUE(world.submit(waits));
+        Submission named = filler_of("wide", 2, seconds(60));
+        named.spec.chips_any_of = {"h100-sxm-80g"};
+        ASSERT_TRUE(world.submit(named));
+        Submission behind = filler_of("behind", 1, seconds(60));
+        behind.spec.after = {"wide"};
+        ASSERT_TRUE(world.submit(behind));
+        ASSERT_EQ(world.state("waits"), "pending");
+        // It comes into force in the moment in which nothing runs.
+        world.fleet = wrong;
+        open();
+        EXPECT_TRUE(world.keeper->status().pending_change);
+        world.end("hold");
+        EXPECT_EQ(world.state("waits"), "held");
+        EXPECT_THAT(world.view("waits").reason, HasSubstr("in this fleet it can never start: "));
+        EXPECT_THAT(world.view("waits").reason, HasSubstr(words));
+        EXPECT_EQ(world.keeper->explain("waits")->cause, "no_chip");
+        EXPECT_EQ(world.state("wide"), "held");
+        EXPECT_THAT(world.view("wide").reason, HasSubstr("in this fleet it can never start: "));
+        const std::uint64_t entries = world.keeper->status().journal_entries;
+        open();
+        EXPECT_EQ(world.keeper->status().journal_entries, entries) << "nothing is new";
+        world.fleet = right;
+        open();
+        world.turn({});
+        EXPECT_NE(world.state("waits"), "held");
+        EXPECT_GT(world.view("waits").spec.sizes.size(), 1U);
+        EXPECT_EQ(world.state("wide"), "running");
+        while (!world.executor.alive().empty())
+            for (const exec::AttemptId id : world.executor.alive())
+                world.report(world.executor.finish(id, 0, world.now));
+        EXPECT_EQ(world.state("waits"), "succeeded");
+        EXPECT_EQ(world.state("wide"), "succeeded");
+        EXPECT_EQ(world.state("behind"), "succeeded");
+    }
+}
+
+// A promise to many chips is looked for in that size: the first has no room in time.
+TEST_F(Training, KeepsThePromiseOfItsSizeInAnotherFleet) {
+    open();
+    ASSERT_TRUE(world.submit(filler_of("short", 6, seconds(1200))));
+    ASSERT_TRUE(world.submit(filler_of("long", 2, seconds(std::int64_t{30} * 86'400))));
+    ASSERT_TRUE(world.submit(training_of("pretrain", {8, 48}, 2e11)));
+    ASSERT_EQ(world.state("pretrain"), "pending");
+    const JobView before = world.view("pretrain");
+    ASSERT_TRUE(before.starts_promised);
+    ASSERT_EQ(before.spec.sizes.at(*before.size).chips_in_all(), 48U);
+    world.fleet.pools[0].nodes = 9;
+    world.fleet.pools[0].node_names.clear();
+    ASSERT_TRUE(world.submit(filler_of("next", 1, seconds(std::int64_t{30} * 86'400))));
+    open();
+    const JobView after = world.view("pretrain");
+    EXPECT_TRUE(after.starts_promised);
+    EXPECT_EQ(after.starts_at, before.starts_at);
+    EXPECT_EQ(after.spec.sizes.at(*after.size).chips_in_all(), 48U);
+    EXPECT_FALSE(world.keeper->explain("pretrain")->sentence.empty());
+    comes_back();
+}
+
+// Nobody is told of replicas who did not ask for any.
+TEST_F(Training, IsHelpedByOtherPoolsInWordsOfSizes) {
+    world.fleet.pools.push_back(world.fleet.pools[0]);
+    world.fleet.pools[1].name = "old";
+    world.fleet.pools[1].chip = "a100-sxm-80g";
+    open();
+    Submission filler = filler_of("other", 8, seconds(360'000));
+    filler.spec.chips_any_of = {"h100-sxm-80g"};
+    ASSERT_TRUE(world.submit(filler));
+    Submission job = training_of("pretrain", {16, 64});
+    job.spec.chips_any_of = {"h100-sxm-80g"};
+    ASSERT_TRUE(world.submit(job));
+    ASSERT_EQ(world.state("pretrain"), "pending");
+    const auto why = world.keeper->explain("pretrain");
+    ASSERT_TRUE(why);
+    EXPECT_THAT(why->details, Contains(HasSubstr("the plan of the size that it asks for: ")));
+    std::string all;
+    for (const ExplainView::Help& help : why->would_help)
+        all += help.change + ": " + help.sentence + "\n";
+    EXPECT_THAT(all, HasSubstr("other_pool: it would start now and end in "));
+    EXPECT_THAT(all, HasSubstr("nodes of old) if a100-sxm-80g were accepted"));
+    EXPECT_THAT(all,
+                HasSubstr("others_end: as it is there is room for 64 chips (8 nodes of main)"));
+    EXPECT_THAT(all, testing::Not(HasSubstr("replica")));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "weir/hub/admission.hpp"
 #include "weir/hub/houses.hpp"
 #include "weir/hub/launching.hpp"
+#include "weir/hub/training.hpp"
 
 namespace weir::hub {
 namespace {
@@ -157,7 +158,7 @@ void add_reservation(std::vector<std::string>& details, const Job& job, const Bo
 void explain_held(ExplainView& view, const Job& job, const Book& book) {
     if (!job.family->is_served) {
         view.cause = "no_chip";
-        view.sentence = "It waits for a fleet that keeps its contract: " + job.reason + ".";
+        view.sentence = "It waits for another fleet: " + job.reason + ".";
         return;
     }
     constexpr std::size_t named_max = 10;
@@ -198,6 +199,22 @@ std::string ended_sentence(JobState state, const std::string& reason, std::optio
     return text + ".";
 }
 
+// The number among those of its description; none: it trains nothing, or waits for another fleet.
+std::optional<std::uint32_t> size_of(const Job& job, const Book& book) {
+    const std::vector<job::TrainSize>& sizes = job.family->spec.sizes;
+    std::uint32_t size = 0;
+    if (!job.attempts.empty()) {
+        size = job.attempts.back().size;
+    } else if (!job.family->is_served || is_final(job.state)) {
+        return std::nullopt;
+    } else if (const Book::Promise* const promise = book.promise(job.id)) {
+        size = promise->size;
+    } else {
+        size = book.engine().chosen_size(job.id);
+    }
+    return size < sizes.size() ? std::optional(size) : std::nullopt;
+}
+
 }  // namespace
 
 JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
@@ -216,6 +233,7 @@ JobView view_of(const Job& job, const Book& book, const std::string& data_dir) {
     view.ended_at = job.ended_at;
     const sched::Request request = book.request_now(job);
     view.limit = request.limit;
+    view.size = size_of(job, book);
     if (view.spec.train) {  // what it is not said to ask for, it does
         view.spec.gang.replicas = static_cast<std::uint32_t>(request.demand.replicas());
         view.spec.gang.chips = request.demand.parts.front().each.chips;
@@ -281,18 +299,47 @@ std::string sentence_of(const Book::BrokenPromise& broken, const Book& book) {
 
 namespace {
 
+// Of all its sizes, each once.
+std::vector<PoolId> pools_asked(const sched::Request& request) {
+    std::vector<PoolId> pools = request.demand.pools;
+    for (const sched::Size& size : request.sizes) {
+        for (const PoolId pool : size.demand.pools)
+            if (std::find(pools.begin(), pools.end(), pool) == pools.end()) pools.push_back(pool);
+    }
+    return pools;
+}
+
+// In which sizes a training job could run in pools that it does not accept.
+std::vector<sched::Size> sizes_there(const job::JobSpec& spec,
+                                     const sched::Request& request,
+                                     const std::vector<PoolId>& pools,
+                                     const fleet::Fleet& fleet,
+                                     const catalog::Catalog& catalog) {
+    std::vector<sched::Size> sizes;
+    if (pools.empty()) return sizes;
+    const auto planned = train_plan_of(spec, fleet, pools, catalog);
+    if (!planned) return sizes;
+    for (const job::TrainSize& size : planned->sizes)
+        sizes.push_back(size_for_core(size, spec.gang, request.demand, fleet));
+    return sizes;
+}
+
 // A job inside a reservation has but its nodes.
 std::vector<ExplainView::Help> would_help(const Job& job,
                                           const Book& book,
                                           const catalog::Catalog& catalog,
                                           Time now) {
-    const fleet::Demand& demand = job.family->request.demand;
+    const sched::Request& request = job.family->request;
+    const fleet::Fleet& fleet = book.engine().fleet();
     std::vector<PoolId> others;
-    if (demand.tag == 0) {
-        others = pools_not_accepted(book.engine().fleet(), job.family->spec, demand.pools, catalog);
+    std::vector<sched::Size> sizes;
+    if (request.demand.tag == 0) {
+        others = pools_not_accepted(fleet, job.family->spec, pools_asked(request), catalog);
+        if (!request.sizes.empty())
+            sizes = sizes_there(job.family->spec, request, others, fleet, catalog);
     }
     std::vector<ExplainView::Help> all;
-    for (sched::Counterfactual& one : book.engine().counterfactuals(job.id, others, now)) {
+    for (sched::Counterfactual& one : book.engine().counterfactuals(job.id, others, now, sizes)) {
         ExplainView::Help help{.change = std::string(sched::name_of(one.change)),
                                .starts_at = one.at,
                                .sentence = std::move(one.sentence)};
@@ -356,6 +403,10 @@ ExplainView explain(const Job& job,
     if (job.state == JobState::held) return view;
     if (change.empty()) {
         view.details = told.also;
+        if (const auto size = size_of(job, book)) {
+            const job::TrainSize& its = job.family->spec.sizes[*size];
+            view.details.push_back("the plan of the size that it asks for: " + its.plan);
+        }
         view.would_help = would_help(job, book, catalog, now);
         if (told.reason.other.valid() && told.reason.other != job.id) {
             view.details.push_back("in front of it: " + book.described(told.reason.other));
@@ -375,7 +426,7 @@ ExplainView explain(const Job& job,
                                job.attempts.back().stopped_for);
     }
     if (change.empty()) {
-        add_holders(view.details, book, job.family->request.demand.pools, told.not_yet);
+        add_holders(view.details, book, pools_asked(job.family->request), told.not_yet);
     }
     return view;
 }

@@ -46,9 +46,13 @@ Explanation Engine::explain(JobId id, Time now) const {
 
     answer.ahead = state.queue.up_to(job.rank).count - 1;
     if (!job.parked) answer.not_yet = state.not_to_be_stopped_yet(job, now);
-    if (state.sizing.count({job.rank, mark.slot}) > 0)
-        answer.also.push_back("of its sizes: " + state.sizes_in_words(mark.slot, now));
-    const std::string asked = demand_in_words(shape.demand);
+    const bool has_sizes = state.sizing.count({job.rank, mark.slot}) > 0;
+    if (has_sizes) answer.also.push_back("of its sizes: " + state.sizes_in_words(mark.slot, now));
+    std::string asked = demand_in_words(shape.demand);
+    if (has_sizes) {
+        const State::WithSizes& its = state.with_sizes.at(id);
+        asked = "one of its sizes, " + state.size_in_words(its.sizes[its.current]);
+    }
     const std::string free_now = free_in_words(state.fleet, state.free, shape.demand);
     if (job.parked) {
         const State::Array& array = state.arrays.at(job.array);

@@ -4,8 +4,23 @@
 
 namespace weir::sim {
 
-DemandsOf::DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps)
-    : trace_(trace), fleet_(std::move(fleet)), keeps_(std::move(keeps)) {}
+namespace {
+
+DemandsOf::Sizes with_pools_of_all(std::vector<sched::Size> all) {
+    DemandsOf::Sizes sizes{.all = std::move(all), .waiting = {}};
+    sizes.waiting = sizes.all.front().demand;
+    std::vector<PoolId>& pools = sizes.waiting.pools;
+    for (const sched::Size& size : sizes.all) {
+        for (const PoolId pool : size.demand.pools)
+            if (std::find(pools.begin(), pools.end(), pool) == pools.end()) pools.push_back(pool);
+    }
+    return sizes;
+}
+
+}  // namespace
+
+DemandsOf::DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps, SizesOf sizes)
+    : trace_(trace), fleet_(std::move(fleet)), keeps_(std::move(keeps)), sizes_(std::move(sizes)) {}
 
 DemandsOf::Known& DemandsOf::known(const TraceJob& job) {
     const Key key{job.chips,
@@ -14,10 +29,15 @@ DemandsOf::Known& DemandsOf::known(const TraceJob& job) {
                   job.cpus_milli,
                   job.memory.count,
                   job.accepts,
+                  job.trains,
                   job.precision};
     const auto [entry, added] = known_.try_emplace(key);
     Known& its = entry->second;
     if (!added) return its;
+    if (job.trains != unknown_name) {
+        plan(trace_.trainings.at(job.trains), its);
+        return its;
+    }
     its.demand.pools = pools_for(job);
     if (keeps_ && job.chips > 0 && job.precision) {
         std::vector<PoolId>& pools = its.demand.pools;
@@ -35,6 +55,33 @@ const fleet::Demand& DemandsOf::of(const TraceJob& job) {
     return known(job).demand;
 }
 
+// Where no size is planned, no pool serves it.
+void DemandsOf::plan(const std::string& job_file, Known& its) {
+    if (!sizes_) return;
+    Result<std::vector<sched::Size>> sizes = sizes_(job_file, fleet_);
+    if (!sizes || sizes->empty()) return;
+    its.sizes = with_pools_of_all(*std::move(sizes));
+    its.demand = its.sizes.all.front().demand;
+}
+
+const DemandsOf::Sizes& DemandsOf::sizes_of(const TraceJob& job) {
+    return known(job).sizes;
+}
+
+const DemandsOf::Sizes& DemandsOf::sizes_of(const TraceJob& job,
+                                            const sched::Engine& engine,
+                                            TenantId tenant) {
+    Known& its = known(job);
+    if (its.sizes.all.empty() || engine.rights().empty()) return its.sizes;
+    const auto [entry, added] = its.of_tenants.try_emplace(tenant);
+    if (!added) return entry->second;
+    std::vector<sched::Size> possible;
+    for (const sched::Size& size : its.sizes.all)
+        if (engine.can_ever_have(tenant, size.demand)) possible.push_back(size);
+    if (!possible.empty()) entry->second = with_pools_of_all(std::move(possible));
+    return entry->second;
+}
+
 const std::vector<PoolId>& DemandsOf::barred_to(const TraceJob& job) {
     return known(job).barred;
 }
@@ -42,16 +89,35 @@ const std::vector<PoolId>& DemandsOf::barred_to(const TraceJob& job) {
 bool DemandsOf::can_ever_fit(const sched::Engine& engine, const TraceJob& job) {
     Known& its = known(job);
     if (its.demand.pools.empty()) return false;
-    if (its.fits < 0) its.fits = engine.can_ever_fit(its.demand).has_value() ? 1 : 0;
+    if (its.fits < 0) {
+        bool fits = its.sizes.all.empty() && engine.can_ever_fit(its.demand);
+        for (const sched::Size& size : its.sizes.all)
+            fits = fits || engine.can_ever_fit(size.demand);
+        its.fits = fits ? 1 : 0;
+    }
     return its.fits == 1;
+}
+
+bool DemandsOf::can_ever_have(const sched::Engine& engine, const TraceJob& job, TenantId tenant) {
+    const Known& its = known(job);
+    if (its.sizes.all.empty()) return engine.can_ever_have(tenant, its.demand).has_value();
+    return std::any_of(its.sizes.all.begin(), its.sizes.all.end(), [&](const sched::Size& size) {
+        return engine.can_ever_have(tenant, size.demand).has_value();
+    });
 }
 
 bool DemandsOf::can_ever_read(const sched::Engine& engine, const TraceJob& job, TenantId tenant) {
     if (job.reads == unknown_name) return true;
     Known& its = known(job);
     const auto [entry, added] = its.reads.try_emplace({job.reads, tenant}, false);
-    if (added)
-        entry->second = engine.can_ever_read(tenant, its.demand, trace_.data_sets.at(job.reads));
+    if (!added) return entry->second;
+    const std::vector<std::string>& datasets = trace_.data_sets.at(job.reads);
+    entry->second =
+        its.sizes.all.empty()
+            ? engine.can_ever_read(tenant, its.demand, datasets)
+            : std::any_of(its.sizes.all.begin(), its.sizes.all.end(), [&](const sched::Size& size) {
+                  return engine.can_ever_read(tenant, size.demand, datasets);
+              });
     return entry->second;
 }
 

@@ -9,13 +9,15 @@
 // CPUs and memory are split in proportion to the chips.
 //
 // A job that says which number format it needs runs on chips that compute in it only; the other
-// chips, on which it would run but for that, are barred to it.
+// chips, on which it would run but for that, are barred to it. A training job asks for what was
+// planned for it, in one of several sizes.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -31,14 +33,32 @@ namespace weir::sim {
 // Whether a kind of chip keeps the contract of a job whose results need this format.
 using KeepsOf = std::function<bool(std::string_view chip, catalog::Format format)>;
 
+// The sizes in which a training job may run on a fleet; the error says why in none.
+using SizesOf = std::function<Result<std::vector<sched::Size>>(const std::string& job_file,
+                                                               const fleet::Fleet& fleet)>;
+
 class DemandsOf {
 public:
-    // Without `keeps`, every chip computes in everything.
-    DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps = {});
+    // Without `keeps`, every chip computes in everything; without `sizes`, nobody trains.
+    DemandsOf(const Trace& trace, fleet::Fleet fleet, KeepsOf keeps = {}, SizesOf sizes = {});
 
+    // Of a job with sizes, its first.
     const fleet::Demand& of(const TraceJob& job);
     const std::vector<PoolId>& barred_to(const TraceJob& job);
+    // Of a training job: by numbers of chips, and what it waits for until it has taken one: as much
+    // as the first has, in the pools of all.
+    struct Sizes {
+        std::vector<sched::Size> all;
+        fleet::Demand waiting;
+    };
+    const Sizes& sizes_of(const TraceJob& job);
+    // Those to which its organisation could ever have a right.
+    const Sizes& sizes_of(const TraceJob& job, const sched::Engine& engine, TenantId tenant);
     [[nodiscard]] bool can_ever_fit(const sched::Engine& engine, const TraceJob& job);
+    // Whether an organisation could ever have the right to it, in one of its sizes.
+    [[nodiscard]] bool can_ever_have(const sched::Engine& engine,
+                                     const TraceJob& job,
+                                     TenantId tenant);
     // Whether all that it reads could be at one site where it may run.
     [[nodiscard]] bool can_ever_read(const sched::Engine& engine,
                                      const TraceJob& job,
@@ -48,6 +68,8 @@ private:
     struct Known {
         fleet::Demand demand;
         std::vector<PoolId> barred;
+        Sizes sizes;
+        std::map<TenantId, Sizes> of_tenants;                      // of these
         int fits = -1;                                             // -1 = not asked yet
         std::map<std::pair<std::uint32_t, TenantId>, bool> reads;  // by its datasets, and for whom
     };
@@ -57,9 +79,11 @@ private:
                            std::uint64_t,
                            std::int64_t,
                            std::uint32_t,
+                           std::uint32_t,
                            std::optional<catalog::Format>>;
 
     Known& known(const TraceJob& job);
+    void plan(const std::string& job_file, Known& its);
     // Of a demand of which only the pools are set, the rest.
     void make(const TraceJob& job, fleet::Demand& demand) const;
     [[nodiscard]] std::vector<PoolId> pools_for(const TraceJob& job) const;
@@ -67,6 +91,7 @@ private:
     const Trace& trace_;
     fleet::Fleet fleet_;
     KeepsOf keeps_;
+    SizesOf sizes_;
     std::map<Key, Known> known_;
 };
 

@@ -88,14 +88,14 @@ std::vector<SiteAlone> sites_alone(const fleet::Fleet& fleet,
 SiteChoice::SiteChoice(const Trace& trace,
                        const std::vector<SiteAlone>& sites,
                        const SimulationOptions& options)
-    : sites_(sites), whole_(trace, trace.fleet, options.keeps) {
+    : sites_(sites), whole_(trace, trace.fleet, options.keeps, options.sizes) {
     for (std::size_t s = 0; s < sites.size(); ++s) {
         const SiteAlone& site = sites[s];
         tenancy::Rights rights =
             tenancy::rights_on(site.fleet, site.organisations, options.rate_of);
         tenancy::QuotaTree owned;
         if (!rights.empty()) owned = tenancy::QuotaTree(rights.organisations, rights.capacity);
-        judges_.push_back({DemandsOf(trace, site.fleet, options.keeps),
+        judges_.push_back({DemandsOf(trace, site.fleet, options.keeps, options.sizes),
                            sched::Engine(site.fleet, options.policy, std::move(rights)),
                            std::move(owned)});
         for (const PoolId pool : site.pools) {
@@ -126,7 +126,8 @@ SiteChoice::Answer SiteChoice::of(const TraceJob& job, TenantId tenant) {
     Answer answer;
     double most = -1;
     std::vector<bool> asked(sites_.size(), false);
-    for (const PoolId pool : whole_.of(job).pools) {
+    const DemandsOf::Sizes& sizes = whole_.sizes_of(job);
+    for (const PoolId pool : (sizes.all.empty() ? whole_.of(job) : sizes.waiting).pools) {
         const std::size_t s = site_of_pool_[pool.value];
         if (asked[s]) continue;
         asked[s] = true;
@@ -135,7 +136,7 @@ SiteChoice::Answer SiteChoice::of(const TraceJob& job, TenantId tenant) {
         answer.fits = true;
         const fleet::Demand& demand = judge.demands.of(job);
         if (!judge.engine.rights().empty() &&
-            !judge.engine.can_ever_have(tenant, demand).has_value())
+            !judge.demands.can_ever_have(judge.engine, job, tenant))
             continue;
         answer.may = true;
         if (!judge.demands.can_ever_read(judge.engine, job, tenant)) continue;

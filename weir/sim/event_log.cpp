@@ -66,6 +66,8 @@ audit::Submitted submitted_as(const sched::JobSubmitted& event) {
     job.priority = word_for(request.priority);
     job.demand = request.demand;
     job.limit = request.limit;
+    for (std::size_t i = 1; i < request.sizes.size(); ++i)
+        job.sizes.push_back({request.sizes[i].demand, request.sizes[i].limit});
     job.deadline = request.deadline;
     for (const sched::Dependency& dependency : request.after)
         job.after.push_back({dependency.job, word_for(dependency.needs)});
@@ -160,10 +162,11 @@ std::vector<audit::NodeRun> runs_of(const fleet::Placement& placement) {
 }
 
 What said(const sched::Start& start, const sched::Reason& why) {
-    return audit::Started{start.job, std::string(sched::name_of(why.cause)), start.placement};
+    return audit::Started{
+        start.job, std::string(sched::name_of(why.cause)), start.placement, start.size};
 }
 What said(const sched::Reserve& reserve, const sched::Reason&) {
-    return audit::Promised{reserve.job, reserve.at, runs_of(reserve.placement)};
+    return audit::Promised{reserve.job, reserve.at, runs_of(reserve.placement), reserve.size};
 }
 What said(const sched::Drop& drop, const sched::Reason& why) {
     return audit::Dropped{drop.job, std::string(sched::name_of(why.cause))};

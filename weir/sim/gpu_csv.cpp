@@ -33,6 +33,7 @@ enum Column : std::size_t {
     mem_gb,
     chip,
     datasets,
+    train,
     precision,
     priority,
     state,
@@ -53,6 +54,7 @@ constexpr std::array<std::string_view, column_count> column_names = {"job_id",
                                                                      "mem_gb",
                                                                      "chip",
                                                                      "datasets",
+                                                                     "train",
                                                                      "precision",
                                                                      "priority",
                                                                      "state",
@@ -119,6 +121,7 @@ private:
     Positions names_;
     Positions chip_sets_;
     Positions data_sets_;
+    Positions trainings_;
     std::vector<std::uint64_t> lines_of_jobs_;
     std::uint64_t never_started_ = 0;
     std::uint64_t cut_ = 0;
@@ -291,7 +294,7 @@ Result<void> JobReader::read_job() {
     if (!was.empty() && std::find(states.begin(), states.end(), was) == states.end()) {
         return wrong(state, fmt::format("valid are {}, or empty", fmt::join(states, ", ")));
     }
-    if (was == "PENDING" && text(duration_s).empty()) {
+    if (was == "PENDING" && text(duration_s).empty() && text(train).empty()) {
         ++never_started_;
         return {};
     }
@@ -301,11 +304,11 @@ Result<void> JobReader::read_job() {
     WEIR_TRY(const auto submitted, whole(submit_s, 0, longest_s));
     if (!submitted) return wrong(submit_s, "every job needs the second of its submission");
     WEIR_TRY(const auto duration, whole(duration_s, 0, longest_s));
-    if (!duration) {
+    if (!duration && text(train).empty()) {
         return wrong(duration_s, "every job needs a run time, except those in state PENDING");
     }
     job.submitted_at = at_seconds(*submitted);
-    job.run = seconds(*duration);
+    job.run = seconds(duration.value_or(0));
     WEIR_TRY(const auto limit, whole(req_time_s, 1, longest_s));
     if (limit) {
         job.limit = seconds(*limit);
@@ -338,6 +341,19 @@ Result<void> JobReader::read_job() {
     job.group = name_position(text(group));
     job.accepts = set_position(text(chip), chip_sets_, trace_.chip_sets);
     job.reads = set_position(text(datasets), data_sets_, trace_.data_sets);
+    if (!text(train).empty()) {
+        const auto next = static_cast<std::uint32_t>(trace_.trainings.size());
+        const auto [known, is_new] = trainings_.emplace(text(train), next);
+        if (is_new) trace_.trainings.emplace_back(text(train));
+        job.trains = known->second;
+        // What it took when the log was written says nothing of what it takes here.
+        job.run = {};
+        job.limit = forever;
+        job.nodes = job.chips = 0;
+        job.chip_permille = 1000;
+        job.cpus_milli = 0;
+        job.memory = {};
+    }
     if (!text(precision).empty()) {
         job.precision = catalog::format_from_name(text(precision));
         if (!job.precision) {

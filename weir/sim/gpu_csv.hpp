@@ -2,7 +2,8 @@
 //
 // Needed: job_id, submit_s, duration_s. Used where present: user, group, req_time_s, nodes,
 // devices, device_share, cpus, mem_gb, chip ("a|b": accepted devices), datasets ("a|b": that it
-// reads), priority, state. Other columns are ignored, with a note where one of these
+// reads), train (the job file of a training job, which then needs no duration), priority, state.
+// Other columns are ignored, with a note where one of these
 // was probably meant; an empty field is "not known". Seconds may carry fractions, which are cut.
 // Two jobs may have the same id, with a note that names their lines. A job that never started
 // (state PENDING without a duration) is dropped, and a run above its limit is cut to it; both with

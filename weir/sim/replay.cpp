@@ -39,6 +39,7 @@ std::uint64_t likeness_of(std::uint64_t owner, const TraceJob& job) {
     digest.add(std::uint64_t{job.nodes} << 32 | job.accepts);
     digest.add(job.cpus_milli);
     digest.add(job.memory.count);
+    if (job.trains != unknown_name) digest.add(job.trains);
     return digest.value() == 0 ? 1 : digest.value();
 }
 
@@ -56,7 +57,7 @@ Replay::Replay(const Trace& trace,
       engine_(
           fleet, options.policy, tenancy::rights_on(fleet, options.organisations, options.rate_of)),
       tenants_(tenants_of_names(trace, options.organisations)),
-      demands_(trace, fleet, options.keeps),
+      demands_(trace, fleet, options.keeps, options.sizes),
       // Of virtual clusters that are kept apart, nobody says which racks they are in.
       meter_(options.apart ? fleet::Fleet{} : fleet, from),
       waterfall_(fleet, unit, from, engine_.rights()),
@@ -119,6 +120,42 @@ Duration Replay::checkpoint_interval(const fleet::Demand& demand) const {
                                              : job::daly_interval(its.cost, mtbf);
 }
 
+// What a limit has to be so that the checkpoints of a job do not count against it.
+Duration Replay::with_checkpoints(Duration limit, Duration every) const {
+    if (limit >= forever || every <= Duration{}) return limit;
+    const CheckpointOptions& how = options_.checkpoints;
+    return limit + (limit / every + 1) * how.cost + how.restart;
+}
+
+// What is planned for a training job: the core chooses among that.
+void Replay::enter_sizes(JobRun& run, const TraceJob& its, sched::Request& request) {
+    const DemandsOf::Sizes& sizes = demands_.sizes_of(its, engine_, request.tenant);
+    if (sizes.all.empty()) return;
+    run.sizes = &sizes;
+    run.demand = &sizes.all.front().demand;
+    request.sizes = sizes.all;
+    for (sched::Size& size : request.sizes)
+        size.limit = with_checkpoints(size.limit, checkpoint_interval(size.demand));
+    request.demand = *run.demand;
+    request.limit = request.sizes.front().limit;
+    request.expected = request.sizes.front().takes;
+}
+
+// It starts for the first time, in the size that the core has chosen, and keeps that.
+void Replay::take_size(std::uint32_t index, std::uint32_t number) {
+    JobRun& run = run_of(index);
+    const DemandsOf::Sizes* const sizes = std::exchange(run.sizes, nullptr);
+    if (sizes == nullptr) return;
+    const sched::Size& size = sizes->all.at(number);
+    run.demand = &size.demand;
+    run.work = size.takes;
+    run.every = checkpoint_interval(size.demand);
+    run.limit = with_checkpoints(size.limit, run.every);
+    jobs_[index].chips = static_cast<double>(size.demand.chips_milli()) / 1000.0;
+    jobs_[index].trained = {.run = size.takes,
+                            .cpus = static_cast<double>(size.demand.cpus_milli()) / 1000.0};
+}
+
 void Replay::tell(const sched::Event& event, Time now) {
     if (log_) log_->event(event, now);
     apply(event, now);
@@ -148,6 +185,7 @@ void Replay::submit(std::uint32_t index, Time now) {
     sched::Request& request = event.request;
     request.job = JobId{index};
     request.limit = its.limit;
+    run.work = its.run;
     run.demand = &demands_.of(its);
     request.demand = *run.demand;
     run.account.tenant = tenant_of(its);
@@ -159,12 +197,10 @@ void Replay::submit(std::uint32_t index, Time now) {
     run.barred = &demands_.barred_to(its);
     run.every = checkpoint_interval(request.demand);
     if (run.every > Duration{}) {
-        const CheckpointOptions& how = options_.checkpoints;
-        request.checkpoint = {.every = run.every, .cost = how.cost};
-        if (its.limit < forever) {
-            request.limit += (its.limit / run.every + 1) * how.cost + how.restart;
-        }
+        request.checkpoint = {.every = run.every, .cost = options_.checkpoints.cost};
     }
+    request.limit = with_checkpoints(request.limit, run.every);
+    enter_sizes(run, its, request);
     run.limit = request.limit;
     run.retries = options_.failures.retries;
     request.replace_failed = options_.failures.replace;
@@ -172,14 +208,23 @@ void Replay::submit(std::uint32_t index, Time now) {
         request.owner = hash_of_name_[its.user];
         request.likeness = likeness_of(request.owner, its);
     }
-    if (options_.prediction_error_seed) {
+    if (options_.prediction_error_seed && request.sizes.empty()) {
         const std::uint64_t which = std::uint64_t{jobs_[index].copy} << 32 | jobs_[index].trace_job;
         request.predicted =
             predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
     }
     if (log_) log_->submitted(event, tenant_name(its), *run.barred, now);
+<<<<<<< HEAD
     apply(event, now);
     waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(its));
+=======
+    engine_.apply(event, now);
+    waterfall_.waits(run.account,
+                     run.sizes == nullptr ? *run.demand : run.sizes->waiting,
+                     *run.barred,
+                     now,
+                     reads(its));
+>>>>>>> train
 }
 
 const std::vector<std::string>& Replay::reads(const TraceJob& its) const {
@@ -275,7 +320,7 @@ void Replay::go_on(std::uint32_t index, Time now) {
     JobRun& run = run_of(index);
     run.attempt = {.begin = now,
                    .restart = run.saved > Duration{} ? options_.checkpoints.restart : Duration{},
-                   .work = job(index).run - run.saved,
+                   .work = run.work - run.saved,
                    .every = run.every,
                    .cost = options_.checkpoints.cost};
     run.serial = ++starts_;
@@ -324,13 +369,15 @@ void Replay::end_attempt(
         return;
     }
     const bool done = outcome == sched::Outcome::succeeded;
-    scheduled.lost = run.wall - (done ? job(index).run : Duration{});
+    scheduled.lost = run.wall - (done ? run.work : Duration{});
     settle(index, done, now);
 }
 
 // It was back in the queue since its last attempt.
 void Replay::end_pause(std::uint32_t index, Time now) {
-    if (jobs_[index].end < now) pauses_.push_back({jobs_[index].trace_job, jobs_[index].end, now});
+    const ScheduledJob& its = jobs_[index];
+    if (its.end >= now) return;
+    pauses_.push_back({its.trace_job, its.chips, cpus_of(its, job(index), trace_), its.end, now});
 }
 
 // It is over: its book is closed.
@@ -429,6 +476,7 @@ bool Replay::carry_out(const sched::Start& start, Time now) {
         scheduled.start = now;
         scheduled.nodes = static_cast<std::uint32_t>(start.placement.nodes());
         scheduled.pool = start.placement.ranges.front().pool;
+        take_size(index, start.size);
     } else {
         end_pause(index, now);
     }

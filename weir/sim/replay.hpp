@@ -84,14 +84,16 @@ public:
 private:
     static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
     struct JobRun {
-        std::uint32_t index = no_slot;  // in jobs_; no_slot: it is over
-        const fleet::Demand* demand = nullptr;
+        std::uint32_t index = no_slot;                // in jobs_; no_slot: it is over
+        const fleet::Demand* demand = nullptr;        // until it has taken a size, of the first
+        const DemandsOf::Sizes* sizes = nullptr;      // of a training job that has taken none
         const std::vector<PoolId>* barred = nullptr;  // by its contract
         tenancy::Waterfall::Account account;
         tenancy::Spent spent;       // since it holds what it holds, up to the last account()
         Attempt attempt;            // that runs
         Time attempt_began{};       // from here its limit counts
         Duration limit{};           // its user's, and what its checkpoints add
+        Duration work{};            // its run, by the log or by its size
         Duration saved{};           // of its run, by ended attempts
         Duration wall{};            // of ended attempts
         Duration every{};           // checkpoint interval; 0 = none
@@ -151,6 +153,9 @@ private:
     [[nodiscard]] std::uint32_t tenant_of(const TraceJob& its);
     [[nodiscard]] tenancy::Spent spent_of(const sched::Decision& decision);
     [[nodiscard]] Duration checkpoint_interval(const fleet::Demand& demand) const;
+    [[nodiscard]] Duration with_checkpoints(Duration limit, Duration every) const;
+    void enter_sizes(JobRun& run, const TraceJob& its, sched::Request& request);
+    void take_size(std::uint32_t index, std::uint32_t number);
     [[nodiscard]] const std::vector<std::string>& reads(const TraceJob& its) const;
     [[nodiscard]] double bytes_of(const std::string& dataset) const;
     void arrived(const sched::DatasetStaged& copy, Time now);

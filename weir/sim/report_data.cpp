@@ -62,15 +62,14 @@ private:
 };
 
 // How much a job holds while it runs, in the unit of the report.
-double width_of(const TraceJob& logged, const Trace& trace, bool by_chips) {
-    return by_chips ? logged.chips * static_cast<double>(logged.chip_permille) / 1000.0
-                    : trace.cpus(logged);
+double width_of(const ScheduledJob& job, const Trace& trace, bool by_chips) {
+    return by_chips ? job.chips : cpus_of(job, trace.jobs[job.trace_job], trace);
 }
 
 // What all attempts of it held, whatever came of them.
 double work_of(const ScheduledJob& job, const Trace& trace, bool by_chips) {
     const TraceJob& logged = trace.jobs[job.trace_job];
-    return width_of(logged, trace, by_chips) * as_seconds(held_by(job, logged).wall);
+    return width_of(job, trace, by_chips) * as_seconds(held_by(job, logged).wall);
 }
 
 double wait_of(const ScheduledJob& job, const TraceJob& logged) {
@@ -111,14 +110,14 @@ TimeSeries series_of(const Trace& trace,
     Binned waiting_jobs(from, series.bin_s, used);
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        const double width = width_of(logged, trace, by_chips);
+        const double width = width_of(job, trace, by_chips);
         const double start = seconds_of(job.start);
         busy.add(start, seconds_of(job.end), width);
         waiting.add(seconds_of(logged.submitted_at), start, width);
         waiting_jobs.add(seconds_of(logged.submitted_at), start, 1);
     }
     for (const Pause& pause : result.pauses) {
-        const double width = width_of(trace.jobs[pause.trace_job], trace, by_chips);
+        const double width = by_chips ? pause.chips : pause.cpus;
         const double begin = seconds_of(pause.from);
         const double end = seconds_of(pause.until);
         busy.add(begin, end, -width);
@@ -137,16 +136,16 @@ std::vector<WaitingFor> waiting_for(const Trace& trace,
                                     const Simulation& result,
                                     const TimeSeries& series) {
     std::map<std::uint32_t, Binned> by_kinds;
-    const auto add = [&](std::uint32_t trace_job, Time from, Time until) {
+    const auto add = [&](std::uint32_t trace_job, double chips, Time from, Time until) {
         const TraceJob& logged = trace.jobs[trace_job];
         const auto its = by_kinds.try_emplace(
             logged.accepts, series.from_s, series.bin_s, series.waiting.size());
-        its.first->second.add(seconds_of(from), seconds_of(until), width_of(logged, trace, true));
+        its.first->second.add(seconds_of(from), seconds_of(until), chips);
     };
     for (const ScheduledJob& job : result.jobs)
-        add(job.trace_job, trace.jobs[job.trace_job].submitted_at, job.start);
+        add(job.trace_job, job.chips, trace.jobs[job.trace_job].submitted_at, job.start);
     for (const Pause& pause : result.pauses)
-        add(pause.trace_job, pause.from, pause.until);
+        add(pause.trace_job, pause.chips, pause.from, pause.until);
     std::vector<WaitingFor> all;
     for (const auto& [accepts, waiting] : by_kinds) {
         all.push_back(
@@ -179,7 +178,7 @@ std::vector<SizeClass> sizes_of(const Trace& trace, const Simulation& result, bo
     double work = 0;
     for (const ScheduledJob& job : result.jobs) {
         const TraceJob& logged = trace.jobs[job.trace_job];
-        Sums& sums = classes[class_of(width_of(logged, trace, by_chips))];
+        Sums& sums = classes[class_of(width_of(job, trace, by_chips))];
         sums.waits.push_back(wait_of(job, logged));
         sums.work += work_of(job, trace, by_chips);
         work += work_of(job, trace, by_chips);

@@ -169,7 +169,7 @@ void measure(const Trace& trace, Simulation& simulation) {
         slowdown_sum += bounded_slowdown(job, its);
         completion_sum += as_seconds(job.end - its.submitted_at);
         const Held held = held_by(job, its);
-        const double width = by_chips ? job.chips : trace.cpus(its);
+        const double width = by_chips ? job.chips : cpus_of(job, its, trace);
         busy += as_seconds(held.wall) * width;
         useful += as_seconds(held.useful) * width;
         checkpoints += as_seconds(job.checkpoints) * width;
@@ -272,6 +272,23 @@ Result<void> can_be_done(const SimulationOptions& options, const Trace& trace) {
                                         name));
             }
         }
+    }
+    for (const std::string& training : trace.trainings) {
+        if (!options.sizes) {
+            return fail(
+                Code::invalid,
+                fmt::format("{}: train: {}: nobody plans training jobs", trace.name, training));
+        }
+        if (options.apart) {
+            return fail(Code::invalid,
+                        fmt::format("{}: train: {}: what a virtual cluster has is a number of "
+                                    "chips and no pools, so nothing can be planned for it; leave "
+                                    "out --apart",
+                                    trace.name,
+                                    training));
+        }
+        if (const auto planned = options.sizes(training, trace.fleet); !planned)
+            return fail(planned.error().at(trace.name));
     }
     if (options.each_site) {
         const auto refused = [](std::string_view why) {
@@ -404,7 +421,7 @@ Chosen choose(const Trace& trace, const SimulationOptions& options, Simulation& 
         chosen.sites = sites_alone(simulation.fleet, options.organisations, options.rate_of);
         choice.emplace(trace, chosen.sites, options);
     }
-    DemandsOf demands(trace, simulation.fleet, options.keeps);
+    DemandsOf demands(trace, simulation.fleet, options.keeps, options.sizes);
     tenancy::Rights rights =
         tenancy::rights_on(simulation.fleet, options.organisations, options.rate_of);
     simulation.notes.insert(simulation.notes.end(), rights.notes.begin(), rights.notes.end());
@@ -452,7 +469,7 @@ Chosen choose(const Trace& trace, const SimulationOptions& options, Simulation& 
                 ++left_out.of_nobody;
                 continue;
             }
-            if (where ? !where->may : !empty.can_ever_have(tenant, demands.of(job))) {
+            if (where ? !where->may : !demands.can_ever_have(empty, job, tenant)) {
                 ++left_out.beyond_rights;
                 continue;
             }
@@ -466,7 +483,9 @@ Chosen choose(const Trace& trace, const SimulationOptions& options, Simulation& 
             chosen.queues[queue].push_back(
                 {.trace_job = index,
                  .copy = copy,
-                 .chips = job.chips * static_cast<double>(job.chip_permille) / 1000.0});
+                 .chips = job.trains != unknown_name
+                              ? static_cast<double>(demands.of(job).chips_milli()) / 1000.0
+                              : job.chips * static_cast<double>(job.chip_permille) / 1000.0});
         }
     }
     return chosen;
@@ -671,14 +690,22 @@ bool counted_in_chips(const Simulation& simulation) {
            2 * jobs_with_chips(simulation.jobs) >= simulation.jobs.size();
 }
 
+Duration run_of(const ScheduledJob& job, const TraceJob& its) {
+    return job.trained ? job.trained->run : its.run;
+}
+
+double cpus_of(const ScheduledJob& job, const TraceJob& its, const Trace& trace) {
+    return job.trained ? job.trained->cpus : trace.cpus(its);
+}
+
 Held held_by(const ScheduledJob& job, const TraceJob& its) {
     const bool done = job.attempts > job.failures + job.preemptions && !job.ended_by_limit;
-    const Duration useful = done ? its.run : Duration{};
+    const Duration useful = done ? run_of(job, its) : Duration{};
     return {.wall = useful + job.lost, .useful = useful};
 }
 
 double bounded_slowdown(const ScheduledJob& job, const TraceJob& its) {
-    const double run_s = as_seconds(its.run);
+    const double run_s = as_seconds(run_of(job, its));
     const bool as_logged = job.attempts == 1 && !job.ended_by_limit;
     const double response_s = as_logged ? as_seconds(job.start - its.submitted_at) + run_s
                                         : as_seconds(job.end - its.submitted_at);

@@ -97,6 +97,7 @@ struct SimulationOptions {
     std::vector<LentQuota> loans{};
     tenancy::RateOf rate_of{};  // for quotas in what chips compute
     KeepsOf keeps{};            // which chips the contracts of jobs allow
+    SizesOf sizes{};            // in which sizes training jobs may run
     FailureOptions failures{};
     CheckpointOptions checkpoints{};
     std::vector<CapChange> caps{};
@@ -130,11 +131,18 @@ struct ScheduledJob {
     Duration lost{};                // time that brought it nowhere; of it ...
     Duration checkpoints{};         // ... taking checkpoints,
     Duration restarts{};            // going on from them; the rest is work done again
+    struct Trained {
+        Duration run{};
+        double cpus = 0;
+    };
+    std::optional<Trained> trained{};  // of a training job, by the size that it took
 };
 
 // A time between two attempts of a job: it is back in the queue and holds nothing.
 struct Pause {
     std::uint32_t trace_job = 0;  // position in Trace::jobs
+    double chips = 0;             // that it waited for again
+    double cpus = 0;
     Time from{};
     Time until{};
 };
@@ -231,6 +239,10 @@ struct Held {
     Duration useful{};
 };
 Held held_by(const ScheduledJob& job, const TraceJob& its);
+
+// Its work, and the CPUs that it had: by the log, or by the size of a training job.
+Duration run_of(const ScheduledJob& job, const TraceJob& its);
+double cpus_of(const ScheduledJob& job, const TraceJob& its, const Trace& trace);
 
 // max(1, (wait + run) / max(run, 10 s)); of a job that ran more than once, or not to the end of
 // its work, all of its time until its end counts.

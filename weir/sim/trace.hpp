@@ -40,6 +40,9 @@ struct TraceJob {
     Bytes memory;                          // whole job
     std::uint32_t accepts = unknown_name;  // position in Trace::chip_sets; unknown = any chip
     std::uint32_t reads = unknown_name;    // position in Trace::data_sets; unknown = nothing
+    // Position in Trace::trainings: on how many chips it runs, and for how long, is the planner's
+    // answer to `train:` of that job file, and what the log says of it does not count.
+    std::uint32_t trains = unknown_name;
     // The number format that its results need; it runs on chips that compute in it only.
     std::optional<catalog::Format> precision{};
     job::Priority priority = job::Priority::normal;
@@ -54,7 +57,8 @@ struct Trace {
     std::vector<std::string> names;                   // users and groups
     std::vector<std::vector<std::string>> chip_sets;  // accepted chips, in order of preference
     std::vector<std::vector<std::string>> data_sets;  // datasets that jobs read
-    fleet::Fleet fleet;  // from the header or the sidecar; may be empty
+    std::vector<std::string> trainings;  // job files, by path from the folder of the log
+    fleet::Fleet fleet;                  // from the header or the sidecar; may be empty
     std::map<std::string, std::uint32_t> quotas_chips;  // by group, where the sidecar gives them
     std::optional<Time> zero_utc;                       // wall-clock time of the trace's zero
     bool classic = false;                               // SWF: processors that are all alike
