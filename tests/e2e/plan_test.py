@@ -118,24 +118,31 @@ class Plan(unittest.TestCase):
         refused = self.weir("plan", "deepseek-v3", "--chips", "h800=256", "--framework", "deepspeed")
         self.assertEqual((refused.status, refused.out), (2, ""), refused)
         self.assertIn("--framework: deepspeed cannot launch this model: the model has latent attention (MLA), and "
-                      "deepspeed has no option for that; take megatron-lm or mindspeed", refused.err)
+                      "deepspeed has no option for that; take megatron-lm", refused.err)
 
     def test_where_nobody_names_a_framework_one_is_taken_that_can_launch_the_model(self):
         chips = ["--chips", "h100-sxm-80g=256"]
-        for model, framework in (("pangu-ultra-135b", "mindspeed"), ("llama-3-70b", "megatron-lm")):
-            answer = self.weir("plan", model, *chips, "--json")
+        for words, framework in ((["llama-3-70b", *chips], "megatron-lm"),
+                                 (["mixtral-8x7b", *chips, "--precision", "fp16"], "deepspeed"),
+                                 (["pangu-ultra-135b", "--chips", "ascend-910c=256"], "mindspeed")):
+            answer = self.weir("plan", *words, "--json")
+            self.assertEqual(answer.status, 0, answer)
             self.assertEqual(answer.json["framework"], framework)
-            self.assertEqual(f"--framework: {framework}, as megatron-lm cannot launch this model: the model has "
-                             "4 norms in a layer" in answer.err, framework != "megatron-lm", answer.err)
-        self.assertEqual(self.weir("plan", "pangu-ultra-135b", *chips, "--emit", "mindspeed").status, 0)
+            self.assertEqual("--framework: deepspeed, as megatron-lm cannot launch experts in fp16" in answer.err,
+                             framework == "deepspeed", answer.err)
+            self.assertEqual(self.weir("plan", *words, "--emit", framework).status, 0)
+        # MindSpeed knows its norms, but not these chips.
+        refused = self.weir("plan", "pangu-ultra-135b", *chips, "--emit", "megatron-lm")
+        self.assertIn("megatron-lm cannot launch this model: the model has 4 norms in a layer", refused.err)
+        self.assertNotIn("mindspeed", refused.err)
         # None can: the plans are those of kernels that are known, and that is said.
         spoken = self.weir("plan", "llama-4-scout", *chips)
         self.assertEqual(spoken.status, 0, spoken)
         self.assertIn("megatron-lm cannot launch this model: the model attends in chunks", spoken.err)
-        self.assertIn("no other framework can, so plans are those of its kernels", spoken.err)
+        self.assertIn("no other framework of these chips can, so plans are those of its kernels", spoken.err)
         refused = self.weir("plan", "llama-4-scout", *chips, "--emit", "megatron-lm")
         self.assertEqual((refused.status, refused.out), (2, ""), refused)
-        self.assertIn("no other framework can", refused.err)
+        self.assertIn("no other framework of these chips can", refused.err)
 
     def test_what_is_announced_of_a_launch_is_of_the_framework_that_is_launched(self):
         name = self.file("p.yaml", CONFIG.replace("zero_stage: 1", "zero_stage: 2"))

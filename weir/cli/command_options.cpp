@@ -710,10 +710,11 @@ private:
         c->add_option("--tokens", p.tokens, "tokens to train in all, such as 15T")->type_name("N");
         one_of(c->add_option("--precision", p.precision, "of the matrix products [bf16]"),
                {"bf16", "fp8", "fp16", "fp32"});
-        one_of(
-            c->add_option(
-                "--framework", p.framework, "whose kernels run [that of --emit, else megatron-lm]"),
-            {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
+        one_of(c->add_option(
+                   "--framework",
+                   p.framework,
+                   "whose kernels run [that of --emit, else megatron-lm, on Ascend mindspeed]"),
+               {"megatron-lm", "deepspeed", "mindspeed", "torchtitan"});
         c->add_option("--top", p.top, "so many plans [5]")
             ->type_name("K")
             ->check(whole_number(1, 1000));

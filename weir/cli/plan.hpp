@@ -23,7 +23,7 @@ struct PlanOptions {
     std::uint32_t global_batch = 0;  // sequences; 0 = 4 million tokens
     std::string tokens;              // to train in all, as 15e12 or 15T; "" = not said
     std::string precision = "bf16";
-    std::string framework;  // "" = that of --emit, else megatron-lm
+    std::string framework;  // "" = that of --emit, else what the chips and the model suit
     std::uint64_t top = 5;
     std::string objective = "time";
     std::string price;  // of a chip-hour: "15 CNY/chip-hour"

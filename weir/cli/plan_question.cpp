@@ -188,6 +188,7 @@ private:
                                     chip.error().message,
                                     pools));
         }
+        ascend_ = ascend_ && (*chip)->vendor == "Huawei";
         plan::MachineOptions machine_options;
         if (there != nullptr) {
             machine_options.chips_per_node = there->chips_per_node;
@@ -250,10 +251,11 @@ private:
         return {};
     }
 
-    // The framework of the launch, or what else was asked for.
+    // That of the launch, or what else was asked for, or what people use on these chips.
     [[nodiscard]] Result<plan::Framework> framework_asked() const {
         const std::string& asked = !options_.framework.empty() ? options_.framework
                                    : !options_.emit.empty()    ? options_.emit
+                                   : ascend_                   ? "mindspeed"
                                                                : "megatron-lm";
         if (!options_.emit.empty() && asked != options_.emit) {
             return fail(Code::invalid,
@@ -342,8 +344,8 @@ private:
     }
 
     // What the framework cannot be told is not ranked under its name. Where nobody named one, the
-    // first that can launch the model is taken; where none can, plans are those of its kernels, and
-    // a note says so.
+    // first that runs on the chips and can launch the model is taken; where none can, plans are
+    // those of its kernels, and a note says so.
     Result<void> choose_launched(plan::Framework& framework,
                                  std::vector<plan::Precision>& precisions) {
         const auto why_not = [&](plan::Precision precision, plan::Framework by) -> std::string {
@@ -359,22 +361,22 @@ private:
         if (!some(framework)) {
             std::string others;
             for (const auto other : launched_frameworks) {
-                if (!some(other)) continue;
+                if ((other == plan::Framework::mindspeed) != ascend_ || !some(other)) continue;
                 if (others.empty()) framework = other;
                 others += (others.empty() ? "" : " or ") + std::string(name_of(other));
             }
             if (!options_.framework.empty() || !options_.emit.empty()) {
-                return fail(
-                    Code::unsupported,
-                    fmt::format("{}: {}; {}",
-                                options_.framework.empty() ? "--emit" : "--framework",
-                                why,
-                                others.empty() ? "no other framework can" : "take " + others));
+                return fail(Code::unsupported,
+                            fmt::format("{}: {}; {}",
+                                        options_.framework.empty() ? "--emit" : "--framework",
+                                        why,
+                                        others.empty() ? "no other framework of these chips can"
+                                                       : "take " + others));
             }
             if (others.empty()) {
                 question_.notes.push_back(
-                    fmt::format("--framework: {}; no other framework can, so plans are those of "
-                                "its kernels, and --emit cannot write them",
+                    fmt::format("--framework: {}; no other framework of these chips can, so plans "
+                                "are those of its kernels, and --emit cannot write them",
                                 why));
                 return {};
             }
@@ -411,6 +413,7 @@ private:
 
     const PlanOptions& options_;
     PlanQuestion question_{};
+    bool ascend_ = true;  // all chips are Ascend's, where MindSpeed runs and the others do not
 };
 
 }  // namespace

@@ -284,10 +284,13 @@ Result<std::string> launch_text(const Launch& launch, Framework framework) {
 }
 
 Result<void> launches_model(const TrainingJob& job, Precision precision, Framework framework) {
-    // What the simplest strategy meets is of the model.
+    // What the simplest strategy meets is of the model, but for a precision that wants the
+    // optimizer's state split.
     Launch one{job, {}, 1};
     one.strategy.precision = precision;
-    WEIR_TRY([[maybe_unused]] const auto words, launch_arguments(one, framework));
+    const auto whole = launch_arguments(one, framework);
+    one.strategy.zero = 1;
+    if (!whole && !launch_arguments(one, framework)) return fail(whole.error());
     return {};
 }
 

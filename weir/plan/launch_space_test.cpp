@@ -92,6 +92,10 @@ TEST_P(LaunchSpace, HasOnlyWhatLaunchesAndRunsAsPredicted) {
 TEST(LaunchesModel, KnowsOfAModelWhatNoStrategyMends) {
     TrainingJob job{.model = launch_test_model("deepseek-v3"), .sequence = 2048};
     EXPECT_TRUE(launches_model(job, Precision::fp8, Framework::megatron_lm));
+    // In 16 bits DeepSpeed sums gradients in FP32 only where the optimizer's state is split.
+    const TrainingJob plain{.model = launch_test_model("llama-2-7b"), .sequence = 2048};
+    EXPECT_TRUE(launches_model(plain, Precision::fp16, Framework::deepspeed));
+    EXPECT_FALSE(launches_model(plain, Precision::fp8, Framework::deepspeed));
     const auto latent = launches_model(job, Precision::bf16, Framework::deepspeed);
     ASSERT_FALSE(latent);
     EXPECT_EQ(
