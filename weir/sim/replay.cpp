@@ -214,17 +214,12 @@ void Replay::submit(std::uint32_t index, Time now) {
             predicted_run(its.run, its.limit, *options_.prediction_error_seed, which);
     }
     if (log_) log_->submitted(event, tenant_name(its), *run.barred, now);
-<<<<<<< HEAD
     apply(event, now);
-    waterfall_.waits(run.account, *run.demand, *run.barred, now, reads(its));
-=======
-    engine_.apply(event, now);
     waterfall_.waits(run.account,
                      run.sizes == nullptr ? *run.demand : run.sizes->waiting,
                      *run.barred,
                      now,
                      reads(its));
->>>>>>> train
 }
 
 const std::vector<std::string>& Replay::reads(const TraceJob& its) const {
