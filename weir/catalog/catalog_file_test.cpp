@@ -217,7 +217,8 @@ TEST(Catalog, GuessesNoMemberOfAFamily) {
     }
     EXPECT_EQ(only_chip(catalog, "h100-sxm-80").error().message,
               "the catalogue does not know 'h100-sxm-80' (did you mean h100-sxm-80g?)");
-    EXPECT_THAT(only_chip(catalog, "h100sxm").error().message, HasSubstr("did you mean h100-sxm-80g"));
+    EXPECT_THAT(only_chip(catalog, "h100sxm").error().message,
+                HasSubstr("did you mean h100-sxm-80g"));
     EXPECT_THAT(only_chip(catalog, "910b").error().message,
                 HasSubstr("did you mean ascend-910b1 or ascend-910b2"));
     EXPECT_EQ(only_chip(catalog, "").error().code, Code::not_found);
