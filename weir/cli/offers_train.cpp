@@ -9,11 +9,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/text_file.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/base/yaml.hpp"
-#include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 #include "weir/hub/accounts.hpp"
 #include "weir/hub/admission.hpp"
@@ -170,15 +170,17 @@ std::string train_offers_text(const TrainOffers& offers) {
         std::string pools;
         for (const std::string& pool : size.pools)
             pools += (pools.empty() ? "" : ", ") + pool;
-        table.row({std::to_string(size.chips_in_all()),
-                   pools,
-                   step_text(size.step_s),
-                   fmt::format("{} to {}", step_text(size.step_low_s), step_text(size.step_high_s)),
-                   fmt::format("{:.1f} %", size.mfu * 100),
-                   "~" + format_duration(size.takes),
-                   format_duration(size.limit),
-                   offer.cost.empty() ? "-" : offer.cost,
-                   offer.against.empty() ? size.plan : "no: " + offer.against});
+        table.row(
+            {std::to_string(size.chips_in_all()),
+             pools,
+             format_seconds(size.step_s),
+             fmt::format(
+                 "{} to {}", format_seconds(size.step_low_s), format_seconds(size.step_high_s)),
+             fmt::format("{:.1f} %", size.mfu * 100),
+             "~" + format_duration(size.takes),
+             format_duration(size.limit),
+             offer.cost.empty() ? "-" : offer.cost,
+             offer.against.empty() ? size.plan : "no: " + offer.against});
     }
     std::string text = offers.sizes.empty() ? "" : table.text(output_width());
     for (const std::string& none : offers.without)

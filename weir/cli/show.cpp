@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "weir/base/seconds.hpp"
 #include "weir/base/text_table.hpp"
 #include "weir/base/units.hpp"
 #include "weir/cli/commands.hpp"
 #include "weir/cli/hub_link.hpp"
 #include "weir/cli/offers.hpp"
-#include "weir/cli/plan_text.hpp"
 #include "weir/cli/print.hpp"
 
 namespace weir::cli {
@@ -71,9 +71,9 @@ std::string size_lines(const JobInfo& job) {
                              job.sizes);
     }
     const std::string step = fmt::format("{} predicted; of ten such runs nine take {} to {}",
-                                         step_text(size.step_s),
-                                         step_text(size.step_low_s),
-                                         step_text(size.step_high_s));
+                                         format_seconds(size.step_s),
+                                         format_seconds(size.step_low_s),
+                                         format_seconds(size.step_high_s));
     return line("size", chips) + line("plan", size.plan) + line("step", step) +
            line("goal",
                 fmt::format("all tokens in ~{}, at {:.1f} % MFU, as is predicted",
