@@ -12,7 +12,8 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
     const std::uint32_t slot = state.jobs.slot_of(id);
     if (slot == no_slot || !state.policy.backfill) return promise;
     const Job& job = state.jobs.at(slot);
-    if (job.phase != Phase::pending || job.parked) return promise;
+    const Time ready = state.ready_at(job, now);
+    if (ready == never || job.parked) return promise;
     const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
     const auto ask = [&](Time from, Time not_after) {
         const KindSet allowed = state.allowed_for(job, from);
@@ -20,14 +21,14 @@ Reserve Engine::find_promise(JobId id, Time by, Time now) const {
         return state.plan.ask(state.shape_in(job.shape, allowed), from, job.limit, own, not_after);
     };
     // What is due is kept when it can start at once.
-    const Time last = std::max(by, now);
+    const Time last = std::max(by, ready);
     Place place = ask(last, last);
     if (place.found()) {
-        place.at = by;
+        place.at = std::max(by, ready > now ? ready : by);
     } else {
-        place = ask(now, last);
+        place = ask(ready, last);
     }
-    if (!place.found()) place = ask(now, never);
+    if (!place.found()) place = ask(ready, never);
     promise.at = place.at;
     promise.size = state.chosen_size(id);
     promise.placement = std::move(place.placement);
