@@ -77,6 +77,7 @@ void Checker::State::on(const Header& what) {
     close_run();
     ++report.runs;
     header = what;
+    header_line = line;
     constexpr std::uint64_t nodes_max = 20'000'000;
     if (!sense(what.fleet.nodes_total() <= nodes_max,
                [] { return std::string("a fleet of more nodes than can be booked"); })) {
@@ -92,7 +93,14 @@ void Checker::State::on(const Header& what) {
             return fmt::format("organisation {} is named twice", what.organisations[i].path);
         });
     }
-    if (what.counted_in != Unit::none) counted.emplace(what);
+    if (what.counted_in != Unit::none) {
+        counted.emplace(what);
+    } else {
+        report.unsaid.push_back(
+            {line,
+             "its header has no counted_in, as those that were written before runs kept a "
+             "waterfall: where its chip-seconds went is not checked"});
+    }
     pool_excuses.assign(what.fleet.pools.size(), {});
 }
 
@@ -419,7 +427,13 @@ void Checker::State::on(const SetApart& what) {
 }
 
 void Checker::State::on(const Copied& what) {
-    judge_data(data->ordered(what));
+    judge_data(data->ordered(what, now));
+    if (header->fleet.links.empty() && !std::exchange(told_of_no_links, true)) {
+        report.unsaid.push_back(
+            {header_line,
+             "its header has no links, as those that were written before copies named theirs: that "
+             "each link carries one copy at a time, and no faster than it can, is not checked"});
+    }
 }
 void Checker::State::on(const Arrived& what) {
     judge_data(data->arrived(what, now));
@@ -436,6 +450,7 @@ void Checker::State::on(const GivenBack& what) {
 }
 
 void Checker::State::on(const Account& what) {
+    if (!counted) return has_no_unit();
     sense(settled && settled->first == what.job, [&] {
         return fmt::format("the account of job {} does not stand behind its end", what.job.value);
     });
@@ -443,10 +458,18 @@ void Checker::State::on(const Account& what) {
 
 void Checker::State::on(const Waterfall& what) {
     closed = true;
-    if (sense(counted.has_value(),
-              [] { return std::string("the run does not say what it counts in"); })) {
-        judge_waterfall(what);
-    }
+    if (!counted) return has_no_unit();
+    judge_waterfall(what);
+}
+
+// Once for each run.
+void Checker::State::has_no_unit() {
+    if (std::exchange(told_of_no_unit, true)) return;
+    sense(false, [] {
+        return std::string(
+            "it says where chip-seconds went, and the header of its run has no counted_in, which "
+            "says of what: nothing of this kind can be checked here");
+    });
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -492,7 +515,7 @@ void Checker::State::close_run() {
     loans_changed_line = 0;
     data.reset();
     counted.reset();
-    closed = false;
+    closed = told_of_no_unit = told_of_no_links = false;
     conditional.clear();
     jobs.clear();
     over.clear();

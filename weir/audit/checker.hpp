@@ -85,6 +85,12 @@ struct Verdict {  // on one rule
     std::vector<Violation> first;  // at most violations_shown
 };
 
+// What the header of a run does not say, and what nobody can check without it.
+struct Unsaid {
+    std::uint64_t line = 0;  // of the header
+    std::string sentence;
+};
+
 struct Report {
     std::uint64_t lines = 0;
     std::uint64_t runs = 0;
@@ -95,6 +101,8 @@ struct Report {
     std::array<std::uint64_t, excuses> excused{};  // promises, deadlines and limits, by excuse
     // Of each run that counted, as the checker finds it: the pools' sum at its last line.
     std::vector<Split> waterfalls;
+
+    std::vector<Unsaid> unsaid;
 
     [[nodiscard]] const Verdict& of(Rule rule) const {
         return verdicts[static_cast<std::size_t>(rule)];

@@ -86,7 +86,10 @@ struct Checker::State {
     std::array<std::uint64_t, 4> higher_came{};
     // Where the run counts where its chip-seconds went.
     std::optional<WaterfallBooks> counted;
-    bool closed = false;             // by its waterfall: nothing of it is missing
+    bool closed = false;            // by its waterfall: nothing of it is missing
+    bool told_of_no_unit = false;   // that its header does not say ...
+    bool told_of_no_links = false;  // ... this or that
+    std::uint64_t header_line = 0;
     std::vector<JobId> conditional;  // jobs that wait for others or for their turn in an array
     std::optional<std::pair<JobId, Split>> settled;  // by the line before
 
@@ -195,6 +198,7 @@ struct Checker::State {
     void on(const LoanEnded& what);
     void on(const Account& what);
     void on(const Waterfall& what);
+    void has_no_unit();
 };
 
 template <class Sentence>

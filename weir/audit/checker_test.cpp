@@ -254,6 +254,37 @@ const std::vector<Tampering> wrong_accounts = {
      [](Log& log) { only<Header>(log).counted_in = Unit::none; }},
 };
 
+TEST(Checker, SaysWhatAnOlderLogDoesNotLetItCheck) {
+    Log log = counted_log();
+    only<Header>(log).counted_in = Unit::none;
+    std::erase_if(log, [](const Record& record) {
+        return std::holds_alternative<Account>(record.what) ||
+               std::holds_alternative<Waterfall>(record.what);
+    });
+    const Report older = judge(log);
+    EXPECT_TRUE(older.clean()) << words_of(older);
+    ASSERT_EQ(older.unsaid.size(), 1U);
+    EXPECT_EQ(older.unsaid[0].line, 1U);
+    EXPECT_EQ(older.unsaid[0].sentence,
+              "its header has no counted_in, as those that were written before runs kept a "
+              "waterfall: where its chip-seconds went is not checked");
+    EXPECT_EQ(older.of(Rule::waterfall).checked, 0U);
+    // Where it accounts for chips nevertheless, that is said once and not of every line.
+    log = counted_log();
+    only<Header>(log).counted_in = Unit::none;
+    const Report half = judge(log);
+    EXPECT_EQ(half.of(Rule::sense).violated, 1U) << words_of(half);
+    EXPECT_TRUE(judge(counted_log()).unsaid.empty());
+
+    log = data_log();
+    only<Header>(log).fleet.links.clear();
+    for (Record& record : log)
+        if (auto* const copied = std::get_if<Copied>(&record.what)) copied->over.clear();
+    const Report without_links = judge(log);
+    EXPECT_TRUE(without_links.clean()) << words_of(without_links);
+    EXPECT_EQ(without_links.unsaid.size(), 2U) << "once, of two copies, beside counted_in";
+}
+
 TEST(Checker, FindsEveryChipSecondThatIsInAnotherClass) {
     EXPECT_TRUE(judge(counted_log()).clean()) << words_of(judge(counted_log()));
     for (const Tampering& tampering : wrong_accounts) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace weir::audit {
 
 DataBooks::DataBooks(const Header& header) {
@@ -9,6 +12,7 @@ DataBooks::DataBooks(const Header& header) {
     for (const fleet::Site& its : header.fleet.sites) {
         Site site{.name = its.name,
                   .capacity = its.storage.capacity,
+                  .bytes_per_s = its.storage.bytes_per_s,
                   .whole = {},
                   .for_good = {},
                   .coming = {},
@@ -27,6 +31,7 @@ DataBooks::DataBooks(const Header& header) {
             positions.emplace(pool.site, sites_.size());
             sites_.push_back({.name = pool.site,
                               .capacity = {},
+                              .bytes_per_s = 0,
                               .whole = {},
                               .for_good = {},
                               .coming = {},
@@ -34,6 +39,50 @@ DataBooks::DataBooks(const Header& header) {
         }
         site_of_pool_.push_back(positions.at(pool.site));
     }
+    for (const fleet::SiteLink& its : header.fleet.links) {
+        links_.push_back({.ends = {positions.at(its.between[0]), positions.at(its.between[1])},
+                          .bytes_per_s = its.bytes_per_s,
+                          .latency = its.latency});
+    }
+}
+
+std::string DataBooks::carried(const Copied& copy, Time now) {
+    if (links_.empty()) return "";  // a log that says nothing of links
+    const auto wrong = [&](const std::string& what) {
+        return fmt::format("{} is copied from {} to {} {}",
+                           copy.dataset,
+                           sites_[copy.from].name,
+                           sites_[copy.to].name,
+                           what);
+    };
+    if (copy.over.empty()) return wrong("over no link");
+    if (copy.begins < now) return wrong("from a time on that is over");
+    std::size_t at = copy.from;
+    double rate = std::numeric_limits<double>::infinity();
+    for (const std::size_t end : {copy.from, copy.to})
+        if (sites_[end].bytes_per_s > 0) rate = std::min(rate, sites_[end].bytes_per_s);
+    Duration latency{};
+    for (const std::uint32_t number : copy.over) {
+        if (number >= links_.size()) return wrong("over a link that does not exist");
+        Link& link = links_[number];
+        if (link.ends[0] != at && link.ends[1] != at) {
+            return wrong(
+                fmt::format("over link {}, which does not begin at {}", number, sites_[at].name));
+        }
+        const std::size_t direction = link.ends[0] == at ? 0 : 1;
+        if (link.free_from[direction] > copy.begins) {
+            return wrong(fmt::format("over link {} while it carries something else", number));
+        }
+        link.free_from[direction] = copy.until;
+        at = link.ends[1 - direction];
+        rate = std::min(rate, link.bytes_per_s);
+        latency += link.latency;
+    }
+    if (at != copy.to) return wrong("over links that end at " + sites_[at].name);
+    const double least = static_cast<double>(sizes_.at(copy.dataset).count) * 1000 / rate;
+    constexpr double rounding_ms = 1;
+    const auto takes = static_cast<double>((copy.until - copy.begins - latency).count());
+    return takes + rounding_ms < least ? wrong("faster than that goes") : "";
 }
 
 std::string DataBooks::overfull(const Site& site) const {
@@ -48,7 +97,7 @@ std::string DataBooks::overfull(const Site& site) const {
         "{} has to keep more than the {} it has", site.name, format_bytes(site.capacity));
 }
 
-std::string DataBooks::ordered(const Copied& copy) {
+std::string DataBooks::ordered(const Copied& copy, Time now) {
     if (copy.from >= sites_.size() || copy.to >= sites_.size() || copy.from == copy.to ||
         sizes_.count(copy.dataset) == 0) {
         return fmt::format("a copy of {} goes to or from what does not exist", copy.dataset);
@@ -62,7 +111,8 @@ std::string DataBooks::ordered(const Copied& copy) {
         return fmt::format("{} is copied to {} again", copy.dataset, to.name);
     }
     to.coming[copy.dataset] = copy.until;
-    return overfull(to);
+    std::string problem = carried(copy, now);
+    return problem.empty() ? overfull(to) : problem;
 }
 
 std::string DataBooks::arrived(const Arrived& arrived, Time now) {

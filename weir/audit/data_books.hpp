@@ -23,7 +23,7 @@ class DataBooks {
 public:
     explicit DataBooks(const Header& header);
 
-    [[nodiscard]] std::string ordered(const Copied& copy);
+    [[nodiscard]] std::string ordered(const Copied& copy, Time now);
     [[nodiscard]] std::string arrived(const Arrived& arrived, Time now);
     [[nodiscard]] std::string forgotten(const Forgotten& forgotten);
     // Whoever runs uses its data there.
@@ -35,7 +35,8 @@ public:
 private:
     struct Site {
         std::string name;
-        Bytes capacity;  // 0 = not counted
+        Bytes capacity;          // 0 = not counted
+        double bytes_per_s = 0;  // 0 = no limit
         std::set<std::string> whole;
         std::set<std::string> for_good;
         std::map<std::string, Time> coming;  // and when it is expected
@@ -45,9 +46,18 @@ private:
     [[nodiscard]] const Site& site_of(PoolId pool) const {
         return sites_.at(site_of_pool_.at(pool.value));
     }
+    struct Link {
+        std::size_t ends[2];
+        double bytes_per_s = 0;
+        Duration latency{};
+        Time free_from[2] = {Time::min(), Time::min()};  // each way
+    };
     [[nodiscard]] std::string overfull(const Site& site) const;
+    // The links of the copy are its own for so long as it says, and carry it in that time.
+    [[nodiscard]] std::string carried(const Copied& copy, Time now);
 
     std::vector<Site> sites_;
+    std::vector<Link> links_;
     std::vector<std::size_t> site_of_pool_;
     std::map<std::string, Bytes> sizes_;
 };

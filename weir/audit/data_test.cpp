@@ -37,6 +37,30 @@ const std::vector<Tampering> tamperings = {
     {"a dataset comes from where it does not lie",
      Rule::data,
      [](Log& log) { only<Header>(log).fleet.sites[1].storage.datasets.erase("mesh"); }},
+    {"a copy goes over links that do not lead there",
+     Rule::data,
+     [](Log& log) { std::get<Copied>(log[of<Copied>(log, "mesh")].what).over = {0}; }},
+    {"a copy goes over a link that begins elsewhere",
+     Rule::data,
+     [](Log& log) {
+         std::get<Copied>(log[of<Copied>(log, "mesh")].what).over = {1, 0};
+     }},
+    {"a link carries two copies at once",
+     Rule::data,
+     [](Log& log) {
+         auto& mesh = std::get<Copied>(log[of<Copied>(log, "mesh")].what);
+         std::get<Copied>(log[of<Copied>(log, "era5")].what).until = at_seconds(10);
+         mesh.begins = at_seconds(20);
+         insert_before(log,
+                       find<Started>(log, 301),
+                       {at_seconds(10), Copied{"mesh", 1, 2, at_seconds(21), at_seconds(10), {0}}});
+     }},
+    {"a copy is faster than its links",
+     Rule::data,
+     [](Log& log) { only<Header>(log).fleet.links[1].bytes_per_s = 4; }},
+    {"a copy is faster than the storage that it is read from",
+     Rule::data,
+     [](Log& log) { only<Header>(log).fleet.sites[1].storage.bytes_per_s = 4; }},
     {"something arrives that nobody copied",
      Rule::data,
      [](Log& log) {

@@ -348,6 +348,49 @@ void datasets_in(Fields& site, fleet::Storage& storage) {
     }
 }
 
+void links_in(Fields& record, fleet::Fleet& fleet) {
+    if (!record.has("links")) return;
+    std::size_t at = 0;
+    for (const Json& entry : record.list("links")) {
+        Fields its(entry, fmt::format("links[{}]", at++), record.problem());
+        fleet::SiteLink link;
+        const Json& ends = its.list("between");
+        for (std::size_t end = 0; end < 2; ++end) {
+            const auto named = [&](const fleet::Site& site) {
+                return ends.size() == 2 && ends[end].is_string() &&
+                       ends[end].get<std::string>() == site.name;
+            };
+            const auto site = std::find_if(fleet.sites.begin(), fleet.sites.end(), named);
+            if (site == fleet.sites.end()) {
+                its.wrong("between", ends, "the names of two sites of the header");
+                break;
+            }
+            link.between[end] = site->name;
+        }
+        link.bytes_per_s = its.watts("bytes_per_s");
+        if (link.bytes_per_s <= 0) {
+            its.wrong("bytes_per_s", link.bytes_per_s, "a number above 0");
+        }
+        link.latency = its.span_or("latency_ms");
+        its.no_more();
+        fleet.links.push_back(std::move(link));
+    }
+}
+
+std::vector<std::uint32_t> links_in(Fields& record) {
+    std::vector<std::uint32_t> links;
+    const Json& list = record.list("over");
+    if (list.empty()) record.wrong("over", list, "a list with at least one link");
+    for (const Json& link : list) {
+        if (!link.is_number_unsigned() || link.get<std::uint64_t>() > any32) {
+            record.wrong("over", link, "the position of a link in the header");
+            break;
+        }
+        links.push_back(link.get<std::uint32_t>());
+    }
+    return links;
+}
+
 Header header_in(Fields& record) {
     Header header;
     record.number("format", 1, 1);
@@ -364,9 +407,11 @@ Header header_in(Fields& record) {
         Fields site(entry, fmt::format("sites[{}]", at++), record.problem());
         header.fleet.sites.push_back(
             {.name = site.text("name"), .power_watts = site.watts_or("power_watts")});
+        header.fleet.sites.back().storage.bytes_per_s = site.watts_or("bytes_per_s");
         datasets_in(site, header.fleet.sites.back().storage);
         site.no_more();
     }
+    links_in(record, header.fleet);
     at = 0;
     for (const Json& entry : record.list("pools")) {
         Fields its(entry, fmt::format("pools[{}]", at++), record.problem());
@@ -625,6 +670,10 @@ std::optional<What> what_in(const std::string& kind, Fields& record) {
         copied.from = record.small("from");
         copied.to = record.small("to");
         copied.until = record.moment("until");
+        if (record.has("over")) {
+            copied.begins = record.moment("begins");
+            copied.over = links_in(record);
+        }
         return copied;
     }
     if (kind == "arrived") return Arrived{record.text("dataset"), record.small("site")};

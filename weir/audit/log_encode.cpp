@@ -226,6 +226,7 @@ void write(Writer& to, const Header& header) {
         to.text(site.name);
         to.watts("power_watts", site.power_watts);
         to.count("capacity_bytes", static_cast<std::uint64_t>(site.storage.capacity.count));
+        to.watts("bytes_per_s", site.storage.bytes_per_s);
         if (!site.storage.datasets.empty()) {
             to.key("datasets");
             to.open('[');
@@ -241,6 +242,23 @@ void write(Writer& to, const Header& header) {
         to.close('}');
     }
     to.close(']');
+    if (!header.fleet.links.empty()) {
+        to.key("links");
+        to.open('[');
+        for (const fleet::SiteLink& link : header.fleet.links) {
+            to.open('{');
+            to.key("between");
+            to.open('[');
+            for (const std::string& end : link.between)
+                to.text(end);
+            to.close(']');
+            to.key("bytes_per_s");
+            to.real(link.bytes_per_s);
+            to.span("latency_ms", link.latency);
+            to.close('}');
+        }
+        to.close(']');
+    }
     to.key("pools");
     to.open('[');
     for (std::size_t i = 0; i < header.fleet.pools.size(); ++i) {
@@ -503,6 +521,13 @@ void write(Writer& to, const Copied& copied) {
     to.key("to");
     to.number(copied.to);
     to.must("until", copied.until.time_since_epoch());
+    if (copied.over.empty()) return;
+    to.must("begins", copied.begins.time_since_epoch());
+    to.key("over");
+    to.open('[');
+    for (const std::uint32_t link : copied.over)
+        to.number(link);
+    to.close(']');
 }
 
 void write_at_site(Writer& to,

@@ -245,6 +245,10 @@ struct Copied {  // a dataset is copied between sites (positions in Header::flee
     std::uint32_t from = 0;
     std::uint32_t to = 0;
     Time until{};
+    // From when on, and over which links (positions in Header::fleet); logs of before the links
+    // were in the header say neither.
+    Time begins{};
+    std::vector<std::uint32_t> over{};
     friend bool operator==(const Copied&, const Copied&) = default;
 };
 struct Arrived {  // ... and is there

@@ -215,6 +215,11 @@ inline std::vector<Record> data_log() {
     header.fleet.sites[0].storage.capacity = Bytes{100};
     header.fleet.sites[1].storage.datasets = {{"era5", Bytes{60}}, {"mesh", Bytes{50}}};
     header.fleet.pools[1].site = "far";
+    // Both are joined to a site in between, which keeps nothing.
+    header.fleet.sites.push_back({.name = "between"});
+    header.fleet.sites[1].storage.bytes_per_s = 6;
+    header.fleet.links = {{.between = {"far", "between"}, .bytes_per_s = 10, .latency = {}},
+                          {.between = {"here", "between"}, .bytes_per_s = 8, .latency = {}}};
     say(0, header);
     const auto reads = [](std::uint64_t id, const char* dataset) {
         Submitted job = small_job(id, 1, 4);
@@ -223,13 +228,13 @@ inline std::vector<Record> data_log() {
         return job;
     };
     say(0, reads(301, "era5"));
-    say(0, Copied{"era5", 1, 0, at_seconds(10)});
+    say(0, Copied{"era5", 1, 0, at_seconds(10), at_seconds(0), {0, 1}});
     say(10, Arrived{"era5", 0});
     say(10, Started{JobId{301}, "fits_now", on({nodes(0, 1, 0xF)})});
     say(20, Ended{.job = JobId{301}});
     say(20, reads(302, "mesh"));
     say(20, Forgotten{"era5", 0});
-    say(20, Copied{"mesh", 1, 0, at_seconds(30)});
+    say(20, Copied{"mesh", 1, 0, at_seconds(30), at_seconds(20), {0, 1}});
     say(30, Arrived{"mesh", 0});
     say(30, Started{JobId{302}, "fits_now", on({nodes(0, 1, 0xF)})});
     say(40, Ended{.job = JobId{302}});

@@ -70,6 +70,9 @@ std::string json_text(const CheckLogOptions& options, const audit::Report& repor
         }
         json["rules"].push_back(std::move(one));
     }
+    json["not_checked"] = nlohmann::ordered_json::array();
+    for (const audit::Unsaid& unsaid : report.unsaid)
+        json["not_checked"].push_back({{"line", unsaid.line}, {"sentence", unsaid.sentence}});
     json["excused"] = nlohmann::ordered_json::object();
     for (std::size_t i = 1; i < audit::excuses; ++i) {
         json["excused"][std::string(name_of(static_cast<Excuse>(i)))] = report.excused[i];
@@ -129,6 +132,12 @@ int check_log(const CheckLogOptions& options) {
                     format_count(report.starts, "start"),
                     format_count(report.ends, "end")));
     out(table_text(report));
+    for (const audit::Unsaid& unsaid : report.unsaid)
+        out(fmt::format("{}:{}: {}: {}\n",
+                        options.log,
+                        unsaid.line,
+                        paint("not checked", Tone::busy),
+                        unsaid.sentence));
     for (const audit::Split& split : report.waterfalls)
         out(waterfall_text(split));
     for (std::size_t i = 1; i < audit::excuses; ++i) {
@@ -153,7 +162,12 @@ int check_log(const CheckLogOptions& options) {
                             format_count(verdict.violated - verdict.first.size())));
         }
     }
-    if (report.clean()) out(paint("every rule was kept", Tone::good) + "\n");
+    if (report.clean()) {
+        out(paint(report.unsaid.empty() ? "every rule was kept"
+                                        : "every rule was kept, as far as the log shows",
+                  Tone::good) +
+            "\n");
+    }
     return report.clean() ? status_ok : status_failed;
 }
 

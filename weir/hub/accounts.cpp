@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "weir/base/assert.hpp"
 #include "weir/base/log.hpp"
 #include "weir/base/schema.hpp"
 #include "weir/job/job.hpp"
@@ -76,12 +75,7 @@ void Accounts::remember(const tenancy::OrganisationsFile& file, Time at) {
         in_ledger_.push_back(its->second);
     }
     if (all.tenants.size() > known) {
-        tenancy::Ledger larger(all);
-        for (const tenancy::Posting& posting : ledger_.postings()) {
-            const auto again = larger.post(posting);
-            WEIR_ASSERT(again.has_value());
-        }
-        ledger_ = std::move(larger);
+        ledger_.extend(all);
     }
     budgets_ = file.budgets;
     for (tenancy::Budget& budget : budgets_)
@@ -506,6 +500,9 @@ void Accounts::ended(JobId job, Time at) {
         if (!charged) log::error(charged.error().message);
     }
     running_.erase(found);
+    // Reports that are repeated come soon: of the month before, everything is kept yet.
+    const Time month = tenancy::period_around(tenancy::Period::month, at).begins;
+    ledger_.close(tenancy::period_around(tenancy::Period::month, month - Duration{1}).begins);
 }
 
 Result<tenancy::Statement> Accounts::statement(const std::string& path, Time at) const {

@@ -1,6 +1,7 @@
 // Accounts: what the organisations of a hub used, owe, and may still spend.
 //
 // The ledger is not stored: it follows from the journal, like everything else that the book knows.
+// What it forgets of closed months (ledger.hpp) the journal keeps.
 // The book tells who starts where and when that ends, and each piece of an attempt is posted once,
 // under its job and attempt, at the price that the fleet in force has for the chip. By which right
 // chips are used is decided when an attempt starts: they are own quota, which costs nothing, as far

@@ -127,6 +127,27 @@ TEST_F(AccountsOfAHub, AJobKeepsItsOwnBudgetAlsoWhereThereAreNoOrganisations) {
     }
 }
 
+TEST_F(AccountsOfAHub, OfMonthsThatAreOverKeepsTheStatementsAndNotTheDetail) {
+    const Time then = world.now;
+    ASSERT_TRUE(submit("old", "shop", 2));
+    end_after("old", hour / 2);
+    EXPECT_EQ(paid_by("shop"), 8);
+    EXPECT_EQ(ledger().postings().size(), 1U);
+    world.pass(seconds(std::int64_t{70} * 86'400));
+    ASSERT_TRUE(submit("new", "shop", 2));
+    end_after("new", hour);
+    EXPECT_EQ(ledger().postings().size(), 1U) << "of the new one";
+    EXPECT_EQ(paid_by("shop"), 16);
+    const auto old = world.keeper->statement("shop", then);
+    ASSERT_TRUE(old);
+    EXPECT_EQ(old->total().paid, 8 * unit);
+    EXPECT_EQ(ledger().balance({TenantId{2}, tenancy::Book::cash, {}}), -24 * unit);
+    open();
+    EXPECT_EQ(ledger().postings().size(), 1U)
+        << "a restart follows the journal, and forgets as well";
+    EXPECT_EQ(world.keeper->statement("shop", then)->total().paid, 8 * unit);
+}
+
 TEST_F(AccountsOfAHub, ARestartGivesTheSameLedger) {
     ASSERT_TRUE(submit("ends", "shop", 2));
     ASSERT_TRUE(submit("runs", "shop", 1));

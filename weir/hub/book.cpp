@@ -173,6 +173,12 @@ Result<void> Book::parse_specs() {
 
 void Book::set_state(Job& job, JobState state, std::string reason, Time at) {
     job.state = state;
+    if (state == JobState::pending) {
+        pending_[job.family->tenant].insert(job.id);
+    } else if (const auto its = pending_.find(job.family->tenant); its != pending_.end()) {
+        its->second.erase(job.id);
+        if (its->second.empty()) pending_.erase(its);
+    }
     job.reason = std::move(reason);
     register_.set_state(job.id, state);
     if (state == JobState::held && !job.family->request.data.empty()) {

@@ -144,6 +144,8 @@ public:
     [[nodiscard]] const std::map<JobId, Job>& jobs() const { return jobs_; }
     [[nodiscard]] const Job* find(JobId job) const;  // null when it is unknown or released
     [[nodiscard]] const std::set<JobId>& running() const { return running_; }
+    // Those that wait for room, by what their tenant is called.
+    [[nodiscard]] const std::map<std::string, std::set<JobId>>& pending() const { return pending_; }
     [[nodiscard]] std::uint64_t jobs_ended() const { return jobs_ended_; }
     [[nodiscard]] Time now() const { return now_; }                         // of the last record
     [[nodiscard]] std::uint32_t written_as() const { return written_as_; }  // its format
@@ -287,6 +289,7 @@ private:
     Datasets datasets_;
     std::map<std::string, JobId> makers_;  // who is to make a dataset: the first member
     std::set<JobId> held_readers_;         // of datasets
+    std::map<std::string, std::set<JobId>> pending_;
     bool look_at_all_readers_ = false;
     std::uint64_t jobs_ended_ = 0;
     std::uint64_t change_sequence_ = 0;

@@ -328,6 +328,9 @@ private:
             world_.turn(std::move(messages));
             world_.housekeep();
             world_.pass(seconds(1));  // until what failed is tried again
+            // A promise is kept when its time comes, also where nothing else happens.
+            if (world_.keeper->wakes_in(world_.moment()) == Duration{0})
+                world_.keeper->wake(world_.moment());
         }
         std::string why;
         for (const auto& [id, job] : world_.keeper->book().jobs()) {

@@ -130,7 +130,8 @@ std::vector<sched::LoanTerm> terms_in_force(const Book& book, Time now) {
     return terms;
 }
 
-std::vector<sched::JobSeen> jobs_seen(const Book& book) {
+// Those of `jobs` that wait for room or run, in the order of their numbers.
+std::vector<sched::JobSeen> seen(const Book& book, const std::set<JobId>& ids) {
     std::map<const Family*, std::uint32_t> members_that_run;
     for (const JobId id : book.running())
         ++members_that_run[book.find(id)->family];
@@ -140,8 +141,9 @@ std::vector<sched::JobSeen> jobs_seen(const Book& book) {
         return most == 0 || run == members_that_run.end() || run->second < most;
     };
     std::vector<sched::JobSeen> jobs;
-    for (const auto& [id, job] : book.jobs()) {
-        if (job.state != JobState::pending && !job.runs()) continue;
+    jobs.reserve(ids.size());
+    for (const JobId id : ids) {
+        const Job& job = *book.find(id);
         const sched::Request& request = job.family->request;
         const Book::Promise* const promise = book.promise(id);
         jobs.push_back({.job = id,
@@ -154,6 +156,20 @@ std::vector<sched::JobSeen> jobs_seen(const Book& book) {
                         .started = job.runs() ? job.attempts.back().started_at : Time{}});
     }
     return jobs;
+}
+
+// Those of the houses that are wanted, and all that run.
+template <class IsWanted>
+std::vector<sched::JobSeen> jobs_seen(const Book& book, IsWanted is_wanted) {
+    std::set<JobId> ids = book.running();
+    for (const auto& [tenant, jobs] : book.pending())
+        if (is_wanted(book.find(*jobs.begin())->family->request.tenant))
+            ids.insert(jobs.begin(), jobs.end());
+    return seen(book, ids);
+}
+
+std::vector<sched::JobSeen> jobs_seen(const Book& book) {
+    return jobs_seen(book, [](TenantId) { return true; });
 }
 
 std::string told(const KnownLoan& known) {
@@ -333,10 +349,14 @@ bool Keeper::call_back_loans(Work& work) {
         });
     };
     if (lenders.empty()) return false;
-    std::vector<sched::JobSeen> jobs = jobs_seen(*book_);
-    std::erase_if(jobs, [&](const sched::JobSeen& each) {
-        return each.placement == nullptr && !(each.ready && of_a_lender(each.tenant));
-    });
+    // Only where somebody of theirs waits, and then it is asked who runs.
+    const auto waits = [&](const auto& each) {
+        return of_a_lender(book_->find(*each.second.begin())->family->request.tenant);
+    };
+    if (std::none_of(book_->pending().begin(), book_->pending().end(), waits)) return false;
+    std::vector<sched::JobSeen> jobs = jobs_seen(*book_, of_a_lender);
+    std::erase_if(
+        jobs, [&](const sched::JobSeen& each) { return each.placement == nullptr && !each.ready; });
     if (std::none_of(
             jobs.begin(), jobs.end(), [](const auto& each) { return each.placement == nullptr; }))
         return false;

@@ -17,6 +17,10 @@
 namespace weir::sched {
 namespace {
 
+// A copy is late when it took a tenth longer than was said, and at least so much.
+constexpr Duration late_min = seconds(60);
+constexpr std::int64_t late_share = 10;
+
 // Nobody's word that it may take for ever counts for more than this when work is added up.
 constexpr Duration counted_max = seconds(30 * 86'400);
 
@@ -157,11 +161,16 @@ void Engine::State::want_data(std::uint32_t slot) {
     for (const DatasetId dataset : its.datasets)
         staging.hold(dataset, its.home);
     order_missing(job.id);
-    if (all_at(its.datasets, its.home)) admit(slot);
+    if (all_at(its.datasets, its.home)) return admit(slot);
+    awaiting.emplace(job.rank, slot);
+    const auto sized = with_sizes.find(job.id);
+    if (policy.backfill && (sized == with_sizes.end() || sized->second.is_settled))
+        reshape(slot, at_sites(its.asked, staging, [&](SiteId site) { return site == its.home; }));
 }
 
 void Engine::State::order_missing(JobId id) {
     WithData& its = with_data.at(id);
+    bool is_news = its.there_at == never;
     for (const DatasetId dataset : its.datasets) {
         if (staging.is_at(dataset, its.home) || staging.is_coming(dataset, its.home)) continue;
         // Between its choice and here an earlier one of its datasets may have taken the room.
@@ -176,15 +185,28 @@ void Engine::State::order_missing(JobId id) {
         digest.add(std::uint64_t{dataset.value} << 32 | copy.to.value);
         digest.add(copy.ends.time_since_epoch().count());
         told_later.push_back(
-            {Stage{staging.name(dataset), copy.from, copy.to, copy.begins, copy.ends},
+            {Stage{staging.name(dataset), copy.from, copy.to, copy.begins, copy.ends, copy.links},
              {.cause = Cause::waits_for_data, .other = id, .until = copy.ends}});
+        is_news = true;
     }
+    if (!is_news) return;
+    its.there_at = told_at;
+    for (const DatasetId dataset : its.datasets)
+        its.there_at = std::max(its.there_at, staging.there_at(dataset, its.home, told_at));
+    its.late_at = never;
+    if (its.there_at == never) return;
+    its.late_at = its.there_at + std::max(late_min, (its.there_at - told_at) / late_share);
 }
 
-// Its data is at its home: it may wait for room wherever the data lies.
+// Its data is at its home: it may wait for room wherever the data lies. What it was promised
+// meanwhile stands.
 void Engine::State::admit(std::uint32_t slot) {
+    Job& job = jobs.at(slot);
     --counts.held;
-    narrow(slot);
+    awaiting.erase({job.rank, slot});
+    job.tried_at = job.planned_at = 0;
+    job.gains_tried.clear();
+    if (!job.promise.found()) narrow(slot);
     enter(slot);
 }
 
@@ -196,8 +218,13 @@ void Engine::State::narrow(std::uint32_t slot) {
         sized != with_sizes.end() && !sized->second.is_settled) {
         return narrow_sizes(slot);
     }
-    const fleet::Demand demand =
-        at_sites(its.asked, staging, [&](SiteId site) { return all_at(its.datasets, site); });
+    reshape(slot,
+            at_sites(its.asked, staging, [&](SiteId site) { return all_at(its.datasets, site); }));
+}
+
+// Requires: it is in no queue, and holds nothing.
+void Engine::State::reshape(std::uint32_t slot, const fleet::Demand& demand) {
+    Job& job = jobs.at(slot);
     if (demand == shapes[job.shape].shape.demand) return;
     if (--shapes[job.shape].jobs == 0) --shapes_in_use;
     if (quotas.any()) --lines[job.line].jobs;
@@ -229,6 +256,11 @@ void Engine::State::review(JobId id) {
                 return staging.there_at(dataset, its.home, told_at) == never;
             });
         if (!hopeless) return;
+        if (job.promise.found()) {
+            withdraw(slot);
+            note_promise(id, never);
+            told_later.push_back({Reserve{id, never, {}}, {.cause = Cause::waits_for_data}});
+        }
         leave_home(its);
         return want_data(slot);
     }
@@ -260,6 +292,7 @@ void Engine::State::leave_home(WithData& its) {
     for (const DatasetId dataset : its.datasets)
         staging.release(dataset, its.home, told_at);
     its.home = SiteId::none();
+    its.there_at = its.late_at = never;
 }
 
 void Engine::State::use_data(const Job& job) {
@@ -283,6 +316,8 @@ void Engine::State::forget_data(JobId job) {
     const auto its = with_data.find(job);
     if (its == with_data.end()) return;
     if (its->second.home.valid()) leave_home(its->second);
+    const std::uint32_t slot = jobs.slot_of(job);
+    awaiting.erase({jobs.at(slot).rank, slot});
     with_data.erase(its);
     homeless.erase(job);
     seek_homes();
@@ -294,6 +329,77 @@ void Engine::State::seek_homes() {
     const std::set<JobId> all = homeless;
     for (const JobId job : all)
         want_data(jobs.slot_of(job));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Promises while data comes
+//
+// Whose data is on its way to its home may be promised a start there, from when it is to be there
+// on, when it is its turn: by the order of all, and beside the promises that the policy grants to
+// those who wait for room, for it is in nobody's way before. A copy that is made anew puts the
+// promise off, and one that is late ends it.
+
+Time Engine::State::ready_at(const Job& job, Time now) const {
+    if (job.phase == Phase::pending) return now;
+    const auto its = with_data.find(job.id);
+    if (job.phase != Phase::held || its == with_data.end()) return never;
+    return now < its->second.late_at ? std::max(now, its->second.there_at) : never;
+}
+
+// Requires: it is held, and holds a promise. A copy that is a little late moves nothing.
+bool Engine::State::is_late_for_promise(const Job& job, Time now) const {
+    const WithData& its = with_data.at(job.id);
+    return its.there_at > job.promise.at || now >= its.late_at;
+}
+
+// Members of arrays that run only so many at once, and who may still run in several sizes, are
+// promised a start when their data is there.
+bool Engine::State::may_be_promised_ahead(const Job& job, Time now) const {
+    if (job.promise.found() || job.asked_in == passes || job.array.valid()) return false;
+    if (const auto sized = with_sizes.find(job.id);
+        sized != with_sizes.end() && !sized->second.is_settled) {
+        return false;
+    }
+    return ready_at(job, now) != never && job.tried_at != changes_of(shapes[job.shape].shape);
+}
+
+// Whether somebody waits for a promise in one of its pools who comes before it.
+bool Engine::State::somebody_before(const Front& front) {
+    for (const PoolId pool : shapes[jobs.at(front.slot).shape].shape.demand.pools) {
+        for (const ShapeOfPool& one : shapes_of_pool[pool.value]) {
+            const Front its = front_of(one.shape);
+            if (its.found() && its.before(front)) return true;
+        }
+    }
+    return false;
+}
+
+// `before`: who is to be promised something next; nullptr: nobody any more.
+void Engine::State::promise_ahead(Time now, const Front* before, std::vector<Decision>& decisions) {
+    if (awaiting.empty()) return;
+    std::vector<std::uint32_t> slots;
+    for (const auto& [rank, slot] : awaiting)
+        slots.push_back(slot);
+    for (const std::uint32_t slot : slots) {
+        Job& job = jobs.at(slot);
+        if (!may_be_promised_ahead(job, now)) continue;
+        const KindSet allowed = allowed_for(job);
+        if (allowed == 0 && !quotas.lends()) continue;
+        if (job.deadline == never) {
+            Front front{{}, job.rank, slot, allowed};
+            if (quotas.any()) front.standing = standing_of(job, allowed);
+            if (before != nullptr ? !front.before(*before) : somebody_before(front)) continue;
+        }
+        job.asked_in = passes;
+        const std::uint64_t work_before = plan.work();
+        Place place = place_for(slot, now, {});
+        charge_for_planning(work_before);
+        if (place.found()) {
+            reserve(slot, std::move(place), decisions);
+        } else {
+            job.tried_at = changes_of(shapes[job.shape].shape);
+        }
+    }
 }
 
 void Engine::State::on(const DatasetStaged& event) {

@@ -3,7 +3,8 @@
 //
 // Invariants between two calls: `free` and `plan` hold exactly the placements of running jobs and
 // the claims of promised ones; a pending job is in `queue`, and besides in `promised`, or eligible
-// in `waiting`, or parked in its array; a shape that is not in `to_try` has no eligible job that
+// in `waiting`, or parked in its array; a held one whose data comes is in `awaiting`, and may be in
+// `promised`; a shape that is not in `to_try` has no eligible job that
 // would end before `blocked_from` and fits now.
 #include "weir/sched/engine.hpp"
 
@@ -307,7 +308,8 @@ void Engine::State::enter(std::uint32_t slot) {
         }
         ++array.eligible;
     }
-    make_eligible(slot);
+    // Who waited for its data may have its promise already.
+    job.promise.found() ? grade_anew(slot) : make_eligible(slot);
 }
 
 // Out of the queue, wherever it is in it; a promise is given back.
@@ -408,6 +410,7 @@ KindSet Engine::State::allowed_for(const Job& job, Time start) const {
 }
 
 std::uint32_t Engine::State::grade_by_rights(const Job& job) const {
+    if (job.phase == Phase::held) return job.rank.lane + first_ahead;  // its data is yet to come
     if (!quotas.any()) return job.rank.lane;
     if (!quotas.lends()) {
         const auto own = held_by(job);
@@ -423,10 +426,10 @@ std::uint32_t Engine::State::grade_by_rights(const Job& job) const {
 // ---------------------------------------------------------------------------------------------
 // Promises
 
-// Requires: it is eligible. Its claims are made here.
+// Requires: it is eligible, or held until its data comes. Its claims are made here.
 void Engine::State::promise(std::uint32_t slot, Place place) {
     Job& job = jobs.at(slot);
-    make_ineligible(slot);
+    if (job.phase == Phase::pending) make_ineligible(slot);
     plan.claim(job.id, shapes[job.shape].shape, place);
     job.promise = std::move(place);
     job.grade = static_cast<std::uint8_t>(grade_of(job));
@@ -586,6 +589,7 @@ void Engine::State::on(const JobCancelled& event) {
     if (phase == Phase::pending) {
         leave(slot);
     } else {
+        if (jobs.at(slot).promise.found()) withdraw(slot);
         --counts.held;
     }
     finish(event.job, Outcome::cancelled);

@@ -73,6 +73,9 @@ struct Engine::State {
         std::vector<DatasetId> datasets;
         SiteId home;     // where its data is brought; none while its dependencies are not met
         SiteId runs_at;  // while it runs
+        // When all of it is expected at its home, and from when on that is not believed any more.
+        Time there_at = never;
+        Time late_at = never;
     };
     // In time, by a duration that may be for ever.
     static Time end_of(Time start, Duration takes) {
@@ -103,8 +106,9 @@ struct Engine::State {
     Staging staging;
     std::map<JobId, WithData> with_data;
     std::map<JobId, WithSizes> with_sizes;
-    std::set<std::pair<Rank, std::uint32_t>> sizing;  // those of them that wait, their size open
-    std::set<JobId> homeless;                         // those of them that wait for a home
+    std::set<std::pair<Rank, std::uint32_t>> sizing;    // those of them that wait, their size open
+    std::set<JobId> homeless;                           // readers that wait for a home
+    std::set<std::pair<Rank, std::uint32_t>> awaiting;  // readers whose data is on its way home
     bool room_for_data = false;                // some of these may get one since the last event
     std::vector<__int128> backlog;             // by site: work that waits
     bool data_matters = false;                 // somebody read a dataset, or there are some
@@ -164,9 +168,10 @@ struct Engine::State {
     std::unordered_map<JobId, std::uint32_t> making_room;
     std::set<std::uint32_t> stopping;  // slots of those who are
     Running running;
-    std::int64_t plan_credit = 0;  // work that may be spent on planning; below 0: too much was
-    std::int64_t size_credit = 0;  // likewise, for choosing sizes
-    std::uint64_t step = 1;        // counts changes
+    std::int64_t plan_credit = 0;     // work that may be spent on planning; below 0: too much was
+    std::int64_t size_credit = 0;     // likewise, for choosing sizes
+    std::int64_t reclaim_credit = 0;  // in this pass, for whom owners may have stopped
+    std::uint64_t step = 1;           // counts changes
     std::uint64_t submissions = 0;
     std::uint64_t passes = 0;
     std::uint64_t choices = 0;  // of who is promised something next
@@ -289,6 +294,13 @@ struct Engine::State {
     void order_missing(JobId job);
     void admit(std::uint32_t slot);
     void narrow(std::uint32_t slot);
+    void reshape(std::uint32_t slot, const fleet::Demand& demand);
+    // When it could start for all that is known of its data; `never`: nobody can say.
+    [[nodiscard]] Time ready_at(const Job& job, Time now) const;
+    [[nodiscard]] bool is_late_for_promise(const Job& job, Time now) const;
+    [[nodiscard]] bool may_be_promised_ahead(const Job& job, Time now) const;
+    [[nodiscard]] bool somebody_before(const Front& front);
+    void promise_ahead(Time now, const Front* before, std::vector<Decision>& decisions);
     void review_users_of(DatasetId dataset);
     void review(JobId job);
     void leave_home(WithData& its);
@@ -390,6 +402,7 @@ struct Engine::State {
                                    Time now,
                                    const Plan::Own& own,
                                    std::vector<Decision>& decisions);
+    void charge_for_reclaim(std::uint64_t work);
     [[nodiscard]] Place left_by_others(const Job& job,
                                        const fleet::Shape& shape,
                                        Time now,

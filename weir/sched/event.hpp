@@ -212,6 +212,7 @@ struct Reserve {
     Time at = never;
     fleet::Placement placement;
     std::uint32_t size = 0;
+    friend bool operator==(const Reserve&, const Reserve&) = default;
 };
 struct Drop    { JobId job; };                   // can never start
 // It is asked for a checkpoint and stopped; its end is told as JobEnded with requeue. `for_job` is
@@ -223,14 +224,19 @@ struct Replace { JobId job; fleet::Placement placement; };
 // A budget is exceeded and nothing that may be stopped is left in its domain.
 struct OverPower { PowerDomain domain; double watts = 0; };
 // clang-format on
-// A dataset is copied; DatasetStaged is its end. `begins` and `ends` are expected.
+// A dataset is copied; DatasetStaged is its end. `begins` and `ends` are expected. Two are the same
+// whether or not they say over which links (positions in Fleet::links) it goes: records do not.
 struct Stage {
     std::string dataset;
     SiteId from;
     SiteId to;
     Time begins{};
     Time ends{};
-    friend bool operator==(const Stage&, const Stage&) = default;
+    std::vector<std::uint32_t> links{};
+    friend bool operator==(const Stage& a, const Stage& b) {
+        return a.dataset == b.dataset && a.from == b.from && a.to == b.to && a.begins == b.begins &&
+               a.ends == b.ends;
+    }
 };
 // A copy makes room for another one.
 struct Forget {

@@ -27,8 +27,12 @@ Explanation Engine::explain(JobId id, Time now) const {
     }
     if (const auto its = state.with_data.find(id);
         job.phase == Phase::held && job.unmet == 0 && its != state.with_data.end()) {
-        answer.reason.cause = Cause::waits_for_data;
-        answer.sentence = "It waits for its data: " + state.data_in_words(its->second, now) + ".";
+        answer.reason = {.cause = Cause::waits_for_data, .until = job.promise.at};
+        answer.sentence = "It waits for its data: " + state.data_in_words(its->second, now);
+        answer.sentence +=
+            job.promise.found()
+                ? "; it is promised to start " + in_words(job.promise.at, now) + " at the latest."
+                : ".";
         return answer;
     }
     if (job.phase == Phase::held) {

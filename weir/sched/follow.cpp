@@ -42,6 +42,7 @@ void Engine::State::wait_where_its_data_is(std::uint32_t slot, SiteId site) {
     const auto its = with_data.find(job.id);
     if (job.phase != Phase::held || job.unmet > 0 || its == with_data.end()) return;
     if (!all_at(its->second.datasets, site)) return;
+    if (job.promise.found() && its->second.home != site) withdraw(slot);
     if (its->second.home.valid()) leave_home(its->second);
     homeless.erase(job.id);
     its->second.home = site;
@@ -87,7 +88,10 @@ Result<void> Engine::State::follow(const Start& start, Cause cause, Time at) {
 
 Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     const std::uint32_t slot = jobs.slot_of(reserve.job);
-    if (slot == no_slot || jobs.at(slot).phase != Phase::pending) {
+    if (reserve.at == never && found_already(reserve)) return {};
+    const bool waits = slot != no_slot && (jobs.at(slot).phase == Phase::pending ||
+                                           awaiting.count({jobs.at(slot).rank, slot}) > 0);
+    if (!waits) {
         return fail(
             out_of_place(reserve.job, "is promised a start, but it does not wait for room"));
     }
@@ -95,7 +99,7 @@ Result<void> Engine::State::follow(const Reserve& reserve, Cause, Time) {
     const bool same_time = job.promise.found() && job.promise.at == reserve.at;
     if (job.promise.found()) {
         withdraw(slot);
-        make_eligible(slot);
+        if (job.phase == Phase::pending) make_eligible(slot);
     }
     if (!same_time) note_promise(reserve.job, reserve.at);
     // A record without nodes (of an earlier version) is a promise that the next pass finds again.

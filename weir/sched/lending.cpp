@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "weir/tenancy/loan.hpp"
 #include "weir/tenancy/recoverable.hpp"
@@ -15,21 +18,27 @@ using tenancy::Allowance;
 using tenancy::Amount;
 using tenancy::QuotaTree;
 
-// Rights with the loans that last, and what runs: promises are not counted, who waits can wait.
-QuotaTree tree_of(const Engine& engine,
-                  std::span<const LoanTerm> in_force,
-                  std::span<const JobSeen> jobs,
-                  bool stopping_too) {
-    tenancy::Organisations moved = engine.rights().organisations;
-    for (const LoanTerm& term : in_force)
-        tenancy::move_quota(moved, term.lender, term.borrower, term.amounts);
-    QuotaTree tree(moved, engine.rights().capacity);
+// What runs, as it is counted, by organisation and resource: the same whatever is lent.
+using Uses = std::map<std::pair<TenantId, std::uint32_t>, Amount>;
+Uses uses_of(const Engine& engine, std::span<const JobSeen> jobs, bool stopping_too) {
+    Uses uses;
     for (const JobSeen& each : jobs) {
         if (each.placement == nullptr || (each.stopping && !stopping_too)) continue;
         const PoolId pool = each.placement->ranges.front().pool;
         for (const Allowance& one : engine.rights().charges(*each.demand, pool))
-            tree.use(each.tenant, one.resource, one.amount);
+            uses[{each.tenant, one.resource}] += one.amount;
     }
+    return uses;
+}
+
+// Rights with the loans that last, and what runs: promises are not counted, who waits can wait.
+QuotaTree tree_of(const Engine& engine, std::span<const LoanTerm> in_force, const Uses& uses) {
+    tenancy::Organisations moved = engine.rights().organisations;
+    for (const LoanTerm& term : in_force)
+        tenancy::move_quota(moved, term.lender, term.borrower, term.amounts);
+    QuotaTree tree(moved, engine.rights().capacity);
+    for (const auto& [what, amount] : uses)
+        tree.use(what.first, what.second, amount);
     return tree;
 }
 
@@ -125,18 +134,16 @@ bool is_of_chips(const Engine& engine, const Allowance& lent) {
            tenancy::Resource::Kind::chips;
 }
 
-// Of one lender and one kind of chips.
+// Of one lender and one kind of chips; `tree`: with all loans.
 std::vector<std::uint32_t> in_the_way_of(const Engine& engine,
                                          TenantId lender,
                                          std::uint32_t resource,
                                          std::span<const LastingLoan> in_force,
                                          std::span<const JobSeen> jobs,
+                                         const QuotaTree& tree,
+                                         const Uses& uses,
                                          Time now) {
-    std::vector<LoanTerm> all;
-    for (const LastingLoan& each : in_force)
-        all.push_back(each.term);
-    const Waiting waiting =
-        waiting_for_own(engine, tree_of(engine, all, jobs, true), lender, resource, jobs);
+    const Waiting waiting = waiting_for_own(engine, tree, lender, resource, jobs);
     // What a recall would bring back no sooner counts as back.
     std::vector<LoanTerm> stay;
     std::vector<LoanTerm> callable;
@@ -152,8 +159,8 @@ std::vector<std::uint32_t> in_the_way_of(const Engine& engine,
     const auto is_short = [&] {
         std::vector<LoanTerm> terms = stay;
         terms.insert(terms.end(), callable.begin(), callable.end());
-        const QuotaTree tree = tree_of(engine, terms, jobs, true);
-        return shortage_of(engine, tree, resource, waiting.guarantees, jobs).has_value();
+        return shortage_of(engine, tree_of(engine, terms, uses), resource, waiting.guarantees, jobs)
+            .has_value();
     };
     std::vector<std::uint32_t> called;
     for (; is_short(); callable.pop_back()) {
@@ -170,7 +177,7 @@ Result<void> can_begin(const Engine& engine,
                        const LoanTerm& loan,
                        std::span<const LoanTerm> in_force,
                        std::span<const JobSeen> jobs) {
-    const QuotaTree tree = tree_of(engine, in_force, jobs, true);
+    const QuotaTree tree = tree_of(engine, in_force, uses_of(engine, jobs, true));
     for (const Allowance& lent : loan.amounts) {
         if (!is_of_chips(engine, lent)) continue;
         const Waiting waiting = waiting_for_own(engine, tree, loan.lender, lent.resource, jobs);
@@ -196,12 +203,20 @@ std::vector<std::uint32_t> stand_in_the_way(const Engine& engine,
     for (const JobSeen& each : jobs)
         if (each.placement != nullptr || each.ready) ready.push_back(each);
     std::vector<LastingLoan> loans(in_force.begin(), in_force.end());
+    std::vector<LoanTerm> terms;
+    for (const LastingLoan& each : loans)
+        terms.push_back(each.term);
+    const Uses uses = uses_of(engine, ready, true);
+    const QuotaTree tree = tree_of(engine, terms, uses);
+    // All loans of a lender are looked at together.
+    std::set<std::pair<TenantId, std::uint32_t>> seen;
     std::vector<std::uint32_t> called;
     for (const LastingLoan& each : in_force) {
         for (const Allowance& lent : each.term.amounts) {
-            if (!is_of_chips(engine, lent)) continue;
-            for (const std::uint32_t loan :
-                 in_the_way_of(engine, each.term.lender, lent.resource, loans, ready, now)) {
+            if (!is_of_chips(engine, lent) || !seen.emplace(each.term.lender, lent.resource).second)
+                continue;
+            for (const std::uint32_t loan : in_the_way_of(
+                     engine, each.term.lender, lent.resource, loans, ready, tree, uses, now)) {
                 called.push_back(loan);
                 for (LastingLoan& its : loans)
                     its.term.recalled = its.term.recalled || its.term.loan == loan;
@@ -222,7 +237,7 @@ Result<void> are_back(const Engine& engine,
                       std::span<const LoanTerm> in_force,
                       std::span<const JobSeen> jobs,
                       const StopRules& rules) {
-    const QuotaTree tree = tree_of(engine, in_force, jobs, false);
+    const QuotaTree tree = tree_of(engine, in_force, uses_of(engine, jobs, false));
     const bool is_too_young = std::any_of(jobs.begin(), jobs.end(), [&](const JobSeen& each) {
         return each.placement != nullptr && !each.stopping && each.started > rules.started_by &&
                tree.is_inside(each.tenant, loan.borrower);

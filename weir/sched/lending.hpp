@@ -20,7 +20,9 @@
 // own rules keep it from that (whoever runs for less than `min_run` is not stopped, nor are more
 // than so many an hour), nobody has broken anything, and the lender waits until they allow it.
 //
-// Threads: pure functions of what they are given. Cost: jobs + nodes of the pools that are lent.
+// Threads: pure functions of what they are given. Cost: of the jobs that are given once, and for
+// each loan that may be called back of the organisations, the jobs that run and the nodes of its
+// pools.
 #pragma once
 
 #include <cstdint>

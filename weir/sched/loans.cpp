@@ -75,7 +75,7 @@ void Engine::State::withdraw_unfounded(std::vector<Decision>& decisions) {
         const Quotas::Run run{std::max(job.promise.at, told_at), job.promise.until};
         if (!own || quotas.may_keep(job.tenant, *own->charges, run, *own)) continue;
         withdraw(slot);
-        make_eligible(slot);
+        if (job.phase == Phase::pending) make_eligible(slot);
         job.tried_at = 0;
         note_promise(job.id, never);
         announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::on_loan}});

@@ -126,8 +126,15 @@ Engine::Estimate Engine::estimate(JobId id, Time now) const {
     if (slot == no_slot) return {};
     const Job& job = state.jobs.at(slot);
     if (job.phase == Phase::running) return {.at = job.started_at, .promised = true};
-    if (job.phase != Phase::pending) return {};
     if (job.promise.found()) return {.at = job.promise.at, .promised = true};
+    if (job.phase == Phase::held) {
+        const Time ready = state.ready_at(job, now);
+        const KindSet allowed = state.allowed_for(job);
+        if (ready == never || allowed == 0) return {};
+        const fleet::Shape& shape = state.shape_in(job.shape, allowed);
+        return {.at = state.plan.ask(shape, ready, job.limit, {}, never).at, .promised = false};
+    }
+    if (job.phase != Phase::pending) return {};
     state.look_ahead(now);
     const auto known = state.outlook.starts.find(id);
     if (known == state.outlook.starts.end()) return {};
@@ -237,8 +244,11 @@ Time Engine::wakes_at() const {
     }
     for (const auto& [node, until] : state.suspects)
         consider(until);
-    for (const auto& [rank, slot] : state.promised)
-        consider(state.jobs.at(slot).promise.at);
+    for (const auto& [rank, slot] : state.promised) {
+        const Job& job = state.jobs.at(slot);
+        consider(job.promise.at);
+        if (job.phase == Phase::held) consider(state.with_data.at(job.id).late_at);
+    }
     const bool high_promised =
         !state.promised.empty() && state.promised.begin()->first.lane <= State::high_lane;
     if (high_promised) consider(state.next_stop_rule(state.told_at));

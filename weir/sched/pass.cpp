@@ -44,6 +44,7 @@ void Engine::State::decide(Time now, std::vector<Decision>& decisions) {
     if (policy.plan_work_max > 0) {
         const auto allowance = static_cast<std::int64_t>(policy.plan_work_max);
         plan_credit = std::min(plan_credit + allowance, allowance * passes_saved_max);
+        reclaim_credit = allowance * passes_owed_max;
     }
     ++passes;
     reclaims_at = never;
@@ -202,13 +203,14 @@ std::uint64_t Engine::State::changes_of(const fleet::Shape& shape) const {
 Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& own) {
     const Job& job = jobs.at(slot);
     const std::uint32_t grade = grade_of(job);
+    const Time ready = ready_at(job, now);
     if (job.promise.found()) {
         // A promise stays where it was made, unless it cannot be kept there.
         const PoolId its = pool_of_promise(job);
         const auto same = [its](PoolId pool) { return pool == its; };
         const auto at_its_time = [&] {
             const Time at = job.promise.at;
-            return at > now ? earliest_by_rights(job, at, own, same, at) : Place{};
+            return at > now && at >= ready ? earliest_by_rights(job, at, own, same, at) : Place{};
         };
         const bool tight = now - job.submitted_at > policy.tighten_after;
         if (!tight) {
@@ -216,14 +218,14 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
             Place kept = at_its_time();
             if (kept.found()) return kept;
         }
-        Place earliest = earliest_by_rights(job, now, own, same, std::max(job.promise.at, now));
+        Place earliest = earliest_by_rights(job, ready, own, same, std::max(job.promise.at, ready));
         if (earliest.found()) return earliest;
         if (tight) {
             // Where watts stand in the way, a search may pass over the time it was promised.
             Place kept = at_its_time();
             if (kept.found()) return kept;
         }
-        return earliest_by_rights(job, now, own);
+        return earliest_by_rights(job, ready, own);
     }
     const auto has_room = [&](PoolId pool) {
         return has_room_for_promise(pool, grade) &&
@@ -231,7 +233,7 @@ Place Engine::State::place_for(std::uint32_t slot, Time now, const Plan::Own& ow
     };
     const std::function<bool(PoolId)> is_wanted =
         job.deadline == never ? std::function<bool(PoolId)>(has_room) : nullptr;
-    Place earliest = earliest_by_rights(job, now, own, is_wanted);
+    Place earliest = earliest_by_rights(job, ready, own, is_wanted);
     if (!earliest.found()) return earliest;
 
     Duration slack = policy.slack;
@@ -288,6 +290,12 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
     slots.reserve(promised.size());
     for (const auto& [rank, slot] : promised)
         slots.push_back(slot);
+    // Whose data is late is promised another time, or none, before the others: they may need that
+    // room now, and nobody may come later who has them asked again.
+    std::stable_partition(slots.begin(), slots.end(), [&](std::uint32_t slot) {
+        const Job& job = jobs.at(slot);
+        return job.phase == Phase::held && is_late_for_promise(job, now);
+    });
     for (const std::uint32_t slot : slots) {
         Job& job = jobs.at(slot);
         const fleet::Shape& shape = shapes[job.shape].shape;
@@ -298,18 +306,22 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
         // A rule of time that stood in the way of making room may have lapsed.
         // Somebody who outlives his limit since then counts as gone any moment.
         const bool outlived = running.outlived(job.planned_when, now);
-        const bool reclaims = reclaims_now(job, now);
-        const bool may_stop =
-            reclaims || (job.priority >= job::Priority::high && next_stop_rule(job) <= now);
-        if (!due_now && !outlived && !may_stop && tight == job.planned_tight &&
+        // Nobody is stopped for somebody whose data is still to come.
+        const bool ready = job.phase == Phase::pending;
+        const bool is_put_off = !ready && is_late_for_promise(job, now);
+        const bool reclaims = ready && reclaims_now(job, now);
+        const bool may_stop = reclaims || (ready && job.priority >= job::Priority::high &&
+                                           next_stop_rule(job) <= now);
+        if (due_now && !ready && !is_put_off) continue;  // its data is a little late
+        if (!is_put_off && !due_now && !outlived && !may_stop && tight == job.planned_tight &&
             all_changes == job.tried_at && its_changes == job.planned_at) {
             continue;
         }
         job.tried_at = all_changes;
-        const bool changed = due_now || outlived || may_stop || tight != job.planned_tight ||
-                             its_changes != job.planned_at;
+        const bool changed = due_now || outlived || may_stop || is_put_off ||
+                             tight != job.planned_tight || its_changes != job.planned_at;
 
-        const bool try_now = may_start(slot, now);
+        const bool try_now = ready && may_start(slot, now);
         // Who may have others stopped is not made to wait for the budget of work.
         const bool afford = changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
                                         (plan_credit > kept_for_others && may_plan(job)));
@@ -335,32 +347,33 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
             }
         }
         // FreeIndex knows less of the promises to others than the plan, which keeps the very nodes.
-        if (due_now && end_by(job, now) <= before.until &&
+        if (ready && due_now && end_by(job, now) <= before.until &&
             free.find_on(shape, before.placement, found)) {
             start_it();
             continue;
         }
         const Plan::Own own{job.id, claimed.found() ? &claimed : nullptr};
         std::optional<Place> made_room;
-        if (afford || reclaims) made_room = make_room(slot, now, own, decisions);
+        if (ready && (afford || reclaims)) made_room = make_room(slot, now, own, decisions);
         if (!afford && !made_room) {
             if (!claimed.found()) plan.claim(job.id, shape, before);
             continue;
         }
         const std::uint64_t work_before = plan.work();
-        Place place = place_with(std::move(made_room), slot, now, own);
+        Place place;
+        if (ready_at(job, now) < never) place = place_with(std::move(made_room), slot, now, own);
         charge_for_planning(work_before);
         if (!place.found()) {
-            // Nodes or watts are gone: nothing can be promised for now.
+            // Nodes, watts or its data are gone: nothing can be promised for now.
             plan.move_claim(job.id, shape, claimed, {});
             forget_promise(slot);
-            make_eligible(slot);
+            if (ready) make_eligible(slot);
             job.tried_at = changes_of(shape);
             note_promise(job.id, never);
             announce(decisions, {Reserve{job.id, never, {}}, {.cause = Cause::reserved}});
             continue;
         }
-        if (place.at <= now && free.find_on(shape, place.placement, found)) {
+        if (ready && place.at <= now && free.find_on(shape, place.placement, found)) {
             start_it();
             continue;
         }
@@ -546,6 +559,7 @@ void Engine::State::make_promises(Time now, std::vector<Decision>& decisions) {
                 best_afford = afford || job.rank.lane <= high_lane;
             }
         }
+        promise_ahead(now, best.found() ? &best : nullptr, decisions);
         if (!best.found()) return;
         jobs.at(best.slot).asked_in = passes;
         settle(best.slot, best_afford);

@@ -44,7 +44,9 @@ struct Policy {
     bool backfill = true;                // false: strict order
     std::uint32_t reservations_max = 1;  // promises for each pool, at most
     std::uint64_t plan_work_max = 64;    // steps of planning in one pass, on average: runs of nodes
-                                         // looked at, and what is held there; 0 = no limit
+                                         // looked at, and what is held there; and 4,096 times as
+                                         // many in one pass, of jobs looked at that run, to find
+                                         // whom owners have stopped; 0 = no limit
     Order order = Order::date;
     std::uint32_t date_factor = 12;
     Duration date_cap = seconds(std::int64_t{3} * 86'400);

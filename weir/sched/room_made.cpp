@@ -144,6 +144,10 @@ Place Engine::State::left_by_others(const Job& job,
     return plan.earliest(shape, now, job.limit, own, {}, not_after, around);
 }
 
+void Engine::State::charge_for_reclaim(std::uint64_t work) {
+    reclaim_credit -= static_cast<std::int64_t>(work);
+}
+
 // Nothing if no room is made; else the place that the job gets by it, or one that is not found(),
 // if it has to be looked for.
 std::optional<Place> Engine::State::make_room(std::uint32_t slot,
@@ -154,6 +158,11 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
     if (!may_stop_others(job)) return std::nullopt;
     const bool high = job.priority >= job::Priority::high;
     if (!high && now < job.reclaim_at) return std::nullopt;
+    // A pass does so much for owners and no more: the others are asked in the next one.
+    if (!high && policy.plan_work_max > 0 && reclaim_credit < 0) {
+        reclaims_at = std::min(reclaims_at, now + seconds(1));
+        return std::nullopt;
+    }
     const std::size_t most = stops_left(now);
     if (most == 0) {
         job.reclaim_at = stops_from(now);
@@ -196,6 +205,16 @@ std::optional<Place> Engine::State::make_room(std::uint32_t slot,
         }
     }
     Stoppable stoppable = stoppable_for(job, from, std::numeric_limits<std::size_t>::max());
+    struct Bill {  // however the search ends
+        State& state;
+        std::uint64_t looked_at;
+        std::uint64_t work_before;
+        bool is_owners;
+        ~Bill() {
+            if (is_owners) state.charge_for_reclaim(looked_at + state.plan.work() - work_before);
+        }
+    };
+    const Bill bill{*this, stoppable.slots.size(), plan.work(), !high};
     constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
     std::vector<std::size_t> domain_of_pool(fleet.pools.size(), none);
     for (std::size_t domain = 0; domain < shape.domains.size(); ++domain)

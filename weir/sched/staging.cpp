@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "weir/base/assert.hpp"
 
@@ -82,33 +81,62 @@ std::vector<Staging::Place> Staging::places(DatasetId dataset) const {
     return places;
 }
 
-double Staging::takes_ms(const Dataset& dataset, const Link& link) const {
-    double rate = link.bytes_per_s;
-    for (const SiteId end : {link.a, link.b}) {
-        const double its = bytes_per_s_[end.value];
-        if (its > 0) rate = std::min(rate, its);
-    }
-    const double takes = std::ceil(static_cast<double>(dataset.size.count) * 1000 / rate);
+namespace {
+
+// For how long a copy is under way at that rate; infinite where it would never come to an end.
+double takes_ms(Bytes size, double bytes_per_s) {
+    const double takes = std::ceil(static_cast<double>(size.count) * 1000 / bytes_per_s);
     return takes < static_cast<double>(forever.count() / 4)
                ? takes
                : std::numeric_limits<double>::infinity();
 }
 
-Staging::Way Staging::best_way(const Dataset& dataset, SiteId to, Time now) const {
+}  // namespace
+
+// Beginnings of ways, the shortest first. One that reaches a site no earlier, no faster and with no
+// less latency than another does is followed no further.
+Staging::Way Staging::best_way(const Dataset& dataset, SiteId to, Time now, bool anywhere) const {
+    struct Beginning {
+        SiteId from;
+        SiteId at;
+        Time begins;
+        double bytes_per_s;
+        Duration latency;
+        std::vector<Step> steps;
+    };
+    const auto storage_rate = [&](SiteId site) {
+        const double rate = bytes_per_s_[site.value];
+        return rate > 0 ? rate : std::numeric_limits<double>::infinity();
+    };
+    std::vector<Beginning> all;
+    for (const auto& [from, copy] : dataset.at)
+        if (copy.whole || anywhere) all.push_back({from, from, now, storage_rate(from), {}, {}});
     Way best;
-    for (const auto& [from, copy] : dataset.at) {
-        if (!copy.whole) continue;
-        for (std::uint32_t i = 0; i < links_.size(); ++i) {
-            const Link& link = links_[i];
-            const bool forth = link.a == from && link.b == to;
-            if (!forth && !(link.b == from && link.a == to)) continue;
-            const double takes = takes_ms(dataset, link);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].at == to) continue;
+        for (std::uint32_t number = 0; number < links_.size(); ++number) {
+            const Link& link = links_[number];
+            if (link.a != all[i].at && link.b != all[i].at) continue;
+            const std::uint32_t direction = link.a == all[i].at ? 0 : 1;
+            Beginning next = all[i];
+            next.at = direction == 0 ? link.b : link.a;
+            next.begins = std::max(next.begins, link.free_from[direction]);
+            next.bytes_per_s = std::min(next.bytes_per_s, link.bytes_per_s);
+            if (next.at == to) next.bytes_per_s = std::min(next.bytes_per_s, storage_rate(to));
+            next.latency += link.latency;
+            const double takes = takes_ms(dataset.size, next.bytes_per_s);
             if (std::isinf(takes)) continue;
-            const std::uint32_t direction = forth ? 0 : 1;
-            const Time begins = std::max(now, link.free_from[direction]);
-            const Time ends = begins + link.latency + Duration{static_cast<std::int64_t>(takes)};
-            if (ends >= best.ends) continue;
-            best = {begins, ends, from, i, direction};
+            const bool is_worse = std::any_of(all.begin(), all.end(), [&](const Beginning& each) {
+                return each.at == next.at && each.begins <= next.begins &&
+                       each.bytes_per_s >= next.bytes_per_s && each.latency <= next.latency;
+            });
+            if (is_worse) continue;
+            next.steps.push_back({number, direction});
+            const Time ends =
+                next.begins + next.latency + Duration{static_cast<std::int64_t>(takes)};
+            if (next.at == to && ends < best.ends)
+                best = {next.begins, ends, next.from, next.steps};
+            all.push_back(std::move(next));
         }
     }
     return best;
@@ -151,17 +179,7 @@ bool Staging::has_room_for(const std::vector<DatasetId>& datasets, SiteId site) 
 bool Staging::could_have(const std::vector<DatasetId>& datasets, SiteId site) const {
     const auto could_come = [&](DatasetId id) {
         const Dataset& dataset = datasets_.at(id.value);
-        std::set<SiteId> reached;
-        for (const auto& [at, copy] : dataset.at)
-            reached.insert(at);
-        for (std::size_t before = 0; before < reached.size();) {
-            before = reached.size();
-            for (const Link& link : links_) {
-                if (reached.count(link.a) == reached.count(link.b)) continue;
-                if (!std::isinf(takes_ms(dataset, link))) reached.insert({link.a, link.b});
-            }
-        }
-        return reached.count(site) > 0;
+        return dataset.at.count(site) > 0 || best_way(dataset, site, Time{}, true).ends != never;
     };
     return has_room_for(datasets, site) &&
            std::all_of(datasets.begin(), datasets.end(), could_come);
@@ -192,10 +210,14 @@ Staging::Copy Staging::order(DatasetId id, SiteId to, Time now, std::vector<Data
         oldest->at.erase(to);
         forgotten.push_back(DatasetId{static_cast<std::uint32_t>(oldest - datasets_.data())});
     }
-    links_[way.link].free_from[way.direction] = way.ends;
+    Copy copy{.dataset = id, .from = way.from, .to = to, .begins = way.begins, .ends = way.ends};
+    for (const Step& step : way.steps) {
+        links_[step.link].free_from[step.direction] = way.ends;
+        copy.links.push_back(step.link);
+    }
     dataset.at[to] = {
         .whole = false, .for_good = false, .there_at = way.ends, .used_at = now, .from = way.from};
-    return {.dataset = id, .from = way.from, .to = to, .begins = way.begins, .ends = way.ends};
+    return copy;
 }
 
 void Staging::arrived(DatasetId id, SiteId site, Time now) {

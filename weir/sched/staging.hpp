@@ -1,15 +1,18 @@
 // Staging: where datasets lie, what is being copied over which link, and when a copy will be there.
 //
 // A dataset lies whole at one site or several, or is on its way there. A link carries one copy
-// after the other, each at the least of what the link and the storages at both ends do; so when a
-// copy will be there is known when it is ordered, and nobody waits longer than if all shared the
-// link. Only one link is used for a copy: where two sites are not joined, nothing goes.
+// after the other each way, so when a copy will be there is known when it is ordered, and nobody
+// waits longer than if all shared the link. A copy goes over one link or, through sites that keep
+// nothing of it, over several at the same time: it begins when all of them are free, and goes at
+// the least of what they and the storages at both ends do. Of all ways it takes the one by which it
+// is there first.
 //
 // What lies at a site for good stays. Of other copies a site with a capacity forgets the ones that
 // nobody holds when it needs their room, the longest unused first; whoever waits for a copy there,
 // or runs beside it, holds it, as does a copy that is made of it. The last one is never forgotten.
 //
-// Threads: one at a time. Cost: O(copies and links) each; there are few.
+// Threads: one at a time. Cost: O(copies and links) each, of a way O(sites x links) for each that
+// is not worse than another in everything; there are few.
 #pragma once
 
 #include <cstdint>
@@ -61,9 +64,9 @@ public:
     // Whether a site has room for all of them at the same time.
     [[nodiscard]] bool has_room_for(const std::vector<DatasetId>& datasets, SiteId site) const;
 
-    // Whether a site could ever have all of them: a chain of links leads there from where each of
-    // them lies (others may want it on the way), and there is room. Only what lies for good and
-    // what is held takes room for ever, so this is best asked before anything was copied.
+    // Whether a site could ever have all of them: links lead there from where each of them lies or
+    // comes, and there is room. Only what lies for good and what is held takes room for ever, so
+    // this is best asked before anything was copied.
     [[nodiscard]] bool could_have(const std::vector<DatasetId>& datasets, SiteId site) const;
 
     struct Copy {
@@ -72,6 +75,7 @@ public:
         SiteId to;
         Time begins{};
         Time ends{};
+        std::vector<std::uint32_t> links{};  // positions in Fleet::links, in the order of the way
     };
     // Requires: there_at() is not never, and it neither lies there nor comes. `forgotten` gets what
     // had to make room; of what nobody holds that is the longest unused.
@@ -109,17 +113,22 @@ private:
         Duration latency{};
         Time free_from[2] = {Time::min(), Time::min()};  // each way
     };
+    struct Step {  // over a link
+        std::uint32_t link = 0;
+        std::uint32_t direction = 0;
+    };
     struct Way {  // of a copy that is ordered now
         Time begins = never;
         Time ends = never;
         SiteId from;
-        std::uint32_t link = 0;
-        std::uint32_t direction = 0;
+        std::vector<Step> steps{};
     };
 
-    // For how long a copy of it keeps the link busy; infinite where it would never come to an end.
-    [[nodiscard]] double takes_ms(const Dataset& dataset, const Link& link) const;
-    [[nodiscard]] Way best_way(const Dataset& dataset, SiteId to, Time now) const;
+    // `anywhere`: also from where it is not yet whole.
+    [[nodiscard]] Way best_way(const Dataset& dataset,
+                               SiteId to,
+                               Time now,
+                               bool anywhere = false) const;
     [[nodiscard]] Bytes used(SiteId site) const;
     [[nodiscard]] bool may_forget(const Dataset& dataset, SiteId site) const;
 

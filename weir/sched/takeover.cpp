@@ -14,9 +14,10 @@ Reserve Engine::find_promise(JobId id, Time by, Time now, std::uint32_t size) co
     const std::uint32_t slot = state.jobs.slot_of(id);
     if (slot == no_slot || !state.policy.backfill) return promise;
     const Job& job = state.jobs.at(slot);
-    if (job.phase != Phase::pending || job.parked) return promise;
+    const Time ready = state.ready_at(job, now);
+    if (ready == never || job.parked) return promise;
     // What is due is kept when it can start at once.
-    const Time last = std::max(by, now);
+    const Time last = std::max(by, ready);
     const auto best_of = [&](const Job& its) {
         const Plan::Own own{job.id, job.promise.found() ? &job.promise : nullptr};
         const auto ask = [&](Time from, Time not_after) {
@@ -27,11 +28,11 @@ Reserve Engine::find_promise(JobId id, Time by, Time now, std::uint32_t size) co
         };
         Place place = ask(last, last);
         if (place.found()) {
-            place.at = by;
+            place.at = std::max(by, ready > now ? ready : by);
         } else {
-            place = ask(now, last);
+            place = ask(ready, last);
         }
-        if (!place.found()) place = ask(now, never);
+        if (!place.found()) place = ask(ready, never);
         return place;
     };
     const auto take = [&promise](Place place, std::uint32_t its) {

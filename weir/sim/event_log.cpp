@@ -188,7 +188,8 @@ What said(const sched::DatasetLost&) {
     return {};
 }
 What said(const sched::Stage& stage, const sched::Reason&) {
-    return audit::Copied{stage.dataset, stage.from.value, stage.to.value, stage.ends};
+    return audit::Copied{
+        stage.dataset, stage.from.value, stage.to.value, stage.ends, stage.begins, stage.links};
 }
 What said(const sched::Forget& forget, const sched::Reason&) {
     return audit::Forgotten{forget.dataset, forget.site.value};

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "weir/base/assert.hpp"
+#include "weir/base/digest.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -46,7 +46,57 @@ std::uint64_t Usage::chip_ms_milli() const {
 
 Ledger::Ledger(const Organisations& organisations) : organisations_(organisations) {}
 
+void Ledger::extend(const Organisations& organisations) {
+    const std::vector<Tenant>& known = organisations_.tenants;
+    WEIR_ASSERT(organisations.tenants.size() >= known.size());
+    for (std::size_t i = 0; i < known.size(); ++i)
+        WEIR_ASSERT(organisations.tenants[i].parent == known[i].parent);
+    organisations_ = organisations;
+}
+
+Ledger::Mark Ledger::mark_of(const PostingKey& key) {
+    Mark mark{};
+    for (std::size_t half = 0; half < mark.size(); ++half) {
+        Digest digest;
+        digest.add(std::uint64_t{half});  // so that both halves mix the words differently
+        digest.add(std::uint64_t{key.number} << 8 | static_cast<std::uint64_t>(key.kind));
+        digest.add(key.job.value);
+        digest.add(key.attempt);
+        digest.add(key.begins.time_since_epoch().count());
+        digest.add(key.chip);
+        mark[half] = digest.value();
+    }
+    return mark;
+}
+
+bool Ledger::is_closed(const PostingKey& key) const {
+    return std::binary_search(closed_.begin(), closed_.end(), mark_of(key));
+}
+
+void Ledger::close(Time until) {
+    const Time month = period_around(Period::month, until).begins;
+    if (month <= closed_until_) return;
+    closed_until_ = month;
+    std::vector<Posting> open;
+    const auto sorted = static_cast<std::ptrdiff_t>(closed_.size());
+    for (Posting& posting : postings_) {
+        if (posting.at < month) {
+            closed_.push_back(mark_of(posting.key));
+        } else {
+            open.push_back(std::move(posting));
+        }
+    }
+    std::sort(closed_.begin() + sorted, closed_.end());
+    std::inplace_merge(closed_.begin(), closed_.begin() + sorted, closed_.end());
+    closed_.shrink_to_fit();
+    postings_ = std::move(open);
+    by_key_.clear();
+    for (std::size_t i = 0; i < postings_.size(); ++i)
+        by_key_.emplace(postings_[i].key, i);
+}
+
 Result<bool> Ledger::is_new(const Posting& posting) const {
+    if (posting.at < closed_until_ && is_closed(posting.key)) return false;
     const auto at = by_key_.lower_bound(posting.key);
     if (at != by_key_.end() && at->first == posting.key) {
         const Posting& known = postings_[at->second];
@@ -89,21 +139,30 @@ Result<bool> Ledger::post(Posting posting) {
         sum += entry.micros;
     }
     moved_ += sum;
-    std::set<TenantId> touched;
-    if (posting.usage) touched.insert(posting.usage->tenant);
+    LineKey key;
+    key.kind = posting.key.kind;
+    key.number = posting.key.number;
+    if (posting.usage) {
+        key.tenant = posting.usage->tenant;
+        key.payee = posting.usage->payee;
+        key.job_class = posting.usage->job_class;
+        key.chip = posting.usage->chip;
+    }
+    Line& line = months_[period_around(Period::month, posting.at).begins][std::move(key)];
+    if (posting.usage) {
+        line.chip_ms_milli += posting.usage->chip_ms_milli();
+        if (!posting.entries.empty()) line.paid_ms_milli += posting.usage->chip_ms_milli();
+    }
     for (const Entry& entry : posting.entries) {
         balances_[entry.from] -= entry.micros;
         balances_[entry.to] += entry.micros;
-        touched.insert(entry.from.owner);
-        touched.insert(entry.to.owner);
+        line.moved[{entry.from, entry.to}] += entry.micros;
         if (entry.from.book != Book::cash && entry.from.book != Book::loan_paid) continue;
         const Time midnight = period_around(Period::day, posting.at).begins;
         for (TenantId id = entry.from.owner; id.valid(); id = organisations_.tenant(id).parent)
             spent_[id][midnight] += entry.micros;
     }
     by_key_.emplace(posting.key, postings_.size());
-    for (const TenantId id : touched)
-        by_tenant_[id].emplace(posting.at, postings_.size());
     postings_.push_back(std::move(posting));
     return true;
 }
@@ -129,16 +188,6 @@ std::int64_t Ledger::spent(TenantId tenant, const Span& days) const {
          ++at)
         sum += at->second;
     return sum;
-}
-
-std::vector<const Posting*> Ledger::postings_of(TenantId tenant, const Span& span) const {
-    std::vector<const Posting*> list;
-    const auto its = by_tenant_.find(tenant);
-    if (its == by_tenant_.end()) return list;
-    const auto end = its->second.lower_bound(span.ends);
-    for (auto at = its->second.lower_bound(span.begins); at != end; ++at)
-        list.push_back(&postings_[at->second]);
-    return list;
 }
 
 bool Ledger::is_within(TenantId part, TenantId whole) const {

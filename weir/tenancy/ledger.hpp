@@ -12,14 +12,21 @@
 // Pieces never cross midnight (UTC), so sums over days, months and all other periods of the
 // calendar are exact. charge.hpp cuts and prices them.
 //
+// A ledger lives for years, and does not keep what happened but what it comes to: balances, what
+// was spent on each day, and for each month the sums that statements are made of, one Line for all
+// postings that differ only in when, how much and by which attempt. A posting itself is kept until
+// its month is closed; of a closed one 16 bytes stay, by which its key is known again.
+//
 // Threads: one at a time. Nothing here reads a clock.
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "weir/base/id.hpp"
@@ -102,13 +109,41 @@ struct Posting {
     std::vector<Entry> entries;  // none where chips cost nothing
 };
 
+// What the postings of a month come to that have all of this in common.
+struct LineKey {
+    PostingKey::Kind kind = PostingKey::Kind::own;
+    std::uint32_t number = 0;  // of the loan or the voucher
+    TenantId tenant;           // of uses: whose, and who gets what they cost
+    TenantId payee;
+    std::string job_class;
+    std::string chip;
+
+    [[nodiscard]] bool is_use() const { return tenant.valid(); }
+    friend auto operator<=>(const LineKey&, const LineKey&) = default;
+};
+
+struct Line {
+    std::uint64_t chip_ms_milli = 0;
+    std::uint64_t paid_ms_milli = 0;                            // of it, what cost something
+    std::map<std::pair<Account, Account>, std::int64_t> moved;  // from, to
+};
+using Lines = std::map<LineKey, Line>;
+
 class Ledger {
 public:
     explicit Ledger(const Organisations& organisations);
 
+    // Others come behind those that are known, which stay as they are.
+    void extend(const Organisations& organisations);
+
     // True if it is new, false if it was known and nothing changed. Codes: conflict (the key is
-    // known with other content, or pieces overlap), too_large (see has_room).
+    // known with other content, or pieces overlap), too_large (see has_room). A month that is
+    // closed takes what is new to it as any other; but of what it knows only the key is compared.
     Result<bool> post(Posting posting);
+
+    // Forgets the postings of all months that ended at that time or before. No balance, line or
+    // sum changes by it. Cost: where there is such a month, O(postings), closed ones as well.
+    void close(Time until);
 
     // What post() would say of the key and content, without doing it.
     [[nodiscard]] Result<bool> is_new(const Posting& posting) const;
@@ -125,10 +160,10 @@ public:
     // Cost: O(days of the span).
     [[nodiscard]] std::int64_t spent(TenantId tenant, const Span& days) const;
 
-    // In the order of posting.
+    // Of the months that are not closed, in the order of posting.
     [[nodiscard]] const std::vector<Posting>& postings() const { return postings_; }
-    // Those that touch an account of this organisation itself, or its chips, by time.
-    [[nodiscard]] std::vector<const Posting*> postings_of(TenantId tenant, const Span& span) const;
+    // By the beginning of the month.
+    [[nodiscard]] const std::map<Time, Lines>& months() const { return months_; }
 
     [[nodiscard]] const Organisations& organisations() const { return organisations_; }
     // The same organisation, or one below it.
@@ -136,9 +171,15 @@ public:
 
 private:
     Organisations organisations_;
+    using Mark = std::array<std::uint64_t, 2>;
+    [[nodiscard]] static Mark mark_of(const PostingKey& key);
+    [[nodiscard]] bool is_closed(const PostingKey& key) const;
+
     std::vector<Posting> postings_;
     std::map<PostingKey, std::size_t> by_key_;
-    std::map<TenantId, std::multimap<Time, std::size_t>> by_tenant_;
+    Time closed_until_ = Time::min();  // the beginning of a month
+    std::vector<Mark> closed_;         // postings that were forgotten, sorted
+    std::map<Time, Lines> months_;
     std::map<Account, std::int64_t> balances_;
     std::map<TenantId, std::map<Time, std::int64_t>> spent_;  // by midnight, with all below
     std::int64_t moved_ = 0;                                  // all entries ever

@@ -5,6 +5,7 @@
 
 #include "weir/tenancy/charge.hpp"
 #include "weir/tenancy/ledger_world.hpp"
+#include "weir/tenancy/statement.hpp"
 
 namespace weir::tenancy {
 namespace {
@@ -72,8 +73,9 @@ TEST(Ledger, CutsAUseAtMidnightSoThatPeriodsAreExact) {
     EXPECT_EQ(spent(Period::month, "2026-12-30"), 26 * 32);
     EXPECT_EQ(spent(Period::year, "2027-01-01"), 1 * 32);
     EXPECT_EQ(spent(Period::week, "2026-12-30"), 27 * 32);
-    EXPECT_EQ(ledger.postings_of(startup, period_around(Period::month, at("2026-12-30"))).size(),
-              2U);
+    ASSERT_EQ(ledger.months().size(), 2U);
+    EXPECT_EQ(ledger.months().at(at("2026-12-01")).begin()->second.chip_ms_milli,
+              std::uint64_t{4000} * 26 * 3'600'000);
 }
 
 TEST(Ledger, CountsOwnQuotaWithoutAPriceToo) {
@@ -83,9 +85,8 @@ TEST(Ledger, CountsOwnQuotaWithoutAPriceToo) {
     usage.price = {};
     EXPECT_EQ(charge(ledger, {}, usage)->pieces, 1U);
     EXPECT_THAT(ledger.balances(), IsEmpty());
-    ASSERT_EQ(ledger.postings_of(uni, usage.span).size(), 1U);
-    EXPECT_EQ(ledger.postings_of(uni, usage.span)[0]->usage->chip_ms_milli(),
-              std::uint64_t{4000} * 5 * 3'600'000);
+    ASSERT_EQ(ledger.postings().size(), 1U);
+    EXPECT_EQ(ledger.postings()[0].usage->chip_ms_milli(), std::uint64_t{4000} * 5 * 3'600'000);
 }
 
 TEST(Ledger, PaysTheLenderOfALoanAtThePriceOfItsContract) {
@@ -217,6 +218,66 @@ TEST(Budgets, OfAllHousesAboveAllowAJobTogether) {
     EXPECT_TRUE(may_spend(ledger, budgets, running, startup, tomorrow, yuan(24)).has_value());
     EXPECT_EQ(may_spend(ledger, {}, {}, startup, now, yuan(41), yuan(40)).error().message,
               "the job costs up to 41 CNY, and its own budget is 40 CNY");
+}
+
+TEST(Ledger, KnowsWhatHappenedInAClosedMonthAndTakesWhatComesLate) {
+    Ledger ledger(a_centre());
+    Usage usage = some_use(startup, 1, 48);
+    usage.span = {at("2026-12-30T22:00:00Z"), at("2027-01-01T01:00:00Z")};
+    ASSERT_TRUE(charge(ledger, {}, usage).has_value());
+    ledger.close(at("2027-01-31T23:00:00Z"));
+    EXPECT_EQ(ledger.postings().size(), 1U) << "of January";
+    EXPECT_EQ(charge(ledger, {}, usage)->pieces, 0U) << "it is counted once";
+    EXPECT_EQ(cash(ledger, startup), -yuan(27 * 32).micros);
+    // Who ran on and on is charged at the end, for December too.
+    usage.job = JobId{2};
+    EXPECT_EQ(charge(ledger, {}, usage)->pieces, 3U);
+    EXPECT_EQ(charge(ledger, {}, usage)->pieces, 0U);
+    ledger.close(at("2027-02-01"));
+    EXPECT_EQ(charge(ledger, {}, usage)->pieces, 0U);
+    EXPECT_THAT(ledger.postings(), IsEmpty());
+    EXPECT_EQ(ledger.spent(park, period_around(Period::month, at("2026-12-30"))),
+              2 * yuan(26 * 32).micros);
+    EXPECT_EQ(total(ledger), 0);
+    // And another attempt is new, in whatever month.
+    usage.attempt = 2;
+    EXPECT_EQ(charge(ledger, {}, usage)->pieces, 3U);
+}
+
+TEST(Ledger, OfClosedMonthsHasTheSameBalancesLinesAndSums) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        SCOPED_TRACE(seed);
+        AnyYear year(seed);
+        for (int i = 0; i < 60; ++i)
+            year.something_happens();
+        const Ledger& a = year.ledger();
+        Ledger b(a_centre());
+        std::size_t posted = 0;
+        for (const Posting& posting : a.postings()) {
+            ASSERT_TRUE(*b.post(posting));
+            if (++posted % 7 == 0) b.close(at("2026-12-01"));
+            if (posted % 20 == 0) b.close(at("2027-01-01"));
+            EXPECT_FALSE(*b.post(posting)) << "it is counted once";
+        }
+        EXPECT_LT(b.postings().size(), a.postings().size());
+        EXPECT_EQ(a.balances(), b.balances());
+        ASSERT_EQ(a.months().size(), b.months().size());
+        for (const auto& [month, lines] : a.months()) {
+            const Lines& others = b.months().at(month);
+            ASSERT_EQ(lines.size(), others.size());
+            for (const auto& [key, line] : lines) {
+                EXPECT_EQ(others.at(key).chip_ms_milli, line.chip_ms_milli);
+                EXPECT_EQ(others.at(key).paid_ms_milli, line.paid_ms_milli);
+                EXPECT_EQ(others.at(key).moved, line.moved);
+            }
+            for (const TenantId tenant : {the_centre, uni, park, startup, vision}) {
+                EXPECT_EQ(statement_csv(statement_of(a, tenant, month, {})),
+                          statement_csv(statement_of(b, tenant, month, {})));
+                EXPECT_EQ(a.spent(tenant, period_around(Period::month, month)),
+                          b.spent(tenant, period_around(Period::month, month)));
+            }
+        }
+    }
 }
 
 TEST(Ledger, BalancesWhateverHappens) {

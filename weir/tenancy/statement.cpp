@@ -22,13 +22,14 @@ public:
     Collector(const Ledger& ledger, const LoanNames& loan_names)
         : ledger_(ledger), loan_names_(loan_names) {}
 
-    // What a posting is to one organisation.
-    void add(const Posting& posting, TenantId whose) {
-        if (posting.usage) {
-            if (posting.usage->tenant == whose) add_use(posting, *posting.usage);
-            if (posting.usage->payee == whose) add_income(posting, *posting.usage);
-        } else if (posting.key.kind != Kind::voucher) {
-            add_compensation(posting, whose);
+    // What a line is to those that the statement is about.
+    template <class IsPart>
+    void add(const LineKey& key, const Line& line, IsPart is_part) {
+        if (key.is_use()) {
+            if (is_part(key.tenant)) add_use(key, line);
+            if (is_part(key.payee) && !line.moved.empty()) add_income(key, line);
+        } else if (key.kind != Kind::voucher) {
+            add_compensation(key, line, is_part);
         }
     }
 
@@ -61,55 +62,52 @@ private:
         return its;
     }
 
-    void add_use(const Posting& posting, const Usage& usage) {
-        StatementRow& use =
-            row(usage.tenant,
-                Place::use,
-                usage.source == Source::loan
-                    ? fmt::format("{} from {}", name_of_loan(usage.loan.value), path(usage.payee))
-                    : std::string(name_of(usage.source)),
-                usage.job_class,
-                usage.chip);
-        use.chip_ms_milli += usage.chip_ms_milli();
-        for (const Entry& entry : posting.entries) {
-            use.cost += entry.micros;
-            if (entry.from.book != Book::voucher) {
-                use.paid += entry.micros;
+    void add_use(const LineKey& key, const Line& line) {
+        const std::string from =
+            key.kind == Kind::loan
+                ? fmt::format("{} from {}", name_of_loan(key.number), path(key.payee))
+                : std::string(name_of(static_cast<Source>(key.kind)));
+        StatementRow& use = row(key.tenant, Place::use, from, key.job_class, key.chip);
+        use.chip_ms_milli += line.chip_ms_milli;
+        for (const auto& [accounts, micros] : line.moved) {
+            const Account& payer = accounts.first;
+            use.cost += micros;
+            if (payer.book != Book::voucher) {
+                use.paid += micros;
                 continue;
             }
-            row(usage.tenant,
+            row(key.tenant,
                 Place::voucher,
-                fmt::format("voucher {}", entry.from.voucher.value + 1),
-                usage.job_class,
-                usage.chip)
-                .covered += entry.micros;
+                fmt::format("voucher {}", payer.voucher.value + 1),
+                key.job_class,
+                key.chip)
+                .covered += micros;
         }
     }
 
-    void add_income(const Posting& posting, const Usage& usage) {
-        const bool lent = usage.source == Source::loan;
+    void add_income(const LineKey& key, const Line& line) {
         StatementRow& income =
-            row(usage.payee,
+            row(key.payee,
                 Place::income,
-                fmt::format(
-                    "{} to {}", lent ? name_of_loan(usage.loan.value) : "sold", path(usage.tenant)),
-                usage.job_class,
-                usage.chip);
-        income.lent_ms_milli += usage.chip_ms_milli();
-        for (const Entry& entry : posting.entries)
-            income.received += entry.micros;
+                fmt::format("{} to {}",
+                            key.kind == Kind::loan ? name_of_loan(key.number) : "sold",
+                            path(key.tenant)),
+                key.job_class,
+                key.chip);
+        income.lent_ms_milli += line.paid_ms_milli;
+        for (const auto& [accounts, micros] : line.moved)
+            income.received += micros;
     }
 
-    void add_compensation(const Posting& posting, TenantId whose) {
-        const std::string what =
-            fmt::format("{} {}",
-                        posting.key.kind == Kind::penalty ? "penalty of" : "recall of",
-                        name_of_loan(posting.key.number));
-        for (const Entry& entry : posting.entries) {
-            if (entry.from.owner == whose)
-                row(whose, Place::compensation, what).paid += entry.micros;
-            if (entry.to.owner == whose)
-                row(whose, Place::compensation, what).received += entry.micros;
+    template <class IsPart>
+    void add_compensation(const LineKey& key, const Line& line, IsPart is_part) {
+        const std::string what = fmt::format("{} {}",
+                                             key.kind == Kind::penalty ? "penalty of" : "recall of",
+                                             name_of_loan(key.number));
+        for (const auto& [accounts, micros] : line.moved) {
+            const auto& [from, to] = accounts;
+            if (is_part(from.owner)) row(from.owner, Place::compensation, what).paid += micros;
+            if (is_part(to.owner)) row(to.owner, Place::compensation, what).received += micros;
         }
     }
 
@@ -126,13 +124,15 @@ std::vector<StatementVoucher> vouchers_of(const Ledger& ledger, TenantId whole, 
             continue;
         StatementVoucher voucher{
             account.voucher, ledger.organisations().tenant(account.owner).path, 0, 0};
-        const Span until_its_end{Time::min(), month.ends};
-        for (const Posting* posting : ledger.postings_of(account.owner, until_its_end)) {
-            for (const Entry& entry : posting->entries) {
-                if (entry.to == account) voucher.left += entry.micros;
-                if (entry.from != account) continue;
-                voucher.left -= entry.micros;
-                if (month.holds(posting->at)) voucher.spent += entry.micros;
+        for (const auto& [begins, lines] : ledger.months()) {
+            if (begins >= month.ends) break;
+            for (const auto& [key, line] : lines) {
+                for (const auto& [accounts, micros] : line.moved) {
+                    if (accounts.second == account) voucher.left += micros;
+                    if (accounts.first != account) continue;
+                    voucher.left -= micros;
+                    if (begins == month.begins) voucher.spent += micros;
+                }
             }
         }
         if (voucher.left > 0 || voucher.spent > 0) list.emplace(account.voucher, voucher);
@@ -189,11 +189,11 @@ Statement statement_of(const Ledger& ledger,
                         {},
                         ledger.sum()};
     Collector collector(ledger, loan_names);
-    const auto count = static_cast<std::uint32_t>(ledger.organisations().tenants.size());
-    for (std::uint32_t id = 0; id < count; ++id) {
-        if (!ledger.is_within(TenantId{id}, tenant)) continue;
-        for (const Posting* posting : ledger.postings_of(TenantId{id}, statement.month))
-            collector.add(*posting, TenantId{id});
+    const auto is_part = [&](TenantId id) { return ledger.is_within(id, tenant); };
+    if (const auto its = ledger.months().find(statement.month.begins);
+        its != ledger.months().end()) {
+        for (const auto& [key, line] : its->second)
+            collector.add(key, line, is_part);
     }
     statement.rows = std::move(collector).rows();
     statement.vouchers = vouchers_of(ledger, tenant, statement.month);

@@ -1,6 +1,6 @@
 // Statement: what an organisation, with everybody below it, used, paid and received in a month.
 //
-// It is the ledger's postings of the month, added up by organisation, by right (own quota,
+// It is the ledger's lines of the month, added up by organisation, by right (own quota,
 // borrowed, a loan, a voucher), by class of job and by kind of chip. A use has one row with what it
 // cost and what of that its organisation paid, and one for each voucher that covered a part:
 // cost = covered + paid, in every sum. What came in, for chips that were lent and as compensation,

@@ -112,6 +112,17 @@ TEST(Statement, IsAPageOfItsOwnThatTrustsNoName) {
     EXPECT_THAT(statement_csv(statement), HasSubstr(",\"<script>, \"\"x\"\"\","));
 }
 
+TEST(Statement, OfTheCentreSaysNothingOfWhatCostNothing) {
+    Ledger ledger(a_centre());
+    Usage usage = some_use(uni, 1, 5);
+    usage.source = Source::own;
+    usage.price = {};
+    ASSERT_TRUE(charge(ledger, {}, usage).has_value());
+    const Statement all = statement_of(ledger, the_centre, at("2026-12-01"), {});
+    ASSERT_EQ(all.rows.size(), 1U) << "it sold nothing";
+    EXPECT_EQ(all.rows[0].organisation, "uni");
+}
+
 TEST(Statement, SaysSoWhenNothingHappened) {
     const Statement quiet = statement_of(Ledger(a_centre()), park, at("2026-12-01"), {});
     EXPECT_TRUE(quiet.rows.empty());
