@@ -323,11 +323,11 @@ public:
     }
 
     // Of the copies of a token, one for each of its experts, the share that is sent, where those
-    // for the same of `places` go once (DeepSeek-V3, section 3.2.2; DeepEP, which current
-    // frameworks use): k experts by chance in n places are in n (1 - (1 - 1/n)^k) of them. Groups
-    // of experts, of which a token uses few, limit the places.
+    // for the same of `places` go once (DeepSeek-V3, section 3.2.2; DeepEP): k experts by chance
+    // in n places are in n (1 - (1 - 1/n)^k) of them. Groups of experts, of which a token uses
+    // few, limit the places.
     double sent_to(double places) const {
-        if (job_.expert_copies) return 1;
+        if (!strategy_.deepep) return 1;
         const catalog::Experts& e = *model_.experts;
         const double k = e.per_token;
         const double reached = std::max(
