@@ -296,8 +296,11 @@ public:
         // Sorting by expert and back, before and after; probabilities are multiplied in.
         elementwise(4 * routed * h, 4 * routed * h, 6);
         elementwise(4 * routed * h, 6 * routed * h, 4);
-        // What experts read, what they give, and both halves in between.
-        cost_.kept.mlp += routed * inner * up * number_ + 2 * routed * h * number_;
+        // Both halves inside, what experts read (as it went into products, in FP8 as well), and
+        // what they give, where weights of experts are multiplied in behind them.
+        const double read = is_eight_bits(strategy_.precision) ? 1 : number_;
+        const double given = stack_.keeps_expert_outputs ? number_ : 0;
+        cost_.kept.mlp += routed * inner * up * number_ + routed * h * (read + given);
         cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * number_;
         cost_.kept.activation += routed * inner * number_;
         if (ep > 1) {

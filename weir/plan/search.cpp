@@ -344,9 +344,11 @@ private:
         // The deepest of the pipeline's ways has the smallest bubble; what it sends more than
         // others is left out.
         s.vpp = depths.vpp_high;
-        s.schedule = depths.fastest;
-        for (const std::uint32_t zero : shape.zeros) {
-            s.zero = zero;
+        // (DualPipe, whose bubble is the smallest, spreads the ends of the model otherwise.)
+        const bool dual = depths.fastest == Schedule::dualpipe;
+        for (std::size_t i = 0; i < shape.zeros.size() * (dual ? 2 : 1); ++i) {
+            s.zero = shape.zeros[i % shape.zeros.size()];
+            s.schedule = i < shape.zeros.size() ? depths.fastest : Schedule::zero_bubble;
             s.overlap = usable(s, options_);
             s.overlap.pipeline = false;
             Prediction prediction = predict(s, layers);

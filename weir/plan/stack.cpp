@@ -10,12 +10,15 @@ namespace weir::plan {
 const Stack& stack_of(Framework framework) {
     static const std::array<Stack, 6> stacks{{
         // Megatron-Core with Transformer Engine: fused bias, activation, dropout, residual, loss.
+        // Weights of experts are multiplied in behind their activation function since 0.13 (its
+        // README, "memory efficient token permutation").
         // Conditions of its soft maximum: fused_kernels/scaled_upper_triang_masked_softmax and
         // FusedScaleMaskSoftmax of Megatron-LM 2, which Megatron-DeepSpeed has as well.
         {.softmax_by_fours = true,
          .extra_kernels = 4,
          .loss_forward_bytes = 22,
          .loss_backward_bytes = 14,
+         .keeps_expert_outputs = false,
          .deepep = true},
         // Megatron-DeepSpeed: the loss of Megatron-LM 2 in single kernels: widened, maximum,
         // difference, exponents, sum, quotient, and the same way back. Small layers wait for its
@@ -29,7 +32,10 @@ const Stack& stack_of(Framework framework) {
          .loss_forward_bytes = 38,
          .loss_backward_bytes = 14},
         // MindSpeed: fused norm, rotary positions and activation; the loss of Megatron-LM.
-        {.extra_kernels = 4, .loss_forward_bytes = 40, .loss_backward_bytes = 24},
+        {.extra_kernels = 4,
+         .loss_forward_bytes = 40,
+         .loss_backward_bytes = 24,
+         .folds_dualpipe = true},
         // torchtitan: torch.compile for each block and the loss, which keeps scores and their
         // gradient in BF16; attention of PyTorch (FlashAttention-2, which came after Hopper and
         // does
@@ -42,7 +48,8 @@ const Stack& stack_of(Framework framework) {
          .loss_backward_bytes = 14,
          .loss_kept_bytes = 4,
          .keeps_gathered = true,
-         .root_stays_gathered = true},
+         .root_stays_gathered = true,
+         .folds_dualpipe = true},
         // Composer with MPT: eager PyTorch around flash attention 1 and 2.
         {.fused_elementwise = false,
          .attention_age = 1,

@@ -36,7 +36,11 @@ struct Stack {
     // keeps its own part and gathers once more in the backward pass.
     bool keeps_gathered = false;
     bool root_stays_gathered = false;  // ZeRO-3 has the tables of embeddings whole all the time
-    bool deepep = false;  // can send tokens to experts by DeepEP, on chips that it runs on
+    // The weight of an expert is multiplied into what it gives, which is kept for its gradient; or
+    // into what it computes inside, which is kept anyway.
+    bool keeps_expert_outputs = true;
+    bool folds_dualpipe = false;  // its DualPipe is a V: no chip has weights of two stages
+    bool deepep = false;          // can send tokens to experts by DeepEP, on chips that it runs on
 };
 const Stack& stack_of(Framework framework);
 
