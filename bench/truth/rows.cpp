@@ -193,6 +193,7 @@ plan::Strategy strategy_of(const Record& row, const catalog::Model& model) {
                          has(framework, "Megatron-DeepSpeed") || has(framework, "InternEvo") ||
                          s.framework == Framework::jax);
     s.ulysses = has(notes, "CP rows use all-to-all") || has(notes, "ulysses");
+    s.deepep = !sends_copies(row);
     s.fine_scales = has(precision, "rowwise") || has(precision, "block");
     s.eager = has(notes, "eager");
     // torchtitan compiles the loss since the beginning of 2025.
@@ -313,7 +314,6 @@ Result<std::vector<TrainingRow>> read_training(const std::string& path) {
             (has(framework, "Megatron-DeepSpeed") || has(framework, "Megatron-LM dev") ||
              has(framework, "no FlashAttention") || has(framework, "v1.x"));
         row.job.bare_vocabulary = is_bare_grid(record);
-        row.job.expert_copies = sends_copies(record);
         // Fine-tuning on short documents (SQuAD) that are packed: some 500 tokens each.
         if (has(record.text("notes"), "SFT packed")) row.job.document_tokens = 512;
         row.chips = record.count("n_chips");

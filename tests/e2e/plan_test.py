@@ -270,6 +270,18 @@ torchrun --nproc_per_node 8 --nnodes 8 pretrain_gpt.py ${MODEL_ARGS[@]} \\
         self.assertIn("llama-3-70b: the launch says the shape of its model itself", other.err)
         self.assertIn("pretrain.sh (8.03 B parameters)", other.out)
 
+    def test_tokens_go_to_experts_as_launch_and_chip_have_it(self):
+        asked = ["plan", "deepseek-v2-lite", "--sequence", "4096", "--global-batch", "256", "--framework",
+                 "megatron-lm", "--emit", "megatron-lm", "--chips"]
+        launch = self.weir(*asked, "h100-sxm-80g=32").out
+        self.assertIn("--moe-token-dispatcher-type flex", launch)
+        self.assertIn("--moe-token-dispatcher-type alltoall", self.weir(*asked, "ascend-910b2=32").out)
+        name = self.file("flex.sh", launch)
+        for chip, sent in (("h100-sxm-80g", "deepep"), ("ascend-910b2", "all-to-all")):
+            read = self.weir("plan", "--read", name, "--chips", chip, "--json")
+            self.assertEqual(read.json["plan"]["strategy"]["expert_dispatch"], sent, chip)
+            self.assertEqual("DeepEP does not run on" in read.err, sent == "all-to-all", read.err)
+
     def test_a_launch_is_not_emitted_for_what_the_framework_cannot_run(self):
         name = self.file("p.yaml", CONFIG.replace("tp: 2", "tp: 2\npp: 2"))
         answer = self.weir("plan", "--check", name, "--emit", "deepspeed")

@@ -99,7 +99,13 @@ def common_refusals(words, started):
             (tp == 1 or words.sequence_parallel, "experts with tp need sequence parallelism"),
             (words.disable_bias_linear or etp == 1, "experts with biases are not split"),
             (words.moe_router_topk != 1 or words.moe_router_pre_softmax,
-             "a single expert is weighed before it is chosen")]
+             "a single expert is weighed before it is chosen"),
+            ((words.moe_router_num_groups is None) == (words.moe_router_group_topk is None),
+             "groups of experts go with how many of them are taken"),
+            (not words.moe_router_num_groups or
+             words.num_experts % words.moe_router_num_groups == 0 and
+             words.moe_router_topk // words.moe_router_group_topk > 0,
+             "groups divide the experts, and each group taken gives one")]
     return broken(conditions)
 
 
@@ -128,6 +134,12 @@ def of_megatron(words, started):
          not {"moe_act", "layernorm"} & set(modules), "delayed scales go without recompute of norms"),
         (not words.cpu_offloading_num_layers or (pp == 1 and words.recompute_granularity is None),
          "offload of layers goes without pp and recompute")]
+    if words.moe_token_dispatcher_type == "flex":
+        group = (words.expert_model_parallel_size or 1) * (words.expert_tensor_parallel_size or tp)
+        conditions += [
+            (words.moe_flex_dispatcher_backend is not None, "flex needs a backend"),
+            (words.moe_router_dtype == "fp32", "DeepEP has probabilities in FP32"),
+            (group in (2, 4, 8, 16, 24, 32, 64, 128, 144, 160), "DeepEP is set up for some sizes")]
     if words.overlap_moe_expert_parallel_comm:
         conditions += [
             (words.expert_model_parallel_size > 1, "overlap of experts needs ep"),

@@ -140,7 +140,7 @@ const Same same[] = {
      "'n_group':8,'n_routed_experts':256,'n_shared_experts':1,'num_attention_heads':128,"
      "'num_experts_per_tok':8,'num_hidden_layers':61,'num_key_value_heads':128,"
      "'num_nextn_predict_layers':1,'q_lora_rank':1536,'qk_nope_head_dim':128,"
-     "'qk_rope_head_dim':64,'quantization_config':{'fmt':'e4m3'},'v_head_dim':128,"
+     "'qk_rope_head_dim':64,'quantization_config':{'fmt':'e4m3'},'topk_group':4,'v_head_dim':128,"
      "'vocab_size':129280}"},
     {"kimi-k2",
      "{'architectures':['DeepseekV3ForCausalLM'],'model_type':'kimi_k2','num_hidden_layers':61,"
@@ -319,6 +319,13 @@ TEST(HfConfig, RefusesWithFileKeyValueAndWhatIsValid) {
         {latent + ",'v_head_dim':8,'n_routed_experts':4,'num_experts_per_tok':2,"
                   "'moe_intermediate_size':16777216,'n_shared_experts':2}",
          {"n_shared_experts: 2 shared experts of 16777216 are wider than"}},
+        {latent + ",'v_head_dim':8,'n_routed_experts':4,'num_experts_per_tok':2,"
+                  "'moe_intermediate_size':8,'n_group':3,'topk_group':1}",
+         {"n_group: 3 does not divide the 4 experts"}},
+        {latent + ",'v_head_dim':8,'n_routed_experts':4,'num_experts_per_tok':2,"
+                  "'moe_intermediate_size':8,'n_group':4,'topk_group':1}",
+         {"topk_group: 1 of 4 groups of 1 experts; valid are up to 4, with at least the 2 experts "
+          "of a token"}},
         {llama(",'layer_types':['full_attention']"),
          {"layer_types: names 1 layers, but the model has 2"}},
         {llama(",'layer_types':['linear_attention','full_attention']"),

@@ -65,6 +65,31 @@ void dense_start(HfReader& reader, Model& model, const HfNames& key) {
     model.experts->first_dense = count;
 }
 
+// Groups of experts, of which a token uses those of some (DeepSeek-V2, section 2.2.2).
+void expert_groups(HfReader& reader, Model& model) {
+    if (!reader.sound() || reader.raw("topk_method") == "\"greedy\"") return;
+    Experts& moe = *model.experts;
+    const std::uint32_t groups = reader.given_or({"n_group"}, 1, Limits::experts, 1);
+    const std::uint32_t taken = reader.given_or({"topk_group"}, 1, Limits::experts, groups);
+    // All of them are no choice.
+    if (!reader.sound() || taken == groups) return;
+    if (moe.count % groups != 0) {
+        reader.say("n_group", fmt::format("{} does not divide the {} experts", groups, moe.count));
+    } else if (taken > groups || std::uint64_t{taken} * (moe.count / groups) < moe.per_token) {
+        reader.say("topk_group",
+                   fmt::format("{} of {} groups of {} experts; valid are up to {}, with at least "
+                               "the {} experts of a token",
+                               taken,
+                               groups,
+                               moe.count / groups,
+                               groups,
+                               moe.per_token));
+    } else {
+        moe.groups = groups;
+        moe.groups_per_token = taken;
+    }
+}
+
 void experts_every(HfReader& reader, Model& model, const HfNames& key) {
     const std::uint32_t every = reader.given_or(key, 1, Limits::layers, 1);
     if (reader.sound() && every > model.layers - model.experts->first_dense) {
@@ -116,6 +141,7 @@ void deepseek_experts(HfReader& reader, Model& model) {
     if (!reader.has("n_routed_experts")) return;
     experts(reader, model, {.count = {"n_routed_experts"}});
     if (!reader.sound()) return;
+    expert_groups(reader, model);
     shared_experts(reader, model, {"n_shared_experts"}, 0);
     dense_start(reader, model, {"first_k_dense_replace"});
     experts_every(reader, model, {"moe_layer_freq"});
@@ -152,6 +178,7 @@ void pangu_ultra_moe(HfReader& reader, Model& model) {
             "attention_v_dim"});
     experts(reader, model, {.count = {"num_routed_experts"}});
     if (!reader.sound()) return;
+    expert_groups(reader, model);
     shared_experts(reader, model, {"num_shared_experts"}, 0);
     dense_start(reader, model, {"num_dense_layers"});
     predicted_tokens(reader, model, {"num_mtp_layers"});
@@ -172,6 +199,7 @@ void bailing_moe(HfReader& reader, Model& model) {
     model.qk_norm = reader.flag("use_qk_norm", false);
     experts(reader, model, {.count = {"num_experts"}});
     if (!reader.sound()) return;
+    expert_groups(reader, model);
     shared_experts(reader, model, {"num_shared_experts"}, 0);
     dense_start(reader, model, {"first_k_dense_replace"});
     predicted_tokens(reader, model, {"num_nextn_predict_layers"});

@@ -87,7 +87,10 @@ TEST(Models, AreRefusedWithFieldValueAndWhatIsValid) {
          },
          "experts.groups_per_token: 9 is not from 1 to 8"},
         {moe,
-         [](Model& m) { m.experts->groups = 64; },
+         [](Model& m) {
+             m.experts->groups = 64;
+             m.experts->groups_per_token = 1;
+         },
          "experts.groups_per_token: 1 groups have 4 experts, fewer than the 8 of a token"},
         // Some layers have a plain feed-forward.
         {moe, [](Model& m) { m.ffn = 0; }, "ffn: 0 is not from 1"},

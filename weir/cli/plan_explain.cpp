@@ -11,6 +11,7 @@
 #include "weir/cli/print.hpp"
 #include "weir/plan/interval.hpp"
 #include "weir/plan/launch.hpp"
+#include "weir/plan/stack.hpp"
 #include "weir/plan/usual.hpp"
 
 namespace weir::cli {
@@ -273,6 +274,9 @@ std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
     std::vector<PlanChange> changes;
     const auto add = [&](std::string what, Strategy changed) {
         if (!plan::check(changed, model.job(), base.chips())) return;
+        // Tokens go to experts as they do today, where the change leaves that open.
+        const bool deepep = base.ep > 1 ? changed.deepep : model.machine().deepep;
+        changed.deepep = deepep && plan::deepep_fits(changed);
         // What a framework always does is no change.
         changed = plan::as_launched(changed, model.job(), base.framework);
         if (changed == plan::as_launched(base, model.job(), base.framework)) return;
@@ -340,6 +344,10 @@ std::vector<PlanChange> single_changes(const plan::TrainingModel& model,
         turn(changed, !is_on);
         add(fmt::format("{} {}", name, is_on ? "off" : "on"), changed);
     };
+    if (base.ep > 1 && model.machine().deepep) {
+        toggle(
+            "DeepEP", [](Strategy& s, bool on) { s.deepep = on; }, base.deepep);
+    }
     if (base.tp > 1) {
         toggle(
             "sequence parallelism",

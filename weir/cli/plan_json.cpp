@@ -61,6 +61,7 @@ Json json_of(const plan::Strategy& s) {
             {"framework", name_of(s.framework)},
             {"overlap", overlap},
             {"cp_algorithm", s.ulysses ? "all-to-all" : "ring"},
+            {"expert_dispatch", s.deepep ? "deepep" : "all-to-all"},
             {"flash_attention", yes(s.flash_attention)},
             {"cuda_graphs", yes(s.cuda_graphs)},
             {"fp32_gradients", yes(s.fp32_gradients)}};

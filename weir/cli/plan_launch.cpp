@@ -134,6 +134,13 @@ Result<bool> read_and_improve(const PlanOptions& options) {
     answer.read_as = std::string(name_of(read.framework));
     answer.not_modelled = std::move(read.not_modelled);
     answer.not_understood = std::move(read.not_understood);
+    if (answer.file.strategy.deepep && !pool.machine.deepep) {
+        answer.file.strategy.deepep = false;
+        answer.not_modelled.push_back(
+            fmt::format("--moe-token-dispatcher-type flex: DeepEP does not run on {}; taken as "
+                        "alltoall",
+                        pool.machine.chip_name));
+    }
     const plan::Strategy& strategy = answer.file.strategy;
     if (pool.chips > 0 && strategy.chips() != pool.chips) {
         note(fmt::format("--chips {}: the launch is for {} chips, and is predicted on those",

@@ -125,6 +125,7 @@ std::string whole_text(const plan::Strategy& s) {
     };
     add(s.sequence_parallel && s.tp > 1, "sequence parallelism");
     add(s.ulysses && s.cp > 1, "context parallelism by all-to-all");
+    add(s.deepep && s.ep > 1, "DeepEP");
     add(s.cuda_graphs, "CUDA graphs");
     add(!s.flash_attention, "no flash attention");
     if (s.recompute == plan::Recompute::selective) {

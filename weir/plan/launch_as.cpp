@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "weir/plan/launch.hpp"
+#include "weir/plan/stack.hpp"
 
 namespace weir::plan {
 namespace {
@@ -17,7 +18,7 @@ void without_meaning(Strategy& s, const catalog::Model& model) {
         s.overlap.tensor = false;
         s.etp = 0;
     }
-    if (s.ep <= 1) s.overlap.experts = false;
+    if (s.ep <= 1) s.overlap.experts = s.deepep = false;
     if (s.cp <= 1) s.ulysses = false;
     if (s.pp <= 1) {
         s.overlap.pipeline = false;
@@ -43,6 +44,7 @@ Strategy as_launched(const Strategy& strategy, const TrainingJob& job, Framework
     Strategy s = strategy;
     s.framework = framework;
     without_meaning(s, job.model);
+    s.deepep = s.deepep && stack_of(framework).deepep;
     const bool data = s.dp > 1 || s.cp > 1;
     switch (framework) {
         case Framework::megatron_lm:

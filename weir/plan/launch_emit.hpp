@@ -72,6 +72,8 @@ std::uint64_t steps_of(const TrainingJob& job);
 
 // What the shape needs of Megatron-LM and those that borrow its options, beyond their own.
 void megatron_shape(OptionGroups& out, const catalog::Model& model, bool latent);
+// Groups of experts, where a token uses those of some alone.
+void megatron_router_groups(OptionGroups& out, const catalog::Experts& experts);
 // Of the plan, whatever the framework.
 void megatron_batches(OptionGroups& out, const Launch& launch);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "weir/plan/launch_emit.hpp"
+#include "weir/plan/stack.hpp"
 
 namespace weir::plan {
 namespace {
@@ -45,6 +46,14 @@ Result<void> precision_is_possible(const Launch& launch) {
         return cannot(me,
                       fmt::format("etp {}", s.etp == 0 ? s.tp : s.etp),
                       "it does not split experts that have biases; write etp 1");
+    }
+    if (s.deepep && !deepep_fits(s)) {
+        return cannot(
+            me,
+            fmt::format(
+                "expert_dispatch deepep with ep {} x etp {}", s.ep, s.etp == 0 ? s.tp : s.etp),
+            fmt::format("DeepEP is set up for {} chips; write expert_dispatch all-to-all",
+                        deepep_sizes()));
     }
     return {};
 }
@@ -251,7 +260,30 @@ void add_precision(OptionGroups& out, const Strategy& s) {
     }
 }
 
+void add_dispatch(OptionGroups& out, const Launch& launch) {
+    const Strategy& s = launch.strategy;
+    if (!s.deepep) {
+        out.value("--moe-token-dispatcher-type", "alltoall");
+        return;
+    }
+    out.value("--moe-token-dispatcher-type", "flex");
+    // Across nodes DeepEP wants eight chips to each; HybridEP takes racks of 72 and others.
+    constexpr std::uint32_t node = 8;
+    const std::uint64_t group = std::uint64_t{s.ep} * (s.etp == 0 ? s.tp : s.etp);
+    const bool inside = group <= std::min(node, launch.chips_per_node);
+    out.value("--moe-flex-dispatcher-backend",
+              inside || launch.chips_per_node == node ? "deepep" : "hybridep");
+    // Both want probabilities in FP32.
+    out.value("--moe-router-dtype", "fp32");
+}
+
 }  // namespace
+
+void megatron_router_groups(OptionGroups& out, const catalog::Experts& experts) {
+    if (experts.groups == experts.groups_per_token) return;
+    out.value("--moe-router-num-groups", experts.groups);
+    out.value("--moe-router-group-topk", experts.groups_per_token);
+}
 
 void megatron_shape(OptionGroups& out, const catalog::Model& model, bool latent) {
     out.value("--hidden-size", model.hidden);
@@ -327,7 +359,8 @@ Result<OptionGroups> megatron_arguments(const Launch& launch) {
         if (const std::string pattern = expert_pattern(model); pattern != "1")
             out.value("--moe-layer-freq", pattern);
         out.flag("--moe-grouped-gemm");
-        out.value("--moe-token-dispatcher-type", "alltoall");
+        megatron_router_groups(out, experts);
+        add_dispatch(out, launch);
     }
 
     out.group("TRAINING_ARGS");

@@ -249,6 +249,7 @@ void add_experts(OptionGroups& out, const Launch& launch) {
     if (experts.first_dense > 0) out.value("--first-k-dense-replace", experts.first_dense);
     if (experts.first_dense > 0 || experts.every > 1) out.value("--moe-layer-freq", experts.every);
     out.flag("--moe-grouped-gemm");
+    megatron_router_groups(out, experts);
     out.flag("--moe-permutation-async-comm");
     // Forward and backward passes that overlap (dualpipe) send tokens by alltoall only.
     const bool sequential = s.schedule != Schedule::dualpipe && (s.etp == 1 || s.overlap.experts);

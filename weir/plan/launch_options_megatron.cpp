@@ -20,8 +20,9 @@ const OptionList megatron_options{
         --disable-bias-linear --add-qkv-bias --vocab-size --padded-vocab-size --qk-layernorm
         --num-experts --moe-layer-freq --moe-ffn-hidden-size
         --moe-shared-expert-intermediate-size --moe-router-topk --moe-grouped-gemm
-        --moe-token-dispatcher-type --seq-length --encoder-seq-length --micro-batch-size
-        --global-batch-size --train-iters --train-samples --tensor-model-parallel-size
+        --moe-token-dispatcher-type --moe-flex-dispatcher-backend --moe-enable-deepep
+        --moe-router-num-groups --moe-router-group-topk --moe-router-dtype --seq-length
+        --encoder-seq-length --micro-batch-size --global-batch-size --train-iters --train-samples --tensor-model-parallel-size
         --pipeline-model-parallel-size --pipeline-model-parallel-layout
         --num-layers-per-virtual-pipeline-stage --num-virtual-stages-per-pipeline-rank
         --account-for-embedding-in-pipeline-split --account-for-loss-in-pipeline-split
@@ -59,8 +60,8 @@ const OptionList megatron_options{
         --fp4-param-gather --keep-fp8-transpose-cache --reuse-grad-buf-for-mxfp8-param-ag
         --enable-cuda-graph --external-cuda-graph --cuda-graph-impl --cuda-graph-scope
         --moe-shared-expert-overlap --moe-use-legacy-grouped-gemm --moe-layer-recompute
-        --moe-expert-capacity-factor --moe-pad-expert-input-to-capacity --moe-enable-deepep
-        --moe-flex-dispatcher-backend --moe-deepep-num-sms --moe-hybridep-num-sms
+        --moe-expert-capacity-factor --moe-pad-expert-input-to-capacity
+        --moe-deepep-num-sms --moe-hybridep-num-sms
         --moe-permute-fusion --moe-router-fusion --delay-wgrad-compute --main-grads-dtype
         --main-params-dtype --exp-avg-dtype --exp-avg-sq-dtype --use-tp-pp-dp-mapping --use-sharp
         --use-nccl-ub --optimizer --use-legacy-models --deterministic-mode --reset-attention-mask
@@ -144,9 +145,8 @@ const OptionList megatron_options{
         --no-create-attention-mask-in-dataloader --num-dataset-builder-threads
         --object-storage-cache-path --mid-level-dataset-surplus --allow-ambiguous-pad-tokens
         --adlr-autoresume --adlr-autoresume-interval --moe-use-upcycling
-        --moe-upcycling-granularity --moe-router-load-balancing-type --moe-router-dtype
-        --moe-router-score-function --moe-router-pre-softmax --moe-router-num-groups
-        --moe-router-group-topk --moe-router-topk-scaling-factor
+        --moe-upcycling-granularity --moe-router-load-balancing-type
+        --moe-router-score-function --moe-router-pre-softmax --moe-router-topk-scaling-factor
         --moe-router-enable-expert-bias --moe-router-bias-update-rate
         --moe-router-force-load-balancing --moe-router-padding-for-quantization
         --moe-router-padding-for-fp8 --moe-aux-loss-coeff --moe-z-loss-coeff

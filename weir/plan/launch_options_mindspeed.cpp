@@ -21,7 +21,7 @@ const OptionList mindspeed_options{
         --recompute-activation-function --recompute-norm --recompute-mla-up-proj
         --mla-up-proj-tp-overlap --mla-mm-split --enable-recompute-layers-per-pp-rank
         --swap-optimizer --sliding-window --interleave-sliding-window --geglu
-        --use-mcore-models --post-norm
+        --use-mcore-models --post-norm --n-group --topk-group
     )",
     .weight = R"(
         --use-fused-mlp --use-fused-ring-attention-update --use-cp-send-recv-overlap
@@ -51,8 +51,8 @@ const OptionList mindspeed_options{
         --enable-thinking --embed-layernorm --use-glm-rope --add-dense-bias
         --add-output-layer-bias --skip-bias-add --add-rmsnorm-offset --input-embeds-norm
         --gelu-tanh --output-logit-softcapping --attn-logit-softcapping
-        --query-pre-attn-scalar --stage --cut-max-seqlen --fc-type --topk-group
-        --routed-scaling-factor --norm-topk-prob --n-group --seq-aux
+        --query-pre-attn-scalar --stage --cut-max-seqlen --fc-type
+        --routed-scaling-factor --norm-topk-prob --seq-aux
         --moe-device-level-aux-loss-coeff --moe-comm-aux-loss-coeff
         --router-gating-in-fp32 --moe-revert-type-after-topk --fix-router
         --rope-scaling-type --rope-scaling-beta-fast --rope-scaling-beta-slow --beta-fast

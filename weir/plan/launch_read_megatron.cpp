@@ -93,9 +93,36 @@ void read_shape(Reader& reader, bool mindspeed) {
                                         "--use-precision-aware-optimizer"})
         static_cast<void>(reader.flag(flag));
     for (const std::string_view word :
-         {"--moe-token-dispatcher-type", "--ckpt-format", "--optimizer-offload-fraction"})
+         {"--moe-router-dtype", "--ckpt-format", "--optimizer-offload-fraction"})
         static_cast<void>(reader.word(word));
     read_vocabulary(reader);
+}
+
+void read_router_groups(Reader& reader, bool mindspeed, catalog::Experts& experts) {
+    const auto either = [&](std::string_view name, std::string_view older) {
+        const auto said = reader.number(name);
+        const auto before = mindspeed ? reader.number(older) : std::nullopt;
+        if (said && before && *said != *before) {
+            reader.refuse(
+                fmt::format("{} {} and {} {} contradict each other", name, *said, older, *before));
+        }
+        return said ? said : before;
+    };
+    const auto groups = either("--moe-router-num-groups", "--n-group");
+    const auto taken = either("--moe-router-group-topk", "--topk-group");
+    // Megatron-LM looks at groups only where it is told how many to take.
+    if (!taken) return;
+    if (!groups) {
+        reader.refuse(
+            fmt::format("--moe-router-group-topk {}: --moe-router-num-groups is not "
+                        "given",
+                        *taken));
+        return;
+    }
+    // All of them are no choice.
+    if (*groups == *taken) return;
+    experts.groups = *groups;
+    experts.groups_per_token = *taken;
 }
 
 void read_experts(Reader& reader, bool mindspeed) {
@@ -132,6 +159,7 @@ void read_experts(Reader& reader, bool mindspeed) {
             experts.shared_ffn = static_cast<std::uint32_t>(std::min<std::uint64_t>(all, 1U << 30));
         }
     }
+    read_router_groups(reader, mindspeed, experts);
     const auto dense = mindspeed ? reader.number("--first-k-dense-replace", 0) : std::nullopt;
     const std::string pattern = reader.word("--moe-layer-freq").value_or("1");
     if (dense && pattern.find('[') == std::string::npos) {
@@ -264,6 +292,31 @@ void read_context(Reader& reader, bool mindspeed) {
         reader.not_modelled("--cp-comm-type: taken as a ring (p2p)");
 }
 
+// How tokens go to experts. The names of the backends of flex are all of kernels that send a token
+// to a chip and a node once.
+void read_dispatch(Reader& reader, bool mindspeed) {
+    Strategy& s = reader.out.launch.strategy;
+    constexpr std::string_view name = "--moe-token-dispatcher-type";
+    const auto type = mindspeed
+                          ? reader.choice(name, {"allgather", "alltoall", "flex", "alltoall_seq"})
+                          : reader.choice(name, {"allgather", "alltoall", "flex"});
+    const auto backend = reader.word("--moe-flex-dispatcher-backend");
+    const bool older = reader.flag("--moe-enable-deepep");
+    if (s.ep <= 1) return;
+    if (older && type != "flex") {
+        reader.refuse(fmt::format("--moe-enable-deepep: {} must be flex", name));
+        return;
+    }
+    if (type == "flex" && !mindspeed) {
+        s.deepep = true;
+        if (!backend && !older) reader.assume("--moe-flex-dispatcher-backend deepep: the default");
+    } else if (!type) {
+        reader.assume(fmt::format("{} allgather: the default, taken as alltoall", name));
+    } else if (type == "allgather" || type == "flex") {
+        reader.not_modelled(fmt::format("{} {}: taken as alltoall", name, *type));
+    }
+}
+
 void read_expert_parallelism(Reader& reader, bool mindspeed) {
     Strategy& s = reader.out.launch.strategy;
     const bool moe = reader.out.launch.job.model.is_moe();
@@ -271,6 +324,7 @@ void read_expert_parallelism(Reader& reader, bool mindspeed) {
                : reader.number("--expert-model-parallel-size").value_or(1);
     if (const auto etp = reader.number("--expert-tensor-parallel-size")) s.etp = *etp;
     if (reader.flag("--overlap-moe-expert-parallel-comm")) s.overlap.experts = true;
+    read_dispatch(reader, mindspeed);
     if (!mindspeed) return;
     if (reader.flag("--moe-tp-extend-ep") && s.tp > 1) {
         s.etp = 1;

@@ -262,6 +262,46 @@ TEST(ReadLaunch, RefusesContradictionsWithBothSides) {
     EXPECT_THAT(refused(small("--fp4-format e2m1")), HasSubstr("--fp4-format"));
 }
 
+TEST(ReadLaunch, KnowsHowTokensGoToExperts) {
+    const std::string moe =
+        "--num-experts 64 --moe-router-topk 6 --moe-ffn-hidden-size 1024 "
+        "--expert-model-parallel-size 8 ";
+    const auto with = [&](std::string_view more) { return read(small(moe + std::string(more))); };
+    EXPECT_FALSE(with("--moe-token-dispatcher-type alltoall").launch.strategy.deepep);
+    for (const std::string_view flex : {"--moe-flex-dispatcher-backend deepep",
+                                        "--moe-flex-dispatcher-backend hybridep",
+                                        "--moe-enable-deepep"}) {
+        const ReadLaunch launch = with("--moe-token-dispatcher-type flex " + std::string(flex));
+        EXPECT_TRUE(launch.launch.strategy.deepep);
+        EXPECT_THAT(launch.not_modelled, IsEmpty());
+    }
+    EXPECT_THAT(with("--moe-token-dispatcher-type flex").assumed,
+                Contains("--moe-flex-dispatcher-backend deepep: the default"));
+    EXPECT_THAT(with("").assumed,
+                Contains("--moe-token-dispatcher-type allgather: the default, taken as alltoall"));
+    EXPECT_THAT(with("--moe-token-dispatcher-type allgather").not_modelled,
+                Contains("--moe-token-dispatcher-type allgather: taken as alltoall"));
+    EXPECT_EQ(refused(small(moe + "--moe-enable-deepep")),
+              "launch: --moe-enable-deepep: --moe-token-dispatcher-type must be flex");
+}
+
+TEST(ReadLaunch, KnowsGroupsOfExperts) {
+    const std::string moe = "--num-experts 64 --moe-router-topk 6 --moe-ffn-hidden-size 1024 ";
+    const auto groups = [&](std::string_view more) {
+        const auto experts = read(small(moe + std::string(more))).launch.job.model.experts;
+        return std::make_pair(experts->groups, experts->groups_per_token);
+    };
+    EXPECT_EQ(groups("--moe-router-num-groups 8 --moe-router-group-topk 3"),
+              std::make_pair(8U, 3U));
+    EXPECT_EQ(groups("--moe-router-num-groups 4 --moe-router-group-topk 4"),
+              std::make_pair(1U, 1U));
+    EXPECT_EQ(groups("--moe-router-num-groups 8"), std::make_pair(1U, 1U));
+    EXPECT_EQ(refused(small(moe + "--moe-router-group-topk 3")),
+              "launch: --moe-router-group-topk 3: --moe-router-num-groups is not given");
+    EXPECT_THAT(refused(small(moe + "--moe-router-num-groups 5 --moe-router-group-topk 3")),
+                HasSubstr("experts.groups: 5 does not divide 64"));
+}
+
 TEST(ReadLaunch, TakesLayoutsOfStages) {
     const std::string by_layout =
         "--pipeline-model-parallel-size 8 --pipeline-model-parallel-layout ";

@@ -57,6 +57,7 @@ Launch deepseek() {
     s.pp = 16;
     s.dp = 128;
     s.ep = 64;
+    s.deepep = true;
     s.zero = 1;
     s.precision = Precision::fp8;
     s.overlap.grad_reduce = s.overlap.param_gather = true;
@@ -235,6 +236,44 @@ TEST(Launch, SaysWhatMegatronCannotDo) {
         why_not(launch, Framework::megatron_lm),
         "megatron-lm cannot launch sequences of 4096 tokens: the model has 2048 learned positions; "
         "take sequences of at most so many");
+}
+
+TEST(Launch, SendsTokensToExpertsAsThePlanSays) {
+    Launch launch = deepseek();
+    const auto written = [&](Framework framework) {
+        const auto words = launch_arguments(launch, framework);
+        EXPECT_TRUE(words.has_value()) << words.error().message;
+        std::string text;
+        for (const std::string& word : words.value_or(std::vector<std::string>{}))
+            text += word + ' ';
+        return text;
+    };
+    constexpr std::string_view deepep =
+        "--moe-token-dispatcher-type flex --moe-flex-dispatcher-backend deepep --moe-router-dtype "
+        "fp32 ";
+    EXPECT_THAT(written(Framework::megatron_lm), HasSubstr(std::string(deepep)));
+    EXPECT_THAT(written(Framework::megatron_lm),
+                HasSubstr("--moe-router-num-groups 8 --moe-router-group-topk 4 "));
+    launch.chips_per_node = 64;
+    EXPECT_THAT(written(Framework::megatron_lm),
+                HasSubstr("--moe-flex-dispatcher-backend hybridep "));
+    // Of other frameworks none has it, and what is predicted for them goes without.
+    EXPECT_FALSE(as_launched(launch.strategy, launch.job, Framework::mindspeed).deepep);
+    launch.strategy.precision = Precision::bf16;
+    launch.strategy.recompute = Recompute::none;
+    EXPECT_THAT(written(Framework::mindspeed), HasSubstr("--moe-token-dispatcher-type alltoall"));
+    EXPECT_THAT(written(Framework::mindspeed),
+                HasSubstr("--moe-router-num-groups 8 --moe-router-group-topk 4 "));
+    launch.strategy.deepep = false;
+    EXPECT_THAT(written(Framework::megatron_lm),
+                HasSubstr("--moe-token-dispatcher-type alltoall "));
+    launch.strategy.deepep = true;
+    launch.strategy.ep = 256;
+    launch.strategy.dp = 256;
+    EXPECT_EQ(why_not(launch, Framework::megatron_lm),
+              "megatron-lm cannot launch expert_dispatch deepep with ep 256 x etp 1: DeepEP is set "
+              "up for 2, 4, 8, 16, 24, 32, 64, 128, 144 or 160 chips; write expert_dispatch "
+              "all-to-all");
 }
 
 TEST(Launch, GivesStagesToTheEmbeddingAndTheLoss) {

@@ -55,7 +55,7 @@ inline std::vector<catalog::Model> launch_test_models() {
     deepseek.latent = catalog::LatentAttention{1536, 512, 64, 128, 128};
     deepseek.head_dim = 192;
     deepseek.mtp_layers = 1;
-    deepseek.experts = Experts{256, 8, 2048, 2048, 3, 1};
+    deepseek.experts = Experts{256, 8, 2048, 2048, 3, 1, 8, 4};
     Model& lite = llama("deepseek-v2-lite", 27, 2048, 16, 16, 10944, 102400);
     lite.latent = catalog::LatentAttention{0, 512, 64, 128, 128};
     lite.head_dim = 192;

@@ -296,8 +296,11 @@ public:
         // Sorting by expert and back, before and after; probabilities are multiplied in.
         elementwise(4 * routed * h, 4 * routed * h, 6);
         elementwise(4 * routed * h, 6 * routed * h, 4);
-        // What experts read, what they give, and both halves in between.
-        cost_.kept.mlp += routed * inner * up * number_ + 2 * routed * h * number_;
+        // Both halves inside, what experts read (as it went into products, in FP8 as well), and
+        // what they give, where weights of experts are multiplied in behind them.
+        const double read = is_eight_bits(strategy_.precision) ? 1 : number_;
+        const double given = stack_.keeps_expert_outputs ? number_ : 0;
+        cost_.kept.mlp += routed * inner * up * number_ + routed * h * (read + given);
         cost_.kept.transient += routed * (inner * (up + 1) + 2 * h) * number_;
         cost_.kept.activation += routed * inner * number_;
         if (ep > 1) {
@@ -323,11 +326,11 @@ public:
     }
 
     // Of the copies of a token, one for each of its experts, the share that is sent, where those
-    // for the same of `places` go once (DeepSeek-V3, section 3.2.2; DeepEP, which current
-    // frameworks use): k experts by chance in n places are in n (1 - (1 - 1/n)^k) of them. Groups
-    // of experts, of which a token uses few, limit the places.
+    // for the same of `places` go once (DeepSeek-V3, section 3.2.2; DeepEP): k experts by chance
+    // in n places are in n (1 - (1 - 1/n)^k) of them. Groups of experts, of which a token uses
+    // few, limit the places.
     double sent_to(double places) const {
-        if (job_.expert_copies) return 1;
+        if (!strategy_.deepep) return 1;
         const catalog::Experts& e = *model_.experts;
         const double k = e.per_token;
         const double reached = std::max(

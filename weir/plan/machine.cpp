@@ -121,6 +121,10 @@ Result<Machine> machine_of(const catalog::ChipRecord& chip, const MachineOptions
     // cuBLAS and Transformer Engine take 32 MiB a stream from Hopper on, and 4 to 8 MiB before.
     machine.workspace_bytes = chip.year >= 2022 ? 128e6 : 32e6;
     machine.estimated = !machine.chip.fitted;
+    // Ampere, Hopper and Blackwell, joined by NVLink (README of deepseek-ai/DeepEP;
+    // training/flex_dispatcher_backend.py of Megatron-Bridge); the chips before them had no BF16.
+    machine.deepep = (machine.inside.kind.rfind("nvl", 0) == 0) &&
+                     (bf16 > 0 || chip.rate("bf16", "gemm") != nullptr);
     return machine;
 }
 

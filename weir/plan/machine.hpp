@@ -61,6 +61,7 @@ struct Machine {
     double chip_watts = 0;           // busy; 0 = not known
     bool bandwidth_assumed = false;  // nobody states that of its memory
     bool estimated = false;          // some rate is not evidence (published or measured)
+    bool deepep = false;             // DeepEP runs on it
 
     [[nodiscard]] double peak(Precision precision) const {
         return peak_flops[static_cast<std::size_t>(precision)];

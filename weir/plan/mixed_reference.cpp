@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/plan/space.hpp"
+#include "weir/plan/stack.hpp"
 #include "weir/plan/stage_cost.hpp"
 
 namespace weir::plan {
@@ -40,6 +41,7 @@ std::vector<Strategy> ways_of(const TrainingJob& job,
             for (s.ep = 1; s.ep <= (job.model.is_moe() ? job.model.experts->count : 1); ++s.ep)
                 for (const std::uint32_t etp : {0U, 1U}) {
                     s.etp = etp;
+                    s.deepep = o.base.deepep && part.machine.deepep && deepep_fits(s);
                     if (etp == 1 && (s.tp == 1 || !job.model.is_moe() || !o.expert_tensor))
                         continue;
                     if (!tp_fits(s, job) || !cp_fits(s, job) || !ep_fits(s, job)) continue;

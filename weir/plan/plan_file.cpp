@@ -8,6 +8,7 @@
 #include "weir/base/units.hpp"
 #include "weir/catalog/hf_config.hpp"
 #include "weir/catalog/only_chip.hpp"
+#include "weir/plan/stack.hpp"
 
 namespace weir::plan {
 namespace {
@@ -239,8 +240,32 @@ Result<Machine> machine_of_file(const schema::View& view, const catalog::Catalog
     return machine_of(chip, options);
 }
 
+Result<void> check_deepep(const Strategy& s, const Machine& machine) {
+    const auto refuse = [](const std::string& why) {
+        return fail(Code::invalid,
+                    fmt::format("expert_dispatch deepep: {}; write all-to-all", why));
+    };
+    if (!stack_of(s.framework).deepep)
+        return refuse(fmt::format("{} has it not", name_of(s.framework)));
+    if (!machine.deepep) {
+        return refuse(
+            fmt::format("it runs on chips of NVIDIA from Ampere on that NVLink joins, and "
+                        "{} over {} are none",
+                        machine.chip_name,
+                        machine.inside.kind));
+    }
+    if (!deepep_fits(s)) {
+        return refuse(fmt::format("it is set up for ep x etp of {}, and this is {} x {}",
+                                  deepep_sizes(),
+                                  s.ep,
+                                  s.etp == 0 ? s.tp : s.etp));
+    }
+    return {};
+}
+
 Result<Strategy> strategy_of_file(const schema::View& view,
                                   const TrainingJob& job,
+                                  const Machine& machine,
                                   std::vector<std::string>& notes) {
     Strategy s;
     s.tp = count_of(view, "tp", 1);
@@ -285,6 +310,9 @@ Result<Strategy> strategy_of_file(const schema::View& view,
         return word ? is_yes(*word) : otherwise;
     };
     s.ulysses = view.text("cp_algorithm").value_or("ring") == "all-to-all";
+    const auto dispatch = view.text("expert_dispatch");
+    s.deepep = dispatch ? *dispatch == "deepep" : machine.deepep && deepep_fits(s);
+    if (s.deepep) WEIR_CHECK(check_deepep(s, machine));
     s.flash_attention = flag("flash_attention", true);
     s.cuda_graphs = flag("cuda_graphs", false);
     s.fp32_gradients = flag("fp32_gradients", true);
@@ -418,6 +446,12 @@ std::vector<Field> fields_of_plan() {
          "[grad_reduce, param_gather]",
          "none"},
         {"cp_algorithm", choice({"ring", "all-to-all"}), "Of context parallelism", "ring", "ring"},
+        {"expert_dispatch",
+         choice({"all-to-all", "deepep"}),
+         "How tokens go to experts: a copy for each expert, or for each chip and node (DeepEP, "
+         "HybridEP)",
+         "deepep",
+         "deepep where framework, chip and ep allow it"},
         {"flash_attention", yes(), "Attention keeps no scores", "y", "y"},
         {"cuda_graphs", yes(), "Kernels are issued as recorded graphs", "n", "n"},
         {"fp32_gradients", yes(), "Gradients are summed and sent in FP32", "y", "y"},
@@ -527,7 +561,7 @@ Result<PlanFile> read_plan_text(std::string_view text,
         if (!view.integer("global_batch"))
             file.notes.push_back("global_batch is 256, as nothing else is said");
         WEIR_TRY(file.machine, machine_of_file(view, catalog));
-        WEIR_TRY(file.strategy, strategy_of_file(view, file.job, file.notes));
+        WEIR_TRY(file.strategy, strategy_of_file(view, file.job, file.machine, file.notes));
         if (file.machine.peak(file.strategy.precision) <= 0) {
             return fail(Code::invalid,
                         fmt::format("precision: {} has no {} units",

@@ -170,6 +170,35 @@ TEST(PlanFile, RefusesWhatCannotBeInOneSentence) {
                 HasSubstr("a100-sxm-80g has no fp8 units"));
 }
 
+TEST(PlanFile, SendsTokensByDeepEPOnlyWhereThatRuns) {
+    const auto of = [](const std::string& chip, const std::string& more) {
+        return read("model: deepseek-v3\nglobal_batch: 512\ntp: 1\ndp: 64\nchip: " + chip + "\n" +
+                    more);
+    };
+    EXPECT_TRUE(of("h100-sxm-80g", "ep: 64\n")->strategy.deepep);
+    EXPECT_TRUE(of("a100-sxm-80g", "ep: 8\n")->strategy.deepep);
+    EXPECT_FALSE(of("h100-sxm-80g", "ep: 1\n")->strategy.deepep);
+    EXPECT_FALSE(of("h100-sxm-80g", "ep: 64\nexpert_dispatch: all-to-all\n")->strategy.deepep);
+    EXPECT_FALSE(of("h100-sxm-80g", "ep: 64\nframework: torchtitan\n")->strategy.deepep);
+    EXPECT_FALSE(of("ascend-910b2", "ep: 64\n")->strategy.deepep);
+    EXPECT_FALSE(of("mi300x", "ep: 8\n")->strategy.deepep);
+    EXPECT_THAT(of("ascend-910b2", "ep: 64\nexpert_dispatch: deepep\n").error().message,
+                HasSubstr("expert_dispatch deepep: it runs on chips of NVIDIA from Ampere on that "
+                          "NVLink joins, and ascend-910b2"));
+    EXPECT_THAT(of("h100-sxm-80g", "ep: 1\nexpert_dispatch: deepep\n").error().message,
+                HasSubstr("and this is 1 x 1; write all-to-all"));
+    EXPECT_THAT(of("h100-sxm-80g", "ep: 8\nframework: deepspeed\nexpert_dispatch: deepep\n")
+                    .error()
+                    .message,
+                HasSubstr("deepspeed has it not"));
+    // A copy for each expert is more than one for each chip.
+    const auto step_s = [&](const std::string& more) {
+        const auto file = of("h100-sxm-80g", "ep: 64\n" + more);
+        return TrainingModel(file->job, file->machine).predict(file->strategy).step_s;
+    };
+    EXPECT_LT(step_s(""), 0.9 * step_s("expert_dispatch: all-to-all\n"));
+}
+
 TEST(PlanFile, HasAReferencePageThatMatchesItsTable) {
     std::ifstream stream(std::string(WEIR_SOURCE_DIR) + "/docs/reference/plan.md");
     std::stringstream page;

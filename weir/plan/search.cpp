@@ -5,6 +5,7 @@
 
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
+#include "weir/plan/stack.hpp"
 #include "weir/plan/usual.hpp"
 
 namespace weir::plan {
@@ -191,6 +192,7 @@ private:
                     s.etp = etp;
                     for (const std::uint32_t ep : eps) {
                         s.ep = ep;
+                        s.deepep = options_.base.deepep && deepep_fits(s);
                         bool has_experts = moe_layers(job_.model) == 0;
                         for (const Shape& shape : shapes) {
                             const std::size_t mine = at++;
@@ -342,9 +344,11 @@ private:
         // The deepest of the pipeline's ways has the smallest bubble; what it sends more than
         // others is left out.
         s.vpp = depths.vpp_high;
-        s.schedule = depths.fastest;
-        for (const std::uint32_t zero : shape.zeros) {
-            s.zero = zero;
+        // (DualPipe, whose bubble is the smallest, spreads the ends of the model otherwise.)
+        const bool dual = depths.fastest == Schedule::dualpipe;
+        for (std::size_t i = 0; i < shape.zeros.size() * (dual ? 2 : 1); ++i) {
+            s.zero = shape.zeros[i % shape.zeros.size()];
+            s.schedule = i < shape.zeros.size() ? depths.fastest : Schedule::zero_bubble;
             s.overlap = usable(s, options_);
             s.overlap.pipeline = false;
             Prediction prediction = predict(s, layers);
@@ -534,8 +538,9 @@ double within_reach(const TrainingModel& model, SearchOptions options) {
 Result<SearchResult> search(const TrainingModel& model, const SearchOptions& options) {
     if (options.chips == 0) return fail(Code::invalid, "chips 0: must be at least 1");
     if (options.top_k == 0) return fail(Code::invalid, "top 0: must be at least 1");
-    SearchResult result = Search(model, options).run(within_reach(model, options));
-    if (result.considered == 0) return nothing_to_search(model, options);
+    const SearchOptions able = options_on(model.machine(), options);
+    SearchResult result = Search(model, able).run(within_reach(model, able));
+    if (result.considered == 0) return nothing_to_search(model, able);
     return result;
 }
 

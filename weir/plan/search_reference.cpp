@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "weir/plan/space.hpp"
+#include "weir/plan/stack.hpp"
 
 namespace weir::plan {
 namespace {
@@ -32,6 +33,7 @@ public:
                                     for (s.etp = 0; s.etp < 3; ++s.etp)
                                         for (const bool parallel : {false, true}) {
                                             s.sequence_parallel = parallel;
+                                            s.deepep = options_.base.deepep && deepep_fits(s);
                                             if (may_belong(s)) with_layout(s);
                                         }
         }
@@ -153,7 +155,8 @@ private:
 }  // namespace
 
 SearchResult search_every_one(const TrainingModel& model, const SearchOptions& options) {
-    return Everything(model, options).run();
+    const SearchOptions able = options_on(model.machine(), options);
+    return Everything(model, able).run();
 }
 
 }  // namespace weir::plan

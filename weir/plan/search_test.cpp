@@ -6,6 +6,7 @@
 #include <random>
 
 #include "weir/catalog/catalog.hpp"
+#include "weir/plan/launch.hpp"
 #include "weir/plan/search_reference.hpp"
 
 namespace weir::plan {
@@ -202,6 +203,28 @@ TEST(Search, NeverTakesAFormatThatWasNotAllowed) {
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().message,
               "precision fp8: a100-sxm-80g has no products of matrices in it");
+}
+
+TEST(Search, SendsTokensAsItsLaunchDoes) {
+    const TrainingJob job{
+        .model = *catalog::find_model("deepseek-v2-lite"), .sequence = 4096, .global_batch = 256};
+    SearchOptions options = options_for(Framework::megatron_lm, job.model);
+    options.chips = 16;
+    options.ep = {8, 8};
+    const auto deepep = [&](std::string_view chip) {
+        Machine machine = *machine_of(*catalog::Catalog::built_in().find(chip));
+        machine.memory_bytes = 1e15;
+        const auto found = search(TrainingModel(job, machine), options);
+        EXPECT_TRUE(found && !found->plans.empty());
+        const Strategy best = found->plans.front().strategy;
+        const auto words = launch_arguments({job, best, 8}, best.framework);
+        EXPECT_TRUE(words) << words.error().message;
+        EXPECT_EQ(std::count(words->begin(), words->end(), "flex"), best.deepep ? 1 : 0);
+        return best.deepep;
+    };
+    EXPECT_TRUE(deepep("h100-sxm-80g"));
+    EXPECT_FALSE(deepep("ascend-910b2"));
+    EXPECT_FALSE(options_for(Framework::torchtitan, job.model).base.deepep);
 }
 
 TEST(Search, SaysWhatWouldDoWhereNoDegreesMakeTheChips) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "weir/plan/stack.hpp"
 #include "weir/plan/torchtitan_pipeline.hpp"
 
 namespace weir::plan {
@@ -432,6 +433,8 @@ Result<void> in_space(const Strategy& s, const TrainingJob& job, const SearchOpt
         return outside("offload_optimizer", "not open");
     if (s.offload_optimizer && !offload_fits(s))
         return outside("offload_optimizer", "needs zero 1");
+    if (s.deepep != (options.base.deepep && deepep_fits(s)))
+        return outside("expert_dispatch", "is deepep wherever that goes and is open");
     const Overlap able = usable(s, options);
     for (const auto member : overlaps) {
         if (s.overlap.*member ? !(able.*member) : able.*member && !options.overlap_off)
@@ -549,9 +552,15 @@ tl::unexpected<Error> nothing_to_search(const TrainingModel& model, const Search
                             options.chips));
 }
 
+SearchOptions options_on(const Machine& machine, SearchOptions options) {
+    options.base.deepep = options.base.deepep && machine.deepep;
+    return options;
+}
+
 SearchOptions options_for(Framework framework) {
     SearchOptions options;
     options.base.framework = framework;
+    options.base.deepep = stack_of(framework).deepep;
     const Range one{1, 1};
     switch (framework) {
         case Framework::megatron_lm:

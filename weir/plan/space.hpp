@@ -83,6 +83,9 @@ double least_memory_bytes(const TrainingModel& model,
                           const std::vector<std::uint32_t>& zeros,
                           std::array<std::uint32_t, 2> stages);
 
+// Without what needs other chips.
+SearchOptions options_on(const Machine& machine, SearchOptions options);
+
 // The members of Overlap, in one order.
 inline constexpr std::array<bool Overlap::*, 5> overlaps{&Overlap::pipeline,
                                                          &Overlap::grad_reduce,

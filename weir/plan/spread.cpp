@@ -4,6 +4,7 @@
 
 #include "weir/plan/model_counts.hpp"
 #include "weir/plan/space.hpp"
+#include "weir/plan/stack.hpp"
 
 namespace weir::plan {
 namespace {
@@ -57,10 +58,12 @@ std::vector<Spread>& Spreads::of(const Strategy& common) {
                 const bool open = moe && s.tp > 1 && o.expert_tensor;
                 if (!open && etp != o.base.etp) continue;
                 s.etp = etp;
+                s.deepep = o.base.deepep && machine.deepep && deepep_fits(s);
                 const Overlap overlap = usable(s, o);
                 Spread spread{.sequence_parallel = parallel,
                               .ep = ep,
                               .etp = etp,
+                              .deepep = s.deepep,
                               .dense_s = layer_s(dense, overlap)};
                 // (A pipeline with more layers may have some with experts where the model has
                 // none.)

@@ -21,6 +21,7 @@ struct Spread {
     bool sequence_parallel = false;
     std::uint32_t ep = 1;
     std::uint32_t etp = 0;
+    bool deepep = false;
     // Seconds of a layer, forward and backward, at least, whatever hides behind what. Where a model
     // has layers of one kind only, both are theirs.
     double dense_s = 0;
@@ -39,6 +40,7 @@ struct Spread {
         s.sequence_parallel = sequence_parallel;
         s.ep = ep;
         s.etp = etp;
+        s.deepep = deepep;
         return s;
     }
 };

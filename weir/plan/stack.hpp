@@ -6,6 +6,8 @@
 // Threads: constant data.
 #pragma once
 
+#include <string>
+
 #include "weir/plan/strategy.hpp"
 
 namespace weir::plan {
@@ -34,7 +36,18 @@ struct Stack {
     // keeps its own part and gathers once more in the backward pass.
     bool keeps_gathered = false;
     bool root_stays_gathered = false;  // ZeRO-3 has the tables of embeddings whole all the time
+    // The weight of an expert is multiplied into what it gives, which is kept for its gradient; or
+    // into what it computes inside, which is kept anyway.
+    bool keeps_expert_outputs = true;
+    bool folds_dualpipe = false;  // its DualPipe is a V: no chip has weights of two stages
+    bool deepep = false;          // can send tokens to experts by DeepEP, on chips that it runs on
 };
 const Stack& stack_of(Framework framework);
+
+// Whether DeepEP may send the tokens of this strategy, on chips that it runs on: the framework can
+// use it, and the chips that tokens go between are as many as it is set up for.
+bool deepep_fits(const Strategy& strategy);
+// "2, 4, 8 or ...": so many chips.
+std::string deepep_sizes();
 
 }  // namespace weir::plan

@@ -84,6 +84,9 @@ struct Strategy {
     std::uint32_t zero = 0;            // ZeRO stage; 1 = distributed optimiser, 3 = FSDP
     std::uint32_t zero_group = 0;      // optimiser state is split over so many of dp; 0 = all
     bool ulysses = false;              // cp by all-to-all of heads instead of a ring of keys
+    // A token goes to other chips once for each chip and node that has any of its experts (DeepEP,
+    // HybridEP), not once for each of its experts.
+    bool deepep = false;
     bool flash_attention = true;
     bool fine_scales = false;    // of FP8: for rows or blocks, in software, not for tensors
     bool eager = false;          // kernel by kernel where the framework would compile or fuse
@@ -110,9 +113,6 @@ struct TrainingJob {
     std::uint32_t document_tokens = 0;
     bool dropout = false;          // of attention and residuals: masks are drawn and kept
     bool bare_vocabulary = false;  // not padded, though the framework would
-    // A token goes to other chips once for each of its experts, not once for each chip and node
-    // that has any of them.
-    bool expert_copies = false;
 };
 
 std::string_view name_of(Precision precision);

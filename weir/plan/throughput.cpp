@@ -83,6 +83,7 @@ double throughput(const TrainingJob& job, const Machine& machine, std::uint64_t 
     thread_local Throughput known;
     static const SearchOptions usual = [] {
         SearchOptions options;
+        options.base.deepep = true;
         options.fewer_chips = true;
         return options;
     }();

@@ -88,6 +88,12 @@ const std::array<TitanFlavor, 14> all{{
      true},
 }};
 
+// A choice of groups is of the loss alone where tokens go to each of their experts by themselves.
+std::optional<catalog::Experts> without_groups(std::optional<catalog::Experts> experts) {
+    if (experts) experts->groups = experts->groups_per_token = 1;
+    return experts;
+}
+
 }  // namespace
 
 std::span<const TitanFlavor> titan_flavors() {
@@ -132,7 +138,7 @@ const TitanFlavor* titan_flavor_of(const catalog::Model& model) {
             model.heads == shape.heads && model.kv_heads == shape.kv_heads &&
             model.head_dim == shape.head_dim && model.vocab == shape.vocab &&
             model.tied == shape.tied && model.qk_norm == shape.qk_norm &&
-            model.latent == shape.latent && model.experts == shape.experts) {
+            model.latent == shape.latent && without_groups(model.experts) == shape.experts) {
             return &one;
         }
     }

@@ -128,6 +128,15 @@ Replicas expert_replicas(const Strategy& s) {
     return {std::max(room / (s.ep * etp), 1.0), static_cast<std::uint64_t>(etp) * s.ep};
 }
 
+// DualPipe has each stage on two chips, for micro-batches from both ends of the pipeline; folded
+// into a V (DualPipeV) it lies on one (README of deepseek-ai/DualPipe).
+bool is_folded(const Strategy& s) {
+    return s.schedule == Schedule::dualpipe && stack_of(s.framework).folds_dualpipe;
+}
+bool is_twice(const Strategy& s) {
+    return s.schedule == Schedule::dualpipe && !stack_of(s.framework).folds_dualpipe;
+}
+
 double shards_of(const Strategy& s, const Replicas& replicas) {
     if (s.zero == 0) return 1;
     return s.zero_group == 0 ? replicas.size
@@ -258,11 +267,19 @@ Prediction TrainingModel::predict(const Strategy& s, const Layers& layers) const
             ends = head;
             ends.add(embedding);
         } else {
-            ends = head.total_s() > embedding.total_s() ? head : embedding;
             // Stages with fewer layers because they do not divide evenly take the ends.
-            const double spare = per_stage * s.pp - depth;
+            double spare = std::min(per_stage * s.pp - depth, 1.0);
+            if (is_twice(s)) {
+                // Both ends lie on the same chips, which have the one of half of the micro-batches
+                // and the other of the rest.
+                ends.add(head, 0.5);
+                ends.add(embedding, 0.5);
+                spare = std::min(per_stage * s.pp - depth, 2.0) / 2;
+            } else {
+                ends = head.total_s() > embedding.total_s() ? head : embedding;
+            }
             if (spare > 0) {
-                const double saved = middle.total_s() / per_stage * std::min(spare, 1.0);
+                const double saved = middle.total_s() / per_stage * spare;
                 const double left = std::max(0.0, ends.total_s() - saved) / ends.total_s();
                 Terms less;
                 less.add(ends, left);
@@ -408,7 +425,8 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     const double per_stage = std::ceil(depth / s.pp);
     const double moe_share = moe_layers_ / job_.model.layers;
     const bool first = stage == 0;
-    const bool last = stage + 1 == s.pp;
+    const bool folded = is_folded(s);
+    const bool last = folded ? first : stage + 1 == s.pp;
     const Replicas dense_copies = dense_replicas(s);
     const Replicas expert_copies = expert_replicas(s);
 
@@ -421,7 +439,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
     const double mtp = last ? job_.model.mtp_layers : 0;
     dense += mtp * (moe_layers_ > 0 ? layers.moe.parameters : layers.dense.parameters);
     experts += mtp * layers.moe.expert_parameters;
-    if (s.schedule == Schedule::dualpipe) {
+    if (is_twice(s)) {
         // Both directions have weights of their own on each chip.
         dense *= 2;
         experts *= 2;
@@ -465,7 +483,7 @@ Memory TrainingModel::memory(const Strategy& s, const Layers& layers, std::uint3
         held_layers = std::min(chunks, micro_batches * s.vpp) * per_stage / s.vpp;
     }
     if (s.schedule == Schedule::dualpipe)
-        held_layers = std::min<double>(micro_batches, s.pp + 1) * per_stage;
+        held_layers = std::min<double>(micro_batches, s.pp + (folded ? 0.5 : 1)) * per_stage;
     held_layers += mtp;
     const auto kept_of = [&](const KeptBytes& kept) {
         double bytes = kept.all;

@@ -227,6 +227,45 @@ TEST(Training, ABareVocabularyIsSlowerThanAPaddedOne) {
     EXPECT_LT(TrainingModel(job, one).predict({}).step_s, 1.01 * padded);
 }
 
+TEST(Training, ALayerKeepsWhatItsExpertsReadAndSeldomWhatTheyGive) {
+    const TrainingJob job = job_of(*catalog::find_model("mixtral-8x7b"), 4096, 8);
+    const Machine h100 = machine("h100-sxm-80g");
+    const auto kept = [&](Framework framework, Precision precision) {
+        Strategy s;
+        s.framework = framework;
+        s.precision = precision;
+        return layer_cost(job, h100, s, true).kept.mlp;
+    };
+    // Of each of the two experts of a token, a number for each of the 4096 of its width.
+    const double numbers = 4096.0 * 2 * 4096;
+    const double megatron = kept(Framework::megatron_lm, Precision::bf16);
+    EXPECT_DOUBLE_EQ(kept(Framework::mindspeed, Precision::bf16) - megatron, 2 * numbers);
+    // In FP8 it is kept as it went into products.
+    EXPECT_DOUBLE_EQ(megatron - kept(Framework::megatron_lm, Precision::fp8), numbers);
+}
+
+TEST(Training, DualPipeSharesTheLossAndHasWeightsTwiceUnlessItIsFolded) {
+    catalog::Model model = llama_8b();
+    model.vocab = 2'000'000;
+    const TrainingModel planner(job_of(model, 4096, 64), machine("h100-sxm-80g"));
+    const auto predicted = [&](Framework framework, Schedule schedule) {
+        Strategy s;
+        s.pp = 4;
+        s.framework = framework;
+        s.schedule = schedule;
+        return planner.predict(s);
+    };
+    const Prediction once = predicted(Framework::megatron_lm, Schedule::one_f_one_b);
+    const Prediction twice = predicted(Framework::megatron_lm, Schedule::dualpipe);
+    // The loss is most of the work of the chip that has it; with DualPipe two chips have it.
+    EXPECT_LT(twice.at(Term::products), 0.7 * once.at(Term::products));
+    EXPECT_DOUBLE_EQ(twice.at(MemoryPart::weights), 2 * once.at(MemoryPart::weights));
+    // Folded, the first chips have both ends, and the layers of one stage.
+    const Prediction folded = predicted(Framework::mindspeed, Schedule::dualpipe);
+    EXPECT_GT(folded.at(MemoryPart::weights), once.at(MemoryPart::weights));
+    EXPECT_LT(folded.at(MemoryPart::weights), twice.at(MemoryPart::weights));
+}
+
 TEST(Training, ShardsOfTheOptimizerAddUpToOne) {
     const TrainingModel model(job_of(llama_8b(), 4096, 256), machine("h100-sxm-80g"));
     Strategy strategy;

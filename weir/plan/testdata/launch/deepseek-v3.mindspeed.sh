@@ -52,6 +52,8 @@ MODEL_ARGS=(
     --first-k-dense-replace 3
     --moe-layer-freq 1
     --moe-grouped-gemm
+    --moe-router-num-groups 8
+    --moe-router-group-topk 4
     --moe-permutation-async-comm
     --moe-token-dispatcher-type alltoall
 )

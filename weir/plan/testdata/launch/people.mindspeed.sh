@@ -24,6 +24,8 @@ MOE_ARGS="
     --n-shared-experts 1 \
     --num-experts 256 \
     --moe-router-topk 8 \
+    --n-group 8 \
+    --topk-group 4 \
     --moe-intermediate-size 2048 \
     --moe-tp-extend-ep \
     --norm-topk-prob \
