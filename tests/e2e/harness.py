@@ -37,9 +37,16 @@ sites:
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that no client gets for its own end: whoever asks again and again for a hub that was
+    killed could else meet itself there, and the hub would find its port taken."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="utf-8") as file:
+        lowest = int(file.read().split()[0])
+    choose = random.SystemRandom()
+    while True:
+        port = choose.randrange(min(10000, lowest // 2), lowest)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(what, condition, patience=PATIENCE):
@@ -110,8 +117,9 @@ class Hub:
             env=self.environment())
         line = self.process.stdout.readline()
         if not line:
+            status = self.process.wait()
             self.stop()
-            raise AssertionError(f"the hub did not start: {self.said()}")
+            raise AssertionError(f"the hub did not start (status {status}): {self.said()}")
         self.ready = json.loads(line)
         return self
 

@@ -37,7 +37,13 @@ Result<void> HttpServer::Core::listen() {
     acceptor.open(endpoint.protocol(), error);
     if (error) return refuse(Code::io, error.message());
     acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    acceptor.bind(endpoint, error);
+    // A child of a hub that was killed holds its sockets until it becomes another program: the hub
+    // that comes right after it waits for that.
+    const auto give_up = std::chrono::steady_clock::now() +
+                         std::chrono::milliseconds(options.address_patience.count());
+    while (acceptor.bind(endpoint, error),
+           error == asio::error::address_in_use && std::chrono::steady_clock::now() < give_up)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (error == asio::error::address_in_use) {
         return refuse(Code::conflict,
                       "the address is in use, perhaps by another hub; stop that one or choose "

@@ -36,6 +36,7 @@ struct ServerOptions {
     std::size_t body_bytes_max = 16 * 1024 * 1024;
     std::size_t bodies_bytes_max = 256 * 1024 * 1024;  // of all requests in progress together
     std::size_t connections_max = 4000;   // less where the limit of open files is lower
+    Duration address_patience{};          // while the address is in use, before that is an error
     Duration idle_timeout = seconds(75);  // for the next request to arrive whole
     Duration write_timeout = seconds(30);
     Duration stop_grace = seconds(3);      // for answers that are owed when stop() comes

@@ -244,8 +244,8 @@ std::string Checker::State::not_back(const LoanBooks::Loan& loan) const {
             for (const PoolId pool : job.asked.demand.pools) {
                 const QuotaBooks::Charges charges = charges_in(job, pool);
                 const bool owns =
-                    std::all_of(charges.begin(), charges.end(), [&](const auto& each) {
-                        return staying.owner(job.house, each).has_value();
+                    std::all_of(charges.begin(), charges.end(), [&, &its = job](const auto& each) {
+                        return staying.owner(its.house, each).has_value();
                     });
                 const bool of_these =
                     std::any_of(charges.begin(), charges.end(), [&](const auto& c) {

@@ -529,7 +529,9 @@ void Checker::State::judge_waterfall(const Waterfall& said) {
 // The line behind the end of a job says where its time went, unless all of it was running.
 void Checker::State::judge_account(const Account* said) {
     if (!settled) return;
-    const auto [id, right] = *std::exchange(settled, std::nullopt);
+    const auto own = *std::exchange(settled, std::nullopt);
+    const JobId id = own.first;
+    const Split& right = own.second;
     if (said == nullptr || said->job != id) {
         expect(Rule::waterfall, right.total() == right[Went::running], [&] {
             return fmt::format("job {} has no account, and not all of its time was running",

@@ -355,6 +355,24 @@ Result<void> apply(const ExperimentRun& run,
                     "they use; there is no time between them to stretch");
     }
     const double factor = load->factor ? load->value : load->value / offered.load;
+    // Of what is not replayed, too.
+    double furthest_ms = 0;
+    const auto reach = [&](Time at) {
+        furthest_ms =
+            std::max(furthest_ms, std::abs(static_cast<double>((at - offered.first).count())));
+    };
+    for (const sim::TraceJob& job : trace.jobs)
+        reach(job.submitted_at);
+    if (from) reach(*from);
+    if (until) reach(*until);
+    if (furthest_ms / factor >= static_cast<double>((never - offered.first).count())) {
+        return fail(
+            Code::invalid,
+            fmt::format("--vary load: {}{} stretches the log beyond the times that weir can "
+                        "count; give more",
+                        load->value,
+                        load->factor ? "x" : ""));
+    }
     const auto moved = [&](Time at) {
         const auto since = static_cast<double>((at - offered.first).count());
         return offered.first + Duration{std::llround(since / factor)};

@@ -214,6 +214,8 @@ TEST(Experiment, SaysWhatTheFleetCannotAnswer) {
     sim::Trace one = small_trace();
     one.jobs.resize(1);
     EXPECT_THAT(refused("load=1", one), HasSubstr("no time between"));
+    EXPECT_THAT(refused("load=0.0000000000000001x", small_trace()),
+                HasSubstr("1e-16x stretches the log beyond"));
 }
 
 TEST(Experiment, CountsProcessorsOfALogAsCpusWhereTheFleetHasNoChips) {

@@ -122,6 +122,7 @@ Result<void> claim(const UpOptions& options, Hub& all) {
     api::ServerOptions server;
     server.listen = options.listen;
     server.names = options.hosts;
+    server.address_patience = seconds(2);
     WEIR_TRY(all.store, store::SqliteStore::open(all.data + "/weir.db"));
     WEIR_TRY(all.server, api::HttpServer::bind(std::move(server)));
     // Jobs are told where their hub is, so this is known before the hub is.

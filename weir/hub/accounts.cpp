@@ -443,15 +443,16 @@ void Accounts::started(JobId job,
     }
     for (const auto& [chip, kind] : chips) {
         std::uint64_t borrowed = borrowed_of(kind.milli, its);
-        const auto add = [&](tenancy::Source source, std::uint64_t milli, Price price) {
+        const auto add = [&, &name = chip](
+                             tenancy::Source source, std::uint64_t milli, Price price) {
             if (milli == 0) return;
             its.usages.push_back(
                 {.job = job,
                  .attempt = attempt,
                  .tenant = its.is_guest ? tenancy::the_centre : in_ledger_.at(request.tenant.value),
                  .job_class = std::string(job::name_of(request.priority)),
-                 .chip = chip,
-                 .is_domestic = domestic_.contains(chip),
+                 .chip = name,
+                 .is_domestic = domestic_.contains(name),
                  .chips_milli = milli,
                  .span = {at, at},
                  .source = source,

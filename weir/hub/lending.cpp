@@ -208,9 +208,9 @@ Result<std::string> Keeper::operate(Work& work, const OfferLoan& wish) {
         // By any name of the catalogue.
         const catalog::ChipRecord* const asked = catalog.find(name);
         const auto its =
-            std::find_if(resources.begin(), resources.end(), [&](const tenancy::Resource& each) {
+            std::find_if(resources.begin(), resources.end(), [&, &chip = name](const auto& each) {
                 return each.kind != tenancy::Resource::Kind::cpus &&
-                       (each.name == name ||
+                       (each.name == chip ||
                         (asked != nullptr && catalog.find(each.name) == asked));
             });
         if (its == resources.end()) {

@@ -246,6 +246,18 @@ TEST(ReadLaunch, RefusesContradictionsWithBothSides) {
     EXPECT_EQ(refused(small("--fp16")), "launch: --bf16 and --fp16 contradict each other");
     EXPECT_EQ(refused(small("--tensor-model-parallel-size 3")),
               "launch: tp 3 x pp 1 x cp 1 = 3 must divide the 8 chips");
+    // Their product is 0 in 64 bits.
+    EXPECT_THAT(
+        refused(small("--tensor-model-parallel-size 67108864 --pipeline-model-parallel-size "
+                      "67108864 --context-parallel-size 4096")),
+        HasSubstr("must divide the 8 chips"));
+    const std::string titan =
+        "torchrun --nproc_per_node 8 -m torchtitan.train --model.name llama3 --model.flavor 8B "
+        "--parallelism.tensor_parallel_degree 67108864 --parallelism.pipeline_parallel_degree "
+        "67108864 --parallelism.context_parallel_degree 4096";
+    EXPECT_THAT(refused(titan), HasSubstr("must divide them"));
+    EXPECT_THAT(refused(titan + " --parallelism.data_parallel_shard_degree 2"),
+                HasSubstr("at most 100000000"));
     EXPECT_EQ(
         refused(small("--pipeline-model-parallel-size 8 "
                       "--num-layers-per-virtual-pipeline-stage 3")),

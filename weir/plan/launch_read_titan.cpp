@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "weir/plan/launch_read.hpp"
 #include "weir/plan/torchtitan_flavors.hpp"
@@ -53,12 +54,12 @@ void read_data_parallelism(Reader& reader, const Started& started) {
     const auto shard = reader.word("parallelism.data_parallel_shard_degree");
     const auto reshard =
         reader.choice("parallelism.fsdp_reshard_after_forward", {"default", "always", "never"});
-    const std::uint64_t inner = std::uint64_t{s.tp} * s.pp * s.cp * copies;
+    const double inner = static_cast<double>(s.tp) * s.pp * s.cp * copies;
     std::uint64_t over = 0;
     if (shard && *shard != "-1") {
         over = reader.number("parallelism.data_parallel_shard_degree").value_or(1);
         Started said = started;
-        said.chips = inner * over;
+        said.chips = static_cast<std::uint64_t>(std::min(inner * static_cast<double>(over), 1e18));
         if (reader.hints().chips > 0 && reader.hints().chips != said.chips) {
             reader.refuse(fmt::format(
                 "its degrees make {} chips, and there are {}", said.chips, reader.hints().chips));
@@ -68,7 +69,7 @@ void read_data_parallelism(Reader& reader, const Started& started) {
     } else {
         reader.settle_chips(started);
         if (!reader.good()) return;
-        if (reader.out.chips % inner != 0) {
+        if (std::fmod(static_cast<double>(reader.out.chips), inner) != 0) {
             reader.refuse(
                 fmt::format("{} chips: copies {} x tp {} x pp {} x cp {} must divide them",
                             reader.out.chips,
@@ -78,7 +79,7 @@ void read_data_parallelism(Reader& reader, const Started& started) {
                             s.cp));
             return;
         }
-        over = reader.out.chips / inner;
+        over = static_cast<std::uint64_t>(static_cast<double>(reader.out.chips) / inner);
         reader.assume(fmt::format(
             "parallelism.data_parallel_shard_degree {}: all chips that are left", over));
     }

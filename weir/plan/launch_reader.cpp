@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "weir/plan/launch_options.hpp"
 #include "weir/plan/launch_read.hpp"
@@ -196,9 +197,10 @@ void Reader::settle_chips(const Started& started) {
 void Reader::settle_data_parallelism() {
     if (!good()) return;
     Strategy& s = out.launch.strategy;
-    const std::uint64_t inner = std::uint64_t{s.tp} * s.pp * s.cp;
-    if (out.chips % inner != 0) {
-        refuse(fmt::format("tp {} x pp {} x cp {} = {} must divide the {} chips",
+    // In 64 bits the product of what is read may be nothing.
+    const double inner = static_cast<double>(s.tp) * s.pp * s.cp;
+    if (std::fmod(static_cast<double>(out.chips), inner) != 0) {
+        refuse(fmt::format("tp {} x pp {} x cp {} = {:.0f} must divide the {} chips",
                            s.tp,
                            s.pp,
                            s.cp,
@@ -206,7 +208,7 @@ void Reader::settle_data_parallelism() {
                            out.chips));
         return;
     }
-    s.dp = static_cast<std::uint32_t>(out.chips / inner);
+    s.dp = static_cast<std::uint32_t>(static_cast<double>(out.chips) / inner);
 }
 
 Result<ReadLaunch> Reader::finish() {

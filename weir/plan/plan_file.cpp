@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "weir/base/units.hpp"
 #include "weir/catalog/hf_config.hpp"
@@ -183,7 +184,8 @@ Result<catalog::Model> model_of_file(const schema::View& view,
         moe.ffn = count_of(view, "moe_ffn", moe.ffn > 0 ? moe.ffn : model.ffn);
         moe.first_dense = count_of(view, "first_dense_layers", moe.first_dense);
         if (const auto shared = view.integer("shared_experts"))
-            moe.shared_ffn = static_cast<std::uint32_t>(*shared) * moe.ffn;
+            moe.shared_ffn = static_cast<std::uint32_t>(
+                std::min<std::uint64_t>(static_cast<std::uint64_t>(*shared) * moe.ffn, UINT32_MAX));
         model.experts = moe;
     }
     // What only a model with experts has, said of one without.
@@ -275,20 +277,22 @@ Result<Strategy> strategy_of_file(const schema::View& view,
     s.etp = count_of(view, "etp", 0);
     s.vpp = count_of(view, "vpp", 1);
     s.micro_batch = count_of(view, "micro_batch", 1);
-    const std::uint64_t held = std::uint64_t{s.tp} * s.pp * s.cp;
+    // In 64 bits the product of what is read may be nothing.
+    const double held = static_cast<double>(s.tp) * s.pp * s.cp;
     const auto chips = view.integer("n_chips");
     if (const auto dp = view.integer("dp")) {
         s.dp = static_cast<std::uint32_t>(*dp);
     } else if (chips) {
-        if (static_cast<std::uint64_t>(*chips) % held != 0)
-            return fail(Code::invalid,
-                        fmt::format("n_chips {}: must be a multiple of tp {} x pp {} x cp {} = {}",
-                                    *chips,
-                                    s.tp,
-                                    s.pp,
-                                    s.cp,
-                                    held));
-        s.dp = static_cast<std::uint32_t>(static_cast<std::uint64_t>(*chips) / held);
+        if (std::fmod(static_cast<double>(*chips), held) != 0)
+            return fail(
+                Code::invalid,
+                fmt::format("n_chips {}: must be a multiple of tp {} x pp {} x cp {} = {:.0f}",
+                            *chips,
+                            s.tp,
+                            s.pp,
+                            s.cp,
+                            held));
+        s.dp = static_cast<std::uint32_t>(static_cast<double>(*chips) / held);
         notes.push_back(fmt::format("dp is {}: what n_chips leaves", s.dp));
     }
     WEIR_CHECK(recompute_from_text(view.text("recompute").value_or("none"), s));

@@ -6,9 +6,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "weir/base/mutation.hpp"
 #include "weir/plan/training.hpp"
 
 namespace weir::plan {
+
+void try_plan_file(std::string_view text);
+
 namespace {
 
 using ::testing::HasSubstr;
@@ -61,8 +65,7 @@ step_time_s: 2.5
 }
 
 // The columns of a table of measured runs are keys, those that say nothing of the plan too.
-TEST(PlanFile, TakesARowOfATableAsItIs) {
-    const auto file = read(R"(
+constexpr const char* row = R"(
 id: lf-001
 source: mosaicml/llm-foundry
 verified: yes
@@ -102,7 +105,10 @@ framework: composer
 overlap: [grad_reduce, param_gather]
 tokens_per_s_per_chip: 3200
 config_complete: y
-)");
+)";
+
+TEST(PlanFile, TakesARowOfATableAsItIs) {
+    const auto file = read(row);
     ASSERT_TRUE(file.has_value()) << file.error().message;
     EXPECT_EQ(file->strategy.zero, 3U);
     EXPECT_EQ(file->strategy.recompute, Recompute::full);
@@ -197,6 +203,40 @@ TEST(PlanFile, SendsTokensByDeepEPOnlyWhereThatRuns) {
         return TrainingModel(file->job, file->machine).predict(file->strategy).step_s;
     };
     EXPECT_LT(step_s(""), 0.9 * step_s("expert_dispatch: all-to-all\n"));
+}
+
+// 2^26 x 2^26 x 2^12 is 0 in 64 bits, 2^16 x 2^16 in 32.
+TEST(PlanFile, RefusesDegreesWhoseProductIsNoNumberOfChips) {
+    const std::string chip = "model: llama-3-8b\nchip: h100-sxm-80g\n";
+    const auto says = [&chip](const std::string& keys) {
+        return read(chip + keys).error().message;
+    };
+    EXPECT_THAT(says("n_chips: 64\ntp: 67108864\npp: 67108864\ncp: 4096\n"),
+                HasSubstr("n_chips 64: must be a multiple of tp 67108864 x pp 67108864 x cp 4096"));
+    EXPECT_THAT(says("tp: 67108864\npp: 67108864\ncp: 4096\n"),
+                HasSubstr("makes 18446744073709551616 chips"));
+    EXPECT_THAT(says("experts: 8\nmoe_ffn: 65536\nshared_experts: 65536\n"),
+                HasSubstr("experts.shared_ffn"));
+}
+
+TEST(PlanFile, SurvivesMutationsAndOddValuesOfEachKey) {
+    const std::string moe = std::string(small) +
+                            "experts: 8\ntopk: 2\nmoe_ffn: 512\nshared_experts: 1\nep: 4\n"
+                            "recompute: full:block:3\noffload: [optimizer, 'activations:2']\n";
+    Random random(11);
+    for (const std::string& seed : {std::string(small), std::string(row), moe}) {
+        try_plan_file(seed);
+        for (int round = 0; round < 500; ++round)
+            try_plan_file(mutated(seed, "0123456789.-:,=[]{}\"' \n", random));
+        // Each key with each of some odd values.
+        for (const char* value :
+             {"0", "-1", "1", "65536", "67108864", "100000000", "1e300", ".nan", "[]", "''", "y"}) {
+            for (std::size_t at = seed.find(": "); at != std::string::npos;
+                 at = seed.find(": ", at + 1)) {
+                try_plan_file(seed.substr(0, at + 2) + value + seed.substr(seed.find('\n', at)));
+            }
+        }
+    }
 }
 
 TEST(PlanFile, HasAReferencePageThatMatchesItsTable) {

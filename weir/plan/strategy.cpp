@@ -49,15 +49,18 @@ Result<void> check(const Strategy& s, const TrainingJob& job, std::uint64_t chip
         if (degree.value == 0) return refuse(degree.name, 0, "must be at least 1");
     }
     const catalog::Model& model = job.model;
-    if (s.chips() != chips) {
-        return fail(Code::invalid,
-                    fmt::format("tp {} x pp {} x dp {} x cp {} makes {} chips, but there are {}",
-                                s.tp,
-                                s.pp,
-                                s.dp,
-                                s.cp,
-                                s.chips(),
-                                chips));
+    // Degrees as they are read may make more than 64 bits hold.
+    const double made = static_cast<double>(s.tp) * s.pp * s.dp * s.cp;
+    if (made != static_cast<double>(chips)) {
+        return fail(
+            Code::invalid,
+            fmt::format("tp {} x pp {} x dp {} x cp {} makes {:.0f} chips, but there are {}",
+                        s.tp,
+                        s.pp,
+                        s.dp,
+                        s.cp,
+                        made,
+                        chips));
     }
     if (model.heads % s.tp != 0) {
         return refuse("tp",

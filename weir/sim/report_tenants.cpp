@@ -67,7 +67,9 @@ NodeRows node_rows(const Simulation& result) {
         }
     }
     NodeRows rows;
-    for (const auto& [node, attempts] : on) {
+    for (const auto& each : on) {
+        const auto& node = each.first;
+        const auto& attempts = each.second;
         const std::size_t row = rows.nodes.size();
         rows.nodes.push_back(node);
         std::vector<Time> free_from;
