@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "weir/api/http_core.hpp"
 #include "weir/api/http_text.hpp"
