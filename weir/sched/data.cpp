@@ -163,8 +163,7 @@ void Engine::State::want_data(std::uint32_t slot) {
     order_missing(job.id);
     if (all_at(its.datasets, its.home)) return admit(slot);
     awaiting.emplace(job.rank, slot);
-    const auto sized = with_sizes.find(job.id);
-    if (policy.backfill && (sized == with_sizes.end() || sized->second.is_settled))
+    if (policy.backfill && !is_open)
         reshape(slot, at_sites(its.asked, staging, [&](SiteId site) { return site == its.home; }));
 }
 
