@@ -40,7 +40,10 @@ TEST(Offers, SayWhichNameWasProbablyMeant) {
 TEST(Offers, SayNoForAPoolThatWouldNeverHoldTheGang) {
     fleet::Fleet fleet;
     fleet.sites = {{.name = "here"}, {.name = "there"}};
-    fleet::Pool pool{.name = "small", .site = "here", .chip = "npu"};
+    fleet::Pool pool;
+    pool.name = "small";
+    pool.site = "here";
+    pool.chip = "npu";
     pool.nodes = 2;
     pool.chips_per_node = 8;
     fleet.pools.push_back(pool);

@@ -360,6 +360,7 @@ struct Engine::State {
     [[nodiscard]] const FirstOfLine& look_ahead_in(std::uint32_t number, const Front& best);
     [[nodiscard]] const tenancy::Standing& place_of(Line& line) const;
     void judge(const Line& line, bool any_time, bool starts_now, Front& its) const;
+    [[nodiscard]] tenancy::Standing standing_of(const Job& job, KindSet allowed) const;
     [[nodiscard]] Duration longest_now(const Line& line) const;
 
     // strict_order.cpp: who is next where nobody overtakes

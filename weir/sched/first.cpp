@@ -234,6 +234,13 @@ Duration until(Time from, Time now) {
 
 }  // namespace
 
+// Its place if it starts now.
+tenancy::Standing Engine::State::standing_of(const Job& job, KindSet allowed) const {
+    const ShapeKinds& kinds = shapes[job.shape].kinds;
+    return quotas.lends() ? quotas.standing(job.tenant, kinds, allowed, run_of(job, told_at))
+                          : quotas.standing(job.tenant, kinds, allowed);
+}
+
 // Where there are loans: only with a limit below this may one of the line start now.
 Duration Engine::State::longest_now(const Line& line) const {
     const Time last = quotas.last_end(line.tenant, shapes[line.shape].kinds, told_at);

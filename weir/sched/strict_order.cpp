@@ -31,10 +31,7 @@ void Engine::State::in_strict_orders(Time now, std::vector<Decision>& decisions)
         shapes[shape].to_try = false;
     to_try.clear();
     const auto place_of = [&](const Job& job, KindSet allowed) {
-        const ShapeKinds& kinds = shapes[job.shape].kinds;
-        tenancy::Standing its = quotas.lends()
-                                    ? quotas.standing(job.tenant, kinds, allowed, run_of(job, now))
-                                    : quotas.standing(job.tenant, kinds, allowed);
+        tenancy::Standing its = standing_of(job, allowed);
         if (owned_in_order(job) != 0)
             for (std::uint32_t& level : its.at)
                 level &= ~tenancy::Standing::borrows;
