@@ -410,7 +410,17 @@ void Keeper::carry_promises(Work& work, const Promises& promises, const fleet::F
     for (const auto& [id, its] : promises) {
         const Book::Promise& promise = its.promise;
         const Job* job = book_->find(id);
-        if (job == nullptr || job->state != JobState::pending) continue;
+        if (job == nullptr || !job->waits()) continue;
+        if (job->state == JobState::held) {
+            record(work,
+                   journal::PromiseCarried{id,
+                                           promise.at,
+                                           never,
+                                           {},
+                                           "its data is still on its way: it is promised a start "
+                                           "anew when it is its turn"});
+            continue;
+        }
         if (!book_->policy().backfill) {
             record(work,
                    journal::PromiseCarried{
@@ -433,6 +443,10 @@ void Keeper::carry_promises(Work& work, const Promises& promises, const fleet::F
                 id, same.ranges.empty() ? PoolId::none() : same.ranges.front().pool)) {
             reason = "its organisation has no right to so much beside what it uses";
         }
+        // Where its data lies may be another place by now, and its sizes go with that.
+        if (reason.empty() && its.size && !job->family->request.data.empty() &&
+            book_->engine().find_promise(id, promise.at, now_, *size).size != *size)
+            reason = "its data lies elsewhere now";
         const bool is_sure = reason.empty() && old_fleet == fleet_;
         if (reason.empty()) {
             record(work,

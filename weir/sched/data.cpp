@@ -155,6 +155,7 @@ void Engine::State::want_data(std::uint32_t slot) {
                    .site;
     if (!its.home.valid()) {  // nobody made it, nothing leads from where it is, or no room
         homeless.insert(job.id);
+        awaiting.erase({job.rank, slot});
         return;
     }
     homeless.erase(job.id);
@@ -188,6 +189,10 @@ void Engine::State::order_missing(JobId id) {
              {.cause = Cause::waits_for_data, .other = id, .until = copy.ends}});
         is_news = true;
     }
+    // Another reader may have had a copy made anew.
+    for (const DatasetId dataset : its.datasets)
+        is_news = is_news || (staging.is_coming(dataset, its.home) &&
+                              staging.there_at(dataset, its.home, Time::min()) > its.there_at);
     if (!is_news) return;
     its.there_at = told_at;
     for (const DatasetId dataset : its.datasets)
@@ -382,6 +387,16 @@ void Engine::State::promise_ahead(Time now, const Front* before, std::vector<Dec
     for (const std::uint32_t slot : slots) {
         Job& job = jobs.at(slot);
         if (!may_be_promised_ahead(job, now)) continue;
+        // Who has no lane left is not looked at further; and whom the budget of planning keeps from
+        // a search is asked again.
+        const std::vector<PoolId>& pools = shapes[job.shape].shape.demand.pools;
+        const auto has_lane = [&](PoolId pool) {
+            return has_room_for_promise(pool, grade_of(job));
+        };
+        const auto is_affordable = [&](PoolId pool) { return may_plan(plan.runs(pool)); };
+        if (job.deadline == never && std::none_of(pools.begin(), pools.end(), has_lane)) continue;
+        if (job.rank.lane > high_lane && std::none_of(pools.begin(), pools.end(), is_affordable))
+            continue;
         const KindSet allowed = allowed_for(job);
         if (allowed == 0 && !quotas.lends()) continue;
         if (job.deadline == never) {
@@ -395,7 +410,7 @@ void Engine::State::promise_ahead(Time now, const Front* before, std::vector<Dec
         charge_for_planning(work_before);
         if (place.found()) {
             reserve(slot, std::move(place), decisions);
-        } else {
+        } else if (std::all_of(pools.begin(), pools.end(), is_affordable)) {
             job.tried_at = changes_of(shapes[job.shape].shape);
         }
     }

@@ -59,10 +59,6 @@ struct Firsts {
     std::vector<FirstOfShape> of_shapes;
     std::vector<FirstOfLine> of_lines;
 
-    void forget() {
-        of_shapes.clear();
-        of_lines.clear();
-    }
     void forget_line(std::uint32_t line) {
         if (line < of_lines.size()) of_lines[line] = {};
     }

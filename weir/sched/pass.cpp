@@ -323,8 +323,11 @@ void Engine::State::keep_promises(Time now, std::vector<Decision>& decisions) {
 
         const bool try_now = ready && may_start(slot, now);
         // Who may have others stopped is not made to wait for the budget of work.
-        const bool afford = changed && (job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
-                                        (plan_credit > kept_for_others && may_plan(job)));
+        // Nor is a search needed for whom nothing can be kept.
+        const bool is_over = is_put_off && ready_at(job, now) == never;
+        const bool afford =
+            changed && (is_over || job.rank.lane <= high_lane || policy.plan_work_max == 0 ||
+                        (plan_credit > kept_for_others && may_plan(job)));
         const Place before = job.promise;
         Place claimed = before;
         const auto release = [&] {
