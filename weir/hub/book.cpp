@@ -441,9 +441,12 @@ Result<void> Book::on(const journal::Carried& record, Time at) {
 Result<void> Book::on(const journal::PromiseCarried& record, Time at) {
     WEIR_TRY(const Job* job, job_that(record.job, &Job::waits, "waits"));
     WEIR_CHECK(check_place(*job, record.at, record.placement));
-    WEIR_CHECK(engine_->follow({sched::Reserve{job->id, record.at, record.placement, record.size},
-                                {.cause = sched::Cause::reserved, .until = record.at}},
-                               at));
+    // The core knows nothing of a promise that nobody takes over for a job that is held.
+    if (record.at < never || job->state == JobState::pending)
+        WEIR_CHECK(
+            engine_->follow({sched::Reserve{job->id, record.at, record.placement, record.size},
+                             {.cause = sched::Cause::reserved, .until = record.at}},
+                            at));
     promises_.erase(job->id);
     if (record.at < never) promises_[job->id] = {record.at, record.placement, record.size};
     if (record.at <= record.promised) {

@@ -417,8 +417,8 @@ void Keeper::carry_promises(Work& work, const Promises& promises, const fleet::F
                                            promise.at,
                                            never,
                                            {},
-                                           "its data is still on its way: it is promised a start "
-                                           "anew when it is its turn"});
+                                           "it does not wait for room: it is promised a start "
+                                           "anew when it does, or when its data comes"});
             continue;
         }
         if (!book_->policy().backfill) {

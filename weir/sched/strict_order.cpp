@@ -4,6 +4,7 @@
 #include "weir/sched/engine_state.hpp"
 
 namespace weir::sched {
+
 // One queue: whoever does not fit holds up all behind it.
 void Engine::State::in_strict_order(Time now, std::vector<Decision>& decisions) {
     for (const std::uint32_t shape : to_try)
