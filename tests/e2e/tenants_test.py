@@ -261,6 +261,13 @@ loans:
         answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", os.path.join(self.folder, "none"))
         self.assertEqual(answer.status, 3, answer)
         self.assertIn("or trace for the quotas that come with the log", answer.err)
+        for option in ("--report", "--log", "--schedule", "--waterfall"):
+            for read in (log, fleet, tenants):
+                before = self.read(read)
+                answer = self.hub.weir("simulate", log, "--fleet", fleet, "--tenants", tenants, option, read, "-q")
+                self.assertEqual(answer.status, 2, answer)
+                self.assertIn(f"{option}: {read} is what is read; name another file", answer.err)
+                self.assertEqual(self.read(read), before)
 
 
 if __name__ == "__main__":

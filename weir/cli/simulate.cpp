@@ -365,11 +365,21 @@ std::string command_text(const SimulateOptions& options) {
     return text;
 }
 
-// A path that cannot be written should not cost a long simulation first.
+// A path that cannot be written should not cost a long simulation first, and what is read is not
+// written over.
 Result<void> can_write(const SimulateOptions& options) {
-    for (const std::string& path :
-         {options.schedule, options.report, options.log, options.waterfall}) {
+    for (const auto& [option, path] : {std::pair{"--schedule", options.schedule},
+                                       {"--report", options.report},
+                                       {"--log", options.log},
+                                       {"--waterfall", options.waterfall}}) {
         if (path.empty()) continue;
+        for (const std::string& input : {options.trace, options.fleet, options.tenants}) {
+            std::error_code none;
+            if (!input.empty() && std::filesystem::equivalent(path, input, none)) {
+                return fail(Code::invalid,
+                            fmt::format("{}: {} is what is read; name another file", option, path));
+            }
+        }
         WEIR_TRY([[maybe_unused]] const sim::OutputFile probe, sim::OutputFile::create(path));
     }
     return {};

@@ -74,7 +74,10 @@ std::string script_of(const Launch& launch, Framework framework, const OptionGro
     const std::string_view connections = connections_of(launch, framework);
     std::string text = "#!/bin/bash\n" + title(launch, framework);
     text +=
-        "# Give data, tokenizer, learning rate and checkpoints as arguments of this script.\n\n";
+        "# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and "
+        "what "
+        "changes\n# no time: base and scaling of rotary positions, epsilon of norms, scores and "
+        "biases of a router.\n\n";
     if (!connections.empty())
         text += fmt::format("export CUDA_DEVICE_MAX_CONNECTIONS={}\n\n", connections);
     if (framework == Framework::mindspeed) text += "export HCCL_CONNECT_TIMEOUT=3600\n\n";

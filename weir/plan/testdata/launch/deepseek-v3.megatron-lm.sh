@@ -1,7 +1,8 @@
 #!/bin/bash
 # deepseek-v3 on 2048 chips: pp 16, dp 128, ep 64, micro-batch 1, zero 1, selective recompute.
 # Option names of megatron-lm core 0.16 (development).
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 export CUDA_DEVICE_MAX_CONNECTIONS=1
 

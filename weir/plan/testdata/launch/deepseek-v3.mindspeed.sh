@@ -1,7 +1,8 @@
 #!/bin/bash
 # deepseek-v3 on 512 chips: tp 2, pp 8, dp 32, ep 32, micro-batch 1, zero 1, recompute of 4 layers, optimizer on the host, dualpipe.
 # Option names of mindspeed 2.3 (development).
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 export CUDA_DEVICE_MAX_CONNECTIONS=1
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # gpt3-175b on 1024 chips: tp 8, pp 16, vpp 3, dp 8, micro-batch 1, zero 1, selective recompute.
 # Option names of megatron-lm core 0.16 (development).
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 export CUDA_DEVICE_MAX_CONNECTIONS=1
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # llama-2-7b on 64 chips: dp 64, micro-batch 2, zero 3, full recompute.
 # Option names of deepspeed Megatron-DeepSpeed of 2024-12.
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 CHIPS_PER_NODE=8
 NNODES=8

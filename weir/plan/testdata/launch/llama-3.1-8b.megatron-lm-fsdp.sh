@@ -1,7 +1,8 @@
 #!/bin/bash
 # llama-3.1-8b on 64 chips: tp 2, cp 2, dp 16, micro-batch 2, zero 3, full recompute.
 # Option names of megatron-lm core 0.16 (development).
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 CHIPS_PER_NODE=8
 NNODES=8

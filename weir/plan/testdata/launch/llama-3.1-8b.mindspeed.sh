@@ -1,7 +1,8 @@
 #!/bin/bash
 # llama-3.1-8b on 64 chips: tp 2, cp 2, dp 16, micro-batch 2, zero 1, full recompute.
 # Option names of mindspeed 2.3 (development).
-# Give data, tokenizer, learning rate and checkpoints as arguments of this script.
+# Give data, tokenizer, learning rate and checkpoints as arguments of this script, and what changes
+# no time: base and scaling of rotary positions, epsilon of norms, scores and biases of a router.
 
 export CUDA_DEVICE_MAX_CONNECTIONS=1
 
