@@ -344,10 +344,10 @@ Result<bool> plan_serving(const PlanOptions& options) {
                std::any_of(answer->best.begin(), answer->best.end(), [&](const ServingChoice& one) {
                    return pool.chips == 0 || one.prediction.chips <= pool.chips;
                });
-        text += fmt::format("up to {} {} for a replica, {} plans of which {} fit\n\n",
+        text += fmt::format("up to {} {} for a replica, {} of which {} fit\n\n",
                             search.chips,
                             pool.name,
-                            format_count(answer->tried),
+                            format_count(answer->tried, "plan"),
                             format_count(answer->fitting));
         Json json{{"pool", pool.name},
                   {"chip", pool.machine.chip_name},

@@ -428,8 +428,9 @@ Result<void> Admission::enter_training(Admitted& admitted, const std::vector<Poo
     if (sizes.empty()) return fail(*std::move(first));
     enter_sizes(std::move(sizes), request);
     admitted.notes.insert(admitted.notes.end(), planned.notes.begin(), planned.notes.end());
-    admitted.notes.push_back("it may run on " + range_in_words(spec.sizes) +
-                             ", and takes the one with which it ends first");
+    admitted.notes.push_back(
+        "it may run on " + range_in_words(spec.sizes) +
+        (spec.sizes.size() > 1 ? ", and takes the one with which it ends first" : ""));
     if (left_out > 0) {
         admitted.notes.push_back(format_count(left_out, "other size") + " would never start; " +
                                  first->message);

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <tuple>
 
+#include "weir/base/seconds.hpp"
+
 namespace weir::plan {
 namespace {
 
@@ -124,10 +126,10 @@ std::string missing_promise(const ServingJob& job, const ServingChoice& nearest)
     const auto add = [&](std::string_view name, double value, double promised) {
         if (promised <= 0) return;
         text +=
-            fmt::format(" {} {:.3g} ms of {:.3g} ms{}",
+            fmt::format(" {} {} of {}{}",
                         name,
-                        1e3 * value,
-                        1e3 * promised,
+                        format_seconds(value),
+                        format_seconds(promised),
                         value > promised ? fmt::format(" ({:.2f} times too slow)", value / promised)
                                          : std::string(" (kept)"));
     };
