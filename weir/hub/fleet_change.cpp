@@ -276,9 +276,25 @@ bool Keeper::catalogue_plans_otherwise() const {
     const auto& jobs = book_->jobs();
     return std::any_of(jobs.begin(), jobs.end(), [this](const auto& known) {
         const Job& job = known.second;
-        return job.waits() &&
+        return job.waits() && !lacks_place_or_right(job) &&
                plans_otherwise(*job.family, size_of(job), book_->engine(), catalog_of(options_));
     });
+}
+
+// A fleet holds a job for its reservation or its rights, too: of these a catalogue knows nothing.
+bool Keeper::lacks_place_or_right(const Job& job) const {
+    const Family& family = *job.family;
+    if (family.is_served) return false;
+    const std::string& reservation = family.spec.reservation;
+    const auto& all = book_->reservations();
+    if (!reservation.empty() && std::none_of(all.begin(), all.end(), [&](const auto& known) {
+            return known.second.name == reservation;
+        })) {
+        return true;
+    }
+    const ForFleet now = request_for_fleet(
+        family.request, family.spec, size_of(job), {}, book_->engine(), catalog_of(options_));
+    return !why_it_has_no_right(job, now.request).empty();
 }
 
 void Keeper::compare_fleet() {

@@ -174,6 +174,7 @@ private:
     Result<void> check_currency() const;
     Result<void> check_tenants() const;
     bool catalogue_plans_otherwise() const;
+    [[nodiscard]] bool lacks_place_or_right(const Job& job) const;
     void carry(Work& work, const Job& job, ForFleet carried, fleet::Placement placement);
     void compare_fleet();
     std::vector<JobId> without_a_place() const;

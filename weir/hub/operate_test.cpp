@@ -138,6 +138,22 @@ TEST_F(OperatorStory, OnlyThoseAReservationIsForMayUseIt) {
                 HasSubstr("give it a time limit of at most 3h 59m"));
 }
 
+TEST_F(OperatorStory, AReservationThatANewFleetHasNoNodeForIsToldOnceAndNotWithEveryStart) {
+    MakeReservation night = four_hours("night", "main-3");
+    night.from = world.now + seconds(3600);
+    done(night);
+    ASSERT_TRUE(submit_inside("inside", "night"));
+    world.fleet.pools[0].nodes = 2;
+    open();
+    EXPECT_EQ(world.state("inside"), "held");
+    EXPECT_THAT(world.view("inside").reason, HasSubstr("its reservation night had no node"));
+    const auto entries = world.keeper->status().journal_entries;
+    open();
+    open();
+    EXPECT_EQ(world.state("inside"), "held");
+    EXPECT_LE(world.keeper->status().journal_entries, entries + 2) << "nothing but a pass each";
+}
+
 TEST_F(OperatorStory, WhatWaitsForAReservationThatEndsIsCancelledAndWhatRunsRunsOn) {
     done(four_hours("night", "main-1"));
     ASSERT_TRUE(submit_inside("runs", "night"));
