@@ -195,8 +195,12 @@ tl::unexpected<Error> cannot_model(Framework framework,
                   fmt::format("the model {}, and {} {}", has, name_of(framework), instead));
 }
 
-Result<void> positions_are_enough(const Launch& launch, Framework framework) {
-    const std::uint32_t positions = launch.job.model.learned_positions;
+Result<void> layer_is_plain(const Launch& launch, Framework framework) {
+    const catalog::Model& model = launch.job.model;
+    if (model.chunked) return cannot_model(framework, "attends in chunks");
+    if (model.parallel_block)
+        return cannot_model(framework, "has attention and feed-forward side by side in a layer");
+    const std::uint32_t positions = model.learned_positions;
     if (positions == 0 || launch.job.sequence <= positions) return {};
     return cannot(framework,
                   fmt::format("sequences of {} tokens", launch.job.sequence),

@@ -59,8 +59,9 @@ tl::unexpected<Error> cannot(Framework framework, std::string_view what, std::st
 tl::unexpected<Error> cannot_model(Framework framework,
                                    std::string_view has,
                                    std::string_view instead = "has no option for that");
-// Of learned positions a model has as many as it was made for.
-Result<void> positions_are_enough(const Launch& launch, Framework framework);
+// Attention over the whole sequence and then the feed-forward part, with enough positions where
+// they are learned: all that Megatron-LM and those that borrow its layers have.
+Result<void> layer_is_plain(const Launch& launch, Framework framework);
 
 // Whether what tensor parallelism splits comes out even: groups of keys, inner widths.
 Result<void> splits_evenly(const Launch& launch, Framework framework);

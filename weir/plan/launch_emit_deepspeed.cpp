@@ -17,9 +17,7 @@ Result<void> shape_is_possible(const Launch& launch) {
         return cannot_model(
             me, fmt::format("has {} norms in a layer", model.norms), "has 2 in each");
     }
-    if (model.chunked) return cannot_model(me, "attends in chunks");
-    if (model.parallel_block)
-        return cannot_model(me, "has attention and feed-forward side by side in a layer");
+    WEIR_CHECK(layer_is_plain(launch, me));
     if (model.mtp_layers > 0)
         return cannot_model(me, "predicts further tokens (multi-token prediction)");
     if (model.qkv_biases) {
@@ -28,7 +26,6 @@ Result<void> shape_is_possible(const Launch& launch) {
                             "has them on all linear layers or on none");
     }
     if (model.qk_norm) return cannot_model(me, "has norms of queries and keys");
-    WEIR_CHECK(positions_are_enough(launch, me));
     if (!model.experts) return {};
     const catalog::Experts& experts = *model.experts;
     if (experts.shared_ffn > 0) return cannot_model(me, "has shared experts");

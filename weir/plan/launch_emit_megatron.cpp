@@ -18,10 +18,7 @@ Result<void> shape_is_possible(const Launch& launch) {
         return cannot_model(
             me, fmt::format("has {} norms in a layer", model.norms), "has 2 in each");
     }
-    if (model.chunked) return cannot_model(me, "attends in chunks");
-    if (model.parallel_block)
-        return cannot_model(me, "has attention and feed-forward side by side in a layer");
-    WEIR_CHECK(positions_are_enough(launch, me));
+    WEIR_CHECK(layer_is_plain(launch, me));
     if (model.mtp_layers > 0 && model.learned_positions > 0) {
         return cannot_model(me,
                             "predicts further tokens and has learned positions",

@@ -2,7 +2,6 @@
 // four chips. What must hold at every step is worked out anew each time, by the formulas.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include <map>
 #include <variant>
